@@ -1,0 +1,47 @@
+# Two commands for a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install demo test test-slow check format bench docs clean
+
+help:
+	@echo "make demo       set up, train five systems on the embedded corpus, write runs/demo/report/"
+	@echo "make test       set up, run the fast tests"
+	@echo "make test-slow  the long tests as well"
+	@echo "make check      format, lint, types"
+	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios"
+
+# torch first and pinned: an unpinned torch may bring gigabytes of CUDA to a machine without a GPU
+$(BIN)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,cluster,distributed]'
+	touch $@
+
+install: $(BIN)/.installed
+
+demo: install
+	$(BIN)/python train.py configs/demo.yaml
+	$(BIN)/python evaluate.py report runs/demo
+
+test: install
+	$(BIN)/python -m pytest -n 2
+
+test-slow: install
+	$(BIN)/python -m pytest --slow
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: install
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: install
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,324 @@
+"""Settings of the bridge: score x scale x normaliser x window x heads, or a fixed context in their place."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from seq2seq.config.base import SHORTHAND, Settings
+
+
+class NoneSettings(Settings):
+    """The encoder's fixed vector, whatever is asked (Sutskever et al. 2014; Cho et al. 2014)."""
+
+    kind: Literal["none"] = "none"
+
+
+class MeanSettings(Settings):
+    """The plain mean of the memory; nothing is trained."""
+
+    kind: Literal["mean"] = "mean"
+
+
+class UniformSettings(Settings):
+    """Equal weights over projected values: the parameters of a value path, without the choice."""
+
+    kind: Literal["uniform"] = "uniform"
+
+
+class DiagonalSettings(Settings):
+    """Target position t looks at source position t."""
+
+    kind: Literal["diagonal"] = "diagonal"
+    deviation: float = Field(default=0.0, ge=0)
+    """Standard deviation of a Gaussian around the position, in tokens, >= 0; 0 is the one nearest token."""
+
+
+class RandomFrozenSettings(Settings):
+    """Weights drawn once for every pair of positions and never trained."""
+
+    kind: Literal["random_frozen"] = "random_frozen"
+    seed: int = Field(default=1, ge=0)
+    """Which weights are drawn, >= 0; independent of the seed of the run."""
+
+
+FixedSettings = NoneSettings | MeanSettings | UniformSettings | DiagonalSettings | RandomFrozenSettings
+"""Contexts that are not computed by comparing: nothing that shapes a comparison applies to them."""
+
+
+class DotSettings(Settings):
+    """q . k (Luong et al. 2015, section 3.1)."""
+
+    kind: Literal["dot"] = "dot"
+
+
+class ScaledSettings(Settings):
+    """q . k / sqrt(d): the short name of score dot with scale sqrt (Vaswani et al. 2017, section 3.2.1)."""
+
+    kind: Literal["scaled"] = "scaled"
+
+
+class BilinearSettings(Settings):
+    """q . W k (Luong's general)."""
+
+    kind: Literal["bilinear"] = "bilinear"
+    rank: int | None = Field(default=None, ge=1)
+    """Rank of W, >= 1: W is a product of two thin matrices; null for a full matrix."""
+
+
+class AdditiveSettings(Settings):
+    """v . tanh(W_q q + W_k k) (Bahdanau et al. 2015, section A.1.2)."""
+
+    kind: Literal["additive"] = "additive"
+    weight_norm: bool = False
+    """Give v a trained length and a free direction, and the tanh a bias."""
+
+
+class ConcatSettings(Settings):
+    """A sum over tanh(W_q q + W_k k): additive without v."""
+
+    kind: Literal["concat"] = "concat"
+
+
+class CosineSettings(Settings):
+    """cos(q, k) / temperature, the temperature trained."""
+
+    kind: Literal["cosine"] = "cosine"
+    temperature: float = Field(default=0.1, gt=0)
+    """The temperature training starts from, > 0."""
+
+
+class MlpSettings(Settings):
+    """Additive with more than one hidden layer."""
+
+    kind: Literal["mlp"] = "mlp"
+    layers: int = Field(default=2, ge=2)
+    """Hidden layers, >= 2 (one is additive)."""
+
+
+class LocationSettings(Settings):
+    """One trained row for each source position, asked by the query alone (Luong et al. 2015, equation 8)."""
+
+    kind: Literal["location"] = "location"
+    max_source: int = Field(default=200, ge=1)
+    """Source positions that have a row, in tokens, >= 1."""
+    longer: Literal["refuse", "ignore"] = "refuse"
+    """What to do with a longer source: stop, or (as in the paper) never look at the tokens past max_source."""
+
+
+class ConcatLinearSettings(Settings):
+    """One trained row for each source position, over query and key together."""
+
+    kind: Literal["concat_linear"] = "concat_linear"
+    max_source: int = Field(default=200, ge=1)
+    """Source positions that have a row, in tokens, >= 1."""
+    longer: Literal["refuse", "ignore"] = "refuse"
+    """What to do with a longer source: stop, or never look at the tokens past max_source."""
+
+
+class CustomSettings(Settings):
+    """Somebody's own score: a class derived from seq2seq.attention.scores.Score."""
+
+    kind: Literal["custom"] = "custom"
+    path: str
+    """module:Class, found as Python finds modules."""
+    options: dict[str, bool | int | float | str] = Field(default_factory=dict)
+    """Keyword arguments of the class, beside the sizes that every score is given."""
+
+    @field_validator("path")
+    @classmethod
+    def _names_a_class(cls, path: str) -> str:
+        module, _, name = path.partition(":")
+        if not all(part.isidentifier() for part in [*module.split("."), name]):
+            raise ValueError(f"'{path}' does not name a class; write module:Class, for example my_module:MyScore")
+        return path
+
+
+MemberSettings = Annotated[
+    DotSettings
+    | ScaledSettings
+    | BilinearSettings
+    | AdditiveSettings
+    | ConcatSettings
+    | CosineSettings
+    | MlpSettings
+    | LocationSettings
+    | ConcatLinearSettings
+    | CustomSettings,
+    Field(discriminator="kind"),
+    SHORTHAND,  # last, since a member of a tuple takes its annotations in this order
+]
+
+
+class GatedSettings(Settings):
+    """A mixture of scores; each query chooses the shares."""
+
+    kind: Literal["gated"] = "gated"
+    members: tuple[MemberSettings, ...] = Field(min_length=2)
+    """Two or more scores."""
+
+
+ScoreSettings = Annotated[
+    FixedSettings
+    | DotSettings
+    | ScaledSettings
+    | BilinearSettings
+    | AdditiveSettings
+    | ConcatSettings
+    | CosineSettings
+    | MlpSettings
+    | LocationSettings
+    | ConcatLinearSettings
+    | GatedSettings
+    | CustomSettings,
+    SHORTHAND,
+    Field(discriminator="kind"),
+]
+
+
+class NoScaleSettings(Settings):
+    """Scores as they are."""
+
+    kind: Literal["none"] = "none"
+
+
+class SqrtScaleSettings(Settings):
+    """Scores over sqrt(d)."""
+
+    kind: Literal["sqrt"] = "sqrt"
+
+
+class LearnedScaleSettings(Settings):
+    """Scores times a trained number for each head, which starts at 1 / sqrt(d)."""
+
+    kind: Literal["learned"] = "learned"
+
+
+ScaleSettings = Annotated[NoScaleSettings | SqrtScaleSettings | LearnedScaleSettings, SHORTHAND, Field(discriminator="kind")]
+
+
+class SoftmaxSettings(Settings):
+    """exp(score) over its sum."""
+
+    kind: Literal["softmax"] = "softmax"
+
+
+class SparsemaxSettings(Settings):
+    """The nearest distribution to the scores; most weights are exactly zero (Martins and Astudillo 2016)."""
+
+    kind: Literal["sparsemax"] = "sparsemax"
+
+
+class Entmax15Settings(Settings):
+    """Half way between softmax and sparsemax (Peters et al. 2019)."""
+
+    kind: Literal["entmax15"] = "entmax15"
+
+
+class SigmoidSettings(Settings):
+    """Each weight for itself; rows need not sum to one (Ramapuram et al. 2024)."""
+
+    kind: Literal["sigmoid"] = "sigmoid"
+
+
+class TopKSettings(Settings):
+    """Softmax among the k largest scores (Zhao et al. 2019)."""
+
+    kind: Literal["top_k"] = "top_k"
+    k: int = Field(default=8, ge=1)
+    """Tokens that may have weight, >= 1."""
+
+
+NormaliserSettings = Annotated[
+    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings,
+    SHORTHAND,
+    Field(discriminator="kind"),
+]
+
+
+class GlobalSettings(Settings):
+    """All of the source."""
+
+    kind: Literal["global"] = "global"
+
+
+class _LocalSettings(Settings):
+    width: int = Field(default=10, ge=1)
+    """D, tokens on each side of the centre, >= 1."""
+    edges: Literal["hard", "soft"] = "hard"
+    """hard: no weight past D tokens; soft: only the Gaussian falls off."""
+    gaussian: bool
+    """Multiply weights by a Gaussian around the centre with standard deviation D / 2."""
+
+    @model_validator(mode="after")
+    def _has_an_edge(self) -> "_LocalSettings":
+        if self.edges == "soft" and not self.gaussian:
+            raise ValueError("soft edges without the Gaussian are no window at all; set gaussian: true, or window: global")
+        return self
+
+
+class LocalMonotonicSettings(_LocalSettings):
+    """A window around source position t (Luong et al. 2015, section 3.2, local-m)."""
+
+    kind: Literal["local_m"] = "local_m"
+    gaussian: bool = False
+    """Multiply weights by a Gaussian around the centre with standard deviation D / 2; the paper does not for local-m."""
+
+
+class LocalPredictiveSettings(_LocalSettings):
+    """A window around a position that the query predicts (Luong et al. 2015, section 3.2, local-p)."""
+
+    kind: Literal["local_p"] = "local_p"
+    gaussian: bool = True
+    """Multiply weights by a Gaussian around the centre, standard deviation D / 2; without it the prediction is not trained."""
+
+
+WindowSettings = Annotated[
+    GlobalSettings | LocalMonotonicSettings | LocalPredictiveSettings, SHORTHAND, Field(discriminator="kind")
+]
+
+
+class AttentionSettings(Settings):
+    """What a decoder may know of the source at each step."""
+
+    score: ScoreSettings = AdditiveSettings()
+    """How query and key are compared, or the fixed context that stands in place of a comparison."""
+    scale: ScaleSettings = NoScaleSettings()
+    """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
+    normaliser: NormaliserSettings = SoftmaxSettings()
+    """How scores become weights: softmax, sparsemax, entmax15, sigmoid or top_k."""
+    window: WindowSettings = GlobalSettings()
+    """Where a query may look: global, local_m or local_p."""
+    heads: int = Field(default=1, ge=1)
+    """Comparisons side by side, >= 1; more than one comes with projections of query, key, value and output."""
+    attention_size: int | None = Field(default=None, ge=1)
+    """Features in which query and memory are compared, >= 1, shared out between heads; null is those of the query.
+    With one head, a score without a comparison space of its own (dot, cosine ...) gets two projections into it if given."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Probability of dropping a weight in training, 0 to 1."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _scaled_is_dot_with_sqrt(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or _kind(data.get("score")) != "scaled":
+            return data
+        if "scale" in data and _kind(data["scale"]) != "sqrt":
+            raise ValueError(
+                f"score: scaled is dot with scale: sqrt, and cannot have scale: {_kind(data['scale'])}; "
+                "leave scale out, or write score: dot"
+            )
+        return {**data, "scale": {"kind": "sqrt"}}
+
+    @model_validator(mode="after")
+    def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":
+        if isinstance(self.score, FixedSettings):
+            for name in ("scale", "normaliser", "window", "heads", "attention_size"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
+        return self
+
+
+def _kind(part: Any) -> Any:
+    """The name of a part, however it is written."""
+    if isinstance(part, dict):
+        return part.get("kind")
+    return getattr(part, "kind", part)

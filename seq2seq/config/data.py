@@ -1,0 +1,98 @@
+"""Settings of the text: which corpus, what is kept of it, and how sentences become pieces."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from seq2seq.config.base import Settings
+from seq2seq.config.grammar import GrammarSettings
+
+Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
+"""A language code as in a file name: en, de, zh_CN."""
+SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
+"""A split as in a file name: train, test_2016_flickr."""
+
+GRAMMAR = "grammar"
+"""Name of the embedded corpus."""
+
+
+class DataSettings(Settings):
+    """Which sentences, and what is kept of them. Cleaning touches the training split only: every test line is translated."""
+
+    corpus: str = Field(min_length=1, max_length=4096)
+    """`grammar` (embedded, needs no network), the name of a card in `data/`, or the path of a card (.yaml)."""
+    source: Language = "en"
+    """Language translated from."""
+    target: Language = "de"
+    """Language translated to."""
+    train: SplitName = "train"
+    """Split to learn from."""
+    valid: SplitName = "valid"
+    """Split that chooses the checkpoint."""
+    test: tuple[SplitName, ...] = ("test",)
+    """Splits to translate and score, each in full."""
+    max_words: int | None = Field(default=None, ge=1)
+    """Longest training sentence on either side, in whitespace words, >= 1; None for no limit."""
+    max_tokens: int = Field(default=256, ge=1, le=65_000)
+    """Longest training sentence on either side, in pieces without end of sentence, 1 to 65,000."""
+    max_pairs: int | None = Field(default=None, ge=1)
+    """Take the first so many training pairs that pass the checks on text (all but max_tokens); None takes all."""
+    max_ratio: float | None = Field(default=9.0, ge=1)
+    """Largest ratio between the two sides of a training pair, in characters, >= 1; None for no limit."""
+    drop_duplicates: bool = True
+    """Drop a training pair that repeats an earlier one on both sides."""
+    reverse_source: bool = False
+    """Feed source pieces last to first, the end of sentence still last (Sutskever et al. 2014, section 3.3)."""
+    concatenate: int = Field(default=1, ge=1, le=1000)
+    """Probe: join so many consecutive test pairs into one, 1 to 1000 (1 leaves them alone); the last may hold fewer."""
+    streaming: bool = False
+    """Read a corpus of the hub row by row over the network instead of downloading it first."""
+    path: str | None = None
+    """Folder of the corpus; None looks in $SEQ2SEQ_DATA/<corpus>/, then on the hub."""
+    grammar: GrammarSettings | None = None
+    """Size and lengths of the embedded corpus; with corpus `grammar` only, where None means the defaults."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_grammar(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("corpus") == GRAMMAR and data.get("grammar") is None:
+            return {**data, "grammar": {}}
+        return data
+
+    @model_validator(mode="after")
+    def _options_apply(self) -> "DataSettings":
+        if self.source == self.target:
+            raise ValueError(f"source and target are both '{self.source}'; name two languages")
+        if self.train in (self.valid, *self.test):
+            raise ValueError(f"the training split '{self.train}' is also used to validate or test; name a different one")
+        if len(set(self.test)) != len(self.test):
+            raise ValueError(f"test names a split twice: {', '.join(self.test)}")
+        if self.corpus == GRAMMAR:
+            self._check_grammar()
+        elif self.grammar is not None:
+            raise ValueError(f"grammar: applies to corpus '{GRAMMAR}' only, not to '{self.corpus}'; remove it")
+        return self
+
+    def _check_grammar(self) -> None:
+        if {self.source, self.target} != {"en", "de"}:
+            raise ValueError(f"corpus '{GRAMMAR}' has languages en and de, not {self.source} and {self.target}")
+        for option in ("path", "streaming"):
+            if getattr(self, option):
+                raise ValueError(f"{option}: does not apply to corpus '{GRAMMAR}', which is embedded; remove it")
+
+
+class TokenizerSettings(Settings):
+    """How sentences become pieces (sentencepiece, trained on the cleaned training split only)."""
+
+    kind: Literal["unigram", "bpe"] = "unigram"
+    """Unigram language model (Kudo 2018) or byte-pair encoding (Sennrich et al. 2016)."""
+    vocabulary_size: int = Field(default=8000, ge=8, le=1_000_000)
+    """Pieces in a vocabulary, special ones and the 256 bytes of `byte_fallback` included, 8 to 1,000,000."""
+    joint: bool = True
+    """One vocabulary for both languages; false trains one for each, of this size each."""
+    character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
+    """Share of the training text's characters that get a piece of their own, above 0.9 to 1; the others are rare ones."""
+    byte_fallback: bool = True
+    """Spell a character without a piece in UTF-8 bytes, so that nothing is lost; false makes it one unknown piece."""
+    sample_characters: int = Field(default=15_000_000, ge=1000)
+    """Learn pieces from about so many characters of each vocabulary's text, lines evenly spaced, >= 1000; memory follows it."""

@@ -1,0 +1,78 @@
+"""Settings of scoring and doubt: which metrics, which length buckets, how many resamples."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq.config.base import SHORTHAND, Settings
+
+MetricName = Literal["bleu", "chrf", "ter"]
+
+
+class FixedBucketSettings(Settings):
+    """Length buckets with given edges, the same for every test set."""
+
+    kind: Literal["fixed"] = "fixed"
+    edges: tuple[Annotated[int, Field(ge=1)], ...] = (10, 20, 30, 40, 50)
+    """Last length of every bucket but the open last one, in source words, increasing: (10, 20) is 1-10, 11-20, 21 and more."""
+
+    @model_validator(mode="after")
+    def _increasing(self) -> Self:
+        if not self.edges:
+            raise ValueError("edges is empty; give at least one length in source words, for instance [10, 20, 30]")
+        if any(low >= high for low, high in pairwise(self.edges)):
+            raise ValueError(f"edges must increase, got {list(self.edges)}")
+        return self
+
+
+class EqualCountBucketSettings(Settings):
+    """Length buckets that hold about the same number of sentences, from the lengths of the test set."""
+
+    kind: Literal["equal_count"] = "equal_count"
+    count: int = Field(default=6, ge=1, le=100)
+    """Buckets wanted, 1 to 100; fewer come out where many sentences share a length."""
+
+
+BucketSettings = Annotated[FixedBucketSettings | EqualCountBucketSettings, SHORTHAND, Field(discriminator="kind")]
+
+
+class EvaluationSettings(Settings):
+    """How hypotheses are scored, cut by source length and compared."""
+
+    metrics: tuple[MetricName, ...] = ("bleu", "chrf", "ter")
+    """Scores to compute; BLEU is always among them. TER takes by far the longest (a search in Python)."""
+
+    tokenizer: Literal["13a", "intl", "char", "zh", "none"] = "13a"
+    """sacreBLEU's tokenizer for BLEU; 13a for languages that put spaces between words, zh or char for Chinese."""
+
+    buckets: BucketSettings = FixedBucketSettings()
+    """How the test set is cut by source words (whitespace tokens of the raw line)."""
+
+    baseline: str = "none"
+    """Name of the system that all others are compared with; a study without it gets scores and no differences."""
+
+    resamples: int = Field(default=1000, ge=100, le=1_000_000)
+    """Bootstrap resamples and randomisation trials, 100 to 1,000,000."""
+
+    confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Level of the intervals, 0.5 to 1; a corrected p below 1 - confidence counts as a difference."""
+
+    minimum_bucket: int = Field(default=100, ge=2)
+    """Sentences, 2 or more; a smaller bucket is called underpowered instead of getting a verdict."""
+
+    bottleneck_score: Literal["chrf", "bleu"] = "chrf"
+    """Sentence score whose gap to the baseline is followed over source length by the bottleneck index."""
+
+    seed: int = Field(default=1, ge=0)
+    """Seed of the resampling, 0 or more; it has nothing to do with the seeds of training."""
+
+    @model_validator(mode="after")
+    def _bleu_and_no_repetition(self) -> Self:
+        if "bleu" not in self.metrics:
+            raise ValueError(f"metrics must contain bleu (lengths and brevity come from it), got {list(self.metrics)}")
+        if len(set(self.metrics)) != len(self.metrics):
+            raise ValueError(f"metrics names one twice: {list(self.metrics)}")
+        if self.bottleneck_score not in self.metrics:
+            raise ValueError(f"bottleneck_score {self.bottleneck_score!r} is not among metrics {list(self.metrics)}")
+        return self

@@ -1,0 +1,270 @@
+"""From a YAML file to a validated study; a mistake is one line with its dotted path, file line and a suggestion."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from seq2seq.config.study import RunSettings, Study, StudyHeader
+from seq2seq.errors import UserError
+
+T = TypeVar("T", bound=BaseModel)
+
+_CHOICES = ("kind", "architecture")
+_DEFAULT_CHOICE = {"architecture": "encoder_decoder", "encoder": "rnn", "decoder": "rnn"}
+
+
+def read_yaml(path: Path) -> Any:
+    """Read one YAML 1.2 document; keeps line numbers.
+
+    Raises:
+        UserError: no such file, not text, not YAML, or a key that stands twice.
+    """
+    if not path.is_file():
+        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1)
+        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
+        raise UserError(f"{path}: no such file{hint}")
+    try:
+        return YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
+    except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        raise UserError(f"{path}{_problem_line(error)}: not valid YAML: {_first_line(error)}") from None
+
+
+def _problem_line(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark is not None else ""
+
+
+def _first_line(error: Exception) -> str:
+    problem = getattr(error, "problem", None) or str(error)
+    return str(problem).strip().splitlines()[0] if str(problem).strip() else type(error).__name__
+
+
+def plain(value: Any) -> Any:
+    """Turn what the YAML reader returns into dicts, lists and scalars, with anchors copied."""
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str) else str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    for scalar in (int, float, str):
+        if isinstance(value, scalar):
+            return scalar(value)
+    return value
+
+
+def merge(base: Any, change: Any, key: str = "") -> Any:
+    """Lay a change over a base: mappings are merged, anything else is replaced.
+
+    A part whose `kind` (or `architecture`) changes is replaced whole, since the old kind's options do not apply to the new.
+    """
+    if isinstance(base, str) and isinstance(change, dict) and not set(_CHOICES) & set(change) and change:
+        base = {"kind": base}
+    if not (isinstance(base, dict) and isinstance(change, dict)):
+        return change
+    for choice in _CHOICES:
+        default = _DEFAULT_CHOICE.get(choice, _DEFAULT_CHOICE.get(key))
+        if choice in change and change[choice] != base.get(choice, default):
+            return change
+    return {**base, **{name: merge(base[name], item, name) if name in base else item for name, item in change.items()}}
+
+
+def parse_override(text: str) -> dict[str, Any]:
+    """Read `training.max_steps=500` as {"training": {"max_steps": 500}}; the value is YAML."""
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip():
+        raise UserError(f"--set {text}: expected PATH=VALUE, for example --set training.max_steps=500")
+    try:
+        result: Any = plain(YAML(typ="safe", pure=True).load(value)) if value.strip() else None
+    except YAMLError as error:
+        raise UserError(f"--set {text}: the value is not valid YAML: {_first_line(error)}") from None
+    for part in reversed(path.strip().split(".")):
+        result = {part: result}
+    return dict(result)
+
+
+def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
+    """Read, merge and validate a study file.
+
+    Args:
+        path: the YAML file.
+        overrides: `PATH=VALUE` texts that apply to every system, as from `--set`.
+
+    Raises:
+        UserError: anything wrong, in one line.
+    """
+    path = Path(path)
+    document = read_yaml(path)
+    if not isinstance(document, CommentedMap):
+        raise UserError(f"{path}: a study is a mapping with 'base' and 'systems'; see configs/demo.yaml")
+    raw = plain(document)
+    base, systems = raw.pop("base", {}) or {}, raw.pop("systems", None)
+    if not isinstance(base, dict):
+        raise UserError(f"{path}: base: expected a mapping of settings, found {base!r}")
+    if not isinstance(systems, dict) or not systems:
+        raise UserError(f"{path}: systems: expected at least one named system; see configs/demo.yaml")
+    changes = [parse_override(text) for text in overrides]
+    evaluation = [change.pop("evaluation") for change in changes if "evaluation" in change]
+    for change in evaluation:
+        raw["evaluation"] = merge(raw.get("evaluation") or {}, change)
+    header = _validate(StudyHeader, raw, path, document, [()], [])
+    resolved = {}
+    for name, change in systems.items():
+        change = {} if change is None else change
+        _check_name(name, path)
+        if not isinstance(change, dict):
+            raise UserError(f"{path}: systems.{name}: expected the settings that it changes, found {change!r}")
+        merged = merge(base, change)
+        for override in changes:
+            merged = merge(merged, override)
+        resolved[name] = _validate(RunSettings, merged, path, document, [("systems", name), ("base",)], changes)
+    if header.match and header.match.to is not None and header.match.to not in resolved:
+        raise UserError(f"{path}: match.to: unknown system {header.match.to!r}{_suggest(header.match.to, resolved)}")
+    changes_by_name = {name: change or {} for name, change in systems.items()}
+    return Study(
+        name=path.stem,
+        path=str(path),
+        header=header,
+        systems=resolved,
+        overrides=tuple(overrides),
+        changes=changes_by_name,
+    )
+
+
+def _check_name(name: str, path: Path) -> None:
+    if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name.startswith("."):
+        raise UserError(f"{path}: systems.{name}: a system's name is a folder's name: letters, digits, '-', '_', '.', '+'")
+
+
+def settings_from(data: Any, where: str) -> RunSettings:
+    """Validate a resolved config such as a run folder's `config.yaml`."""
+    if not isinstance(data, Mapping):
+        raise UserError(f"{where}: expected a mapping of settings")
+    return _validate(RunSettings, plain(data), Path(where), data, [()], [])
+
+
+def _validate(
+    kind: type[T], data: Any, path: Path, document: Any, prefixes: list[tuple[str, ...]], overrides: list[dict[str, Any]]
+) -> T:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        keys = _plain_location(kind, detail["loc"])
+        for override in overrides:
+            if _holds(override, keys):
+                raise UserError(f"--set {'.'.join(keys)}: {_explain(kind, detail)}") from None
+        where = next((prefix for prefix in prefixes if _holds(document, (*prefix, *keys))), prefixes[-1])
+        line = _line_of(document, (*where, *keys))
+        dotted = ".".join((*where, *keys)) or "the file"
+        raise UserError(f"{path}{line}: {dotted}: {_explain(kind, detail)}") from None
+
+
+def _holds(data: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if isinstance(data, Mapping) and key in data:
+            data = data[key]
+        else:
+            return isinstance(data, str) and key == keys[-1]  # shorthand: `score: dot` holds `score.kind`
+    return True
+
+
+def _line_of(document: Any, keys: Sequence[str]) -> str:
+    line = ""
+    for key in keys:
+        if not isinstance(document, CommentedMap) or key not in document:
+            break
+        line = f":{document.lc.key(key)[0] + 1}"
+        document = document[key]
+    return line
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """Yield the settings classes that an annotation may stand for."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from _members(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from _members(member)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+
+
+def _tag(member: type[BaseModel]) -> Any:
+    for choice in _CHOICES:
+        if choice in member.model_fields:
+            return member.model_fields[choice].default
+    return None
+
+
+def _descend(kind: type[BaseModel], location: Sequence[Any]) -> tuple[type[BaseModel] | None, list[str]]:
+    """Follow an error's location; union tags, which pydantic puts into it, are not keys and are left out."""
+    current: type[BaseModel] | None = kind
+    choices: list[type[BaseModel]] = []
+    keys: list[str] = []
+    for item in location:
+        tagged = next((member for member in choices if _tag(member) == item), None)
+        if tagged is not None:
+            current, choices = tagged, []
+            continue
+        keys.append(str(item))
+        field = current.model_fields.get(str(item)) if current is not None else None
+        choices = list(_members(field.annotation)) if field is not None else []
+        choices += [m for extra in (field.metadata if field else []) for m in _members(extra)]
+        if field is not None:
+            current = choices[0] if len(choices) == 1 else None
+    return current, keys
+
+
+def _plain_location(kind: type[BaseModel], location: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(_descend(kind, location)[1])
+
+
+def _suggest(word: str, known: Any) -> str:
+    options = [str(option) for option in known]
+    near = difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
+    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(sorted(options))}"
+
+
+def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
+    value, context = detail["input"], detail.get("ctx", {})
+    if detail["type"] == "extra_forbidden":
+        owner, _ = _descend(kind, detail["loc"][:-1])
+        known = list(owner.model_fields) if owner is not None else []
+        return f"unknown key{_suggest(str(detail['loc'][-1]), known)}"
+    if detail["type"] == "union_tag_invalid":
+        return f"unknown value '{context['tag']}'{_suggest(context['tag'], _literals(context['expected_tags']))}"
+    if detail["type"] == "literal_error":
+        return f"unknown value {value!r}{_suggest(str(value), _literals(context['expected']))}"
+    if detail["type"] == "missing":
+        return "missing; it has no default"
+    message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in ("value_error", "model_type", "dict_type"):
+        return message
+    return f"{message[0].lower()}{message[1:]}, not {value!r}"
+
+
+def _literals(expected: str) -> list[str]:
+    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
+
+
+def system_of(study: Study, name: str) -> RunSettings:
+    """Return a system's settings.
+
+    Raises:
+        UserError: the study has no system of that name.
+    """
+    if name not in study.systems:
+        raise UserError(f"{study.path}: systems: no system named '{name}'{_suggest(name, study.systems)}")
+    return study.systems[name]

@@ -1,0 +1,76 @@
+"""A study: one base, and systems that each say only what they change.
+
+Two systems of a study differ in the lines under their names and nowhere else, so whether a comparison is fair can be read
+off the page.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from seq2seq.config.base import Settings
+from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.model import EncoderDecoderSettings, ModelSettings
+from seq2seq.config.training import SearchSettings, TrainingSettings
+
+
+class RunSettings(Settings):
+    """Everything that one system is: with a seed, it determines a run."""
+
+    data: DataSettings
+    """Which sentences."""
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    """How sentences become pieces."""
+    model: ModelSettings = EncoderDecoderSettings()
+    """Which encoder, which decoder, which bridge."""
+    training: TrainingSettings = TrainingSettings()
+    """How long, how fast and how carefully to train."""
+    search: SearchSettings = SearchSettings()
+    """How translations are looked for."""
+
+
+class MatchSettings(Settings):
+    """Make systems comparable: widths are chosen so that a budget agrees with the reference system's."""
+
+    parameters: float | None = Field(default=None, gt=0, le=1)
+    """Largest relative difference in trainable parameters, 0 to 1; may be written as a percentage."""
+    flops: float | None = Field(default=None, gt=0, le=1)
+    """Largest relative difference in FLOPs per target token at 25 source and target pieces, 0 to 1; may be a percentage."""
+    to: str | None = None
+    """Name of the system whose budget the others meet; None for the first."""
+
+    @field_validator("parameters", "flops", mode="before")
+    @classmethod
+    def _read_percentage(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.strip().endswith("%"):
+            return float(value.strip()[:-1]) / 100
+        return value
+
+
+class StudyHeader(Settings):
+    """The part of a study file that belongs to no single system."""
+
+    question: str = ""
+    """What the study is to answer, in a sentence."""
+    jobs: int | Literal["auto"] = "auto"
+    """Runs trained side by side; auto: one a core on a CPU without an accelerator, else one."""
+    match: MatchSettings | None = None
+    """Choose widths so that systems agree in a budget; None leaves them as written."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How systems are scored and compared; the same for all of them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study file, read, merged and validated."""
+
+    name: str
+    path: str
+    header: StudyHeader
+    systems: dict[str, RunSettings]
+    overrides: tuple[str, ...] = ()
+    """`PATH=VALUE` texts laid over every system."""
+    changes: dict[str, dict[str, Any]]
+    """What stands under each system's name in the file."""

@@ -1,0 +1,122 @@
+"""Settings of training and of search."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from seq2seq.config.base import SHORTHAND, Settings
+
+
+class InverseRootSchedule(Settings):
+    """Linear warm-up, then proportional to 1 / sqrt(step) (Vaswani et al. 2017, section 5.3)."""
+
+    kind: Literal["inverse_root"] = "inverse_root"
+
+
+class LinearSchedule(Settings):
+    """Linear warm-up, then linear down to `final` at max_steps."""
+
+    kind: Literal["linear"] = "linear"
+    final: float = Field(default=0.0, ge=0, le=1)
+    """Fraction of the learning rate that is left at the end, 0 to 1."""
+
+
+class CosineSchedule(Settings):
+    """Linear warm-up, then half a cosine down to `final` at max_steps (Loshchilov and Hutter 2017, equation 5)."""
+
+    kind: Literal["cosine"] = "cosine"
+    final: float = Field(default=0.0, ge=0, le=1)
+    """Fraction of the learning rate that is left at the end, 0 to 1."""
+
+
+class ConstantSchedule(Settings):
+    """Linear warm-up, then constant."""
+
+    kind: Literal["constant"] = "constant"
+
+
+ScheduleSettings = Annotated[
+    InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule, SHORTHAND, Field(discriminator="kind")
+]
+
+
+class TrainingSettings(Settings):
+    """How long, how fast and how carefully to train."""
+
+    seeds: tuple[int, ...] = (1,)
+    """One run for each seed: the unit of replication."""
+    max_steps: int = Field(default=2000, ge=1)
+    """Optimiser updates, >= 1."""
+    max_target_tokens: int | None = Field(default=None, ge=1)
+    """Stop after this many real target tokens; None for no such limit."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Stop after this much training time, minutes; None for no limit. Under this one limit runs do not repeat exactly."""
+    batch_tokens: int = Field(default=4096, ge=1)
+    """Real target tokens in a batch (end of sentence counted), at most."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches whose gradients are added up for one update, >= 1."""
+    optimizer: Literal["adam", "adamw"] = "adam"
+    """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay rates of Adam's two moments, each 0 to 1."""
+    epsilon: float = Field(default=1e-9, gt=0)
+    """Adam's epsilon, > 0."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decoupled weight decay, >= 0; must be 0 for adam."""
+    learning_rate: float = Field(default=1e-3, gt=0)
+    """Peak learning rate, > 0."""
+    schedule: ScheduleSettings = InverseRootSchedule()
+    """What follows the warm-up."""
+    warmup_steps: int = Field(default=200, ge=0)
+    """Updates over which the learning rate rises linearly, >= 0."""
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the target distribution spread over the vocabulary (Szegedy et al. 2016, section 7), 0 to 1."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Largest global gradient norm, > 0."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto: bf16 products where the machine computes them natively, else fp32; weights and sums stay fp32 always."""
+    validate_every: int = Field(default=500, ge=1)
+    """Updates between validations, >= 1."""
+    validation_bleu_sentences: int = Field(default=200, ge=0)
+    """Sentences of the validation split translated greedily at each validation; 0 for none."""
+    best_by: Literal["loss", "bleu"] = "loss"
+    """What makes a checkpoint the best."""
+    patience: int | None = Field(default=None, ge=1)
+    """Stop after this many validations without improvement; None never stops early."""
+    save_every: int = Field(default=500, ge=1)
+    """Updates between checkpoints, >= 1."""
+    average_last: int = Field(default=0, ge=0)
+    """Average the weights of the last so many validations into the model that is evaluated; 0 evaluates the best one."""
+    log_every: int = Field(default=50, ge=1)
+    """Updates between log lines, >= 1."""
+    non_finite: Literal["stop", "skip"] = "stop"
+    """What to do with a loss or gradient that is not finite: stop and keep everything, or leave the batch out, counted."""
+    halve_on_oom: bool = False
+    """When memory runs out, split the batch in two and go on (same gradient), instead of stopping with advice."""
+    deterministic: bool = False
+    """Ask an accelerator for deterministic kernels (a CPU always is)."""
+    compile: Literal["auto", "never", "always"] = "auto"
+    """torch.compile the model; auto compiles on an accelerator only."""
+
+    @model_validator(mode="after")
+    def _decay_needs_adamw(self) -> "TrainingSettings":
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ValueError("weight_decay applies to optimizer adamw only")
+        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
+            raise ValueError(f"seeds must be distinct and at least one, not {list(self.seeds)}")
+        return self
+
+
+class SearchSettings(Settings):
+    """How translations are looked for."""
+
+    beam: int = Field(default=5, ge=1)
+    """Hypotheses kept a sentence; 1 is greedy search."""
+    length_penalty: float = Field(default=1.0, ge=0)
+    """Exponent alpha: scores are divided by ((5 + length) / 6) ** alpha (Wu et al. 2016, equation 14); 0 for none."""
+    max_ratio: float = Field(default=2.0, gt=0)
+    """Longest hypothesis as a multiple of the source length, in pieces; reaching it is counted as a truncation."""
+    max_extra: int = Field(default=10, ge=0)
+    """Pieces allowed on top of max_ratio x source length."""
+    batch_tokens: int = Field(default=4096, ge=1)
+    """Padded source pieces x beam in a batch, at most."""

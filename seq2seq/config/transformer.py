@@ -1,0 +1,264 @@
+"""Settings of Transformer stacks: encoder, decoder, and one causal stack for both."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, ScaledSettings, ScoreSettings
+from seq2seq.config.base import SHORTHAND, Settings
+
+
+class SinusoidalPositionsSettings(Settings):
+    """Fixed waves added to the embeddings (Vaswani et al. 2017, section 3.5)."""
+
+    kind: Literal["sinusoidal"] = "sinusoidal"
+
+
+class LearnedPositionsSettings(Settings):
+    """A trained vector for each position, added to the embeddings."""
+
+    kind: Literal["learned"] = "learned"
+    max_positions: int = Field(default=512, ge=1)
+    """Longest sentence in tokens, >= 1; a longer one is refused."""
+
+
+class RelativePositionsSettings(Settings):
+    """Trained vectors for clipped distances, in self-attention (Shaw et al. 2018)."""
+
+    kind: Literal["relative"] = "relative"
+    max_distance: int = Field(default=16, ge=1)
+    """Distance in tokens beyond which all distances are one, >= 1."""
+
+
+class RopePositionsSettings(Settings):
+    """Queries and keys turned by their position, in self-attention (Su et al. 2021)."""
+
+    kind: Literal["rope"] = "rope"
+
+
+class AlibiPositionsSettings(Settings):
+    """A penalty on distance, in self-attention (Press et al. 2021)."""
+
+    kind: Literal["alibi"] = "alibi"
+
+
+class NoPositionsSettings(Settings):
+    """Nothing but the mask tells positions apart."""
+
+    kind: Literal["none"] = "none"
+
+
+PositionSettings = Annotated[
+    SinusoidalPositionsSettings
+    | LearnedPositionsSettings
+    | RelativePositionsSettings
+    | RopePositionsSettings
+    | AlibiPositionsSettings
+    | NoPositionsSettings,
+    SHORTHAND,
+    Field(discriminator="kind"),
+]
+
+
+class FullMechanismSettings(Settings):
+    """Every position sees every (allowed) position."""
+
+    kind: Literal["full"] = "full"
+
+
+class WindowMechanismSettings(Settings):
+    """Every position sees its neighbours (Beltagy et al. 2020)."""
+
+    kind: Literal["window"] = "window"
+    width: int = Field(default=8, ge=1)
+    """Neighbours seen on each side, in tokens, >= 1."""
+
+
+class StridedMechanismSettings(Settings):
+    """Every position sees its neighbours and every stride-th position (Child et al. 2019)."""
+
+    kind: Literal["strided"] = "strided"
+    stride: int = Field(default=8, ge=1)
+    """Tokens from one distant position to the next, and neighbours seen on each side, >= 1."""
+
+
+class LinearMechanismSettings(Settings):
+    """A product of features in place of the softmax; cost linear in length (Katharopoulos et al. 2020)."""
+
+    kind: Literal["linear"] = "linear"
+
+
+class LinformerMechanismSettings(Settings):
+    """Attention over a fixed number of learned mixtures of positions (Wang et al. 2020); encoder only."""
+
+    kind: Literal["linformer"] = "linformer"
+    max_length: int = Field(default=512, ge=1)
+    """Longest sentence in tokens, >= 1; a longer one is refused."""
+    rank: int = Field(default=32, ge=1)
+    """Mixtures of positions, >= 1."""
+
+
+class LshMechanismSettings(Settings):
+    """Attention among positions of one hash bucket (Kitaev et al. 2020)."""
+
+    kind: Literal["lsh"] = "lsh"
+    buckets: int = Field(default=8, ge=1)
+    """Buckets of each round: 1 or an even number."""
+    rounds: int = Field(default=4, ge=1)
+    """Independent hashes, >= 1; positions see each other if they meet in one of them."""
+    shared: bool = True
+    """One projection for queries and keys, as in the paper; a position then sees itself only if it sees nothing else."""
+
+    @model_validator(mode="after")
+    def _hash_has_opposites(self) -> Self:
+        if self.buckets != 1 and self.buckets % 2:
+            raise ValueError(f"buckets {self.buckets}: the hash has a bucket for each direction and its opposite, so 1 or even")
+        return self
+
+
+MechanismSettings = Annotated[
+    FullMechanismSettings
+    | WindowMechanismSettings
+    | StridedMechanismSettings
+    | LinearMechanismSettings
+    | LinformerMechanismSettings
+    | LshMechanismSettings,
+    SHORTHAND,
+    Field(discriminator="kind"),
+]
+
+COMPARING = ("full", "window", "strided")
+"""Mechanisms that say who sees whom and leave the comparison to the score; the others are a formula of their own."""
+
+
+class SelfAttentionSettings(AttentionSettings):
+    """How the positions of one sequence look at each other: a member of the family, and who sees whom."""
+
+    score: ScoreSettings = ScaledSettings()
+    """How query and key are compared; fixed contexts have nothing to be a fixed context of here."""
+    heads: int = Field(default=4, ge=1)
+    """Comparisons side by side, >= 1, a divisor of hidden_size."""
+    mechanism: MechanismSettings = FullMechanismSettings()
+    """Who sees whom, and at what cost: full, window, strided, linear, linformer or lsh."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _score_is_scaled_by_default(cls, data: Any) -> Any:
+        return {"score": "scaled", **data} if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _parts_fit_the_mechanism(self) -> Self:
+        if isinstance(self.score, FixedSettings):
+            raise ValueError(f"score: {self.score.kind} is a bridge from the source; self-attention needs one that compares")
+        if self.window.kind != "global":
+            raise ValueError(f"window: {self.window.kind} is for the bridge; in self-attention write mechanism: window")
+        if self.mechanism.kind not in COMPARING:
+            for name in ("score", "normaliser", "attention_size"):
+                value, usual = getattr(self, name), type(self).model_fields[name].default
+                if value != usual:
+                    said = value if usual is None else value.kind
+                    raise ValueError(f"mechanism: {self.mechanism.kind} has its own formula; leave out {name}: {said}")
+        if self.mechanism.kind == "linear" and self.dropout:
+            raise ValueError("mechanism: linear makes no weights that could be dropped; leave out dropout")
+        return self
+
+
+class StackSettings(Settings):
+    """What every stack of Transformer layers has (Vaswani et al. 2017, section 3)."""
+
+    hidden_size: int = Field(default=256, ge=1)
+    """Features of a state and of a token embedding, >= 1."""
+    layers: int = Field(default=3, ge=1)
+    """Layers, >= 1."""
+    feedforward_size: int = Field(default=1024, ge=1)
+    """Features inside the feed-forward sublayer, >= 1; four times hidden_size is usual."""
+    activation: Literal["relu", "gelu"] = "relu"
+    """What bends inside the feed-forward sublayer."""
+    norm: Literal["pre", "post"] = "pre"
+    """pre: normalise what a sublayer reads (trains without care); post: normalise the sum (the paper; needs warm-up)."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability of dropping a feature of the embeddings, inside feed-forward and of each sublayer's output, 0 to 1."""
+    positions: PositionSettings = SinusoidalPositionsSettings()
+    """How order is known: sinusoidal, learned, relative, rope, alibi or none."""
+    scale_embeddings: bool = True
+    """Multiply token vectors by sqrt(hidden_size) before positions are added (Vaswani et al. 2017, section 3.4)."""
+    self_attention: SelfAttentionSettings = SelfAttentionSettings()
+    """How the positions of the sequence look at each other."""
+
+    @property
+    def embedding_size(self) -> int:
+        """Features of a token embedding."""
+        return self.hidden_size
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        heads, inner = self.self_attention.heads, self.self_attention.attention_size or self.hidden_size
+        for name, size in (("hidden_size", self.hidden_size), ("self_attention.attention_size", inner)):
+            if size % heads:
+                raise ValueError(f"{name} {size} is not divisible by self_attention.heads {heads}")
+        if self.positions.kind == "sinusoidal" and self.hidden_size % 2:
+            raise ValueError(f"positions: sinusoidal pairs sines with cosines; hidden_size {self.hidden_size} is odd")
+        if self.positions.kind == "rope" and inner // heads % 2:
+            raise ValueError(f"positions: rope turns pairs of features; a head of {inner // heads} features has an odd one")
+        return self
+
+    @model_validator(mode="after")
+    def _positions_fit_the_attention(self) -> Self:
+        kind, attention = self.positions.kind, self.self_attention
+        if kind in ("relative", "rope", "alibi") and attention.mechanism.kind not in COMPARING:
+            raise ValueError(
+                f"positions: {kind} acts on the comparison of query and key, which mechanism: {attention.mechanism.kind} "
+                "replaces; use sinusoidal or learned"
+            )
+        if kind == "rope" and attention.score.kind not in ("scaled", "dot", "cosine"):
+            raise ValueError(
+                f"positions: rope knows the distance only through a product of query and key; score: {attention.score.kind} "
+                "has none; use dot, scaled or cosine, or other positions"
+            )
+        return self
+
+    def _refuse_mechanisms(self, allowed: tuple[str, ...], reason: str) -> None:
+        kind = self.self_attention.mechanism.kind
+        if kind not in allowed:
+            raise ValueError(f"self_attention.mechanism: {kind} {reason}; use {', '.join(allowed[:-1])} or {allowed[-1]}")
+
+
+class TransformerEncoderSettings(StackSettings):
+    """A Transformer encoder; its fixed vector is the mean of its states."""
+
+    kind: Literal["transformer"] = "transformer"
+
+
+class TransformerDecoderSettings(StackSettings):
+    """A Transformer decoder; the bridge is `model.attention`, the same in every layer."""
+
+    kind: Literal["transformer"] = "transformer"
+
+    @model_validator(mode="after")
+    def _mechanism_can_step(self) -> Self:
+        self._refuse_mechanisms(
+            (*COMPARING, "linear", "lsh"), "mixes all positions, later ones too, and cannot write from left to right"
+        )
+        return self
+
+
+class DecoderOnlySettings(StackSettings):
+    """One stack over source and target in place of encoder, bridge and decoder, as in a language model."""
+
+    architecture: Literal["decoder_only"] = "decoder_only"
+    prefix: Literal["bidirectional", "causal"] = "bidirectional"
+    """bidirectional: source positions see the whole source (prefix LM); causal: only what stands before them (GPT)."""
+    tie: Literal["none", "output", "all"] = "none"
+    """Share embeddings: target with output layer, or source, target and output (needs a joint vocabulary)."""
+
+    @model_validator(mode="after")
+    def _attention_can_join_two_sides(self) -> Self:
+        self._refuse_mechanisms(COMPARING, "cannot join a source with a target that has its own rules of sight")
+        score = self.self_attention.score
+        for member in score.members if isinstance(score, GatedSettings) else (score,):
+            if member.kind in ("location", "concat_linear"):
+                raise ValueError(
+                    f"self_attention.score: {member.kind} counts places in the padded row, where a target has no fixed place "
+                    "behind its source; use a score that compares contents"
+                )
+        return self

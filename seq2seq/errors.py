@@ -1,0 +1,12 @@
+"""The two ways a command can end badly, kept apart because a person has to react differently to each."""
+
+
+class UserError(Exception):
+    """A mistake the person at the keyboard can mend; shown as one line on stderr, exit status 2.
+
+    The message says what is wrong, where (dotted path, or file and line) and what to do about it.
+    """
+
+
+class RunError(Exception):
+    """A run that started correctly and could not finish; exit status 1. What it had is kept on disk."""

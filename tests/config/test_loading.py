@@ -1,0 +1,174 @@
+"""A mistake in a study file is one line with its place and a way out; what systems share is merged as written."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.config.loading import load_study, merge, parse_override, plain, settings_from
+from seq2seq.errors import UserError
+from seq2seq.run_folder import dump_yaml
+
+GOOD = """\
+question: Which?
+base:
+  data: {corpus: grammar}
+  model:
+    encoder: {hidden_size: 32}
+    attention: {score: none}
+  training:
+    learning_rate: 1e-3
+systems:
+  none: {}
+  additive:
+    model:
+      attention: {score: additive}
+  transformer:
+    model:
+      encoder: {kind: transformer}
+      decoder: {kind: transformer}
+      attention: {score: scaled}
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    def write(text, *overrides):
+        path = tmp_path / "study.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load_study(path, overrides)
+
+    return write
+
+
+def test_systems_are_the_base_and_their_own_lines(study):
+    loaded = study(GOOD)
+    assert loaded.name == "study"
+    assert list(loaded.systems) == ["none", "additive", "transformer"]
+    assert loaded.systems["none"].model.attention.score.kind == "none"
+    assert loaded.systems["additive"].model.attention.score.kind == "additive"
+    assert loaded.systems["additive"].model.encoder.hidden_size == 32
+    assert loaded.systems["none"].training.learning_rate == 0.001
+    assert loaded.changes["additive"] == {"model": {"attention": {"score": "additive"}}}
+
+
+def test_a_part_whose_kind_changes_is_replaced_whole(study):
+    encoder = study(GOOD).systems["transformer"].model.encoder
+    assert encoder.kind == "transformer"
+    assert not hasattr(encoder, "bidirectional")
+
+
+def test_overrides_apply_to_every_system(study):
+    loaded = study(GOOD, "training.max_steps=7", "training.seeds=[3, 4]", "model.attention.score=dot")
+    assert {s.training.max_steps for s in loaded.systems.values()} == {7}
+    assert {s.training.seeds for s in loaded.systems.values()} == {(3, 4)}
+    assert {s.model.attention.score.kind for s in loaded.systems.values()} == {"dot"}
+
+
+def broken(old, new):
+    assert old in GOOD
+    return GOOD.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            broken("attention: {score: additive}", "atention: {score: additive}"),
+            r"study.yaml:13: systems.additive.model.atention: unknown key; did you mean 'attention'\?",
+        ),
+        (
+            broken("hidden_size: 32", "hiden_size: 32"),
+            r"study.yaml:5: base.model.encoder.hiden_size: unknown key; did you mean 'hidden_size'\?",
+        ),
+        (
+            broken("score: additive", "score: aditive"),
+            r"systems.additive.model.attention.score: unknown value 'aditive'; did you mean 'additive'\?",
+        ),
+        (broken("hidden_size: 32", "hidden_size: -1"), r"base.model.encoder.hidden_size: .*greater than or equal to 1, not -1"),
+        (broken("hidden_size: 32", "hidden_size: many"), r"base.model.encoder.hidden_size: .*valid integer.*'many'"),
+        (broken("hidden_size: 32", "cell: rnn"), r"base.model.encoder.cell: unknown value 'rnn'; .*gru"),
+        (broken("corpus: grammar", "corpora: grammar"), r"data.corp\w+: "),
+        (broken("training:", "trainign:"), r"base.trainign: unknown key; did you mean 'training'\?"),
+        (broken("question:", "qestion:"), r"study.yaml:1: qestion: unknown key; did you mean 'question'\?"),
+        (broken("  additive:\n", "  none:\n"), r"study.yaml:11: not valid YAML: found duplicate key \"none\""),
+        (broken("  none: {}", "  none: 3"), r"systems.none: expected the settings that it changes, found 3"),
+        (broken("  none: {}", "  ../x: {}"), r"a system's name is a folder's name"),
+        (broken("base:", "base: 3\nrest:"), r"base: expected a mapping of settings, found 3"),
+        ("base: {}\n", r"systems: expected at least one named system"),
+        ("- 1\n", r"a study is a mapping"),
+        ("a: [1\n", r"not valid YAML"),
+        (broken("learning_rate: 1e-3", "seeds: [1, 1]"), r"seeds must be distinct"),
+        (broken("learning_rate: 1e-3", "weight_decay: 0.1"), r"weight_decay applies to optimizer adamw only"),
+        (GOOD + "match: {parameters: 1%, to: nobody}\n", r"match.to: unknown system 'nobody'"),
+    ],
+)
+def test_mistakes(study, text, message):
+    with pytest.raises(UserError, match=message) as error:
+        study(text)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.max_steps", r"--set training.max_steps: expected PATH=VALUE"),
+        ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
+        ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
+        ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),
+    ],
+)
+def test_mistakes_on_the_command_line(study, override, message):
+    with pytest.raises(UserError, match=message):
+        study(GOOD, override)
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path):
+    (tmp_path / "demo.yaml").write_text(GOOD)
+    with pytest.raises(UserError, match=r"dmo.yaml: no such file; did you mean .*demo.yaml\?"):
+        load_study(tmp_path / "dmo.yaml")
+
+
+def test_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "x.yaml").write_bytes(b"a: \xff\xfe")
+    with pytest.raises(UserError, match="not UTF-8 text"):
+        load_study(tmp_path / "x.yaml")
+
+
+def test_yaml_is_one_point_two(study):
+    loaded = study(broken("question: Which?", "question: no").replace("1e-3", "1e-3"))
+    assert loaded.header.question == "no"  # YAML 1.1 would say False
+
+
+def test_percentages(study):
+    assert study(GOOD + "match: {parameters: 1%}\n").header.match.parameters == pytest.approx(0.01)
+
+
+def test_a_resolved_config_reads_back_equal(study, tmp_path):
+    for settings in study(GOOD).systems.values():
+        path = tmp_path / "config.yaml"
+        path.write_text(dump_yaml(settings.model_dump(mode="json")))
+        from seq2seq.config.loading import read_yaml
+
+        assert settings_from(read_yaml(path), "config.yaml") == settings
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+trees = st.recursive(scalars, lambda children: st.dictionaries(st.text(), children) | st.lists(children), max_leaves=15)
+
+
+@given(trees)
+def test_merging_nothing_changes_nothing(tree):
+    assert merge(tree, plain(tree)) == tree
+    assert merge({"a": tree}, {}) == {"a": tree}
+
+
+@given(trees)
+def test_any_tree_is_refused_or_loaded_without_a_traceback(tree):
+    try:
+        settings_from({"data": tree, "model": tree}, "x")
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+def test_parse_override_nests():
+    assert parse_override("a.b.c=[1, x]") == {"a": {"b": {"c": [1, "x"]}}}
