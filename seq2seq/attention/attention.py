@@ -1,0 +1,280 @@
+"""Attention: score x scale x normaliser x window x heads, and the mask, the weighted sum and the projections around them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seq2seq.attention.build import build_fixed, build_score, options, score_classes
+from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.heads import merge_heads, split_heads
+from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.normalisers import NORMALISERS, Normaliser, Softmax
+from seq2seq.attention.places import Places
+from seq2seq.attention.positions import Relation
+from seq2seq.attention.scales import SCALES, NoScale, Scale
+from seq2seq.attention.scores import ProductScore, ScaledDotScore, Score
+from seq2seq.attention.windows import WINDOWS, GlobalWindow, Window
+from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings
+from seq2seq.errors import UserError
+from seq2seq.masks import attendable
+
+__all__ = ["Attention", "AttentionOutput", "FixedContext", "Keys", "build_attention"]
+
+
+class Projections(NamedTuple):
+    """The linear maps around a score, without bias (Vaswani et al. 2017, section 3.2.2); None is the identity."""
+
+    query: nn.Linear | None = None
+    key: nn.Linear | None = None
+    value: nn.Linear | None = None
+    output: nn.Linear | None = None
+
+
+class Attention(nn.Module):
+    """Compare, normalise, mix: weights = normaliser(scale * score(query, keys)), context = weights @ values.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2, for any score. With one head and no projection
+    this is the formula of Bahdanau et al. 2015, equations 5 and 6: the values are the memory itself.
+
+    Args:
+        score: compares.
+        scale: multiplies scores.
+        normaliser: makes weights of scores.
+        window: says where a query may look.
+        projections: the linear maps around the score; those of a several-headed attention give H equal slices.
+        heads: H, > 0, the heads of all four parts.
+        context_size: features of the context, after the output projection.
+        dropout: probability of dropping a weight.
+    """
+
+    def __init__(
+        self,
+        *,
+        score: Score,
+        scale: Scale,
+        normaliser: Normaliser,
+        window: Window,
+        projections: Projections,
+        heads: int,
+        context_size: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.score = score
+        self.scale = scale
+        self.normaliser = normaliser
+        self.window = window
+        self.query_proj, self.key_proj, self.value_proj, self.output_proj = projections
+        self.heads = heads
+        self.context_size = context_size
+        self.dropout = dropout
+
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:  # noqa: ARG002 (for `none`)
+        """Compute once per sentence all that no query changes.
+
+        Args:
+            memory: (B, S, memory_size).
+            mask: (B, S), True at real tokens.
+            summary: the encoder's fixed vector, of use to the fixed context `none` only.
+        """
+        features = memory if self.key_proj is None else self.key_proj(memory)
+        parts = split_heads(features, self.heads if self.key_proj is not None else 1)  # (B, H, S, features of a head)
+        if parts.shape[1] != self.heads:
+            parts = parts.expand(-1, self.heads, -1, -1)
+        values = memory if self.value_proj is None else self.value_proj(memory)
+        split = split_heads(values, self.heads if self.value_proj is not None else 1)  # (B, H, S, Dv)
+        keys = self.score.project_keys(parts)
+        return Keys(keys=keys.contiguous(), values=split.contiguous(), mask=mask)
+
+    def forward(
+        self,
+        query: Tensor,
+        keys: Keys,
+        *,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        key_positions: Tensor | None = None,
+        need_weights: bool = True,
+        relation: Relation | None = None,
+    ) -> AttentionOutput:
+        """Answer Q queries for each of B sentences; every query for itself.
+
+        Args:
+            query: (B, Q, query_size).
+            keys: from `project_keys`.
+            mask: broadcastable to (B, Q, S), True may attend, joined with the mask of the keys; None allows all.
+            positions: (Q,) or (B, Q), target position of each query; several queries may share one; None is 0, 1 ... Q - 1.
+            key_positions: (S,) or (B, S), position of each key, read by `relation` only; None is 0, 1 ... S - 1.
+            need_weights: return the weights. Where they are not asked for, a fused kernel is used if there is one.
+            relation: what self-attention knows of positions.
+        """
+        heads = split_heads(query if self.query_proj is None else self.query_proj(query), self.heads)  # (B, H, Q, D)
+        is_local = not isinstance(self.window, GlobalWindow)
+        if positions is None and (relation is not None or is_local):
+            positions = torch.arange(query.shape[1], device=query.device)
+        if key_positions is None and relation is not None:
+            key_positions = torch.arange(keys.mask.shape[1], device=query.device)
+        places = Places(relation, positions, key_positions)
+        real = self.score.limit(keys.mask)  # (B, S)
+        allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
+        factor = None
+        if is_local:
+            inside, factor = self.window(heads, positions, real)
+            allowed = allowed if inside is None else allowed & inside
+        product = self._product()
+        # torch has a kernel for this very formula, but it keeps the weights to itself
+        has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not places.mixes_values
+        if product is not None and has_kernel and not need_weights:
+            context, weights = self._fused(product, heads, keys, allowed, places), None
+        else:
+            context, weights = self._plain(heads, keys, allowed, factor, places)
+        merged = merge_heads(context)  # (B, Q, H * Dv)
+        output = merged if self.output_proj is None else self.output_proj(merged)
+        return AttentionOutput(output, weights if need_weights else None)
+
+    def _plain(
+        self, query: Tensor, keys: Keys, allowed: Tensor, factor: Tensor | None, places: Places
+    ) -> tuple[Tensor, Tensor]:
+        """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
+        product = self._product()
+        if product is not None:
+            left, right = self._factors(product, query, keys, places)
+            scores = left @ right.transpose(-2, -1)  # (B, H, Q, S)
+        else:
+            places.refuse_rotation(type(self.score).__name__)
+            scores = self.scale(self.score(query, keys.keys))
+        bias = places.scores(query)
+        weights = self.normaliser(scores if bias is None else scores + bias, allowed)
+        if factor is not None:
+            weights = weights * factor
+        mixing = F.dropout(weights, self.dropout) if self.dropout and self.training else weights
+        context = mixing @ keys.values  # (B, H, Q, Dv)
+        extra = places.values(mixing)
+        return context if extra is None else context + extra, weights
+
+    def _product(self) -> ProductScore | None:
+        """The score, if it is a plain product of query and keys (and somebody's subclass has not made it another)."""
+        score = self.score
+        return score if isinstance(score, ProductScore) and type(score).forward is ProductScore.forward else None
+
+    def _fused(self, score: ProductScore, query: Tensor, keys: Keys, allowed: Tensor, places: Places) -> Tensor:
+        """The same contexts from one kernel that never writes the weights down: (B, H, Q, Dv)."""
+        left, right = self._factors(score, query, keys, places)
+        empty = ~allowed.any(dim=-1, keepdim=True)  # (B, 1, 1 or Q, 1): torch may give NaN on such rows, so open them first
+        mask: Tensor = allowed | empty
+        bias = places.scores(query)
+        if bias is not None:
+            mask = bias.masked_fill(~mask, float("-inf"))
+        dropout = self.dropout if self.training else 0.0
+        context = F.scaled_dot_product_attention(left, right, keys.values, attn_mask=mask, dropout_p=dropout, scale=1.0)
+        return context.masked_fill(empty, 0.0)
+
+    def _factors(self, score: ProductScore, query: Tensor, keys: Keys, places: Places) -> tuple[Tensor, Tensor]:
+        """What a product multiplies: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
+        return places.rotate(self.scale(score.project_query(query)), keys.keys)
+
+
+def build_attention(
+    settings: AttentionSettings,
+    *,
+    query_size: int,
+    memory_size: int,
+    summary_size: int,
+    projected: bool = False,
+    context_size: int | None = None,
+) -> Attention | FixedContext:
+    """Make the attention, or the fixed context, that the settings describe.
+
+    With one head and projected=False it is the formula of the paper on the raw query and memory, and a projection appears
+    only where sizes differ. With more heads, or projected=True, it is Vaswani et al. 2017, section 3.2.2: each head compares
+    in attention_size / H features (their d_k) and mixes values of context_size / H features (their d_v).
+
+    Args:
+        settings: the parts.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        summary_size: features of the encoder's fixed vector, > 0.
+        projected: project query, key, value and output even for one head, as a Transformer does.
+        context_size: features of a context; None for those of the memory (of the summary for `none`).
+
+    Raises:
+        UserError: the heads do not divide the features, or a custom score cannot be had.
+    """
+    score, heads = settings.score, settings.heads
+    if isinstance(score, FixedSettings):
+        return build_fixed(
+            score,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            projected=projected,
+            context_size=context_size,
+            dropout=settings.dropout,
+        )
+    context_size = context_size or memory_size
+    sizes, projections = _plan(
+        settings, score, query_size=query_size, memory_size=memory_size, context_size=context_size, projected=projected
+    )
+    made = build_score(score, heads=heads, **sizes)
+    # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
+    scale = NoScale if isinstance(made, ScaledDotScore) else SCALES[settings.scale.kind]
+    return Attention(
+        score=made,
+        scale=scale(heads=heads, width=made.width),
+        normaliser=NORMALISERS[settings.normaliser.kind](**options(settings.normaliser)),
+        window=WINDOWS[settings.window.kind](heads=heads, query_size=sizes["query_size"], **options(settings.window)),
+        projections=projections,
+        heads=heads,
+        context_size=context_size,
+        dropout=settings.dropout,
+    )
+
+
+def _plan(
+    settings: AttentionSettings,
+    score: MemberSettings | GatedSettings,
+    *,
+    query_size: int,
+    memory_size: int,
+    context_size: int,
+    projected: bool,
+) -> tuple[dict[str, int], Projections]:
+    """Decide the sizes that the score of one head is given, and the projections that make them."""
+    classes, size = score_classes(score), settings.attention_size
+    reads_memory = any(found.reads_memory for found in classes)
+    if projected or settings.heads > 1:
+        width = size or query_size
+        _check_heads(settings.heads, width, "the comparison (attention_size, or those of the query)")
+        _check_heads(settings.heads, context_size, "the context (those of the memory, unless the decoder asks for others)")
+        return _sizes(width // settings.heads), Projections(
+            query=_linear(query_size, width),
+            key=_linear(memory_size, width) if reads_memory else None,
+            value=_linear(memory_size, context_size),
+            output=_linear(context_size, context_size),
+        )
+    output = _linear(memory_size, context_size) if context_size != memory_size else None
+    if size and not any(found.own_space for found in classes):
+        key = _linear(memory_size, size) if reads_memory else None
+        return _sizes(size), Projections(query=_linear(query_size, size), key=key, output=output)
+    if query_size != memory_size and any(found.equal_sizes for found in classes):
+        sizes = _sizes(memory_size) | {"attention_size": size or query_size}
+        return sizes, Projections(query=_linear(query_size, memory_size), output=output)
+    sizes = {"query_size": query_size, "memory_size": memory_size, "attention_size": size or query_size}
+    return sizes, Projections(output=output)
+
+
+def _check_heads(heads: int, features: int, owner: str) -> None:
+    if features % heads:
+        raise UserError(
+            f"model.attention.heads: {heads} heads cannot share out the {features} features of {owner}; "
+            f"choose a number of heads that divides {features}"
+        )
+
+
+def _sizes(size: int) -> dict[str, int]:
+    return {"query_size": size, "memory_size": size, "attention_size": size}
+
+
+def _linear(in_features: int, out_features: int) -> nn.Linear:
+    return nn.Linear(in_features, out_features, bias=False)

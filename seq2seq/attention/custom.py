@@ -1,0 +1,64 @@
+"""Somebody's own score, named as module:Class in a study."""
+
+import importlib
+
+import torch
+
+from seq2seq.attention.scores.base import Score
+from seq2seq.config.attention import CustomSettings
+from seq2seq.errors import UserError
+
+
+def load_score(path: str) -> type[Score]:
+    """Import the class that `path` (module:Class) names.
+
+    Raises:
+        UserError: no such module, no such class in it, or not a score.
+    """
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+            raise UserError(
+                f"model.attention.score: {path}: importing '{module_name}' fails: {error}; install it first"
+            ) from error
+        raise UserError(
+            f"model.attention.score: {path}: there is no module '{error.name}'; "
+            "put the folder that holds it on PYTHONPATH, or install its package"
+        ) from error
+    found = getattr(module, class_name, None)
+    if found is None:
+        raise UserError(
+            f"model.attention.score: {path}: module '{module_name}' has no '{class_name}'; check the name after the colon"
+        )
+    if not (isinstance(found, type) and issubclass(found, Score)):
+        raise UserError(
+            f"model.attention.score: {path}: '{class_name}' is not a score; derive it from seq2seq.attention.scores.Score"
+        )
+    return found
+
+
+def build_custom(settings: CustomSettings, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> Score:
+    """Make the score and try it once, so that a mistake in it costs a second.
+
+    Raises:
+        UserError: the class does not take the options, or its scores have the wrong shape.
+    """
+    score_class = load_score(settings.path)
+    sizes = {"heads": heads, "query_size": query_size, "memory_size": memory_size, "attention_size": attention_size}
+    try:
+        score = score_class(**sizes, **settings.options)  # type: ignore[arg-type]  # the class says which it takes
+    except TypeError as error:
+        raise UserError(
+            f"model.attention.score: {settings.path} cannot be made with options {settings.options}: {error}"
+        ) from error
+    with torch.no_grad():
+        keys = score.project_keys(torch.zeros(2, heads, 5, memory_size))
+        scores = score(torch.zeros(2, heads, 3, query_size), keys)
+    if tuple(scores.shape) != (2, heads, 3, 5):
+        raise UserError(
+            f"model.attention.score: {settings.path} gives scores of shape {tuple(scores.shape)} for 2 sentences, "
+            f"{heads} heads, 3 queries and 5 keys; forward must return (B, H, Q, S), here (2, {heads}, 3, 5)"
+        )
+    return score

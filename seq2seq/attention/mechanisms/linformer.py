@@ -1,0 +1,64 @@
+"""Attention over a fixed number of learned mixtures of the positions."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention
+from seq2seq.errors import UserError
+
+
+class LinformerAttention(SelfAttention):
+    """Low-rank attention: softmax(q (E K)^T / sqrt(D)) (F V), with E and F (rank, max_length) trained.
+
+    Source: Wang et al. 2020, arXiv:2006.04768, equation 7; E and F are shared between heads (their "headwise sharing").
+    Only the first S columns of E and F meet a sentence of S tokens and padding enters as zero, so that a sentence does not
+    depend on its padding. A mixture of positions looks at all of them: an encoder only, since a causal one is not defined.
+
+    Args:
+        hidden_size: features of a state.
+        heads: H.
+        max_length: longest sentence in tokens.
+        rank: mixtures of positions, k in the paper.
+        dropout: probability of dropping a weight.
+    """
+
+    formula = "softmax(q (E K)^T / sqrt(D)) F V, E and F of shape (rank, max_length)"
+    source = "Wang et al. 2020, arXiv:2006.04768, section 4"
+    expects = "linear cost in length; tied to positions, so weaker where the same words move about"
+
+    def __init__(self, *, hidden_size: int, heads: int, max_length: int, rank: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.projections = HeadProjections(hidden_size=hidden_size, heads=heads)
+        self.key_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
+        self.value_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Let every position attend to the mixtures.
+
+        Raises:
+            UserError: a sentence has more than `max_length` tokens.
+        """
+        query, keys, values = self.projections.split(states)
+        if mask is not None:
+            keys = keys * mask[:, None, :, None]
+            values = values * mask[:, None, :, None]
+        mixed_keys = self._columns(self.key_mixture, mask, keys) @ keys  # (B, H, rank, D)
+        mixed_values = self._columns(self.value_mixture, mask, keys) @ values  # (B, H, rank, D)
+        scores = query @ mixed_keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, N, rank)
+        return self.projections.merge(self.dropout(torch.softmax(scores, dim=-1)) @ mixed_values)
+
+    def _columns(self, mixture: Tensor, mask: Tensor | None, keys: Tensor) -> Tensor:
+        """The part of a mixture that meets these positions, (rank, N); columns that only padding would meet are zeros."""
+        size, longest = keys.shape[2], mixture.shape[1]
+        if size <= longest:
+            return mixture[:, :size]
+        if mask is None or bool(mask[:, longest:].any()):
+            tokens = size if mask is None else int(mask.sum(dim=1).max())
+            raise UserError(
+                f"self_attention.mechanism: linformer was built for max_length {longest} and meets a sentence of {tokens} "
+                "tokens; raise max_length or drop longer sentences"
+            )
+        return nn.functional.pad(mixture, (0, size - longest))

@@ -1,0 +1,161 @@
+"""Mechanisms that only say who sees whom: the comparison is any score of the family, with any relation of positions."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.mechanisms.base import SelfAttention
+from seq2seq.attention.positions import Relation
+
+
+class FullAttention(SelfAttention):
+    """Everyone sees everyone, or, if causal, all that stands before.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3.
+
+    Args:
+        attention: the comparison; query, memory and context of hidden_size features.
+        relation: what it knows of positions.
+        causal: position p sees s <= p only.
+    """
+
+    formula = "p sees every s (decoder: s <= p)"
+    source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3"
+    expects = "the yardstick: cost and memory grow with the square of the length"
+
+    def __init__(self, *, attention: Attention, relation: Relation, causal: bool) -> None:
+        super().__init__()
+        self.attention = attention
+        self.relation = relation
+        self.causal = causal
+
+    def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:  # noqa: ARG002 (everyone sees everyone)
+        """The pattern without causality: (Q, S), or (B, Q, S) where rows have positions of their own; None for everyone."""
+        return None
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        positions = torch.arange(states.shape[1], device=states.device)
+        return self.attend(states, self.project_keys(states, mask), positions, positions).context
+
+    def start(self, states: Tensor) -> Keys:
+        return self.project_keys(states.new_zeros(states.shape[0], 0, self.attention.context_size))
+
+    def step(self, states: Tensor, cache: Keys, position: int) -> tuple[Tensor, Keys]:
+        grown = cache.extend(self.project_keys(states))
+        positions = torch.arange(position + 1, device=states.device)
+        return self.attend(states, grown, positions[-1:], positions).context, grown
+
+    def project_keys(self, states: Tensor, mask: Tensor | None = None) -> Keys:
+        """What states (B, N, hidden_size) offer; mask (B, N), None if all are real tokens."""
+        if mask is None:
+            mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
+        return self.attention.project_keys(states, mask)
+
+    def attend(
+        self,
+        states: Tensor,
+        keys: Keys,
+        query_positions: Tensor,
+        key_positions: Tensor,
+        *,
+        bidirectional: bool = False,
+        need_weights: bool = False,
+    ) -> AttentionOutput:
+        """Attend within the pattern.
+
+        Args:
+            states: (B, Q, hidden_size), who asks.
+            keys: of S positions.
+            query_positions: (Q,) or (B, Q).
+            key_positions: (S,) or (B, S).
+            bidirectional: lift causality for this call (the source part of a prefix LM).
+            need_weights: return weights (B, H, Q, S).
+        """
+        mask = self.sees(query_positions, key_positions)
+        if self.causal and not bidirectional:
+            before = key_positions.unsqueeze(-2) <= query_positions.unsqueeze(-1)  # (Q, S) or (B, Q, S)
+            mask = before if mask is None else mask & before
+        output: AttentionOutput = self.attention(
+            states,
+            keys,
+            mask=mask,
+            positions=query_positions,
+            key_positions=key_positions,
+            relation=self.relation,
+            need_weights=need_weights,
+        )
+        return output
+
+
+class WindowAttention(FullAttention):
+    """p sees its neighbours, |p - s| <= width.
+
+    Source: Beltagy et al. 2020, arXiv:2004.05150, section 3.1; their window w is 2 width + 1 here. Long sequences are cut
+    into blocks of `width` queries, each with the keys of its own block and of those beside it, so that cost grows with N.
+
+    Args:
+        attention, relation, causal: as in `FullAttention`.
+        width: neighbours on each side, >= 1.
+    """
+
+    formula = "p sees s if |p - s| <= width (decoder: and s <= p)"
+    source = "Beltagy et al. 2020, arXiv:2004.05150, section 3.1"
+    expects = "linear cost in length; what lies further away arrives through several layers or not at all"
+
+    def __init__(self, *, attention: Attention, relation: Relation, causal: bool, width: int) -> None:
+        super().__init__(attention=attention, relation=relation, causal=causal)
+        self.width = width
+
+    def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        return (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs() <= self.width
+
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        size, width = states.shape[1], self.width
+        if size <= 3 * width or not self.attention.score.position_blind:  # what counts places in the row cannot be cut
+            return super().forward(states, mask)
+        blocks = -(-size // width)
+        padded = F.pad(states, (0, 0, 0, blocks * width - size))  # (B, n * width, D)
+        reach = width * (2 if self.causal else 3)  # keys a block can see: those before it, its own, those after
+        keys = _overlapping(self.project_keys(states, mask), width, blocks, reach)  # (B * n, H, reach, A)
+        here = torch.arange(reach, device=states.device)  # relations know only the distance: count from the block's first key
+        context = self.attend(padded.view(-1, width, states.shape[-1]), keys, here[width : 2 * width], here).context
+        return context.reshape(padded.shape)[:, :size]
+
+
+class StridedAttention(FullAttention):
+    """p sees its neighbours and every stride-th position: |p - s| <= stride or (p - s) mod stride = 0.
+
+    Source: Child et al. 2019, arXiv:1904.10509, section 4.3 (strided), both patterns in one head ("merged", section 5.2,
+    equation 8). The paper is causal; an encoder looks both ways. Computed as full attention under a mask: the result is
+    that of the sparse kernel, the cost is not.
+
+    Args:
+        attention, relation, causal: as in `FullAttention`.
+        stride: l in the paper, >= 1.
+    """
+
+    formula = "p sees s if |p - s| <= stride or (p - s) mod stride = 0 (decoder: and s <= p)"
+    source = "Child et al. 2019, arXiv:1904.10509, sections 4.3 and 5.2"
+    expects = "every position within two layers of every other; made for data with a period, which text has not"
+
+    def __init__(self, *, attention: Attention, relation: Relation, causal: bool, stride: int) -> None:
+        super().__init__(attention=attention, relation=relation, causal=causal)
+        self.stride = stride
+
+    def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        distance = (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs()
+        return (distance <= self.stride) | (distance % self.stride == 0)
+
+
+def _overlapping(keys: Keys, width: int, blocks: int, reach: int) -> Keys:
+    """Give each of n blocks the `reach` keys from the one before it on: rows B become B * n, sentence by sentence."""
+    after = (blocks - 2) * width + reach - keys.mask.shape[1]
+
+    def cut(features: Tensor) -> Tensor:  # (B, H, S, A) -> (B * n, H, reach, A)
+        windows = F.pad(features, (0, 0, width, after)).unfold(2, reach, width)  # (B, H, n, A, reach)
+        return windows.permute(0, 2, 1, 4, 3).flatten(0, 1)
+
+    mask = F.pad(keys.mask, (width, after)).unfold(1, reach, width)  # (B, n, reach)
+    return Keys(keys=cut(keys.keys), values=cut(keys.values), mask=mask.flatten(0, 1))

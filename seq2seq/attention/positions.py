@@ -1,0 +1,240 @@
+"""Where a token stands: added to its embedding (absolute), or told to self-attention (a relation of query and key).
+
+`POSITIONS` has both kinds. Absolute positions are modules from positions to vectors. A `Relation` meets the attention in
+three places, and does nothing in those it does not override:
+    rotate  turns queries and keys before they are compared (rope),
+    scores  is added to the scaled scores (relative, alibi),
+    values  is added to the context of each head (relative).
+
+Positions are whole numbers from 0. Most calls share them between rows, shape (N,); a decoder-only stack, whose targets
+go on counting from the length of each source, has (B, N). Shape letters as in STYLE.md; D is the features of one head here.
+"""
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.errors import UserError
+
+
+class AbsolutePositions(nn.Module):
+    """A vector for each position, added to the token's embedding."""
+
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    expects: ClassVar[str]
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Map positions (N,) or (B, N) to vectors of shape (..., embedding_size)."""
+        raise NotImplementedError
+
+
+class SinusoidalPositions(AbsolutePositions):
+    """Fixed waves: PE(p, 2i) = sin(p / 10000^(2i / d)), PE(p, 2i + 1) = cos of the same angle.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.5. Computed when asked for, so no length is too long.
+
+    Args:
+        embedding_size: d, even.
+    """
+
+    formula = "x_p + PE(p); PE(p, 2i) = sin(p / 10000^(2i/d)), PE(p, 2i+1) = cos(p / 10000^(2i/d))"
+    source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.5"
+    expects = "lengths beyond those of training are defined, though seldom handled well"
+
+    def __init__(self, *, embedding_size: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", _frequencies(embedding_size), persistent=False)
+        self.frequencies: Tensor  # (embedding_size / 2,)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        angles = positions.unsqueeze(-1) * self.frequencies  # (..., d/2)
+        return torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(-2)  # (..., d): sine and cosine alternate
+
+
+class LearnedPositions(AbsolutePositions):
+    """A trained vector for each position up to a limit.
+
+    Source: Gehring et al. 2017, arXiv:1705.03122, section 3.1; compared in Vaswani et al. 2017, table 3 row E.
+
+    Args:
+        embedding_size: features of a vector.
+        max_positions: number of vectors; a longer sentence is refused.
+    """
+
+    formula = "x_p + P[p]"
+    source = "Gehring et al. 2017, arXiv:1705.03122, section 3.1"
+    expects = "nothing to be known of positions beyond those trained; refuses sentences longer than max_positions"
+
+    def __init__(self, *, embedding_size: int, max_positions: int) -> None:
+        super().__init__()
+        self.max_positions = max_positions
+        self.table = nn.Embedding(max_positions, embedding_size)
+        nn.init.normal_(self.table.weight, std=0.02)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """Look positions up.
+
+        Raises:
+            UserError: a position is not below `max_positions`.
+        """
+        if positions.numel() and int(positions.max()) >= self.max_positions:
+            raise UserError(
+                f"positions: a sentence of {int(positions.max()) + 1} tokens meets max_positions {self.max_positions}; "
+                "raise max_positions, lower the longest length, or use sinusoidal positions"
+            )
+        vectors: Tensor = self.table(positions)
+        return vectors
+
+
+class Relation(nn.Module):
+    """What self-attention knows of where queries and keys stand; this one knows nothing (a set, but for the mask)."""
+
+    formula: ClassVar[str] = "nothing: but for the mask, self-attention sees a set"
+    source: ClassVar[str] = "Haviv et al. 2022, arXiv:2203.16634 (a causal mask alone lets positions be inferred)"
+    expects: ClassVar[str] = "a bag of words in an encoder; a causal decoder recovers part of the order"
+
+    def rotate(self, features: Tensor, positions: Tensor) -> Tensor:  # noqa: ARG002 (an identity)
+        """Turn queries or keys (B, H, N, D) that stand at `positions` (N,) or (B, N); same shape."""
+        return features
+
+    def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:  # noqa: ARG002 (nothing added)
+        """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None.
+
+        Args:
+            query: (B, H, Q, D).
+            query_positions: (Q,) or (B, Q).
+            key_positions: (S,) or (B, S).
+        """
+        return None
+
+    def values(self, weights: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:  # noqa: ARG002 (nothing added)
+        """Return what is added to the context of each head, (B, H, Q, Dv), given weights (B, H, Q, S), or None."""
+        return None
+
+
+class RotaryRelation(Relation):
+    """Queries and keys turned by an angle that grows with their position, so that their product knows only the distance.
+
+    Features 2i and 2i + 1 are a point in the plane, turned by p * 10000^(-2i / D).
+    Source: Su et al. 2021, arXiv:2104.09864, section 3.2.2, equations 14-16 and 34. Their d is D, the features of a head.
+
+    Args:
+        head_size: D, even.
+    """
+
+    formula = "score(R_p q, R_s k) with R_p a rotation by p / 10000^(2i/D) of features 2i and 2i+1"
+    source = "Su et al. 2021, arXiv:2104.09864, section 3.2.2"
+    expects = "a score that is a product of query and key; only then does it depend on p - s alone"
+
+    def __init__(self, *, head_size: int) -> None:
+        super().__init__()
+        self.register_buffer("frequencies", _frequencies(head_size), persistent=False)
+        self.frequencies: Tensor  # (D / 2,)
+
+    def rotate(self, features: Tensor, positions: Tensor) -> Tensor:
+        angles = positions.unsqueeze(-1) * self.frequencies  # (N, D/2) or (B, N, D/2)
+        if angles.dim() == 3:
+            angles = angles.unsqueeze(1)  # (B, 1, N, D/2): all heads alike
+        cosine, sine = angles.cos().to(features.dtype), angles.sin().to(features.dtype)
+        even, odd = features[..., 0::2], features[..., 1::2]  # (B, H, N, D/2)
+        return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
+
+
+class AlibiRelation(Relation):
+    """A penalty on distance, with its own slope for each head: score - m_h |p - s|.
+
+    Source: Press et al. 2021, arXiv:2108.12409, section 3; slopes for a number of heads that is no power of two as in
+    their code. The paper is causal (p >= s); an encoder has keys on both sides and takes the distance without its sign.
+    Nothing is trained.
+
+    Args:
+        heads: H.
+    """
+
+    formula = "score - m_h |p - s|, m_h = 2^(-8h/H), h = 1..H"
+    source = "Press et al. 2021, arXiv:2108.12409, section 3"
+    expects = "near tokens to matter more; goes beyond the trained length better than sinusoidal (their figure 1)"
+
+    def __init__(self, *, heads: int) -> None:
+        super().__init__()
+        self.register_buffer("slopes", torch.tensor(alibi_slopes(heads)), persistent=False)
+        self.slopes: Tensor  # (H,)
+
+    def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        distance = _offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
+        return (-self.slopes.view(-1, 1, 1) * distance).to(query.dtype)  # (H, Q, S) or (B, H, Q, S)
+
+
+class RelativeRelation(Relation):
+    """A trained vector for each clipped distance, one for the score and one for the context.
+
+    With r = clip(s - p, -k, k): score_ps = q_p . (k_s + a^K_r) / sqrt(D) and context_p = sum_s weight_ps (v_s + a^V_r).
+    Source: Shaw et al. 2018, arXiv:1803.02155, equations 3 to 5; the vectors are shared between heads (section 3.3).
+    Only 2k + 1 products a query are made, then spread over the keys (a cheaper order than their section 3.3).
+
+    Args:
+        head_size: D, of a query.
+        value_size: features of a value of one head.
+        max_distance: k, beyond which all distances are one.
+    """
+
+    formula = "q.(k + aK_r)/sqrt(D), context = sum weight (v + aV_r), r = clip(s - p, -k, k)"
+    source = "Shaw et al. 2018, arXiv:1803.02155, equations 3-5"
+    expects = "order among neighbours to matter more than the absolute place"
+
+    def __init__(self, *, head_size: int, value_size: int, max_distance: int) -> None:
+        super().__init__()
+        self.max_distance = max_distance
+        self.key_vectors = nn.Parameter(torch.empty(2 * max_distance + 1, head_size))
+        self.value_vectors = nn.Parameter(torch.empty(2 * max_distance + 1, value_size))
+        nn.init.xavier_uniform_(self.key_vectors)
+        nn.init.xavier_uniform_(self.value_vectors)
+
+    def _clipped(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        """Index of the distance of each pair, 0..2k: (1, 1, Q, S) or (B, 1, Q, S)."""
+        offsets = _offsets(query_positions, key_positions).clamp(-self.max_distance, self.max_distance) + self.max_distance
+        return offsets if offsets.dim() == 4 else offsets[None, None]
+
+    def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        products = query @ self.key_vectors.t() / math.sqrt(query.shape[-1])  # (B, H, Q, 2k+1)
+        index = self._clipped(query_positions, key_positions)
+        return products.gather(-1, index.expand(*query.shape[:-1], -1))  # (B, H, Q, S)
+
+    def values(self, weights: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+        index = self._clipped(query_positions, key_positions).expand_as(weights)
+        total = weights.new_zeros(*weights.shape[:-1], 2 * self.max_distance + 1)
+        return total.scatter_add(-1, index, weights) @ self.value_vectors  # (B, H, Q, Dv)
+
+
+POSITIONS: dict[str, type[AbsolutePositions] | type[Relation]] = {
+    "sinusoidal": SinusoidalPositions,
+    "learned": LearnedPositions,
+    "relative": RelativeRelation,
+    "rope": RotaryRelation,
+    "alibi": AlibiRelation,
+    "none": Relation,
+}
+
+
+def alibi_slopes(heads: int) -> list[float]:
+    """Slopes of H heads: 2^(-8h/H) for a power of two; otherwise those of the power below, then every second of the next."""
+    if heads & (heads - 1) == 0:
+        return [2.0 ** (-8 * head / heads) for head in range(1, heads + 1)]
+    below = 1 << (heads.bit_length() - 1)
+    return alibi_slopes(below) + alibi_slopes(2 * below)[0::2][: heads - below]
+
+
+def _frequencies(size: int) -> Tensor:
+    """10000^(-2i / size) for i < size / 2: (size / 2,)."""
+    if size % 2:
+        raise ValueError(f"sines and cosines come in pairs: size {size} is odd")
+    return torch.exp(torch.arange(0, size, 2, dtype=torch.float64) * (-math.log(10000.0) / size)).float()
+
+
+def _offsets(query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    """Key position minus query position of each pair: (Q, S), or (B, 1, Q, S) where rows have their own."""
+    offsets = key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)
+    return offsets.unsqueeze(1) if offsets.dim() == 3 else offsets

@@ -1,0 +1,36 @@
+"""Scores: how query and key are compared. Each is one formula, a class, and a line in `SCORES`."""
+
+from seq2seq.attention.scores.additive import AdditiveScore, ConcatScore, MlpScore
+from seq2seq.attention.scores.base import ProductScore, Score
+from seq2seq.attention.scores.gated import GatedScore
+from seq2seq.attention.scores.positional import ConcatLinearScore, LocationScore
+from seq2seq.attention.scores.products import BilinearScore, CosineScore, DotScore, ScaledDotScore
+
+SCORES: dict[str, type[Score]] = {
+    "dot": DotScore,
+    "scaled": ScaledDotScore,
+    "bilinear": BilinearScore,
+    "additive": AdditiveScore,
+    "concat": ConcatScore,
+    "cosine": CosineScore,
+    "mlp": MlpScore,
+    "location": LocationScore,
+    "concat_linear": ConcatLinearScore,
+    "gated": GatedScore,
+}
+
+__all__ = [
+    "SCORES",
+    "AdditiveScore",
+    "BilinearScore",
+    "ConcatLinearScore",
+    "ConcatScore",
+    "CosineScore",
+    "DotScore",
+    "GatedScore",
+    "LocationScore",
+    "MlpScore",
+    "ProductScore",
+    "ScaledDotScore",
+    "Score",
+]

@@ -1,0 +1,60 @@
+"""A mixture of scores whose shares each query chooses."""
+
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.heads import HeadLinear
+from seq2seq.attention.scores.base import Score
+
+
+class GatedScore(Score):
+    """A learned mixture: score = sum over m of g_m score_m, g = softmax(W_g q + b_g), one gate for each head and query.
+
+    Source: ours; the gate is that of a mixture of experts (Jacobs et al. 1991, Adaptive mixtures of local experts) with the
+    query as its input, before the normaliser, so that the weights still sum to one. With one member it is that member.
+
+    Args:
+        members: one or more scores with as many heads.
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        attention_size: features of the comparison space, > 0.
+    """
+
+    formula = "score = sum_m g_m score_m, g = softmax(W_g q + b_g)"
+    source = "this project, after the gate of Jacobs et al. 1991 (mixture of experts)"
+    expects = "at least its best member once trained; the gate tells which member a position prefers"
+
+    def __init__(self, *, members: Sequence[Score], heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.members = nn.ModuleList(members)
+        self.gate = HeadLinear(heads=heads, in_features=query_size, out_features=len(members), bias=True)
+        self.position_blind = all(member.position_blind for member in members)
+        self.width = max(member.width for member in members)
+        with torch.no_grad():
+            probe = torch.zeros(1, heads, 1, memory_size)
+            self.key_sizes = [member.project_keys(probe).shape[-1] for member in members]
+
+    def _typed(self) -> Iterable[Score]:
+        return cast("Iterable[Score]", self.members)
+
+    def limit(self, mask: Tensor) -> Tensor:
+        for member in self._typed():
+            mask = member.limit(mask)
+        return mask
+
+    def project_keys(self, memory: Tensor) -> Tensor:
+        """Keys of all members side by side: (B, H, S, memory_size) -> (B, H, S, sum of A_m)."""
+        return torch.cat([member.project_keys(memory) for member in self._typed()], dim=-1)
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        shares = torch.softmax(self.gate(query), dim=-1).unbind(dim=-1)  # one (B, H, Q) for each member
+        parts = torch.split(keys, self.key_sizes, dim=-1)  # one (B, H, S, A_m) for each member
+        scores = [member(query, part) for member, part in zip(self._typed(), parts, strict=True)]
+        mixed: Tensor = scores[0] * shares[0].unsqueeze(-1)  # (B, H, Q, S)
+        for score, share in zip(scores[1:], shares[1:], strict=True):
+            mixed = mixed + score * share.unsqueeze(-1)
+        return mixed

@@ -1,0 +1,124 @@
+"""Scores tied to source positions: location, concat_linear. They know no source longer than they have rows."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seq2seq.attention.heads import HeadLinear
+from seq2seq.attention.scores.base import Score
+from seq2seq.errors import UserError
+
+
+class PositionalScore(Score):
+    """What this family shares: a trained row for each of `max_source` positions, and a decision about longer sources.
+
+    Args:
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        attention_size: unused.
+        max_source: positions that have a row, > 0.
+        longer: "refuse" a source with real tokens past `max_source`, or "ignore" those tokens: they get no weight.
+    """
+
+    position_blind = False
+    own_space = False
+
+    def __init__(
+        self,
+        *,
+        heads: int,
+        query_size: int,
+        memory_size: int,
+        attention_size: int,
+        max_source: int,
+        longer: Literal["refuse", "ignore"] = "refuse",
+    ) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.max_source = max_source
+        self.longer = longer
+        self.query_proj = HeadLinear(heads=heads, in_features=query_size, out_features=max_source)
+
+    def limit(self, mask: Tensor) -> Tensor:
+        """Forbid the positions that have no row.
+
+        Raises:
+            UserError: there are real tokens at them, and `longer` is "refuse".
+        """
+        if mask.shape[1] <= self.max_source:
+            return mask
+        if self.longer == "refuse" and bool(mask[:, self.max_source :].any()):
+            longest = int(mask.sum(dim=1).max())
+            raise UserError(
+                f"model.attention.score: a source of {longest} tokens is longer than max_source {self.max_source}; raise "
+                "max_source, lower the longest source length of the data, or set longer: ignore"
+            )
+        return F.pad(mask[:, : self.max_source], (0, mask.shape[1] - self.max_source), value=False)
+
+    def rows(self, query: Tensor, size: int) -> Tensor:
+        """Ask the row of each position: (B, H, Q, query_size) -> (B, H, Q, size); positions without a row get 0."""
+        scores = self.query_proj(query)[..., :size]  # (B, H, Q, at most max_source)
+        return F.pad(scores, (0, size - scores.shape[-1]))
+
+
+class LocationScore(PositionalScore):
+    """From the query alone: score_s = w_s . q, one row w_s for each source position s.
+
+    Source: Luong et al. 2015, arXiv:1508.04025, equation 8, a_t = softmax(W_a h_t); our w_s are the rows of their W_a. As
+    they do, a short sentence uses only the top rows; they ignore words past the last row, we refuse unless told to.
+    """
+
+    formula = "score_s = w_s . q"
+    source = "Luong et al. 2015, arXiv:1508.04025, equation 8 (location)"
+    expects = "knows where, never what: learns typical positions, and fails where the order of words varies"
+    reads_memory = False
+
+    def project_keys(self, memory: Tensor) -> Tensor:
+        return memory[..., :0]  # (B, H, S, 0): only the length counts
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        return self.rows(query, keys.shape[2])
+
+
+class ConcatLinearScore(PositionalScore):
+    """A linear map of the concatenation, read at the key's own position: score_s = w_s . [q; k_s] + b_s.
+
+    Source: the attention decoder of the PyTorch tutorial "Translation with a sequence to sequence network", whose
+    nn.Linear(2 * hidden_size, max_length) is read as one score for each position. There the second half of the
+    concatenation is the embedded input token; here it is the key, since a score sees queries and memory.
+    """
+
+    formula = "score_s = w_s . [q; k_s] + b_s"
+    source = "PyTorch tutorial 'Translation with a sequence to sequence network and attention' (AttnDecoderRNN)"
+    expects = "query and key are added, not compared: the choice of token can depend on the query only through its position"
+
+    def __init__(
+        self,
+        *,
+        heads: int,
+        query_size: int,
+        memory_size: int,
+        attention_size: int,
+        max_source: int,
+        longer: Literal["refuse", "ignore"] = "refuse",
+    ) -> None:
+        super().__init__(
+            heads=heads,
+            query_size=query_size,
+            memory_size=memory_size,
+            attention_size=attention_size,
+            max_source=max_source,
+            longer=longer,
+        )
+        self.width = query_size + memory_size
+        self.key_proj = HeadLinear(heads=heads, in_features=memory_size, out_features=max_source)
+        self.bias = nn.Parameter(torch.zeros(heads, max_source))
+
+    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+        size = keys.shape[2]
+        known = keys[:, :, : self.max_source]  # the position of a key is only known here: keys may have been appended
+        share = (known * self.key_proj.weight[:, :size]).sum(dim=-1) + self.bias[:, :size]  # (B, H, at most max_source)
+        padded = F.pad(share, (0, size - share.shape[-1]))
+        return self.rows(query, size) + padded.unsqueeze(2)  # (B, H, Q, S)

@@ -1,0 +1,103 @@
+"""Scores that multiply: dot, scaled, bilinear, cosine."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seq2seq.attention.heads import HeadLinear
+from seq2seq.attention.scores.base import ProductScore
+
+
+class DotScore(ProductScore):
+    """Dot product: score = q . k. No parameters; query and memory must be of one size.
+
+    Source: Luong et al. 2015, arXiv:1508.04025, section 3.1, the first form of score. Their target state h_t is our query,
+    their source state h_s our key and memory.
+    """
+
+    formula = "score = q . k"
+    source = "Luong et al. 2015, arXiv:1508.04025, section 3.1 (dot)"
+    expects = (
+        "the variance of a score grows with the number of features: at large width the softmax saturates and learns slowly"
+    )
+    equal_sizes = True
+
+
+class ScaledDotScore(DotScore):
+    """Dot product over the root of its features: score = q . k / sqrt(d), d = query_size of a head.
+
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1. Their d_k is our d. Their Q K^T is made after the
+    projections of section 3.2.2, which are here the work of `Attention`.
+    """
+
+    formula = "score = q . k / sqrt(d)"
+    source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1"
+    expects = "the variance of a score stays near 1 at any width, so that the softmax starts out soft"
+
+    def project_query(self, query: Tensor) -> Tensor:
+        return query * (1 / math.sqrt(self.width))  # the query, not the scores: fewer numbers, the same product
+
+
+class BilinearScore(ProductScore):
+    """Bilinear ("general"): score = q . W k; with a rank r, W = U^T V and score = U q . V k.
+
+    Source: Luong et al. 2015, arXiv:1508.04025, section 3.1, the second form of score: h_t^T W_a h_s, our W is their W_a.
+    The matrix is applied to the memory, once per sentence. The low rank is Britz et al. 2017, arXiv:1703.03906, section 4.5
+    (multiplicative, <W_1 h, W_2 s>).
+
+    Args:
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        attention_size: unused; the comparison is made in query_size or rank features.
+        rank: r, > 0; None for a full matrix.
+    """
+
+    formula = "score = q . W k (W = U^T V with a rank)"
+    source = "Luong et al. 2015, arXiv:1508.04025, section 3.1 (general); Britz et al. 2017, arXiv:1703.03906, section 4.5"
+    expects = "what dot does, with a learned notion of likeness; query and memory may differ in size"
+
+    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int, rank: int | None = None) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.width = rank or query_size
+        self.key_proj = HeadLinear(heads=heads, in_features=memory_size, out_features=self.width)
+        self.query_proj = HeadLinear(heads=heads, in_features=query_size, out_features=rank) if rank else None
+
+    def project_keys(self, memory: Tensor) -> Tensor:
+        projected: Tensor = self.key_proj(memory)  # (B, H, S, r or query_size)
+        return projected
+
+    def project_query(self, query: Tensor) -> Tensor:
+        return query if self.query_proj is None else self.query_proj(query)
+
+
+class CosineScore(ProductScore):
+    """Cosine over a temperature: score = cos(q, k) / tau, tau = exp(log_temperature) of each head, learned.
+
+    Source: Graves et al. 2014, arXiv:1410.5401, equations 5 and 6. Their key strength beta_t is our 1 / tau; the controller
+    emits theirs at every step, ours is a parameter. A vector of zeros has cosine 0 with everything.
+
+    Args:
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: the same.
+        attention_size: unused.
+        temperature: tau before training, > 0.
+    """
+
+    formula = "score = cos(q, k) / tau, tau learned"
+    source = "Graves et al. 2014, arXiv:1410.5401, equations 5-6"
+    expects = "scores within +-1/tau at any width: never saturated, and only as sharp as tau lets them be"
+    equal_sizes = True
+
+    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int, temperature: float = 0.1) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.log_temperature = nn.Parameter(torch.full((heads,), math.log(temperature)))
+
+    def project_keys(self, memory: Tensor) -> Tensor:
+        return F.normalize(memory, dim=-1)
+
+    def project_query(self, query: Tensor) -> Tensor:
+        return F.normalize(query, dim=-1) * torch.exp(-self.log_temperature).view(-1, 1, 1)
