@@ -1,0 +1,97 @@
+"""From settings and vocabulary sizes to a model: the only place, with build_attention, where models meet settings."""
+
+from torch import nn
+
+from seq2seq.attention.attention import build_attention
+from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.model import EncoderDecoderSettings, ModelSettings, RnnDecoderSettings, RnnEncoderSettings
+from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.models.decoder_only import build_decoder_only
+from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
+from seq2seq.models.rnn import RnnDecoder, RnnEncoder
+from seq2seq.models.transformer import build_transformer_decoder, build_transformer_encoder
+from seq2seq.tokenizer import PAD
+
+
+def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocabulary: int) -> Model:
+    """Build a model with fresh weights.
+
+    Args:
+        settings: which parts, of which sizes.
+        source_vocabulary: number of source pieces.
+        target_vocabulary: V, number of target pieces.
+
+    Raises:
+        ValueError: tied embeddings over vocabularies of different sizes.
+    """
+    if isinstance(settings, DecoderOnlySettings):
+        return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
+    target = embedding(target_vocabulary, settings.decoder.embedding_size)
+    source = target if settings.tie == "all" else embedding(source_vocabulary, settings.encoder.embedding_size)
+    if settings.tie == "all" and source_vocabulary != target_vocabulary:
+        raise ValueError(
+            f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
+        )
+    encoder = _build_encoder(settings.encoder, source)
+    decoder = _build_decoder(settings, encoder, target)
+    output = nn.Linear(decoder.output_size, target_vocabulary, bias=settings.tie == "none")
+    if settings.tie == "none":
+        nn.init.xavier_uniform_(output.weight)
+        nn.init.zeros_(output.bias)
+    else:
+        output.weight = target.weight
+    return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
+
+
+def embedding(vocabulary: int, size: int) -> nn.Embedding:
+    """Return a table of token vectors, N(0, 1 / size) so that a tied output layer starts with logits of unit variance."""
+    table = nn.Embedding(vocabulary, size, padding_idx=PAD)
+    nn.init.normal_(table.weight, std=size**-0.5)
+    nn.init.zeros_(table.weight[PAD])
+    return table
+
+
+def _build_encoder(settings: RnnEncoderSettings | TransformerEncoderSettings, source: nn.Embedding) -> Encoder:
+    if isinstance(settings, TransformerEncoderSettings):
+        return build_transformer_encoder(settings, embedding=source)
+    return RnnEncoder(
+        embedding=source,
+        cell=settings.cell,
+        hidden_size=settings.hidden_size,
+        bidirectional=settings.bidirectional,
+        layers=settings.layers,
+        dropout=settings.dropout,
+    )
+
+
+def _build_decoder(settings: EncoderDecoderSettings, encoder: Encoder, target: nn.Embedding) -> Decoder:
+    decoder = settings.decoder
+    if isinstance(decoder, TransformerDecoderSettings):
+        return build_transformer_decoder(
+            decoder,
+            settings.attention,
+            embedding=target,
+            memory_size=encoder.memory_size,
+            summary_size=encoder.summary_size,
+        )
+    return _build_rnn_decoder(decoder, settings.attention, encoder, target, tied=settings.tie != "none")
+
+
+def _build_rnn_decoder(
+    settings: RnnDecoderSettings, attention: AttentionSettings, encoder: Encoder, target: nn.Embedding, tied: bool
+) -> RnnDecoder:
+    bridge = build_attention(
+        attention, query_size=settings.hidden_size, memory_size=encoder.memory_size, summary_size=encoder.summary_size
+    )
+    return RnnDecoder(
+        embedding=target,
+        attention=bridge,
+        summary_size=encoder.summary_size,
+        cell=settings.cell,
+        hidden_size=settings.hidden_size,
+        output_size=settings.embedding_size if tied else settings.hidden_size,
+        layers=settings.layers,
+        dropout=settings.dropout,
+        placement=settings.placement,
+        input_feeding=settings.input_feeding,
+    )

@@ -1,0 +1,177 @@
+"""One stack over source and target, as in a language model: no encoder, no bridge, the same weights for both sides."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.keys import Keys
+from seq2seq.attention.mechanisms import FullAttention, build_pattern
+from seq2seq.config.transformer import DecoderOnlySettings
+from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
+from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput
+from seq2seq.models.sublayers import EncoderLayer, build_encoder_layer
+
+
+class DecoderOnly(Model):
+    """A row is source, end of sentence, begin of sentence, target; a target position sees the source and what stands before it.
+
+    Source: Raffel et al. 2020, arXiv:1910.10683, section 3.2.1, figure 4: "prefix LM" (`bidirectional`) and, else, "language
+    model". The loss is over the target alone. Source and target have their own embeddings unless these are tied; the end of
+    the source and the beginning of the target are what separates the sides.
+
+    Padding. A batch keeps sources in one padded block and targets in another, and target positions count on from the true
+    length of their own source. So distances, patterns and results are those of the sentence alone.
+
+    Weights are those of target positions over source positions in the last layer, the mean over heads. What is missing to one
+    is the weight on the target itself.
+
+    Args:
+        source_embedding: source tokens and their positions.
+        target_embedding: target tokens and their positions.
+        layers: at least one; their self-attention is causal and is a pattern (full, window, strided).
+        output: maps features to logits.
+        hidden_size: features of a state.
+        norm: "pre" (a last normalisation follows the stack) or "post".
+        bidirectional: source positions see the whole source.
+    """
+
+    def __init__(
+        self,
+        *,
+        source_embedding: PositionedEmbedding,
+        target_embedding: PositionedEmbedding,
+        layers: Sequence[EncoderLayer[FullAttention]],
+        output: nn.Linear,
+        hidden_size: int,
+        norm: str = "pre",
+        bidirectional: bool = True,
+    ) -> None:
+        super().__init__()
+        self.source_embedding = source_embedding
+        self.target_embedding = target_embedding
+        self.layers = cast("Sequence[EncoderLayer[FullAttention]]", nn.ModuleList(layers))
+        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
+        self.output = output
+        self.bidirectional = bidirectional
+
+    def encode(self, source: Tensor, mask: Tensor) -> Memory:
+        """Run the stack over source tokens (B, S) with mask (B, S); `caches` are what each layer offers of them."""
+        positions = torch.arange(source.shape[1], device=source.device)
+        states = self.source_embedding(source)  # (B, S, D)
+        caches = []
+        for layer in self.layers:
+            around, attention = layer.around_attention, layer.self_attention
+            entering = around.enter(states)
+            caches.append(attention.project_keys(entering, mask))
+            seen = attention.attend(entering, caches[-1], positions, positions, bidirectional=self.bidirectional)
+            states = layer.feed(around.leave(states, seen.context))
+        states = self.final_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
+        lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
+        return Memory(states=states, mask=mask, summary=states.sum(dim=1) / lengths, caches=tuple(caches))
+
+    def start(self, memory: Memory) -> State:
+        """No hypothesis has a past yet; the source's share of each layer stays with the sentence."""
+        return State(sentence=memory.caches, hypothesis=self._no_past(memory), position=0)
+
+    def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> StepOutput:
+        """Feed tokens (N,), N = B * K."""
+        features, past, weights = self._advance(
+            tokens.unsqueeze(1), state.sentence, state.hypothesis, state.position, need_weights
+        )
+        following = State(sentence=state.sentence, hypothesis=past, position=state.position + 1)
+        return StepOutput(
+            logits=self.logits(features.squeeze(1)),
+            state=following,
+            weights=None if weights is None else weights.squeeze(1),
+        )
+
+    def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
+        """Run over known inputs (B, T), bos first: one long step."""
+        features, _, weights = self._advance(inputs, memory.caches, self._no_past(memory), 0, need_weights)
+        return DecoderOutput(features=features, weights=weights)
+
+    def _no_past(self, memory: Memory) -> tuple[Keys, ...]:
+        return tuple(layer.self_attention.start(memory.states) for layer in self.layers)
+
+    def _advance(
+        self, tokens: Tensor, sources: tuple[Keys, ...], past: tuple[Keys, ...], position: int, need_weights: bool
+    ) -> tuple[Tensor, tuple[Keys, ...], Tensor | None]:
+        """Run the stack over new target tokens.
+
+        Args:
+            tokens: (N, T), the first at target position `position`.
+            sources: what each layer offers of B sources; a source serves N / B rows.
+            past: what each layer offers of the target before, N rows.
+            position: how many target tokens that is.
+            need_weights: return weights over the source.
+
+        Returns:
+            Features (N, T, D), the past with these tokens in it, weights (N, T, S) or None.
+        """
+        beam = tokens.shape[0] // sources[0].mask.shape[0]
+        lengths = sources[0].mask.sum(dim=1).repeat_interleave(beam).unsqueeze(1)  # (N, 1)
+        source_size = sources[0].mask.shape[1]
+        places = torch.arange(max(source_size, position + tokens.shape[1]), device=tokens.device)
+        target_positions = lengths + places[: position + tokens.shape[1]]  # (N, position + T)
+        key_positions = torch.cat([places[:source_size].expand(tokens.shape[0], -1), target_positions], dim=1)
+        query_positions = target_positions[:, position:]  # (N, T)
+        states = self.target_embedding(tokens, query_positions)  # (N, T, D)
+        grown, weights = [], None
+        for layer, source, before in zip(self.layers, sources, past, strict=True):
+            around, attention = layer.around_attention, layer.self_attention
+            entering = around.enter(states)
+            grown.append(before.extend(attention.project_keys(entering)))
+            wanted = need_weights and layer is self.layers[-1]
+            keys = _repeat(source, beam).extend(grown[-1])
+            context, weights = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
+            states = layer.feed(around.leave(states, context))
+        over_source = None if weights is None else weights[..., :source_size].mean(dim=1)  # (N, T, S)
+        return self.final_norm(states), tuple(grown), over_source
+
+
+def _repeat(keys: Keys, beam: int) -> Keys:
+    """Give every hypothesis of a sentence its keys: B rows to B * beam."""
+    if beam == 1:
+        return keys
+    return Keys(
+        keys=keys.keys.repeat_interleave(beam, dim=0),
+        values=keys.values.repeat_interleave(beam, dim=0),
+        mask=keys.mask.repeat_interleave(beam, dim=0),
+    )
+
+
+def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int, target_vocabulary: int) -> DecoderOnly:
+    """Build the model with fresh weights.
+
+    Args:
+        settings: the stack.
+        source_vocabulary: number of source pieces.
+        target_vocabulary: V, number of target pieces.
+
+    Raises:
+        ValueError: tied embeddings over vocabularies of different sizes.
+    """
+    size = settings.hidden_size
+    if settings.tie == "all" and source_vocabulary != target_vocabulary:
+        raise ValueError(
+            f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
+        )
+    target = token_table(target_vocabulary, size)
+    source = target if settings.tie == "all" else token_table(source_vocabulary, size)
+    output = nn.Linear(size, target_vocabulary, bias=settings.tie == "none")
+    if settings.tie == "none":
+        nn.init.xavier_uniform_(output.weight)
+        nn.init.zeros_(output.bias)
+    else:
+        output.weight = target.weight
+    return DecoderOnly(
+        source_embedding=build_positioned_embedding(settings, source),
+        target_embedding=build_positioned_embedding(settings, target),
+        layers=[build_encoder_layer(settings, build_pattern(settings, causal=True)) for _ in range(settings.layers)],
+        output=output,
+        hidden_size=size,
+        norm=settings.norm,
+        bidirectional=settings.prefix == "bidirectional",
+    )

@@ -1,0 +1,111 @@
+"""One recurrent layer, usable as a whole sequence at once or a step at a time with the same parameters."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+class CellState(NamedTuple):
+    """The state of one layer."""
+
+    hidden: Tensor
+    """(N, H), what the layer says."""
+    cell: Tensor | None
+    """(N, H), what an LSTM keeps to itself; None for a GRU."""
+
+
+class RecurrentLayer(nn.Module):
+    """One GRU (Cho et al. 2014, arXiv:1406.1078) or LSTM (Hochreiter and Schmidhuber 1997) layer.
+
+    The GRU is the variant of cuDNN and torch (reset gate applied after the product with the state): h' = (1 - z) n + z h.
+
+    Args:
+        cell: "gru" or "lstm".
+        input_size: features of an input, > 0.
+        hidden_size: H, features of the state, > 0.
+        bidirectional: also read from right to left, with parameters of its own.
+    """
+
+    def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
+        super().__init__()
+        kind = nn.GRU if cell == "gru" else nn.LSTM
+        self.rnn: nn.GRU | nn.LSTM = kind(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
+        self.hidden_size = hidden_size
+        self.is_lstm = cell == "lstm"
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for name, parameter in self.rnn.named_parameters():
+            if "weight_hh" in name:
+                for gate in parameter.data.chunk(len(parameter) // self.hidden_size):
+                    nn.init.orthogonal_(gate)
+            elif "weight_ih" in name:
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+                if self.is_lstm and "bias_ih" in name:
+                    parameter.data[self.hidden_size : 2 * self.hidden_size] = 1.0  # open forget gate, Jozefowicz et al. 2015
+
+    def read(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Read padded rows, each to its own end.
+
+        Args:
+            inputs: (B, S, input_size).
+            lengths: (B,) on the CPU, 1 <= length <= S.
+
+        Returns:
+            Outputs (B, S, directions * H), zero past the end, and the last state of each direction (B, directions * H).
+        """
+        packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
+        outputs, last = self.rnn(packed)
+        padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
+        hidden: Tensor = last[0] if self.is_lstm else last  # (directions, B, H)
+        return padded, hidden.transpose(0, 1).flatten(1)
+
+    def unroll(self, inputs: Tensor, state: CellState) -> Tensor:
+        """Run over known inputs (B, T, input_size) from a state; returns the states (B, T, H)."""
+        hidden = state.hidden.unsqueeze(0).contiguous()
+        if state.cell is not None:
+            outputs, _ = self.rnn(inputs, (hidden, state.cell.unsqueeze(0).contiguous()))
+        else:
+            outputs, _ = self.rnn(inputs, hidden)
+        return outputs  # type: ignore[no-any-return]
+
+    def project(self, inputs: Tensor, first: int = 0, bias: bool = True) -> Tensor:
+        """Return the share of the gates (..., gates * H) that inputs (..., D) contribute, D input features from `first` on."""
+        weight, _, from_input, _ = self._parameters_of_first_direction()
+        return functional.linear(inputs, weight[:, first : first + inputs.shape[-1]], from_input if bias else None)
+
+    def _parameters_of_first_direction(self) -> list[Tensor]:
+        """W_ih (gates * H, input_size), W_hh (gates * H, H), b_ih, b_hh."""
+        return list(self.rnn.all_weights[0])
+
+    def step(self, gates: Tensor, state: CellState) -> CellState:
+        """Take one step.
+
+        Args:
+            gates: (N, gates * H), the sum of `project` over all parts of the input.
+            state: of N rows.
+        """
+        _, weight, _, bias = self._parameters_of_first_direction()
+        recurrent = functional.linear(state.hidden, weight, bias)
+        if state.cell is not None:
+            return _lstm_step(gates + recurrent, state.cell)
+        return CellState(hidden=_gru_step(gates, recurrent, state.hidden), cell=None)
+
+
+def _gru_step(gates: Tensor, recurrent: Tensor, hidden: Tensor) -> Tensor:
+    size = hidden.shape[-1]
+    reset_update = torch.sigmoid(gates[..., : 2 * size] + recurrent[..., : 2 * size])
+    reset, update = reset_update.chunk(2, dim=-1)
+    new = torch.tanh(gates[..., 2 * size :] + reset * recurrent[..., 2 * size :])
+    return torch.lerp(new, hidden, update)  # (1 - z) n + z h
+
+
+def _lstm_step(gates: Tensor, cell: Tensor) -> CellState:
+    remember_in, forget, new, show = gates.chunk(4, dim=-1)
+    kept = torch.sigmoid(forget) * cell + torch.sigmoid(remember_in) * torch.tanh(new)
+    return CellState(hidden=torch.sigmoid(show) * torch.tanh(kept), cell=kept)

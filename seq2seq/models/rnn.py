@@ -1,0 +1,195 @@
+"""Recurrent encoder and decoder, with attention before the recurrence (Bahdanau) or after it (Luong).
+
+`none` differs from `additive` in nothing but the context: the same cells, the same readout, and in place of the weighted sum
+of annotations the encoder's fixed vector, whatever the state asks.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.attention import Attention, Keys
+from seq2seq.attention.fixed import FixedContext
+from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
+from seq2seq.models.recurrent import CellState, RecurrentLayer
+
+
+class RnnEncoder(Encoder):
+    """Read the source in one or both directions (Bahdanau et al. 2015, arXiv:1409.0473, section 3.2).
+
+    Args:
+        embedding: source token embedding, embedding_size features.
+        cell: "gru" or "lstm".
+        hidden_size: H, features of the state of each direction, > 0.
+        bidirectional: annotations are [forward; backward], memory_size = 2 H.
+        layers: stacked recurrences, >= 1.
+        dropout: probability, on embeddings and between layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding: nn.Embedding,
+        cell: str = "gru",
+        hidden_size: int,
+        bidirectional: bool = True,
+        layers: int = 1,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.dropout = nn.Dropout(dropout)
+        self.memory_size = self.summary_size = hidden_size * (2 if bidirectional else 1)
+        sizes = [embedding.embedding_dim] + [self.memory_size] * (layers - 1)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size, bidirectional=bidirectional) for size in sizes
+        )
+
+    def forward(self, source: Tensor, mask: Tensor) -> Memory:
+        """Read source tokens (B, S), mask (B, S); the summary is the last state of each direction of the top layer."""
+        lengths = mask.sum(dim=1).cpu()
+        states = self.embedding(source)  # (B, S, E)
+        summary = states[:, 0]
+        for layer in self.layers:
+            states, summary = layer.read(self.dropout(states), lengths)
+        return Memory(states=states, mask=mask, summary=summary)
+
+
+class RnnDecoder(Decoder):
+    """Write the target one state at a time, each with a context from the bridge.
+
+    before: c_t = attend(s_{t-1}); s_t = cell([e(y_{t-1}); c_t], s_{t-1})   (Bahdanau et al. 2015, section 3.1 and A.1.2)
+    after:  s_t = cell(e(y_{t-1}), s_{t-1}); c_t = attend(s_t)              (Luong et al. 2015, arXiv:1508.04025, section 3.1)
+    both:   attentional state a_t = tanh(W_a [c_t; s_t])                    (Luong equation 5)
+    Input feeding adds a_{t-1} to the cell's input (Luong section 3.3). Bahdanau's readout is a maxout layer over state,
+    context and embedding; ours is Luong's for both placements, so that placement is the only difference.
+
+    Args:
+        embedding: target token embedding, embedding_size features.
+        attention: the bridge; its query_size must be hidden_size.
+        summary_size: features of the encoder's fixed vector, from which the first state is made.
+        cell: "gru" or "lstm".
+        hidden_size: H, > 0.
+        output_size: features of the attentional state, > 0.
+        layers: stacked recurrences, >= 1; the context enters the lowest, the top one asks.
+        dropout: probability, on embeddings, between layers and on the attentional state.
+        placement: "before" or "after" the recurrence.
+        input_feeding: feed the attentional state back.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding: nn.Embedding,
+        attention: Attention | FixedContext,
+        summary_size: int,
+        cell: str = "gru",
+        hidden_size: int,
+        output_size: int,
+        layers: int = 1,
+        dropout: float = 0.0,
+        placement: Literal["before", "after"] = "after",
+        input_feeding: bool = False,
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.attention = attention
+        self.output_size = output_size
+        self.placement = placement
+        self.input_feeding = input_feeding
+        self.is_lstm = cell == "lstm"
+        self.dropout = nn.Dropout(dropout)
+        embedding_size, context_size = embedding.embedding_dim, attention.context_size
+        input_size = embedding_size + (context_size if placement == "before" else 0) + (output_size if input_feeding else 0)
+        sizes = [input_size] + [hidden_size] * (layers - 1)
+        self.layers = nn.ModuleList(RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size) for size in sizes)
+        self.start_proj = nn.Linear(summary_size, hidden_size * layers)
+        self.readout = nn.Linear(context_size + hidden_size, output_size, bias=False)
+
+    def start(self, memory: Memory) -> State:
+        """First state s_0 = tanh(W_s summary) a layer (Bahdanau A.2.2); an LSTM's inner cells start at zero."""
+        keys = self.attention.project_keys(memory.states, memory.mask, memory.summary)
+        first = torch.tanh(self.start_proj(memory.summary)).chunk(len(self.layers), dim=-1)
+        states = tuple(CellState(hidden=h, cell=torch.zeros_like(h) if self.is_lstm else None) for h in first)
+        fed = first[0].new_zeros(first[0].shape[0], self.output_size) if self.input_feeding else None
+        return State(sentence=keys, hypothesis=(states, fed), position=0)
+
+    def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
+        """Feed tokens (N,); see `Decoder.step`."""
+        gates = self.layers[0].project(self.dropout(self.embedding(tokens)))
+        cells, fed = state.hypothesis
+        cells, output, weights = self._advance(gates, cells, fed, state.sentence, state.position, need_weights)
+        following = State(
+            sentence=state.sentence,
+            hypothesis=(cells, output if self.input_feeding else None),
+            position=state.position + 1,
+        )
+        return output, following, weights
+
+    def forward(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
+        """Teacher forcing: all at once where no step needs the one before, else a loop with everything else taken out of it."""
+        state = self.start(memory)
+        embedded = self.dropout(self.embedding(inputs))  # (B, T, E)
+        free = isinstance(self.attention, FixedContext)
+        if self.input_feeding or (self.placement == "before" and not free):
+            return self._loop(embedded, state, need_weights)
+        return self._unroll(embedded, state, need_weights)
+
+    def _unroll(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
+        keys, (cells, _) = state.sentence, state.hypothesis
+        states = embedded
+        context = weights = None
+        if self.placement == "before":  # only fixed contexts come here: they need no query
+            context, weights = self._attend(embedded, keys, None, need_weights)
+            states = torch.cat([embedded, context], dim=-1)
+        for index, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
+            states = layer.unroll(self.dropout(states) if index else states, cell)  # (B, T, H)
+        if context is None:
+            context, weights = self._attend(states, keys, None, need_weights)
+        features = torch.tanh(self.readout(torch.cat([context, states], dim=-1)))  # (B, T, output_size)
+        return DecoderOutput(features=self.dropout(features), weights=weights)
+
+    def _loop(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
+        keys, (cells, fed) = state.sentence, state.hypothesis
+        gates = self.layers[0].project(embedded)  # (B, T, gates * H), the share of all steps that needs no state
+        outputs, weights = [], []
+        for position, gate in enumerate(gates.unbind(dim=1)):
+            cells, fed, weight = self._advance(gate, cells, fed, keys, position, need_weights)
+            outputs.append(fed)
+            weights.append(weight)
+        stacked = torch.stack([w for w in weights if w is not None], dim=1) if need_weights else None  # (B, T, S)
+        return DecoderOutput(features=torch.stack(outputs, dim=1), weights=stacked)
+
+    def _advance(
+        self, gates: Tensor, cells: tuple[CellState, ...], fed: Tensor | None, keys: Keys, position: int, need_weights: bool
+    ) -> tuple[tuple[CellState, ...], Tensor, Tensor | None]:
+        """One step for N rows, given the gates' share of the embedding; returns cells, attentional state and weights."""
+        first, used = self.layers[0], self.embedding.embedding_dim
+        context = weights = None
+        if self.placement == "before":
+            context, weights = self._ask(cells[-1].hidden, keys, position, need_weights)
+            gates = gates + first.project(context, used, bias=False)
+            used += context.shape[-1]
+        if self.input_feeding and fed is not None:
+            gates = gates + first.project(fed, used, bias=False)
+        following = [first.step(gates, cells[0])]
+        for layer, cell in zip(list(self.layers)[1:], cells[1:], strict=True):
+            following.append(layer.step(layer.project(self.dropout(following[-1].hidden)), cell))
+        top = following[-1].hidden
+        if context is None:
+            context, weights = self._ask(top, keys, position, need_weights)
+        output = self.dropout(torch.tanh(self.readout(torch.cat([context, top], dim=-1))))  # (N, output_size)
+        return tuple(following), output, weights
+
+    def _ask(self, query: Tensor, keys: Keys, position: int, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """Attend with N = B * K rows at one position: (N, H) -> contexts (N, context_size), weights (N, S)."""
+        sentences = keys.mask.shape[0]
+        grouped = query.view(sentences, -1, query.shape[-1])  # (B, K, H)
+        positions = torch.full((grouped.shape[1],), position, device=query.device)
+        context, weights = self._attend(grouped, keys, positions, need_weights)
+        return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1)
+
+    def _attend(self, query: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        context, weights = self.attention(query, keys, positions=positions, need_weights=need_weights)
+        return context, None if weights is None else weights.mean(dim=1)

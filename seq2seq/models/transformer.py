@@ -1,0 +1,201 @@
+"""Transformer encoder and decoder, pre- or post-norm, over any self-attention mechanism and any bridge of the family.
+
+Source: Vaswani et al. 2017, arXiv:1706.03762, section 3; pre-norm as in Xiong et al. 2020, arXiv:2002.04745, figure 1 (b).
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.attention import Attention, Keys, build_attention
+from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.mechanisms import SelfAttention, build_self_attention
+from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
+from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
+from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, build_encoder_layer, build_feedforward
+
+
+class TransformerEncoder(Encoder):
+    """A stack of encoder layers; the summary is the mean of the states at real tokens.
+
+    Args:
+        embedding: tokens and their positions.
+        layers: at least one.
+        hidden_size: features of a state.
+        norm: "pre" (a last normalisation follows the stack) or "post".
+    """
+
+    def __init__(
+        self,
+        *,
+        embedding: PositionedEmbedding,
+        layers: Sequence[EncoderLayer[SelfAttention]],
+        hidden_size: int,
+        norm: str = "pre",
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.layers = cast("Sequence[EncoderLayer[SelfAttention]]", nn.ModuleList(layers))
+        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
+        self.memory_size = self.summary_size = hidden_size
+
+    def forward(self, source: Tensor, mask: Tensor) -> Memory:
+        """Read source tokens (B, S), mask (B, S)."""
+        states = self.embedding(source)  # (B, S, D)
+        for layer in self.layers:
+            states = layer(states, mask)
+        states = self.final_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
+        lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
+        return Memory(states=states, mask=mask, summary=states.sum(dim=1) / lengths)
+
+
+class DecoderLayer(EncoderLayer[SelfAttention]):
+    """Causal self-attention, attention over the memory, then feed-forward.
+
+    Args:
+        self_attention: any mechanism that has steps, causal.
+        cross_attention: the bridge; its query_size and context_size are hidden_size.
+        feedforward, hidden_size, dropout, norm: as in `EncoderLayer`.
+    """
+
+    def __init__(
+        self,
+        *,
+        self_attention: SelfAttention,
+        cross_attention: Attention | FixedContext,
+        feedforward: FeedForward,
+        hidden_size: int,
+        dropout: float = 0.0,
+        norm: str = "pre",
+    ) -> None:
+        super().__init__(
+            self_attention=self_attention, feedforward=feedforward, hidden_size=hidden_size, dropout=dropout, norm=norm
+        )
+        self.cross_attention = cross_attention
+        self.around_cross = Residual(hidden_size=hidden_size, dropout=dropout, norm=norm)
+
+    def ask(self, states: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+        """Attend to the memory and go on to the end of the layer.
+
+        Args:
+            states: (B, Q, hidden_size), after self-attention.
+            keys: of B sentences.
+            positions: (Q,), target position of each query; None counts from 0.
+            need_weights: return the mean over heads.
+
+        Returns:
+            States (B, Q, hidden_size), weights (B, Q, S) or None.
+        """
+        around = self.around_cross
+        context, weights = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
+        return self.feed(around.leave(states, context)), None if weights is None else weights.mean(dim=1)
+
+
+class TransformerDecoder(Decoder):
+    """A stack of decoder layers over any memory; weights are those of the last layer's bridge, the mean over heads.
+
+    Args:
+        embedding: tokens and their positions.
+        layers: at least one.
+        hidden_size: features of a state.
+        norm: "pre" (a last normalisation follows the stack) or "post".
+    """
+
+    def __init__(
+        self, *, embedding: PositionedEmbedding, layers: Sequence[DecoderLayer], hidden_size: int, norm: str = "pre"
+    ) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.layers = cast("Sequence[DecoderLayer]", nn.ModuleList(layers))
+        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
+        self.output_size = hidden_size
+
+    def start(self, memory: Memory) -> State:
+        """Project the memory once a layer; no hypothesis has a past yet."""
+        caches = tuple(layer.self_attention.start(memory.states) for layer in self.layers)
+        return State(sentence=self._project(memory), hypothesis=caches, position=0)
+
+    def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
+        """Feed tokens (N,), N = B * K: the K hypotheses of a sentence ask together and share its keys."""
+        position = torch.full((1,), state.position, device=tokens.device)
+        states = self.embedding(tokens.unsqueeze(1), position)  # (N, 1, D)
+        weights, caches = None, []
+        for layer, keys, cache in zip(self.layers, state.sentence, state.hypothesis, strict=True):
+            around = layer.around_attention
+            update, grown = layer.self_attention.step(around.enter(states), cache, state.position)
+            caches.append(grown)
+            grouped = around.leave(states, update).view(keys.mask.shape[0], -1, self.output_size)  # (B, K, D)
+            wanted = need_weights and layer is self.layers[-1]
+            grouped, weights = layer.ask(grouped, keys, position.expand(grouped.shape[1]), wanted)
+            states = grouped.view(-1, 1, self.output_size)
+        features = self.final_norm(states).squeeze(1)  # (N, D)
+        following = State(sentence=state.sentence, hypothesis=tuple(caches), position=state.position + 1)
+        return features, following, None if weights is None else weights.flatten(0, 1)
+
+    def forward(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
+        """Run over known inputs (B, T); padding lies behind the real tokens, so causality keeps it out."""
+        states = self.embedding(inputs)  # (B, T, D)
+        weights = None
+        for layer, keys in zip(self.layers, self._project(memory), strict=True):
+            around = layer.around_attention
+            states = around.leave(states, layer.self_attention(around.enter(states)))
+            states, weights = layer.ask(states, keys, None, need_weights and layer is self.layers[-1])
+        return DecoderOutput(features=self.final_norm(states), weights=weights)
+
+    def _project(self, memory: Memory) -> tuple[Keys, ...]:
+        return tuple(layer.cross_attention.project_keys(memory.states, memory.mask, memory.summary) for layer in self.layers)
+
+
+def build_transformer_encoder(settings: TransformerEncoderSettings, *, embedding: nn.Embedding) -> TransformerEncoder:
+    """Build an encoder over a source embedding of `hidden_size` features."""
+    layers = [build_encoder_layer(settings, build_self_attention(settings, causal=False)) for _ in range(settings.layers)]
+    return TransformerEncoder(
+        embedding=build_positioned_embedding(settings, embedding),
+        layers=layers,
+        hidden_size=settings.hidden_size,
+        norm=settings.norm,
+    )
+
+
+def build_transformer_decoder(
+    settings: TransformerDecoderSettings,
+    attention: AttentionSettings,
+    *,
+    embedding: nn.Embedding,
+    memory_size: int,
+    summary_size: int,
+) -> TransformerDecoder:
+    """Build a decoder over a target embedding of `hidden_size` features, for memories of any encoder.
+
+    Args:
+        settings: the stack.
+        attention: the bridge, the same in every layer.
+        embedding: target token vectors.
+        memory_size: features of the encoder's states.
+        summary_size: features of its fixed vector.
+    """
+    size = settings.hidden_size
+    layers = [
+        DecoderLayer(
+            self_attention=build_self_attention(settings, causal=True),
+            cross_attention=build_attention(
+                attention,
+                query_size=size,
+                memory_size=memory_size,
+                summary_size=summary_size,
+                projected=True,
+                context_size=size,
+            ),
+            feedforward=build_feedforward(settings),
+            hidden_size=size,
+            dropout=settings.dropout,
+            norm=settings.norm,
+        )
+        for _ in range(settings.layers)
+    ]
+    table = build_positioned_embedding(settings, embedding)
+    return TransformerDecoder(embedding=table, layers=layers, hidden_size=size, norm=settings.norm)

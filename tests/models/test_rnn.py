@@ -1,0 +1,157 @@
+"""The recurrent encoder-decoder: forward equals steps, whatever the bridge, placement, cell and depth."""
+
+import itertools
+
+import pytest
+import torch
+
+from seq2seq.config.model import EncoderDecoderSettings
+from seq2seq.models.build import build_model
+from seq2seq.models.interface import expand
+from seq2seq.tokenizer import BOS, EOS, PAD
+
+SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5
+BRIDGES = ["none", "mean", "additive", "dot", "scaled"]
+
+
+def build(score="additive", placement="before", feeding=False, cell="gru", layers=1, **model):
+    torch.manual_seed(1)
+    settings = EncoderDecoderSettings.model_validate(
+        {
+            "encoder": {"cell": cell, "hidden_size": 5, "embedding_size": 11, "dropout": 0.0, "layers": layers},
+            "decoder": {
+                "cell": cell,
+                "hidden_size": 13,
+                "embedding_size": 11,
+                "dropout": 0.0,
+                "layers": layers,
+                "placement": placement,
+                "input_feeding": feeding,
+            },
+            "attention": {"score": score},
+            **model,
+        }
+    )
+    return build_model(settings, source_vocabulary=SOURCE, target_vocabulary=TARGET).double().eval()
+
+
+def pair():
+    source = torch.randint(4, SOURCE, (B, S))
+    lengths = torch.tensor([S, 4, 2])
+    mask = torch.arange(S) < lengths.unsqueeze(1)
+    source = source.masked_fill(~mask, PAD)
+    source[torch.arange(B), lengths - 1] = EOS
+    inputs = torch.randint(4, TARGET, (B, T))
+    inputs[:, 0] = BOS
+    return source, mask, inputs
+
+
+def stepped(model, source, mask, inputs):
+    state = model.start(model.encode(source, mask))
+    logits, weights = [], []
+    for t in range(inputs.shape[1]):
+        output = model.step(inputs[:, t], state, need_weights=True)
+        state = output.state
+        logits.append(output.logits)
+        weights.append(output.weights)
+    return torch.stack(logits, dim=1), torch.stack(weights, dim=1)
+
+
+CASES = list(itertools.product(BRIDGES, ["before", "after"], [False, True]))
+
+
+@pytest.mark.parametrize(("score", "placement", "feeding"), CASES)
+@pytest.mark.parametrize(("cell", "layers"), [("gru", 1), ("lstm", 2)])
+def test_forward_equals_repeated_steps(score, placement, feeding, cell, layers):
+    model = build(score, placement, feeding, cell, layers)
+    source, mask, inputs = pair()
+    output = model(source, mask, inputs, need_weights=True)
+    logits, weights = stepped(model, source, mask, inputs)
+    torch.testing.assert_close(model.logits(output.features), logits)
+    torch.testing.assert_close(output.weights, weights)
+
+
+@pytest.mark.parametrize(("score", "placement", "feeding"), CASES)
+def test_a_sentence_alone_equals_the_same_in_a_batch(score, placement, feeding):
+    model = build(score, placement, feeding)
+    source, mask, inputs = pair()
+    together = model(source, mask, inputs).features
+    for row, length in enumerate(mask.sum(dim=1).tolist()):
+        alone = model(source[row : row + 1, :length], mask[row : row + 1, :length], inputs[row : row + 1]).features
+        torch.testing.assert_close(alone[0], together[row])
+
+
+@pytest.mark.parametrize(("score", "placement", "feeding"), CASES)
+def test_later_targets_cannot_change_earlier_outputs(score, placement, feeding):
+    model = build(score, placement, feeding)
+    source, mask, inputs = pair()
+    changed = inputs.clone()
+    changed[:, 3:] = 4
+    before, after = model(source, mask, inputs).features, model(source, mask, changed).features
+    torch.testing.assert_close(before[:, :3], after[:, :3])
+
+
+@pytest.mark.parametrize(("score", "placement", "feeding"), CASES)
+def test_beam_rows_share_a_sentence(score, placement, feeding):
+    """K hypotheses a sentence in one state give what each gives alone."""
+    model = build(score, placement, feeding)
+    source, mask, _ = pair()
+    first = torch.randint(4, TARGET, (B, 3))
+    wide = expand(model.start(model.encode(source, mask)), 3)
+    output = model.step(first.flatten(), wide)
+    again = model.step(first.flatten(), output.state)
+    for k in range(3):
+        state = model.start(model.encode(source, mask))
+        alone = model.step(first[:, k], state)
+        alone = model.step(first[:, k], alone.state)
+        torch.testing.assert_close(again.logits.view(B, 3, -1)[:, k], alone.logits)
+
+
+def test_a_state_can_be_reindexed():
+    model = build("additive", "before", True)
+    source, mask, _ = pair()
+    state = model.step(torch.full((B,), BOS), model.start(model.encode(source, mask))).state
+    tokens = torch.tensor([5, 6, 7])
+    whole = model.step(tokens, state).logits
+    picked = state.select(torch.tensor([2, 0]), torch.tensor([2, 0]))
+    torch.testing.assert_close(model.step(tokens[[2, 0]], picked).logits, whole[[2, 0]])
+
+
+def test_none_and_additive_differ_in_nothing_but_the_bridge():
+    none, additive = build("none"), build("additive")
+    names = {name for name, _ in none.named_parameters() if ".attention." not in name}
+    assert names == {name for name, _ in additive.named_parameters() if ".attention." not in name}
+    assert not [name for name, _ in none.named_parameters() if ".attention." in name]
+    shapes = dict(additive.named_parameters())
+    assert all(p.shape == shapes[name].shape for name, p in none.named_parameters())
+
+
+def test_without_context_nothing_but_the_summary_crosses_the_bridge():
+    model = build("none")
+    source, mask, inputs = pair()
+    memory = model.encode(source, mask)
+    scrambled = memory._replace(states=torch.randn_like(memory.states))
+    torch.testing.assert_close(model.decode(memory, inputs).features, model.decode(scrambled, inputs).features)
+
+
+@pytest.mark.parametrize(("tie", "shared"), [("none", 0), ("output", 1), ("all", 2)])
+def test_tied_embeddings_are_one_tensor(tie, shared):
+    settings = EncoderDecoderSettings.model_validate(
+        {"tie": tie, "encoder": {"embedding_size": 11}, "decoder": {"embedding_size": 11, "hidden_size": 13}}
+    )
+    model = build_model(settings, source_vocabulary=31, target_vocabulary=31)
+    tables = [model.encoder.embedding.weight, model.decoder.embedding.weight, model.output.weight]
+    assert 3 - len({id(table) for table in tables}) == shared
+    assert model(*pair()).features.shape[-1] == model.decoder.output_size
+
+
+def test_tying_all_needs_one_vocabulary():
+    settings = EncoderDecoderSettings.model_validate({"tie": "all"})
+    with pytest.raises(ValueError, match="one joint vocabulary"):
+        build_model(settings, source_vocabulary=29, target_vocabulary=31)
+
+
+def test_gradients_reach_every_parameter():
+    model = build("additive", "before", True)
+    model.logits(model(*pair()).features).square().sum().backward()
+    assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
