@@ -1,0 +1,118 @@
+"""Arguments in, one call out, errors as one line. Nothing heavy is imported before a command needs it."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seq2seq.errors import RunError, UserError
+
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train sequence-to-sequence models with switchable attention, and measure what attention does to long sentences.",
+)
+
+# typer brings its own copy of click from version 0.20 on: take the class that it really raises
+_ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, such as configs/demo.yaml.")]
+Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
+Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable).")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Lay a setting over every system (repeatable).")
+]
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    study: StudyFile,
+    system: Systems = None,
+    seed: Seeds = None,
+    set_: Overrides = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Runs side by side; default: the study's, else one a core.")] = None,
+) -> None:
+    """Train every system x seed of a study; finished runs are skipped, interrupted ones go on."""
+    from seq2seq.config.loading import load_study, system_of
+
+    loaded = load_study(study, set_ or ())
+    for name in system or ():
+        system_of(loaded, name)
+    from seq2seq.study_runner import train_study
+
+    place = out or Path("runs") / loaded.name
+    finished = train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
+    if not finished:
+        raise KeyboardInterrupt
+    print(f"report: python evaluate.py report {place}")
+
+
+@app.command()
+def report(
+    context: typer.Context,
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Score the stored hypotheses again and fail on any difference.")
+    ] = False,
+    without_text: Annotated[bool, typer.Option("--without-text", help="Leave corpus sentences out of every file.")] = False,
+) -> None:
+    """Score, compare and explain a study's runs: writes RUNS/report/."""
+    from seq2seq.reporting import report_study, verify_study
+
+    if verify:
+        verify_study(runs)
+    else:
+        report_study(runs, without_text=without_text, arguments=context.obj)
+
+
+@app.command()
+def translate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
+    beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Let the run's config import a class of its own (score: module:Class).")
+    ] = False,
+) -> None:
+    """Translate lines from standard input to standard output."""
+    from seq2seq.interactive import translate_lines
+
+    translate_lines(run, sys.stdin.buffer, sys.stdout, beam=beam, allow_code=allow_code)
+
+
+@app.command()
+def describe(study: StudyFile, set_: Overrides = None) -> None:
+    """Print each system's formula, parameters and FLOPs per target token; trains nothing."""
+    from seq2seq.config.loading import load_study
+    from seq2seq.describe import describe_study
+
+    print(describe_study(load_study(study, set_ or ())))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 130 interrupted."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = app(arguments, standalone_mode=False, obj=arguments, prog_name="seq2seq")
+        return status if isinstance(status, int) else 0
+    except _ClickException as error:
+        return _say(error.format_message(), 2)
+    except UserError as error:
+        return _say(str(error), 2)
+    except RunError as error:
+        return _say(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+
+
+def _say(text: str, status: int) -> int:
+    print("error: " + " ".join(text.split("\n")), file=sys.stderr)
+    return status

@@ -1,0 +1,75 @@
+"""What a run was made with, so that another can be made like it: versions, revision, machine. No path of the machine."""
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import seq2seq
+
+PACKAGES = (
+    "torch",
+    "sentencepiece",
+    "datasets",
+    "sacrebleu",
+    "tensorboard",
+    "numpy",
+    "scipy",
+    "safetensors",
+    "pydantic",
+    "entmax",
+)
+
+
+def describe_environment(arguments: list[str]) -> dict[str, Any]:
+    """Return versions, revision, machine and the command with its arguments."""
+    return {
+        "command": " ".join(["seq2seq", *arguments]),
+        "seq2seq": seq2seq.__version__,
+        "revision": revision(),
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def revision() -> str | None:
+    """Return the git commit of the source tree, with '+' where it has changes; None for an installed package."""
+    root = Path(seq2seq.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        commit = _git(root, "rev-parse", "--short=12", "HEAD")
+        return commit + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+
+def processor() -> str:
+    """Return the processor's name and, where there is one, the accelerator's."""
+    names = []
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = (line for line in info.read_text().splitlines() if line.startswith("model name"))
+        names += [next(lines, "").partition(":")[2].strip()]
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        names.append(torch.cuda.get_device_name())
+    return ", ".join(name for name in names if name) or platform.processor() or "unknown"
