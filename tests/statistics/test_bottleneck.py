@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from seq2seq.statistics.bottleneck import slope, slope_counts
+
+LENGTHS = np.array([3, 8, 15, 22, 40, 61])
+
+
+def test_slope_is_numpys_least_squares_per_ten_words():
+    scores = np.random.default_rng(0).normal(size=6)
+    ours = slope(slope_counts(LENGTHS, scores).sum(axis=0))
+    assert ours == pytest.approx(10 * np.polyfit(LENGTHS, scores, 1)[0])
+
+
+def test_a_gap_of_one_size_has_no_slope():
+    falling = 80.0 - LENGTHS
+    gap = slope(slope_counts(LENGTHS, falling + 25).sum(0)) - slope(slope_counts(LENGTHS, falling).sum(0))
+    assert gap == pytest.approx(0, abs=1e-9)
+
+
+def test_a_fall_of_two_points_per_ten_words_is_two():
+    assert slope(slope_counts(LENGTHS, 50 - 0.2 * LENGTHS).sum(0)) == pytest.approx(-2)
+
+
+def test_sentences_of_one_length_have_no_slope():
+    assert slope(slope_counts(np.full(5, 7), np.arange(5.0)).sum(0)) == 0
