@@ -1,0 +1,124 @@
+"""The cache: folders named by a hash of everything that decides their content, written aside and renamed when complete.
+
+Two processes that build the same entry at once both work, and the first to rename wins; nobody sees half an entry. Content
+hashes of large files are remembered by path, size and time, so that an unchanged corpus is not read again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seq2seq.errors import UserError
+
+_COMPLETE = "complete.json"
+_STALE_SECONDS = 24 * 3600
+"""A half-written entry of a killed process is removed after a day."""
+_RACY_NS = 2_000_000_000
+"""A file touched so recently may change again without a new time stamp; its hash is not remembered."""
+
+
+def default_cache() -> Path:
+    """Return $SEQ2SEQ_CACHE, or ~/.cache/seq2seq."""
+    named = os.environ.get("SEQ2SEQ_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "seq2seq"
+
+
+def digest(*parts: Any) -> str:
+    """Return a hexadecimal key for JSON-like values."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).hexdigest()[:40]
+
+
+class Cache:
+    """A folder of finished entries.
+
+    Args:
+        root: made when first written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+        """Return the folder `<kind>/<key>`, after `build` has filled it if it is not there or not whole.
+
+        Raises:
+            UserError: the cache cannot be written.
+        """
+        place = self.root / kind / key
+        if _is_complete(place):
+            return place
+        aside = place.with_name(f".{key}.{uuid.uuid4().hex}.partial")
+        try:
+            aside.mkdir(parents=True)
+            _remove_stale(place.parent)
+            build(aside)
+            sizes = {file.name: file.stat().st_size for file in aside.iterdir()}
+            (aside / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
+            _publish(aside, place)
+        except OSError as error:
+            raise UserError(
+                f"{self.root}: cannot write the cache ({error.strerror or error}); free space there, or set SEQ2SEQ_CACHE to "
+                "a folder that can be written"
+            ) from error
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+        return place
+
+    def file_hash(self, path: Path) -> str:
+        """Return the SHA-256 of a file's bytes, from memory if path, size and time are unchanged."""
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        note = self.root / "files" / f"{digest(str(path.resolve()))}.json"
+        try:
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if known["stamp"] == stamp:
+                return str(known["sha256"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # no note, or an unreadable one: hash the file
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
+            self._remember(note, {"stamp": stamp, "sha256": sha256})
+        return sha256
+
+    def _remember(self, note: Path, content: dict[str, Any]) -> None:
+        aside = note.with_name(f"{note.name}.{uuid.uuid4().hex}")
+        try:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(content), encoding="utf-8")
+            aside.replace(note)
+        except OSError:
+            aside.unlink(missing_ok=True)  # a note only saves time
+
+
+def _is_complete(place: Path) -> bool:
+    try:
+        sizes = json.loads((place / _COMPLETE).read_text(encoding="utf-8"))
+        return all((place / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def _publish(aside: Path, place: Path) -> None:
+    """Rename `aside` to `place`; if another process has published a whole one meanwhile, that one stays."""
+    try:
+        aside.rename(place)
+    except OSError:
+        if _is_complete(place):
+            return
+        damaged = aside.with_name(f"{aside.name}.damaged")
+        place.rename(damaged)
+        aside.rename(place)
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def _remove_stale(folder: Path) -> None:
+    for partial in folder.glob(".*.partial*"):
+        if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,108 @@
+"""Corpus cards: what a corpus is, where it comes from and what it may be used for. A card is data; it cannot reach outside."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator
+
+from seq2seq.config.base import Settings
+from seq2seq.config.data import Language, SplitName
+from seq2seq.config.loading import plain, read_yaml
+from seq2seq.data_files import data_path
+from seq2seq.errors import UserError
+
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+_HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_HubName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+_HubSplit = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(\[\d*:\d*\])?$")]
+
+
+class HubCard(Settings):
+    """Where a corpus is on the Hugging Face hub."""
+
+    id: _HubId
+    """owner/name."""
+    config: _HubName | None = None
+    """Configuration, often the language pair."""
+    revision: _HubName | None = None
+    """Commit; a pinned one need not be downloaded again to know that it has not changed."""
+    columns: dict[Language, str]
+    """Column of each language; `translation.en` is the field en of a column translation."""
+    splits: dict[SplitName, _HubSplit] = Field(default={})
+    """Our name of a split: the hub's, or a slice of it such as `train[:3000]`; names that agree need no line."""
+
+
+class Card(Settings):
+    """What a person should know about a corpus before using it."""
+
+    name: _HubName
+    """The name used in a study, and of the folder under $SEQ2SEQ_DATA."""
+    description: str
+    """What kind of text, in a sentence."""
+    languages: tuple[Language, ...] = Field(min_length=2)
+    """Languages, parallel line by line."""
+    source: str
+    """Where it comes from."""
+    licence: str
+    """Terms of use, in the origin's words where there are any."""
+    citation: tuple[str, ...] = ()
+    """Publications to cite, and required notices."""
+    splits: dict[SplitName, int] = Field(default={})
+    """Pairs in each split."""
+    folder: str | None = None
+    """Folder of the files, below the card; only for a card named by its path, whose own folder is the default."""
+    sha256: dict[str, _Sha256] = Field(default={})
+    """Checksum of each file, as published."""
+    hub: HubCard | None = None
+    """The same corpus on the hub, or a larger or smaller edition of it (the description says)."""
+
+    @field_validator("folder")
+    @classmethod
+    def _stays_below(cls, folder: str | None) -> str | None:
+        if folder is not None and (Path(folder).is_absolute() or ".." in Path(folder).parts):
+            raise ValueError(f"'{folder}' leaves the card's folder; name a folder below it")
+        return folder
+
+
+def read_card(path: Path) -> Card:
+    """Read a card.
+
+    Raises:
+        UserError: no such file, not YAML, or not a card.
+    """
+    data: Any = plain(read_yaml(path))
+    try:
+        return Card.model_validate(data)
+    except ValidationError as error:
+        detail = error.errors()[0]
+        where = ".".join(str(item) for item in detail["loc"]) or "the card"
+        problem = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where}: {problem}; see data/multi30k.yaml for a complete card") from None
+
+
+def known_cards() -> dict[str, Path]:
+    """Return the cards that come with the project, by corpus name."""
+    return {path.stem: path for path in sorted(data_path().glob("*.yaml")) if _is_card(path)}
+
+
+def _is_card(path: Path) -> bool:
+    return path.read_text(encoding="utf-8").startswith("# Corpus card")
+
+
+def suggest_corpus(name: str) -> str:
+    """Return `; did you mean 'multi30k'?`, or nothing where no card is near."""
+    near = difflib.get_close_matches(name, known_cards(), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def below(folder: Path, name: str) -> Path:
+    """Return a path inside `folder`, links followed.
+
+    Raises:
+        UserError: it leaves the folder.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"{path}: leads out of {folder}; a corpus is read from its own folder only, so copy the file there")
+    return path

@@ -1,0 +1,151 @@
+"""What is dropped from a training split, what is mended in any split, and how many of each; nothing happens uncounted.
+
+Validation and test splits are never shortened: a line without text is an error, every other line is normalised and kept.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from seq2seq.config.data import DataSettings
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.errors import UserError
+from seq2seq.tokenizer import CONTROL, INVALID, INVISIBLE, MAX_PIECE_CHARACTERS, normalise
+
+
+@dataclass
+class CleaningCounts:
+    """What became of the lines of a split: `lines = kept + the sum of dropped`."""
+
+    lines: int = 0
+    """Pairs read."""
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Pairs left out, by the first reason that applied."""
+    mended: Counter[str] = field(default_factory=Counter)
+    """Pairs kept in a changed form, by what was changed."""
+
+    @property
+    def kept(self) -> int:
+        """Pairs that are used."""
+        return self.lines - self.dropped.total()
+
+    def describe(self) -> str:
+        """Return the counts as one line."""
+        text = f"{self.lines:,} pairs read, {self.kept:,} kept"
+        for name, counts in (("dropped", self.dropped), ("mended", self.mended)):
+            parts = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in sorted(counts.items()) if number)
+            text += f"; {name}: {parts}" if parts else ""
+        return text
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `from_dict` reads, for a JSON file."""
+        return {"lines": self.lines, "kept": self.kept, "dropped": dict(self.dropped), "mended": dict(self.mended)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Inverse of `as_dict`."""
+        return cls(lines=int(data["lines"]), dropped=Counter(data["dropped"]), mended=Counter(data["mended"]))
+
+
+def clean_training(pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts) -> Iterator[SentencePair]:
+    """Yield the pairs to learn from, normalised; `counts` says what became of the others.
+
+    Reading stops once `settings.max_pairs` pairs are kept, so later lines are not counted as read.
+    """
+    seen: set[bytes] = set()
+    kept = 0
+    for pair in pairs:
+        counts.lines += 1
+        cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
+        reason = _reason_to_drop(pair, cleaned, settings)
+        if reason is None and settings.drop_duplicates:
+            key = hashlib.blake2b(f"{cleaned.source}\n{cleaned.target}".encode(), digest_size=8).digest()
+            reason = "duplicate" if key in seen else None
+            seen.add(key)
+        if reason is not None:
+            counts.dropped[reason] += 1
+            continue
+        _count_mended(pair, cleaned, counts)
+        yield cleaned
+        kept += 1
+        if kept == settings.max_pairs:
+            return
+
+
+def _reason_to_drop(pair: SentencePair, cleaned: SentencePair, settings: DataSettings) -> str | None:
+    raw = (pair.source, pair.target)
+    if any(INVALID.search(text) for text in raw):
+        return "invalid_utf8"
+    if any(CONTROL.search(text) for text in raw):
+        return "control_characters"
+    sides = (cleaned.source, cleaned.target)
+    if not all(sides):
+        return "empty"
+    shorter, longer = sorted(len(text) for text in sides)
+    if longer > MAX_PIECE_CHARACTERS * settings.max_tokens:  # more than max_tokens pieces however it is cut
+        return "too_many_pieces"
+    if settings.max_words is not None and any(len(text.split(" ")) > settings.max_words for text in sides):
+        return "too_many_words"
+    if settings.max_ratio is not None and longer > settings.max_ratio * shorter:
+        return "length_ratio"
+    return None
+
+
+def _count_mended(pair: SentencePair, cleaned: SentencePair, counts: CleaningCounts) -> None:
+    raw = (pair.source, pair.target)
+    if raw == (cleaned.source, cleaned.target):
+        return
+    named = False
+    for name, pattern in (("invalid_utf8", INVALID), ("control_characters", CONTROL), ("invisible_characters", INVISIBLE)):
+        if any(pattern.search(text) for text in raw):
+            counts.mended[name] += 1
+            named = True
+    if not named:
+        counts.mended["spacing_or_unicode_form"] += 1
+
+
+def normalise_evaluation(
+    pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts, where: str
+) -> Iterator[SentencePair]:
+    """Yield every pair, normalised.
+
+    Raises:
+        UserError: a side is empty, since a line that cannot be translated and scored must not be skipped.
+    """
+    for number, pair in enumerate(pairs, start=1):
+        counts.lines += 1
+        cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
+        for language, text in ((settings.source, cleaned.source), (settings.target, cleaned.target)):
+            if not text:
+                raise UserError(
+                    f"{where}: line {number} has no text in '{language}'; lines to validate or test on are never skipped, "
+                    "so remove the line from both files or give it text"
+                )
+        _count_mended(pair, cleaned, counts)
+        yield cleaned
+
+
+def concatenate(pairs: Iterable[SentencePair], size: int) -> Iterator[SentencePair]:
+    """Join each `size` consecutive pairs into one, links shifted; the last may hold fewer. A probe for long sentences."""
+    group: list[SentencePair] = []
+    for pair in pairs:
+        group.append(pair)
+        if len(group) == size:
+            yield _join(group)
+            group = []
+    if group:
+        yield _join(group)
+
+
+def _join(group: list[SentencePair]) -> SentencePair:
+    links: list[tuple[int, int]] = []
+    source_words = target_words = 0
+    for pair in group:
+        links += [(s + source_words, t + target_words) for s, t in pair.links or ()]
+        source_words += len(pair.source.split())
+        target_words += len(pair.target.split())
+    known = all(pair.links is not None for pair in group)
+    source, target = " ".join(p.source for p in group), " ".join(p.target for p in group)
+    return SentencePair(source, target, tuple(links) if known else None)

@@ -1,0 +1,65 @@
+"""The embedded corpus: English-German pairs from the grammar, in either direction, with gold links."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from seq2seq.config.grammar import GrammarSettings
+from seq2seq.corpus.cache import digest
+from seq2seq.corpus.cards import Card, read_card
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.data_files import data_path
+from seq2seq.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+
+
+class GrammarCorpus:
+    """Pairs that the grammar writes.
+
+    Args:
+        settings: size, lengths and seed.
+        source: en or de; the other one is the target.
+    """
+
+    def __init__(self, settings: GrammarSettings, *, source: str) -> None:
+        self.settings, self.source = settings, source
+        self.origin = "the embedded grammar"
+
+    @property
+    def card(self) -> Card:
+        """Return the corpus's card."""
+        return read_card(data_path("grammar.yaml"))
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the three splits there are."""
+        return SPLITS
+
+    def pairs(self, split: str) -> Iterator[SentencePair]:
+        """Yield the pairs of a split.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        from seq2seq.grammar.generate import generate  # the lexicon is only read where sentences are written
+
+        self._check(split)
+        for pair in generate(self.settings, split):
+            yield pair if self.source == "en" else _turn(pair)
+
+    def fingerprint(self, split: str) -> str:
+        """Return a hash of the settings and of every file that the sentences follow from."""
+        self._check(split)
+        code = sorted((Path(__file__).parent.parent / "grammar").glob("*.py"))
+        rules = sorted(path for path in data_path("grammar").rglob("*") if path.is_file())
+        hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*code, *rules)]
+        return digest("grammar", self.settings.model_dump(), self.source, split, hashes)
+
+    def _check(self, split: str) -> None:
+        if split not in SPLITS:
+            raise UserError(f"corpus grammar: no split '{split}'; it has {', '.join(SPLITS)}")
+
+
+def _turn(pair: SentencePair) -> SentencePair:
+    links = None if pair.links is None else tuple(sorted((t, s) for s, t in pair.links))
+    return SentencePair(pair.target, pair.source, links)

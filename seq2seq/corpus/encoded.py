@@ -1,0 +1,202 @@
+"""Splits as they are trained on: flat arrays of pieces, memory-mapped, beside the raw text in Arrow."""
+
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.tokenizer import Tokenizer
+
+_SMALL = 1 << 16
+_ROWS = 10_000
+
+
+class TokenArrays(NamedTuple):
+    """One side of a split: all sentences in one array."""
+
+    tokens: NDArray[Any]
+    """(sum of lengths,) uint16 or int32, without bos and eos."""
+    offsets: NDArray[np.int64]
+    """(N + 1,); sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(N,) pieces of each sentence."""
+        return np.diff(self.offsets)
+
+    @classmethod
+    def from_lists(cls, sentences: Iterable[Sequence[int]]) -> Self:
+        """Lay sentences end to end in memory."""
+        lists = list(sentences)
+        offsets = np.cumsum([0, *map(len, lists)], dtype=np.int64)
+        return cls(np.fromiter(chain.from_iterable(lists), np.int32, count=int(offsets[-1])), offsets)
+
+    @classmethod
+    def open(cls, folder: Path, side: str, vocabulary_size: int) -> Self:
+        """Map what `TokenWriter` wrote; nothing is read until it is used."""
+        path = folder / f"{side}.tokens"
+        kind = token_type(vocabulary_size)
+        empty = path.stat().st_size == 0  # an empty file cannot be mapped
+        tokens = np.empty(0, kind) if empty else np.memmap(path, kind, mode="r")
+        return cls(tokens, np.load(folder / f"{side}.offsets.npy", mmap_mode="r"))
+
+
+def token_type(vocabulary_size: int) -> type[Any]:
+    """Return the smallest integer type that holds every piece: half the disk and page cache for most vocabularies."""
+    return np.uint16 if vocabulary_size <= _SMALL else np.int32
+
+
+class TokenWriter:
+    """Writes one side of a split, batch after batch, holding eight bytes a sentence in memory."""
+
+    def __init__(self, folder: Path, side: str, vocabulary_size: int) -> None:
+        self._folder, self._side = folder, side
+        self._type = token_type(vocabulary_size)
+        self._offsets = array("q", [0])
+        self._file = (folder / f"{side}.tokens").open("wb")
+
+    def write(self, sentences: Sequence[Sequence[int]]) -> None:
+        """Append sentences."""
+        before = self._offsets[-1]
+        self._offsets.extend(before + end for end in accumulate(map(len, sentences)))
+        pieces = np.fromiter(chain.from_iterable(sentences), self._type, count=self._offsets[-1] - before)
+        self._file.write(pieces.tobytes())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        np.save(self._folder / f"{self._side}.offsets.npy", np.frombuffer(self._offsets, np.int64))
+
+
+class PairTexts:
+    """The normalised sentences of a split in an Arrow stream file, the form that `datasets` keeps; opened when first asked."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._table: Any = None
+
+    @staticmethod
+    def write(path: Path, pairs: Iterable[SentencePair]) -> None:
+        """Write pairs in batches through `datasets`, so memory does not grow with their number."""
+        import pyarrow as pa
+        from datasets.arrow_writer import ArrowWriter
+
+        schema = pa.schema({"source": pa.string(), "target": pa.string(), "links": pa.list_(pa.int32())})
+        with ArrowWriter(path=str(path), schema=schema) as writer:
+            for batch in batched(pairs, _ROWS):
+                columns = {
+                    "source": [pair.source for pair in batch],
+                    "target": [pair.target for pair in batch],
+                    "links": [None if p.links is None else [i for link in p.links for i in link] for p in batch],
+                }
+                writer.write_table(pa.table(columns, schema=schema))
+            writer.finalize()
+
+    def pair(self, row: int) -> SentencePair:
+        """Return one pair."""
+        found = self._open().slice(row, 1).to_pylist()[0]
+        links = None if found["links"] is None else tuple(zip(found["links"][::2], found["links"][1::2], strict=True))
+        return SentencePair(found["source"], found["target"], links)
+
+    def sentences(self, side: str) -> Iterator[list[str]]:
+        """Yield the sentences of a side in batches, in order."""
+        for batch in self._open().select([side]).to_batches(max_chunksize=_ROWS):
+            yield batch.column(0).to_pylist()
+
+    def _open(self) -> Any:
+        if self._table is None:
+            import pyarrow as pa
+
+            self._table = pa.ipc.open_stream(pa.memory_map(str(self.path))).read_all()
+        return self._table
+
+
+class EncodedSplit:
+    """Sentence pairs as text and as pieces.
+
+    Args:
+        source: pieces of the source side, in reading order.
+        target: pieces of the target side.
+        texts: the sentences; a list of pairs, or where they are on disk.
+        rows: (N,) row of each sentence in `texts`, None where they agree.
+        reverse_source: feed source pieces last to first (batching does).
+    """
+
+    def __init__(
+        self,
+        source: TokenArrays,
+        target: TokenArrays,
+        texts: PairTexts | Sequence[SentencePair],
+        *,
+        rows: NDArray[np.int64] | None = None,
+        reverse_source: bool = False,
+    ) -> None:
+        self.source_arrays, self.target_arrays = source, target
+        self.source_lengths, self.target_lengths = source.lengths, target.lengths
+        self.reverse_source = reverse_source
+        self._texts, self._rows = texts, rows
+
+    def __len__(self) -> int:
+        return len(self.source_lengths)
+
+    def pair(self, i: int) -> SentencePair:
+        """Return the text of pair i, 0 <= i < len."""
+        if not 0 <= i < len(self):
+            raise IndexError(f"pair {i} of {len(self)}")
+        row = i if self._rows is None else int(self._rows[i])
+        return self._texts.pair(row) if isinstance(self._texts, PairTexts) else self._texts[row]
+
+    def source(self, i: int) -> str:
+        """Return source sentence i."""
+        return self.pair(i).source
+
+    def target(self, i: int) -> str:
+        """Return target sentence i."""
+        return self.pair(i).target
+
+    def links(self, i: int) -> tuple[tuple[int, int], ...] | None:
+        """Return the gold word links of pair i, None where unknown."""
+        return self.pair(i).links
+
+    def source_tokens(self, i: int) -> list[int]:
+        """Return the pieces of source sentence i in reading order (even with `reverse_source`), without eos."""
+        return _sentence(self.source_arrays, i)
+
+    def target_tokens(self, i: int) -> list[int]:
+        """Return the pieces of target sentence i, without bos and eos."""
+        return _sentence(self.target_arrays, i)
+
+
+def _sentence(side: TokenArrays, i: int) -> list[int]:
+    pieces: list[int] = side.tokens[side.offsets[i] : side.offsets[i + 1]].tolist()
+    return pieces
+
+
+def encode_lines(lines: Sequence[str], tokenizer: Tokenizer, *, reverse_source: bool = False) -> EncodedSplit:
+    """Make a split of sentences to translate; its targets are empty."""
+    nothing: list[list[int]] = [[] for _ in lines]
+    return EncodedSplit(
+        TokenArrays.from_lists(tokenizer.encode_batch(lines)),
+        TokenArrays.from_lists(nothing),
+        [SentencePair(line, "") for line in lines],
+        reverse_source=reverse_source,
+    )
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Yield lists of `size` items, the last shorter (itertools has it from Python 3.12)."""
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,126 @@
+"""Corpora in the hub's form, read by `datasets`: from the hub itself, or from a folder laid out as on the hub.
+
+Nothing of a repository is ever run: `datasets` 4 and newer know no loading scripts, and a local folder is read by file
+format, without its own configuration.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from seq2seq.corpus.cache import digest
+from seq2seq.corpus.cards import Card, HubCard, below
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.errors import UserError
+
+_FORMATS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
+_ROWS = 1000
+_VALIDATION_NAMES = ("validation", "valid", "val", "dev")
+_SLICE = re.compile(r"^(?P<name>[^\[]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?$")
+
+
+class HubCorpus:
+    """Rows of a dataset, the two languages in columns that the card names.
+
+    Args:
+        hub: which dataset and columns.
+        source: language translated from.
+        target: language translated to.
+        card: the card that `hub` is part of.
+        folder: a folder laid out as on the hub, instead of the hub.
+        streaming: read row by row, keep nothing.
+    """
+
+    def __init__(
+        self, hub: HubCard, *, source: str, target: str, card: Card, folder: Path | None = None, streaming: bool = False
+    ) -> None:
+        missing = [language for language in (source, target) if language not in hub.columns]
+        if missing:
+            raise UserError(f"card of {card.name}: hub.columns has no '{missing[0]}'; it has {', '.join(hub.columns)}")
+        self.hub, self.card, self.folder = hub, card, folder
+        self.source, self.target, self.streaming = source, target, streaming
+        self.origin = f"files in {folder}" if folder else f"hub {hub.id}{f' ({hub.config})' if hub.config else ''}"
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the splits that the card names."""
+        return tuple(self.hub.splits) or tuple(self.card.splits)
+
+    def pairs(self, split: str) -> Iterator[SentencePair]:
+        """Yield the raw rows of a split.
+
+        Raises:
+            UserError: the dataset or split cannot be had, or a column is not there or not text.
+        """
+        read_source, read_target = (self._reader(language) for language in (self.source, self.target))
+        try:
+            for rows in self._load(split).iter(batch_size=_ROWS):
+                yield from (SentencePair(s, t) for s, t in zip(read_source(rows), read_target(rows), strict=True))
+        except UserError:
+            raise
+        except Exception as error:  # whatever the network, the hub or a file format came up with
+            raise self._failed(split, error) from error
+
+    def fingerprint(self, split: str) -> str:
+        """Return the commit's name where one is pinned, else a hash of the rows, which costs reading them."""
+        which = [self.hub.model_dump(), self.source, self.target, split]
+        if self.hub.revision and not self.folder:
+            return digest("hub", which)
+        rows = hashlib.sha256()
+        for pair in self.pairs(split):
+            rows.update(f"{pair.source}\n{pair.target}\n".encode("utf-8", "surrogatepass"))
+        return digest("rows", which, rows.hexdigest())
+
+    def _load(self, split: str) -> Any:
+        import datasets  # 1.6 s, paid only where a hub corpus is read
+
+        found = _SLICE.match(self.hub.splits.get(split, split))
+        name, start, stop = (found["name"], found["start"], found["stop"]) if found else (split, "", "")
+        if self.folder:
+            kind, files = self._local_files(name)
+            dataset = datasets.load_dataset(kind, data_files={"rows": files}, split="rows", streaming=self.streaming)
+        else:
+            hub = self.hub
+            dataset = datasets.load_dataset(hub.id, hub.config, revision=hub.revision, split=name, streaming=self.streaming)
+        first = int(start or 0)
+        if self.streaming:
+            dataset = dataset.skip(first) if first else dataset
+            return dataset.take(int(stop) - first) if stop else dataset
+        last = min(int(stop), len(dataset)) if stop else len(dataset)
+        return dataset.select(range(min(first, last), last)) if first or stop else dataset
+
+    def _local_files(self, name: str) -> tuple[str, list[str]]:
+        assert self.folder is not None
+        names = _VALIDATION_NAMES if name == "validation" else (name,)
+        for place in (self.hub.config or ".", "data", "."):
+            folder = below(self.folder, place)
+            for suffix, kind in _FORMATS.items():
+                found = [below(self.folder, str(path.relative_to(self.folder))) for path in sorted(folder.glob(f"*{suffix}"))]
+                files = [str(path) for path in found if re.split(r"[-.]", path.name)[0] in names]
+                if files:
+                    return kind, files
+        raise UserError(f"{self.folder}: no split '{name}' (.parquet, .jsonl, .json or .csv)")
+
+    def _reader(self, language: str) -> Callable[[Mapping[str, Any]], list[str]]:
+        column = self.hub.columns[language]
+        outer, _, inner = column.partition(".")
+
+        def read(rows: Mapping[str, Any]) -> list[str]:
+            if outer not in rows:
+                raise UserError(
+                    f"{self.origin}: no column '{outer}'; it has {', '.join(sorted(rows))}; correct hub.columns in the card"
+                )
+            values = [row.get(inner) if isinstance(row, dict) else None for row in rows[outer]] if inner else rows[outer]
+            if not all(isinstance(value, str) or value is None for value in values):
+                raise UserError(f"{self.origin}: column '{column}' does not hold text; correct hub.columns in the card")
+            return [value or "" for value in values]
+
+        return read
+
+    def _failed(self, split: str, error: Exception) -> UserError:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+        return UserError(
+            f"{self.origin}, split '{split}': could not be read ({reason}); if there is no network, put files "
+            f"{split}.{self.source} and {split}.{self.target} into $SEQ2SEQ_DATA/{self.card.name}/"
+        )
