@@ -170,7 +170,7 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
         ValueError: the model has no attention weights.
     """
     batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
-    weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
+    weights: torch.Tensor | None = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
     if weights is None:
         raise ValueError("this model has no attention weights")
     return weights[0].float().cpu()

@@ -16,6 +16,9 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
 
 
+torch.set_num_threads(1)  # tests are tiny, run side by side, and two threads on a busy core are slower than one
+
+
 @pytest.fixture(autouse=True)
 def _repeatable():
     torch.manual_seed(0)

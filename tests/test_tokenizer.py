@@ -11,8 +11,63 @@ from seq2seq.config.data import TokenizerSettings
 from seq2seq.errors import UserError
 from seq2seq.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, normalise
 
-WORDS = "a small café naïve 你好 🙂 houses goes überall straße 12 , . (x) old man sees the green houses again and again".split()
-SYLLABLES = "ba be bo da de do ka ke ko la le lo ma me mo na ne no pa pe po ra re ro sa se so ta te to".split()
+WORDS = [
+    "a",
+    "small",
+    "café",
+    "naïve",
+    "你好",
+    "🙂",
+    "houses",
+    "goes",
+    "überall",
+    "straße",
+    "12",
+    ",",
+    ".",
+    "(x)",
+    "old",
+    "man",
+    "sees",
+    "the",
+    "green",
+    "houses",
+    "again",
+    "and",
+    "again",
+]
+SYLLABLES = [
+    "ba",
+    "be",
+    "bo",
+    "da",
+    "de",
+    "do",
+    "ka",
+    "ke",
+    "ko",
+    "la",
+    "le",
+    "lo",
+    "ma",
+    "me",
+    "mo",
+    "na",
+    "ne",
+    "no",
+    "pa",
+    "pe",
+    "po",
+    "ra",
+    "re",
+    "ro",
+    "sa",
+    "se",
+    "so",
+    "ta",
+    "te",
+    "to",
+]
 
 
 def made_up_lines(number=400):

@@ -14,9 +14,9 @@ from seq2seq.attention.normalisers import NORMALISERS, Normaliser, Softmax
 from seq2seq.attention.places import Places
 from seq2seq.attention.positions import Relation
 from seq2seq.attention.scales import SCALES, NoScale, Scale
-from seq2seq.attention.scores import ProductScore, ScaledDotScore, Score
+from seq2seq.attention.scores import ProductScore, Score
 from seq2seq.attention.windows import WINDOWS, GlobalWindow, Window
-from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings
+from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings, ScaledSettings
 from seq2seq.errors import UserError
 from seq2seq.masks import attendable
 
@@ -66,6 +66,7 @@ class Attention(nn.Module):
         self.scale = scale
         self.normaliser = normaliser
         self.window = window
+        self.is_local = not isinstance(window, GlobalWindow)
         self.query_proj, self.key_proj, self.value_proj, self.output_proj = projections
         self.heads = heads
         self.context_size = context_size
@@ -79,14 +80,11 @@ class Attention(nn.Module):
             mask: (B, S), True at real tokens.
             summary: the encoder's fixed vector, of use to the fixed context `none` only.
         """
-        features = memory if self.key_proj is None else self.key_proj(memory)
-        parts = split_heads(features, self.heads if self.key_proj is not None else 1)  # (B, H, S, features of a head)
-        if parts.shape[1] != self.heads:
-            parts = parts.expand(-1, self.heads, -1, -1)
-        values = memory if self.value_proj is None else self.value_proj(memory)
-        split = split_heads(values, self.heads if self.value_proj is not None else 1)  # (B, H, S, Dv)
-        keys = self.score.project_keys(parts)
-        return Keys(keys=keys.contiguous(), values=split.contiguous(), mask=mask)
+        whole = memory.unsqueeze(1)  # (B, 1, S, memory_size)
+        features = whole if self.key_proj is None else split_heads(self.key_proj(memory), self.heads)
+        values = whole if self.value_proj is None else split_heads(self.value_proj(memory), self.heads)  # (B, H, S, Dv)
+        keys = self.score.project_keys(features.expand(-1, self.heads, -1, -1))  # (B, H, S, A)
+        return Keys(keys=keys.contiguous(), values=values.contiguous(), mask=mask)
 
     def forward(
         self,
@@ -111,18 +109,12 @@ class Attention(nn.Module):
             relation: what self-attention knows of positions.
         """
         heads = split_heads(query if self.query_proj is None else self.query_proj(query), self.heads)  # (B, H, Q, D)
-        is_local = not isinstance(self.window, GlobalWindow)
-        if positions is None and (relation is not None or is_local):
+        if positions is None and (relation is not None or self.is_local):
             positions = torch.arange(query.shape[1], device=query.device)
         if key_positions is None and relation is not None:
             key_positions = torch.arange(keys.mask.shape[1], device=query.device)
         places = Places(relation, positions, key_positions)
-        real = self.score.limit(keys.mask)  # (B, S)
-        allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
-        factor = None
-        if is_local:
-            inside, factor = self.window(heads, positions, real)
-            allowed = allowed if inside is None else allowed & inside
+        allowed, factor = self._view(heads, keys, mask, positions)
         product = self._product()
         # torch has a kernel for this very formula, but it keeps the weights to itself
         has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not places.mixes_values
@@ -133,6 +125,15 @@ class Attention(nn.Module):
         merged = merge_heads(context)  # (B, Q, H * Dv)
         output = merged if self.output_proj is None else self.output_proj(merged)
         return AttentionOutput(output, weights if need_weights else None)
+
+    def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What may be attended to, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
+        real = self.score.limit(keys.mask)  # (B, S)
+        allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
+        if not self.is_local:
+            return allowed, None
+        inside, factor = self.window(query, positions, real)
+        return allowed if inside is None else allowed & inside, factor
 
     def _plain(
         self, query: Tensor, keys: Keys, allowed: Tensor, factor: Tensor | None, places: Places
@@ -218,7 +219,7 @@ def build_attention(
     )
     made = build_score(score, heads=heads, **sizes)
     # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
-    scale = NoScale if isinstance(made, ScaledDotScore) else SCALES[settings.scale.kind]
+    scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
     return Attention(
         score=made,
         scale=scale(heads=heads, width=made.width),

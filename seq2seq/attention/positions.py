@@ -25,6 +25,8 @@ class AbsolutePositions(nn.Module):
     formula: ClassVar[str]
     source: ClassVar[str]
     expects: ClassVar[str]
+    limited: ClassVar[bool] = False
+    """There is a last position."""
 
     def forward(self, positions: Tensor) -> Tensor:
         """Map positions (N,) or (B, N) to vectors of shape (..., embedding_size)."""
@@ -67,6 +69,7 @@ class LearnedPositions(AbsolutePositions):
     formula = "x_p + P[p]"
     source = "Gehring et al. 2017, arXiv:1705.03122, section 3.1"
     expects = "nothing to be known of positions beyond those trained; refuses sentences longer than max_positions"
+    limited = True
 
     def __init__(self, *, embedding_size: int, max_positions: int) -> None:
         super().__init__()
@@ -156,7 +159,10 @@ class AlibiRelation(Relation):
 
     formula = "score - m_h |p - s|, m_h = 2^(-8h/H), h = 1..H"
     source = "Press et al. 2021, arXiv:2108.12409, section 3"
-    expects = "near tokens to matter more; goes beyond the trained length better than sinusoidal (their figure 1)"
+    expects = (
+        "near tokens to matter more, and lengths beyond those trained to go well (their figure 1); an encoder, whose sides "
+        "are alike, learns which is left only from the end-of-sentence token, and later than with other positions"
+    )
 
     def __init__(self, *, heads: int) -> None:
         super().__init__()

@@ -94,5 +94,5 @@ class TokenizerSettings(Settings):
     """Share of the training text's characters that get a piece of their own, above 0.9 to 1; the others are rare ones."""
     byte_fallback: bool = True
     """Spell a character without a piece in UTF-8 bytes, so that nothing is lost; false makes it one unknown piece."""
-    sample_characters: int = Field(default=15_000_000, ge=1000)
+    sample_characters: int = Field(default=10_000_000, ge=1000)
     """Learn pieces from about so many characters of each vocabulary's text, lines evenly spaced, >= 1000; memory follows it."""

@@ -7,10 +7,10 @@ from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings, RnnDecoderSettings, RnnEncoderSettings
 from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.decoder_only import build_decoder_only
+from seq2seq.models.embedding import token_table
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
 from seq2seq.models.transformer import build_transformer_decoder, build_transformer_encoder
-from seq2seq.tokenizer import PAD
 
 
 def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocabulary: int) -> Model:
@@ -26,8 +26,8 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     """
     if isinstance(settings, DecoderOnlySettings):
         return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
-    target = embedding(target_vocabulary, settings.decoder.embedding_size)
-    source = target if settings.tie == "all" else embedding(source_vocabulary, settings.encoder.embedding_size)
+    target = token_table(target_vocabulary, settings.decoder.embedding_size)
+    source = target if settings.tie == "all" else token_table(source_vocabulary, settings.encoder.embedding_size)
     if settings.tie == "all" and source_vocabulary != target_vocabulary:
         raise ValueError(
             f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
@@ -41,14 +41,6 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     else:
         output.weight = target.weight
     return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
-
-
-def embedding(vocabulary: int, size: int) -> nn.Embedding:
-    """Return a table of token vectors, N(0, 1 / size) so that a tied output layer starts with logits of unit variance."""
-    table = nn.Embedding(vocabulary, size, padding_idx=PAD)
-    nn.init.normal_(table.weight, std=size**-0.5)
-    nn.init.zeros_(table.weight[PAD])
-    return table
 
 
 def _build_encoder(settings: RnnEncoderSettings | TransformerEncoderSettings, source: nn.Embedding) -> Encoder:

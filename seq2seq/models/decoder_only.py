@@ -111,12 +111,8 @@ class DecoderOnly(Model):
             Features (N, T, D), the past with these tokens in it, weights (N, T, S) or None.
         """
         beam = tokens.shape[0] // sources[0].mask.shape[0]
-        lengths = sources[0].mask.sum(dim=1).repeat_interleave(beam).unsqueeze(1)  # (N, 1)
-        source_size = sources[0].mask.shape[1]
-        places = torch.arange(max(source_size, position + tokens.shape[1]), device=tokens.device)
-        target_positions = lengths + places[: position + tokens.shape[1]]  # (N, position + T)
-        key_positions = torch.cat([places[:source_size].expand(tokens.shape[0], -1), target_positions], dim=1)
-        query_positions = target_positions[:, position:]  # (N, T)
+        key_positions = _joined_positions(sources[0].mask.repeat_interleave(beam, dim=0), position + tokens.shape[1])
+        query_positions = key_positions[:, -tokens.shape[1] :]  # (N, T)
         states = self.target_embedding(tokens, query_positions)  # (N, T, D)
         grown, weights = [], None
         for layer, source, before in zip(self.layers, sources, past, strict=True):
@@ -127,8 +123,16 @@ class DecoderOnly(Model):
             keys = _repeat(source, beam).extend(grown[-1])
             context, weights = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
             states = layer.feed(around.leave(states, context))
-        over_source = None if weights is None else weights[..., :source_size].mean(dim=1)  # (N, T, S)
+        over_source = None if weights is None else weights[..., : sources[0].mask.shape[1]].mean(dim=1)  # (N, T, S)
         return self.final_norm(states), tuple(grown), over_source
+
+
+def _joined_positions(source_mask: Tensor, size: int) -> Tensor:
+    """Positions of a source block with mask (N, S), then of `size` targets that count on from its length: (N, S + size)."""
+    rows, source_size = source_mask.shape
+    places = torch.arange(max(source_size, size), device=source_mask.device)
+    targets = source_mask.sum(dim=1, keepdim=True) + places[:size]  # (N, size)
+    return torch.cat([places[:source_size].expand(rows, -1), targets], dim=1)
 
 
 def _repeat(keys: Keys, beam: int) -> Keys:

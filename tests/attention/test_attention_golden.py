@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from seq2seq.attention.attention import build_attention
 from seq2seq.attention.positions import AlibiRelation, Relation, RelativeRelation, RotaryRelation
-from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore
+from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.masks import causal_mask
 
@@ -109,12 +109,20 @@ def test_scaled_does_not_divide_twice():
     equal(make(score="scaled", scale="sqrt"), make(score="scaled"))
 
 
-def test_mlp_with_one_layer_and_concat_with_v_are_additive():
+def test_additive_with_v_of_ones_is_concat():
     additive = make(score="additive")
     concat = make(score="concat")
     additive.score.v.data.fill_(1.0)
     concat.load_state_dict({k: v for k, v in additive.state_dict().items() if k != "score.v"})
     equal(concat, additive)
+
+
+def test_mlp_with_one_layer_is_additive():
+    sizes = {"heads": 1, "query_size": QUERY, "memory_size": MEMORY, "attention_size": 5}
+    mlp, additive = MlpScore(**sizes, layers=1), AdditiveScore(**sizes)
+    additive.load_state_dict(mlp.state_dict())
+    query, memory = torch.randn(BATCH, 1, QUERIES, QUERY), torch.randn(BATCH, 1, SOURCE, MEMORY)
+    torch.testing.assert_close(mlp(query, mlp.project_keys(memory)), additive(query, additive.project_keys(memory)))
 
 
 def test_additive_weight_norm_is_additive_with_the_length_of_v():

@@ -197,6 +197,8 @@ def test_dropout_drops_weights_in_training_only_and_shows_them_whole(case):
     trained = attend(dropping, *inputs)
     assert torch.equal(trained.context, attend(sure, *inputs).context) == (case == "none")
     torch.testing.assert_close(trained.weights, attend(sure, *inputs).weights, rtol=0, atol=0)
+    fused = attend(dropping, *inputs, need_weights=False).context
+    assert torch.allclose(fused, attend(sure, *inputs).context, **CLOSE) == (case == "none")
 
 
 def test_half_precision_is_finite(case):
@@ -207,6 +209,15 @@ def test_half_precision_is_finite(case):
             inputs = query.float(), memory.float(), mask, summary.float()
             context = attend(attention, *inputs, need_weights=need_weights).context
             assert torch.isfinite(context).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("need_weights", [True, False])
+def test_an_accelerator_computes_the_same(case, attention, need_weights):
+    inputs = draw()
+    here = attend(attention, *inputs, need_weights=need_weights).context
+    there = attend(attention.cuda(), *(value.cuda() for value in inputs), need_weights=need_weights).context
+    torch.testing.assert_close(there.cpu(), here, rtol=1e-7, atol=1e-9)
 
 
 def test_every_member_has_a_card():

@@ -128,6 +128,22 @@ def test_gradcheck(mechanism, causal, parts):
     assert gradcheck(lambda x: attention(x, mask)[:, :3], (inputs,))
 
 
+@pytest.mark.parametrize("name", COMPARING)
+@pytest.mark.parametrize("relation", ["none", *RELATIONS], ids=str)
+def test_fused_equals_plain(name, relation):
+    """Values and gradients are the same whether weights are asked for or a kernel keeps them to itself."""
+    attention = build(SMALL[name], causal=True, positions=relation)
+    mask, positions = length_mask(torch.tensor([11, 0, 3]), N), torch.arange(N)
+    results = []
+    for need_weights in (False, True):
+        inputs = states().requires_grad_()
+        output = attention.attend(inputs, attention.project_keys(inputs, mask), positions, positions, need_weights=need_weights)
+        output.context.square().sum().backward()
+        assert (output.weights is not None) == need_weights
+        results.append((output.context, inputs.grad))
+    torch.testing.assert_close(results[0], results[1])
+
+
 @pytest.mark.parametrize("name", ["linformer"])
 def test_what_reads_whole_sequences_has_no_steps(name):
     attention = build(SMALL[name], causal=False)

@@ -2,12 +2,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.attention import Attention
+from seq2seq.attention.attention import Attention, build_attention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.errors import UserError
 from seq2seq.masks import causal_mask, length_mask
 from seq2seq.models.embedding import token_table
 from seq2seq.models.interface import Encoder, EncoderDecoder, Memory, expand
+from seq2seq.models.rnn import RnnDecoder, RnnEncoder
 from seq2seq.models.sublayers import EncoderLayer
 from seq2seq.models.transformer import (
     DecoderLayer,
@@ -176,6 +178,15 @@ def test_encoder_ignores_padding(norm, positions):
         torch.testing.assert_close(memory.summary[row], memory.states[row, :length].mean(dim=0))
 
 
+def test_padding_does_not_count_against_learned_positions():
+    encoder = build_encoder(positions={"kind": "learned", "max_positions": 4}).double()
+    source, mask, _ = batch()
+    padded = encoder(source[1:], mask[1:])  # rows of 4 and 2 tokens, padded to 7
+    torch.testing.assert_close(padded.states[:, :4], encoder(source[1:, :4], mask[1:, :4]).states)
+    with pytest.raises(UserError, match="7 tokens meets max_positions 4"):
+        encoder(source, mask)
+
+
 def test_tokens_after_the_end_change_nothing():
     encoder = build_encoder().double()
     source, mask, _ = batch()
@@ -218,6 +229,23 @@ def test_forward_equals_steps_for_every_mechanism(mechanism):
 @pytest.mark.parametrize("bridge", BRIDGES, ids=str)
 def test_every_bridge_over_a_memory_of_other_sizes(bridge):
     model = build_model(bridge, encoder=FakeEncoder())
+    assert_forward_equals_steps(model)
+    assert_weights_are_over_the_source(model)
+
+
+@pytest.mark.parametrize("bridge", ["scaled", "additive", "none"])
+def test_hybrids(bridge):
+    """A recurrent encoder under this decoder, and this encoder under a recurrent decoder, joined by memory alone."""
+    recurrent = RnnEncoder(embedding=token_table(V, 5), hidden_size=4)
+    assert_forward_equals_steps(build_model({"score": bridge}, encoder=recurrent))
+    encoder = build_encoder()
+    attention = build_attention(
+        AttentionSettings(score=bridge), query_size=9, memory_size=encoder.memory_size, summary_size=encoder.summary_size
+    )
+    decoder = RnnDecoder(
+        embedding=token_table(V, 5), attention=attention, summary_size=encoder.summary_size, hidden_size=9, output_size=9
+    )
+    model = EncoderDecoder(encoder=encoder, decoder=decoder, output=nn.Linear(9, V)).double()
     assert_forward_equals_steps(model)
     assert_weights_are_over_the_source(model)
 

@@ -50,7 +50,7 @@ MODELS = {
 }
 
 
-def final_loss(model: Model, steps: int = 600) -> float:
+def final_loss(model: Model, steps: int = 1000) -> float:
     """Train on reversal and return the mean loss of the last 20 steps, in nats a token."""
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
     losses = []

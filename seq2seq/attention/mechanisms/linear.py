@@ -13,8 +13,8 @@ FLOOR = 1e-6  # smallest total similarity: far below that of one ordinary key (a
 class LinearAttention(SelfAttention):
     """Kernel attention: context_p = phi(q_p)^T (sum_s phi(k_s) v_s^T) / (phi(q_p)^T sum_s phi(k_s)), phi(x) = elu(x) + 1.
 
-    Source: Katharopoulos et al. 2020, arXiv:2006.16236, equations 5 and 7; causal, s <= p, as in their equations 9 to 12,
-    where a step needs only the two running sums (section 3.4). Cost grows with N, not with N^2. There is no softmax and
+    Source: Katharopoulos et al. 2020, arXiv:2006.16236, section 3.2; causal, s <= p, as in section 3.3, where a step
+    needs only two running sums (section 3.4). Cost grows with N, not with N^2. There is no softmax and
     hence no score of the family in it, and no matrix of weights.
 
     Args:

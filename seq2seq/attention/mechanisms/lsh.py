@@ -23,7 +23,7 @@ class LshAttention(SelfAttention):
     """Reformer-style attention: softmax over the keys that share a bucket with the query in at least one round.
 
     The bucket of x is argmax([xR; -xR]) with R (D, buckets / 2) random, a round each (angular hash).
-    Source: Kitaev et al. 2020, arXiv:2001.04451, section 2, equations 3 to 6. `shared` is their shared-QK attention: keys
+    Source: Kitaev et al. 2020, arXiv:2001.04451, section 2. `shared` is their shared-QK attention: keys
     are queries of length one, and a position sees itself only if it sees nothing else. Two differences: R is drawn once,
     not at each call, so that a sentence always means the same; and the set of keys is taken whole, not cut into chunks of
     sorted positions, whose borders depend on padding. It is their equation computed exactly, at the cost of full attention.

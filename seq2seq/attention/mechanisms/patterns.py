@@ -92,7 +92,7 @@ class FullAttention(SelfAttention):
 class WindowAttention(FullAttention):
     """p sees its neighbours, |p - s| <= width.
 
-    Source: Beltagy et al. 2020, arXiv:2004.05150, section 3.1; their window w is 2 width + 1 here. Long sequences are cut
+    Source: Beltagy et al. 2020, arXiv:2004.05150, section 3.1; their w, half on each side, is 2 width. Long sequences are cut
     into blocks of `width` queries, each with the keys of its own block and of those beside it, so that cost grows with N.
 
     Args:
@@ -127,8 +127,8 @@ class WindowAttention(FullAttention):
 class StridedAttention(FullAttention):
     """p sees its neighbours and every stride-th position: |p - s| <= stride or (p - s) mod stride = 0.
 
-    Source: Child et al. 2019, arXiv:1904.10509, section 4.3 (strided), both patterns in one head ("merged", section 5.2,
-    equation 8). The paper is causal; an encoder looks both ways. Computed as full attention under a mask: the result is
+    Source: Child et al. 2019, arXiv:1904.10509, section 4.3 (strided), both patterns in one head ("merged", section
+    5.1). The paper is causal; an encoder looks both ways. Computed as full attention under a mask: the result is
     that of the sparse kernel, the cost is not.
 
     Args:
@@ -137,7 +137,7 @@ class StridedAttention(FullAttention):
     """
 
     formula = "p sees s if |p - s| <= stride or (p - s) mod stride = 0 (decoder: and s <= p)"
-    source = "Child et al. 2019, arXiv:1904.10509, sections 4.3 and 5.2"
+    source = "Child et al. 2019, arXiv:1904.10509, sections 4.3 and 5.1"
     expects = "every position within two layers of every other; made for data with a period, which text has not"
 
     def __init__(self, *, attention: Attention, relation: Relation, causal: bool, stride: int) -> None:

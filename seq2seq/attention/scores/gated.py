@@ -26,7 +26,7 @@ class GatedScore(Score):
 
     formula = "score = sum_m g_m score_m, g = softmax(W_g q + b_g)"
     source = "this project, after the gate of Jacobs et al. 1991 (mixture of experts)"
-    expects = "at least its best member once trained; the gate tells which member a position prefers"
+    expects = "at least its best member once trained; the gate tells which member a query prefers"
 
     def __init__(self, *, members: Sequence[Score], heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
         super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
