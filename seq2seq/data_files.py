@@ -21,4 +21,6 @@ def data_path(*parts: str) -> Path:
         if path.exists():
             return path
     wanted = "/".join(parts)
-    raise UserError(f"{wanted}: not in {roots[0]} (a checkout) nor in {roots[1]} (an installation); reinstall with `pip install .`")
+    raise UserError(
+        f"{wanted}: not in {roots[0]} (a checkout) nor in {roots[1]} (an installation); reinstall with `pip install .`"
+    )
