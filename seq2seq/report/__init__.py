@@ -1,0 +1,8 @@
+"""What a study's runs say, with intervals: as Markdown, HTML, JSON, CSV, LaTeX and plots."""
+
+from seq2seq.report.build import BuiltReport, build_report
+from seq2seq.report.model import Report
+from seq2seq.report.verify import Verification, verify_report
+from seq2seq.report.write import report_schema, write_report
+
+__all__ = ["BuiltReport", "Report", "Verification", "build_report", "report_schema", "verify_report", "write_report"]

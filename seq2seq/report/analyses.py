@@ -1,0 +1,168 @@
+"""Analyses that other commands write as JSON files beside a study's runs, and that the report shows where they are.
+
+Each field of `Analyses` is read from `<runs>/<field>.json`. Keys that a newer analysis adds are kept as they are.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from seq2seq.errors import UserError
+
+
+class Analysis(BaseModel):
+    """A piece of an analysis; unknown keys are kept."""
+
+    model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, ser_json_inf_nan="null")
+
+
+class AlignmentScores(Analysis):
+    """Attention read as links, against gold links; all from 0 to 1."""
+
+    aer: float
+    """Alignment error rate; lower is better."""
+    precision: float
+    """Predicted links that are gold."""
+    recall: float
+    """Gold links that are predicted."""
+    soft_mass: float
+    """Mean weight on gold-linked source words."""
+    low: float | None = None
+    """Lower end of the interval of `aer`."""
+    high: float | None = None
+    """Upper end of the interval of `aer`."""
+    aer_by_seed: list[float] = Field(default_factory=list)
+    """`aer` of every seed."""
+
+
+class AlignmentReport(Analysis):
+    """Alignment of every system whose weights can be read, beside two baselines that know nothing."""
+
+    systems: dict[str, AlignmentScores]
+    """By system."""
+    baselines: dict[str, AlignmentScores] = Field(default_factory=dict)
+    """`uniform` and `diagonal` weights on the same sentences."""
+    n: int | None = None
+    """Sentences."""
+    conventions: str = ""
+    """How subwords were merged, what happened to EOS, which step a weight belongs to."""
+
+
+class InterventionBucket(Analysis):
+    """BLEU of one length bucket under an intervention."""
+
+    min: int
+    """Shortest source in words."""
+    max: int | None
+    """Longest source in words; null for the open last bucket."""
+    n: int
+    """Sentences."""
+    bleu: float
+    """BLEU."""
+
+
+class Intervention(Analysis):
+    """One replacement of the weights, without retraining."""
+
+    bleu: float
+    """BLEU on all sentences."""
+    buckets: list[InterventionBucket] = Field(default_factory=list)
+    """BLEU by source length."""
+    entropy: float | None = None
+    """Mean entropy of a row of weights, in bits."""
+    eos_mass: float | None = None
+    """Mean weight on the end of the source, 0 to 1."""
+    coverage: float | None = None
+    """Share of source words that get a weight of at least 0.5 in sum, 0 to 1."""
+    diagonal_mass: float | None = None
+    """Mean weight near the diagonal, 0 to 1."""
+
+
+class InterventionReport(Analysis):
+    """Which interventions were made, on what."""
+
+    systems: dict[str, dict[str, Intervention]]
+    """System -> intervention -> result; `none` or `original` is the untouched model."""
+    n: int | None = None
+    """Sentences."""
+    description: dict[str, str] = Field(default_factory=dict)
+    """What each intervention does, in a sentence."""
+
+
+class CostByLength(Analysis):
+    """Cost at one source length."""
+
+    length: int
+    """Source words."""
+    ms_per_sentence: float | None = None
+    """Decoding time in milliseconds."""
+    peak_bytes: int | None = None
+    """Peak memory of decoding."""
+
+
+class SystemCosts(Analysis):
+    """Speed and memory of one system."""
+
+    training_tokens_per_second: float | None = None
+    """Target tokens a second in training."""
+    flops_per_token: float | None = None
+    """Forward and backward FLOPs per target token."""
+    ms_per_sentence: float | None = None
+    """Decoding time over the whole split, in milliseconds."""
+    by_length: list[CostByLength] = Field(default_factory=list)
+    """Decoding by source length."""
+    hardware: str | None = None
+    """What it was measured on."""
+
+
+class BeamPoint(Analysis):
+    """One way to search."""
+
+    beam: int
+    """Beam size."""
+    length_penalty: float
+    """Exponent of the length penalty."""
+    bleu: float
+    """BLEU on `split`."""
+    chosen: bool = False
+    """Whether the reported scores were decoded so."""
+
+
+class BeamSweep(Analysis):
+    """Beam and length penalty tuned on one split."""
+
+    split: str
+    """The split, a validation set."""
+    systems: dict[str, list[BeamPoint]]
+    """By system."""
+
+
+class Analyses(BaseModel):
+    """All optional analyses of a study."""
+
+    alignment: AlignmentReport | None = None
+    interventions: InterventionReport | None = None
+    costs: dict[str, SystemCosts] | None = None
+    beam_sweep: BeamSweep | None = None
+
+
+def read_analyses(folder: Path) -> Analyses:
+    """Read the analyses that lie in a study's folder.
+
+    Raises:
+        UserError: a file is there and is not such an analysis.
+    """
+    found: dict[str, Any] = {}
+    for name, field in Analyses.model_fields.items():
+        path = folder / f"{name}.json"
+        if not path.exists():
+            continue
+        adapter: TypeAdapter[Any] = TypeAdapter(field.annotation or Any)
+        try:
+            found[name] = adapter.validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise UserError(f"{path}: {place}: {first['msg']}; remove the file or run the analysis again") from None
+    return Analyses(**found)

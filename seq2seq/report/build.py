@@ -1,0 +1,204 @@
+"""From a study's folder to its report: scores with intervals, comparisons, and what a reader must know beside them."""
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettings, FixedBucketSettings
+from seq2seq.errors import UserError
+from seq2seq.report import settings as run_settings
+from seq2seq.report.analyses import Analyses, read_analyses
+from seq2seq.report.budgets import compare_budgets
+from seq2seq.report.cells import bucket_scores, comparison, scores, system_report
+from seq2seq.report.curves import learning_curve
+from seq2seq.report.exhibits import Exhibits, collect_exhibits
+from seq2seq.report.headline import headline, reading_notes
+from seq2seq.report.model import Claim, MissingRun, Report, Scores, ShapeCheck, SplitSummary, SystemReport
+from seq2seq.report.runs import Run, StudyRuns, read_study
+from seq2seq.report.scoring import ScoredSplit, Texts, score_split
+from seq2seq.statistics import Comparison as Statistics
+from seq2seq.statistics import Evidence, compare_evidence
+
+
+@dataclass(frozen=True)
+class BuiltReport:
+    """A report, and what is shown beside it but is not part of `report.json`: sentences and attention weights."""
+
+    report: Report
+    exhibits: Exhibits
+
+
+def build_report(
+    folder: Path,
+    texts: Mapping[str, Texts | None] | None = None,
+    *,
+    split: str | None = None,
+    papers: Path | None = None,
+    command: str = "",
+    recount: bool = False,
+) -> BuiltReport:
+    """Score and compare a study's runs.
+
+    Args:
+        folder: the study's runs.
+        texts: split -> (source lines, reference lines); a split that is absent or None is scored from kept counts.
+        split: the split that the report is about; by default the first one with hypotheses.
+        papers: the papers' numbers (`data/papers.yaml`); None leaves the shape checks out.
+        command: the command that makes this report, for the record.
+        recount: score the lines anew instead of using counts that are kept beside the runs.
+
+    Raises:
+        UserError: the folder holds no study, or its files do not fit together.
+    """
+    study = read_study(folder)
+    name = _choose_split(study, split, texts or {})
+    scored = score_split(study, name, (texts or {}).get(name), study.study.evaluation, recount=recount)
+    runs = study.on(name)
+    analyses = read_analyses(folder)
+    evidence = _evidence(study, scored, runs, analyses)
+    found = compare_evidence(evidence)
+    systems = _systems(evidence, found, name, runs, study.study.evaluation)
+    report = _assemble(study, name, scored, found, systems, analyses)
+    report.other_splits = _other_splits(study, name, texts or {}, recount)
+    report.claims = _claims(evidence)
+    report.shape_checks = _shape_checks(papers, evidence)
+    report.report_command = command
+    report.missing += [
+        MissingRun(system=run.system, seed=run.seed, reason=f"no hypotheses of {name}")
+        for run in study
+        if run.decoded and name not in run.decoded
+    ]
+    report.notes = [*found.notes, *study.notes, *reading_notes(report)]
+    report.headline = headline(report)
+    return BuiltReport(report=report, exhibits=collect_exhibits(name, scored, runs, (texts or {}).get(name)))
+
+
+def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Texts | None]) -> str:
+    splits = study.splits()
+    if split is not None and split not in splits:
+        raise UserError(f"{study.folder}: no hypotheses of split {split!r}; there are: {', '.join(splits)}")
+    with_texts = [name for name in texts if name in splits]
+    return split or (with_texts or splits)[0]
+
+
+def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Evidence:
+    facts = run_settings.facts_for_claims({name: found[0].config for name, found in runs.items()}, analyses)
+    systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
+    return Evidence(systems, scored.lengths, study.study.evaluation)
+
+
+def _systems(
+    evidence: Evidence, found: Statistics, split: str, runs: Mapping[str, Sequence[Run]], settings: EvaluationSettings
+) -> dict[str, SystemReport]:
+    """Every system with both kinds of buckets: the study's, and the other kind with its default numbers."""
+    other_kind = FixedBucketSettings() if settings.buckets.kind == "equal_count" else EqualCountBucketSettings()
+    rebucketed = copy(evidence)  # shares what was resampled for the whole split
+    rebucketed.settings = settings.model_copy(update={"buckets": other_kind})
+    other = compare_evidence(rebucketed)
+    changes = run_settings.differences({name: some[0].config for name, some in runs.items()})
+    reports = {}
+    for result in found.systems:
+        cut = [bucket_scores(evidence.source_words, found.baseline, each[result.name]) for each in (found, other)]
+        fixed, equal = reversed(cut) if settings.buckets.kind == "equal_count" else cut
+        reports[result.name] = system_report(result, split, runs[result.name], found.baseline, fixed, equal)
+        reports[result.name].changes = {path: values.get(result.name) for path, values in changes.items()}
+    return reports
+
+
+def _assemble(
+    study: StudyRuns,
+    split: str,
+    scored: ScoredSplit,
+    found: Statistics,
+    systems: dict[str, SystemReport],
+    analyses: Analyses,
+) -> Report:
+    runs = study.on(split)
+    environment, environment_differences = run_settings.shared_environment([run for some in runs.values() for run in some])
+    comparisons = [
+        comparison(result, cell, found.baseline, metric)
+        for result in found.systems
+        for cell in (result.overall, *result.buckets)
+        for metric in cell.differences
+    ]
+    return Report(
+        study=study.name,
+        question=study.study.question,
+        headline="",
+        notes=[],
+        split=split,
+        n=found.n,
+        source_sha256=scored.source_sha256,
+        reference_sha256=scored.reference_sha256,
+        texts_available=scored.texts_available,
+        signature=found.signatures["bleu"],
+        signatures=dict(found.signatures),
+        baseline=found.baseline,
+        evaluation=study.study.evaluation.model_dump(mode="json"),
+        systems=systems,
+        comparisons=[each for each in comparisons if each is not None],
+        learning_curves={name: [learning_curve(run) for run in some] for name, some in runs.items()},
+        config_differences=run_settings.differences({name: some[0].config for name, some in runs.items()}),
+        fairness=compare_budgets(systems),
+        missing=list(study.missing),
+        environment=environment,
+        environment_differences=environment_differences,
+        command=study.study.command or run_settings.commands([run for some in runs.values() for run in some]),
+        report_command="",
+        **{name: getattr(analyses, name) for name in Analyses.model_fields},
+    )
+
+
+def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | None], recount: bool) -> dict[str, SplitSummary]:
+    """The same systems on the other splits whose texts are at hand."""
+    summaries = {}
+    for split in study.splits():
+        lines = texts.get(split)
+        if split == chosen or lines is None:
+            continue
+        scored = score_split(study, split, lines, study.study.evaluation, recount=recount)
+        found = compare_evidence(Evidence(scored.systems, scored.lengths, study.study.evaluation))
+        summaries[split] = SplitSummary(
+            n=found.n, systems={result.name: Scores(**scores(result.overall)) for result in found.systems}
+        )
+    return summaries
+
+
+def _claims(evidence: Evidence) -> list[Claim]:
+    from seq2seq.statistics.claims import judge_claims
+
+    return [
+        Claim(
+            claim=result.claim,
+            verdict=result.verdict,
+            explanation=result.explanation.removeprefix(f"{result.verdict}: "),
+            systems=list(dict.fromkeys(result.systems)),
+            value=result.estimate.value if result.estimate else None,
+            low=result.estimate.low if result.estimate else None,
+            high=result.estimate.high if result.estimate else None,
+        )
+        for result in judge_claims(evidence)
+    ]
+
+
+def _shape_checks(path: Path | None, evidence: Evidence) -> list[ShapeCheck] | None:
+    if path is None:
+        return None
+    from seq2seq.statistics.shape_checks import load_papers, run_checks
+
+    papers = load_papers(path)
+    return [
+        ShapeCheck(
+            id=result.check.id,
+            paper=f"{papers.papers[result.check.paper].authors} {papers.papers[result.check.paper].year}",
+            where=result.check.where,
+            claim=result.check.claim,
+            seen=result.check.seen_in_source,
+            verdict=result.outcome,
+            ours=result.reason,
+            theirs=result.check.paper_value,
+            systems=dict(result.systems),
+        )
+        for result in run_checks(papers, evidence)
+    ]

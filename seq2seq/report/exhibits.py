@@ -1,0 +1,114 @@
+"""What a reader looks at with their own eyes: hypotheses side by side, and attention of all systems on one sentence."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from seq2seq.errors import UserError
+from seq2seq.report.runs import Run
+from seq2seq.report.scoring import ScoredSplit, Texts
+
+
+class Forced(BaseModel):
+    """Attention while the reference was fed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reference: list[str]
+    weights: list[list[float]]
+
+
+class AttentionMap(BaseModel):
+    """Weights of one system on one sentence: rows are target pieces, columns source pieces."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    index: int
+    source: list[str]
+    hypothesis: list[str]
+    weights: list[list[float]]
+    forced: Forced | None = None
+
+    def without_text(self) -> "AttentionMap":
+        """The same with positions in place of the corpus's pieces."""
+        forced = self.forced and Forced(reference=_positions(self.forced.reference), weights=self.forced.weights)
+        return self.model_copy(update={"source": _positions(self.source), "forced": forced})
+
+
+def _positions(pieces: Sequence[str]) -> list[str]:
+    return [str(position) for position in range(1, len(pieces) + 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibits:
+    """Sentences and weights; sources and references are None where they must not be shown or are not at hand.
+
+    Attributes:
+        split: the split.
+        lengths: (n,) source words.
+        sources, references: n lines each, or None.
+        hypotheses: system -> seed -> n lines.
+        sentence_scores: system -> seed -> n sentence chrF (or BLEU) scores.
+        sentence_metric: which score that is.
+        attention: sentence -> system -> weights of the system's first seed that has them.
+    """
+
+    split: str
+    lengths: list[int]
+    sources: list[str] | None
+    references: list[str] | None
+    hypotheses: dict[str, dict[int, list[str]]]
+    sentence_scores: dict[str, dict[int, list[float]]]
+    sentence_metric: str
+    attention: dict[int, dict[str, AttentionMap]]
+
+    def without_text(self) -> "Exhibits":
+        """The same without any sentence of the corpus; hypotheses stay."""
+        attention = {
+            index: {system: shown.without_text() for system, shown in systems.items()}
+            for index, systems in self.attention.items()
+        }
+        return replace(self, sources=None, references=None, attention=attention)
+
+
+def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], texts: Texts | None) -> Exhibits:
+    """Gather what there is to look at on a split."""
+    metric = "chrf" if "chrf" in scored.systems[0].statistics[0].signatures else "bleu"
+    return Exhibits(
+        split=split,
+        lengths=scored.lengths.tolist(),
+        sources=list(texts[0]) if texts else None,
+        references=list(texts[1]) if texts else None,
+        hypotheses={name: {run.seed: run.decoded[split].lines for run in some} for name, some in runs.items()},
+        sentence_scores={
+            system.name: {
+                seed: counted.sentence_scores(metric).round(1).tolist()
+                for seed, counted in zip(system.seeds, system.statistics, strict=True)
+            }
+            for system in scored.systems
+        },
+        sentence_metric=metric,
+        attention=_attention(split, runs),
+    )
+
+
+def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, AttentionMap]]:
+    found: dict[int, dict[str, AttentionMap]] = {}
+    for system, some in runs.items():
+        records = next(((run, kept) for run in some if (kept := run.attention(split))), None)
+        if records is None:
+            continue
+        for shown in _validated(*records, split):
+            found.setdefault(shown.index, {})[system] = shown
+    return dict(sorted(found.items()))
+
+
+def _validated(run: Run, records: list[dict[str, Any]], split: str) -> list[AttentionMap]:
+    try:
+        return TypeAdapter(list[AttentionMap]).validate_python(records)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = f"{run.folder}/attention/{split}.json: {'.'.join(map(str, first['loc']))}"
+        raise UserError(f"{place}: {first['msg']}; remove the file and evaluate the run again") from None

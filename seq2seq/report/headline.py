@@ -1,0 +1,110 @@
+"""The report in words, computed from its numbers."""
+
+from seq2seq.report.model import Bucket, Report, Scores
+
+
+def lengths_in_words(minimum: int | None, maximum: int | None) -> str:
+    """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
+    if minimum is None:
+        return "all lengths"
+    if maximum is None:
+        return f"more than {minimum - 1} source words" if minimum > 1 else "any number of source words"
+    return f"{minimum} to {maximum} source words" if minimum < maximum else f"{minimum} source words"
+
+
+def with_interval(scores: Scores, digits: int = 1) -> str:
+    """`92.0 [90.1, 93.8]`."""
+    interval = "" if scores.low is None or scores.high is None else f" [{scores.low:.{digits}f}, {scores.high:.{digits}f}]"
+    return f"{scores.bleu:.{digits}f}{interval}"
+
+
+def headline(report: Report) -> str:
+    """What long and short sentences score, per system, and whether the gap to the baseline grows; nobody is called best."""
+    if report.baseline is None or len(report.systems) < 2:
+        scores = ", ".join(f"`{name}` {with_interval(system)}" for name, system in report.systems.items())
+        return f"On {report.n:,} sentences of {report.split}: {scores} BLEU.{_seeds(report)}"
+    long, short = _ends(report)
+    if long is None:
+        return f"On all lengths: {_line(report, None)}. No length bucket has enough sentences for a verdict.{_seeds(report)}"
+    parts = [f"{_at(long)} {_line(report, long)}."]
+    if short is not None:
+        parts.append(f"{_at(short)} {_line(report, short)}.")
+    return " ".join(parts) + _growth(report) + _seeds(report)
+
+
+def _at(bucket: Bucket) -> str:
+    """`Above 40 source words,` or `At 1 to 10 source words,`."""
+    if bucket.max is None and bucket.min > 1:
+        return f"Above {bucket.min - 1} source words,"
+    return f"At {lengths_in_words(bucket.min, bucket.max)},"
+
+
+def _ends(report: Report) -> tuple[Bucket | None, Bucket | None]:
+    """The baseline's longest and shortest buckets that have enough sentences; the second only if it is another one."""
+    powered = [bucket for bucket in report.systems[str(report.baseline)].buckets if not bucket.underpowered]
+    if not powered:
+        return None, None
+    return powered[-1], powered[0] if len(powered) > 1 else None
+
+
+def _line(report: Report, bucket: Bucket | None) -> str:
+    """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket, the baseline first."""
+    order = [str(report.baseline), *(name for name in report.systems if name != report.baseline)]
+    shown = []
+    for name in order:
+        system = report.systems[name]
+        scores: Scores = (
+            system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
+        )
+        shown.append(f"`{name}` {'scores ' if name == report.baseline else ''}{with_interval(scores)}")
+    return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
+
+
+def _growth(report: Report) -> str:
+    """How many systems pull away from the baseline as sentences grow longer."""
+    slopes = {name: system.bottleneck_index for name, system in report.systems.items() if system.bottleneck_index is not None}
+    growing = [name for name, slope in slopes.items() if slope.low is not None and slope.low > 0]
+    if not slopes:
+        return ""
+    if not growing:
+        return f" For no system is the gap to `{report.baseline}` shown to grow with sentence length."
+    values = ", ".join(f"`{name}` {slopes[name].slope:+.1f}" for name in growing)
+    metric = {"chrf": "chrF", "bleu": "sentence BLEU"}[str(report.evaluation.get("bottleneck_score", "chrf"))]
+    return f" The gap to `{report.baseline}` grows with every ten source words ({metric} points): {values}."
+
+
+def _seeds(report: Report) -> str:
+    single = [name for name, system in report.systems.items() if system.single_seed]
+    if not single:
+        return ""
+    who = "every system" if len(single) == len(report.systems) else ", ".join(f"`{name}`" for name in single)
+    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed."
+
+
+def reading_notes(report: Report) -> list[str]:
+    """What a reader must know before comparing, beside the notes of the statistics."""
+    notes = []
+    if len(report.systems) > 1:
+        notes.append(report.fairness.sentence)
+    rising = [name for name, system in report.systems.items() if system.learning_still_rising]
+    if rising:
+        notes.append(f"Still learning when training ended, so longer training would raise the score: {', '.join(rising)}.")
+    unfinished = [
+        f"{name} seed {run.seed} ({run.status})"
+        for name, system in report.systems.items()
+        for run in system.runs
+        if run.status != "finished"
+    ]
+    if unfinished:
+        notes.append(f"Scored although training did not finish: {', '.join(unfinished)}.")
+    notes += [
+        f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}." for run in report.missing
+    ]
+    small = [b for b in next(iter(report.systems.values())).buckets if b.underpowered]
+    if small:
+        named = ", ".join(f"{lengths_in_words(b.min, b.max)} (n={b.n})" for b in small)
+        minimum = report.evaluation.get("minimum_bucket")
+        notes.append(f"Underpowered, fewer than {minimum} sentences, so without a verdict: {named}.")
+    if not report.texts_available:
+        notes.append("The corpus was not at hand: scores come from sentence statistics kept beside the runs.")
+    return notes

@@ -1,0 +1,247 @@
+"""Reading a study's folder: its runs with their hypotheses, logs and attention, and what of it is missing."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.loading import plain, read_yaml
+from seq2seq.errors import UserError
+from seq2seq.report.model import MissingRun
+
+
+class StudyFile(BaseModel):
+    """`study.yaml` as the trainer leaves it beside the runs; other keys are of no concern here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: str | None = None
+    question: str = ""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    systems: list[str] = []
+    command: str | None = None
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The hypotheses of a run on a split.
+
+    Attributes:
+        lines: one per sentence.
+        sha256: of the file.
+        truncated: indices cut at the length limit; None where the search did not say.
+        facts: what else the search recorded.
+    """
+
+    lines: list[str]
+    sha256: str
+    truncated: list[int] | None
+    facts: dict[str, Any]
+
+    @property
+    def truncation_flags(self) -> list[bool] | None:
+        """(n,) True where the search stopped at the length limit."""
+        if self.truncated is None:
+            return None
+        cut = set(self.truncated)
+        return [index in cut for index in range(len(self.lines))]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training, as its folder shows it."""
+
+    system: str
+    seed: int
+    folder: Path
+    config: dict[str, Any]
+    summary: dict[str, Any]
+    environment: dict[str, Any]
+    log: list[dict[str, Any]]
+    decoded: dict[str, Decoded]
+
+    @property
+    def name(self) -> str:
+        """System and seed, for messages."""
+        return f"{self.system} seed {self.seed}"
+
+    def attention(self, split: str) -> list[dict[str, Any]]:
+        """Attention weights of some sentences of a split; empty where none were written."""
+        path = self.folder / "attention" / f"{split}.json"
+        records = read_json(path) if path.exists() else []
+        if not isinstance(records, list) or any(not isinstance(r, dict) or "index" not in r for r in records):
+            raise UserError(f"{path}: not a list of attention records; remove the file and evaluate the run again")
+        return records
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """A study's folder."""
+
+    folder: Path
+    study: StudyFile
+    runs: dict[str, list[Run]]
+    """By system, in the study's order; systems without a usable run are in `missing` only."""
+    missing: list[MissingRun] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.study.name or self.folder.resolve().name
+
+    def __iter__(self) -> Iterator[Run]:
+        return (run for runs in self.runs.values() for run in runs)
+
+    def splits(self) -> list[str]:
+        """Splits that have hypotheses, in the order in which runs mention them."""
+        return list(dict.fromkeys(split for run in self for split in run.decoded))
+
+    def on(self, split: str) -> dict[str, list[Run]]:
+        """Runs that have hypotheses of a split, by system; systems without one are left out."""
+        chosen = {system: [run for run in runs if split in run.decoded] for system, runs in self.runs.items()}
+        return {system: runs for system, runs in chosen.items() if runs}
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        UserError: it is not there or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
+
+
+def read_study(folder: Path) -> StudyRuns:
+    """Read every run of a study.
+
+    Raises:
+        UserError: no runs there, or a file that cannot be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; train a study first, for instance: python train.py configs/demo.yaml")
+    study = _read_study_file(folder / "study.yaml")
+    found = {path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("seed-*"))}
+    order = [*study.systems, *sorted(found - set(study.systems))]
+    runs: dict[str, list[Run]] = {}
+    missing: list[MissingRun] = []
+    notes: list[str] = []
+    for system in order:
+        for path in _seed_folders(folder / system):
+            run = _read_run(path, system, notes)
+            runs.setdefault(system, []).append(run)
+        missing += _missing(system, runs.get(system, []))
+    if not any(run.decoded for system in runs.values() for run in system):
+        raise UserError(
+            f"{folder}: no hypotheses of any run (<system>/seed-<n>/hypotheses/<split>.txt); let a run finish, or give the "
+            "folder of the study itself"
+        )
+    return StudyRuns(folder=folder, study=study, runs=runs, missing=missing, notes=notes)
+
+
+def _read_study_file(path: Path) -> StudyFile:
+    if not path.exists():
+        return StudyFile()
+    raw = plain(read_yaml(path))
+    if isinstance(raw, dict) and isinstance(raw.get("systems"), Mapping):
+        raw["systems"] = list(raw["systems"])
+    try:
+        return StudyFile.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def _seed_folders(folder: Path) -> list[Path]:
+    """`seed-<n>` folders by number; a folder with another name is nobody's run."""
+    if not folder.is_dir():
+        return []
+    seeds = [path for path in folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit() and path.is_dir()]
+    return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed-")))
+
+
+def _read_run(folder: Path, system: str, notes: list[str]) -> Run:
+    def optional(name: str) -> dict[str, Any]:
+        found = read_json(folder / name) if (folder / name).exists() else {}
+        if not isinstance(found, dict):
+            raise UserError(f"{folder / name}: expected a JSON object")
+        return found
+
+    config = plain(read_yaml(folder / "config.yaml")) if (folder / "config.yaml").exists() else {}
+    return Run(
+        system=system,
+        seed=int(folder.name.removeprefix("seed-")),
+        folder=folder,
+        config=config if isinstance(config, dict) else {},
+        summary=optional("summary.json"),
+        environment=optional("environment.json"),
+        log=[*_read_log(folder / "log.jsonl", notes), *_read_log(folder / "timing.jsonl", notes)],
+        decoded={path.stem: _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt"))},
+    )
+
+
+def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
+    """Records of a log; a last line that an interruption cut short is left out and said."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    records = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except ValueError:
+            if number < len(lines):
+                raise UserError(f"{path}:{number}: not a JSON record; the log is damaged, train the run again") from None
+            notes.append(
+                f"{path.parent.parent.name} {path.parent.name}: the last line of {path.name} was cut short and is left out."
+            )
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+    return records
+
+
+def _read_decoded(path: Path) -> Decoded:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); evaluate the run again") from None
+    lines = text.removesuffix("\n").split("\n") if text else []
+    beside = path.with_suffix(".json")
+    facts = read_json(beside) if beside.exists() else {}
+    expected = facts.get("sentences", len(lines))
+    if expected != len(lines):
+        raise UserError(f"{path}: {len(lines)} lines, but {beside.name} says {expected} sentences; evaluate the run again")
+    kept = {key: value for key, value in facts.items() if key not in ("truncated", "sentences")}
+    digest = hashlib.sha256(content).hexdigest()
+    return Decoded(lines=lines, sha256=digest, truncated=facts.get("truncated"), facts=kept)
+
+
+def _missing(system: str, runs: list[Run]) -> list[MissingRun]:
+    """Seeds that the config asked for and that have no folder, and folders without hypotheses."""
+    if not runs:
+        return [MissingRun(system=system, seed=None, reason="no run folder; train it")]
+    absent = [
+        MissingRun(system=system, seed=run.seed, reason=f"no hypotheses; status: {run.summary.get('status', 'not finished')}")
+        for run in runs
+        if not run.decoded
+    ]
+    training = runs[0].config.get("training")
+    wanted = training.get("seeds", []) if isinstance(training, dict) else []
+    there = {run.seed for run in runs}
+    return absent + [
+        MissingRun(system=system, seed=seed, reason="no run folder; train it") for seed in wanted if seed not in there
+    ]

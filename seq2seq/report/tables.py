@@ -1,0 +1,161 @@
+"""Tables: CSV for scripts and spreadsheets, LaTeX for papers."""
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from seq2seq.report.exhibits import Exhibits
+from seq2seq.report.headline import lengths_in_words
+from seq2seq.report.model import Bucket, Report, Scores
+
+SCORE_FIELDS = [name for name in Scores.model_fields if name != "seed_bleu"]
+
+
+def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
+    """Write the CSV files and `table.tex`.
+
+    Returns:
+        The files.
+    """
+    tables: dict[str, list[dict[str, Any]]] = {
+        "systems": _systems(report),
+        "buckets": _buckets(report),
+        "comparisons": [comparison.model_dump() for comparison in report.comparisons],
+        "learning_curves": _curves(report),
+        "sentences": _sentences(exhibits),
+    }
+    paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
+    (folder / "table.tex").write_text(latex_table(report), encoding="utf-8")
+    return [*paths, folder / "table.tex"]
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _systems(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "system": name,
+            **{field: getattr(system, field) for field in SCORE_FIELDS},
+            "seeds": " ".join(map(str, system.seeds)),
+            "parameters": system.parameters,
+            "target_tokens": system.target_tokens,
+            "steps": system.steps,
+            "seconds": system.seconds,
+            "difference": system.comparison.difference if system.comparison else None,
+            "p_holm": system.comparison.p_holm if system.comparison else None,
+            "bottleneck_index": system.bottleneck_index.slope if system.bottleneck_index else None,
+            "bottleneck_low": system.bottleneck_index.low if system.bottleneck_index else None,
+            "bottleneck_high": system.bottleneck_index.high if system.bottleneck_index else None,
+            "signature": report.signature,
+        }
+        for name, system in report.systems.items()
+    ]
+
+
+def _buckets(report: Report) -> list[dict[str, Any]]:
+    kinds: dict[str, dict[str, Iterable[Bucket]]] = {
+        "fixed": {name: system.buckets for name, system in report.systems.items()},
+        "equal_count": {name: system.buckets_equal_count for name, system in report.systems.items()},
+    }
+    return [
+        {
+            "edges": kind,
+            "system": name,
+            "min": bucket.min,
+            "max": bucket.max,
+            "mean_length": bucket.mean_length,
+            **{field: getattr(bucket, field) for field in SCORE_FIELDS},
+            "underpowered": bucket.underpowered,
+        }
+        for kind, systems in kinds.items()
+        for name, buckets in systems.items()
+        for bucket in buckets
+    ]
+
+
+def _curves(report: Report) -> list[dict[str, Any]]:
+    return [
+        {"system": name, "seed": curve.seed, **point.model_dump()}
+        for name, curves in report.learning_curves.items()
+        for curve in curves
+        for point in curve.validation
+    ]
+
+
+def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:
+    """Sentence scores without any text, one row a sentence."""
+    return [
+        {
+            "sentence": index + 1,
+            "source_words": length,
+            **{
+                f"{name}.seed-{seed}.{exhibits.sentence_metric}": scores[index]
+                for name, by_seed in exhibits.sentence_scores.items()
+                for seed, scores in by_seed.items()
+            },
+        }
+        for index, length in enumerate(exhibits.lengths)
+    ]
+
+
+_LATEX = {char: f"\\{char}" for char in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def latex_table(report: Report) -> str:
+    """BLEU overall and by length with half-widths of intervals; a star where the difference to the baseline is shown."""
+    buckets = next(iter(report.systems.values())).buckets
+    heads = [
+        "System",
+        "Param.",
+        "Seeds",
+        "All",
+        *(lengths_in_words(b.min, b.max).removesuffix(" source words") for b in buckets),
+    ]
+    lines = [
+        r"\begin{table}\centering",
+        r"\begin{tabular}{lrr" + "r" * (1 + len(buckets)) + "}",
+        r"\hline",
+        " & ".join(map(escape_latex, heads)) + r" \\",
+        r"\hline",
+    ]
+    for name, system in report.systems.items():
+        parameters = "--" if system.parameters is None else f"{system.parameters / 1e6:.2f}M"
+        cells = [_latex_cell(scores) for scores in (system, *system.buckets)]
+        lines.append(" & ".join([escape_latex(name), parameters, str(len(system.seeds)), *cells]) + r" \\")
+    counts = " & ".join(["$n$", "", "", *(f"{count:,}" for count in (report.n, *(b.n for b in buckets)))])
+    lines += [r"\hline", counts + r" \\", r"\hline", r"\end{tabular}"]
+    return "\n".join([*lines, rf"\caption{{{escape_latex(_caption(report))}}}", r"\end{table}", ""])
+
+
+def _latex_cell(scores: Scores) -> str:
+    comparison = getattr(scores, "comparison", None)
+    star = "^{*}" if comparison is not None and comparison.verdict in ("better", "worse") else ""
+    reach = "" if scores.low is None or scores.high is None else rf" {{\scriptstyle\,[{scores.low:.1f}, {scores.high:.1f}]}}"
+    return f"${scores.bleu:.1f}{star}{reach}$"
+
+
+def _caption(report: Report) -> str:
+    level = float(report.evaluation.get("confidence", 0.95))
+    parts = [
+        f"BLEU on {report.split} by source words, with {level:.0%} intervals. {report.signature}.",
+        f"* differs from {report.baseline} (Holm-corrected over systems and buckets)." if report.baseline else "",
+        report.fairness.sentence,
+    ]
+    parts += [note for note in report.notes if note.startswith(("n=1", "Underpowered"))]
+    return " ".join(part for part in parts if part)

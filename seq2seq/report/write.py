@@ -1,0 +1,47 @@
+"""Everything that a report consists of, into one folder."""
+
+import json
+from pathlib import Path
+
+from seq2seq.report.build import BuiltReport
+from seq2seq.report.figures import write_figures
+from seq2seq.report.markdown import markdown
+from seq2seq.report.model import Report
+from seq2seq.report.page import page
+from seq2seq.report.tables import write_tables
+from seq2seq.run_folder import write_aside
+
+
+def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
+    """Write index.html, report.md, report.json with its schema, CSV, LaTeX, PNG and SVG.
+
+    Args:
+        built: the report.
+        folder: where to; made if it is not there.
+        without_text: leave out every sentence of the corpus: sources, references, and the pieces under heat maps. The
+            systems' hypotheses stay.
+
+    Returns:
+        The files.
+    """
+    report, exhibits = built.report, built.exhibits.without_text() if without_text else built.exhibits
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "report.json": report.model_dump_json(indent=1) + "\n",
+        "report.schema.json": json.dumps(report_schema(), indent=1) + "\n",
+        "report.md": markdown(report, exhibits),
+        "index.html": page(report, exhibits),
+    }
+    for name, text in texts.items():
+        write_aside(folder / name, text)
+    return [
+        *(folder / name for name in texts),
+        *write_tables(report, exhibits, folder),
+        *write_figures(report, exhibits, folder),
+    ]
+
+
+def report_schema() -> dict[str, object]:
+    """JSON schema of `report.json`."""
+    schema = Report.model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

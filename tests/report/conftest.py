@@ -1,0 +1,25 @@
+"""The invented study and its report, made once for all tests here."""
+
+from pathlib import Path
+
+import pytest
+
+from seq2seq.report import build_report
+from tests.report.invented import invent_texts, write_study
+
+
+@pytest.fixture(scope="session")
+def texts() -> tuple[list[str], list[str]]:
+    return invent_texts()
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory, texts) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "invented"
+    write_study(folder, texts)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def built(study, texts):
+    return build_report(study, {"test": texts}, command="python evaluate.py report runs/invented")

@@ -1,0 +1,226 @@
+"""Runs to report: numbers are sacreBLEU's, nothing missing goes unnamed, mistakes are one line."""
+
+import json
+import shutil
+
+import pytest
+import sacrebleu
+
+from seq2seq.errors import UserError
+from seq2seq.report import build_report
+from seq2seq.report.budgets import compare_budgets
+from seq2seq.report.curves import finite, thin
+from seq2seq.report.settings import differences, facts_for_claims
+from tests.report.invented import copy_of
+
+
+def test_scores_equal_sacrebleu_overall_and_in_buckets(built, study, texts):
+    sources, references = texts
+    lines = (study / "scaled/seed-1/hypotheses/test.txt").read_text().splitlines()
+    system = built.report.systems["scaled"]
+    assert system.bleu == pytest.approx(sacrebleu.corpus_bleu(lines, [references]).score, abs=1e-9)
+    assert system.chrf == pytest.approx(sacrebleu.corpus_chrf(lines, [references]).score, abs=1e-9)
+    for bucket in system.buckets:
+        inside = [i for i, s in enumerate(sources) if bucket.min <= len(s.split()) <= (bucket.max or 10**6)]
+        expected = sacrebleu.corpus_bleu([lines[i] for i in inside], [[references[i] for i in inside]]).score
+        assert (bucket.n, bucket.bleu) == (len(inside), pytest.approx(expected, abs=1e-9))
+        assert bucket.low <= bucket.bleu <= bucket.high
+
+
+def test_a_score_is_the_mean_over_seeds_and_names_them(built):
+    system = built.report.systems["additive"]
+    assert system.seeds == [1, 2]
+    assert system.bleu == pytest.approx(sum(run.bleu for run in system.runs) / 2)
+    assert not system.single_seed
+    assert built.report.systems["scaled"].single_seed
+
+
+def test_buckets_hold_the_same_sentences_for_every_system(built, texts):
+    for kind in ("buckets", "buckets_equal_count"):
+        counts = {tuple((b.min, b.max, b.n) for b in getattr(system, kind)) for system in built.report.systems.values()}
+        assert len(counts) == 1
+        assert sum(n for _, _, n in counts.pop()) == len(texts[0])
+
+
+def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
+    last = {name: system.buckets[-1] for name, system in built.report.systems.items()}
+    assert built.report.headline.startswith(f"Above 40 source words, `none` scores {last['none'].bleu:.1f} [")
+    assert f"`additive` {last['additive'].bleu:.1f} [{last['additive'].low:.1f}" in built.report.headline
+    assert "n=1 seed for `scaled`" in built.report.headline
+    assert "best" not in built.report.headline
+
+
+def test_headline_without_a_powered_bucket_says_so(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    text = (folder / "study.yaml").read_text().replace("minimum_bucket: 20", "minimum_bucket: 1000")
+    (folder / "study.yaml").write_text(text)
+    report = build_report(folder, {"test": texts}).report
+    assert "No length bucket has enough sentences" in report.headline
+    assert all(
+        bucket.comparison is None or bucket.comparison.verdict == "underpowered"
+        for bucket in report.systems["additive"].buckets
+    )
+
+
+def test_missing_runs_unequal_budgets_and_small_buckets_are_named(built):
+    notes = "\n".join(built.report.notes)
+    assert "Missing: scaled seed 2" in notes
+    assert "Missing: absent" in notes
+    assert "They differ in parameters by a factor of 1.12" in notes
+    assert "Underpowered" in notes
+    assert "1 to 10 source words (n=15)" in notes
+    assert "Still learning when training ended" in notes
+    assert built.report.fairness.regimes == ["equal updates", "equal training tokens", "equal wall-clock"]
+
+
+def test_config_environment_and_command_are_there(built):
+    assert built.report.config_differences == {
+        "model.attention.score.kind": {"none": "none", "additive": "additive", "scaled": "scaled"}
+    }
+    assert built.report.environment["packages.torch"] == "2.13.0"
+    assert set(built.report.environment_differences) == {"processor"}
+    assert built.report.command == "seq2seq train configs/invented.yaml"
+    assert built.report.signature.startswith("nrefs:1|case:mixed")
+
+
+def test_learning_curves_join_log_and_timing(built):
+    first = built.report.learning_curves["none"][0].validation[0]
+    assert (first.step, first.tokens, first.seconds) == (50, 45_000, 20.0)
+    assert first.bleu_longest == pytest.approx(first.bleu / 2)
+    assert thin([(i, 0.0) for i in range(1000)], 7)[0] == (0, 0.0)
+    assert thin([(i, 0.0) for i in range(1000)], 7)[-1] == (999, 0.0)
+    assert (finite(float("nan")), finite(float("inf")), finite(None), finite(2.5)) == (None, None, None, 2.5)
+
+
+def test_analyses_are_taken_along_and_claims_judged(built):
+    assert built.report.alignment.systems["additive"].aer == 0.21
+    assert built.report.costs["none"].by_length[0].length == 10
+    assert {claim.claim for claim in built.report.claims} >= {"more heads help", "attention costs more as length grows"}
+
+
+def test_heads_are_a_fact_only_among_twins():
+    base = {"model": {"attention": {"heads": 4, "score": "scaled"}}, "training": {"seeds": [1]}}
+    twin = {"model": {"attention": {"heads": 1, "score": "scaled"}}, "training": {"seeds": [2]}}
+    other = {"model": {"attention": {"heads": 2, "score": "additive"}}, "training": {"seeds": [1]}}
+    from seq2seq.report.analyses import Analyses
+
+    facts = facts_for_claims({"a": base, "b": twin, "c": other}, Analyses())
+    assert (facts["a"]["heads"], facts["b"]["heads"]) == (4, 1)
+    assert "heads" not in facts["c"]
+    assert "training.seeds" not in differences({"a": base, "b": twin})
+
+
+def test_scores_without_the_corpus_are_the_same(built, study, texts):
+    build_report(study, {"test": texts})
+    again = build_report(study)
+    assert again.report.systems == built.report.systems
+    assert not again.report.texts_available
+    assert again.exhibits.sources is None
+    assert any("corpus was not at hand" in note for note in again.report.notes)
+
+
+def test_another_split_is_scored_beside(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    for path in folder.glob("*/seed-*/hypotheses/test.txt"):
+        shutil.copy(path, path.with_name("test_hard.txt"))
+    report = build_report(folder, {"test": texts, "test_hard": texts}).report
+    assert report.split == "test"
+    assert report.other_splits["test_hard"].systems["none"].bleu == pytest.approx(report.systems["none"].bleu)
+
+
+def test_budgets_that_nobody_recorded_are_named(built):
+    systems = {name: system.model_copy(update={"seconds": None}) for name, system in built.report.systems.items()}
+    assert "Not recorded for every system: wall-clock" in compare_budgets(systems).sentence
+
+
+def test_no_baseline_gives_scores_and_no_differences(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    (folder / "study.yaml").write_text(
+        (folder / "study.yaml").read_text().replace("resamples: 200", "resamples: 200, baseline: nobody")
+    )
+    report = build_report(folder, {"test": texts}).report
+    assert (report.baseline, report.comparisons) == (None, [])
+    assert "On 120 sentences of test" in report.headline
+
+
+def _break_lines(folder):
+    (folder / "none/seed-1/hypotheses/test.txt").write_text("one line\n")
+    (folder / "none/seed-1/hypotheses/test.json").unlink()
+
+
+def _break_json(folder):
+    (folder / "none/seed-1/summary.json").write_text("{")
+
+
+def _break_log(folder):
+    log = folder / "none/seed-1/log.jsonl"
+    log.write_text("garbage\n" + log.read_text())
+
+
+def _break_attention(folder):
+    (folder / "additive/seed-1/attention/test.json").write_text('[{"index": 1, "source": 5}]')
+
+
+def _break_analysis(folder):
+    (folder / "alignment.json").write_text('{"systems": {"additive": {"aer": "high"}}}')
+
+
+def _break_encoding(folder):
+    (folder / "none/seed-1/hypotheses/test.txt").write_bytes(b"\xff\n")
+
+
+def _break_study(folder):
+    (folder / "study.yaml").write_text("evaluation: {resamples: 3}\n")
+
+
+def _remove_hypotheses(folder):
+    for path in folder.glob("*/*/hypotheses/*"):
+        path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_break_lines, "1 lines, but the split has 120 sentences"),
+        (_break_json, "summary.json: not valid JSON"),
+        (_break_log, "log.jsonl:1: not a JSON record"),
+        (_break_attention, "attention/test.json: 0.source"),
+        (_break_analysis, "alignment.json: systems.additive.aer"),
+        (_break_encoding, "not UTF-8 text"),
+        (_break_study, "study.yaml: evaluation.resamples"),
+        (_remove_hypotheses, "no hypotheses of any run"),
+        (lambda folder: shutil.rmtree(folder), "no such folder"),
+    ],
+)
+def test_damage_is_one_clear_line(damage, message, study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    damage(folder)
+    with pytest.raises(UserError, match=message.replace(".", r"\.")) as caught:
+        build_report(folder, {"test": texts})
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_split_names_the_known_ones(study, texts):
+    with pytest.raises(UserError, match="there are: test"):
+        build_report(study, {"test": texts}, split="tset")
+
+
+def test_no_corpus_and_nothing_kept_says_what_to_do(study, tmp_path):
+    folder = copy_of(study, tmp_path)
+    shutil.rmtree(folder / "statistics", ignore_errors=True)
+    with pytest.raises(UserError, match="make the corpus available"):
+        build_report(folder)
+
+
+def test_a_log_cut_short_is_noted(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    log = folder / "none/seed-1/log.jsonl"
+    log.write_text(log.read_text() + '{"event": "tra')
+    assert any("cut short" in note for note in build_report(folder, {"test": texts}).report.notes)
+
+
+def test_a_run_that_failed_is_scored_and_named(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    path = folder / "none/seed-2/summary.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "failed"}))
+    assert any("none seed 2 (failed)" in note for note in build_report(folder, {"test": texts}).report.notes)

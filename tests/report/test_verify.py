@@ -1,0 +1,77 @@
+"""`report --verify` finds what was changed, with the corpus and without it."""
+
+import json
+
+import pytest
+
+from seq2seq.errors import UserError
+from seq2seq.report import build_report, verify_report, write_report
+from seq2seq.report.verify import differences
+from tests.report.invented import copy_of
+
+
+@pytest.fixture
+def reported(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    write_report(build_report(folder, {"test": texts}), folder / "report")
+    return folder
+
+
+def test_an_honest_report_stands_with_the_corpus_and_without(reported, texts):
+    with_texts, without = verify_report(reported, texts={"test": texts}), verify_report(reported)
+    assert with_texts.passed
+    assert without.passed
+    assert "anew from the corpus" in with_texts.basis
+    assert "kept beside the runs" in without.basis
+
+
+def test_a_changed_score_is_found(reported, texts):
+    path = reported / "report" / "report.json"
+    report = json.loads(path.read_text())
+    report["systems"]["none"]["buckets"][1]["bleu"] += 0.01
+    path.write_text(json.dumps(report))
+    for found in (verify_report(reported, texts={"test": texts}), verify_report(reported)):
+        assert not found.passed
+        assert len(found.differences) == 1
+        assert found.differences[0].startswith("systems.none.buckets.1.bleu: report ")
+
+
+def test_a_changed_hypothesis_is_found(reported, texts):
+    path = reported / "additive/seed-1/hypotheses/test.txt"
+    lines = path.read_text().splitlines()
+    lines[20] = "something else entirely"
+    path.write_text("".join(f"{line}\n" for line in lines))
+    found = verify_report(reported, texts={"test": texts})
+    assert any(line.startswith("systems.additive.bleu") for line in found.differences)
+    assert any("hypotheses_sha256" in line for line in found.differences)
+    with pytest.raises(UserError, match="the corpus is not at hand"):
+        verify_report(reported)
+
+
+def test_forged_counts_do_not_survive_the_corpus(reported, texts):
+    kept, other = (reported / system / "seed-1/statistics/test.npz" for system in ("none", "additive"))
+    kept.write_bytes(other.read_bytes())
+    assert not verify_report(reported).passed
+    assert verify_report(reported, texts={"test": texts}).passed
+
+
+def test_a_changed_reference_is_found(reported, texts):
+    sources, references = texts
+    changed = [f"{line} more" for line in references]
+    assert not verify_report(reported, texts={"test": (sources, changed)}).passed
+
+
+def test_no_report_or_a_foreign_one_is_one_clear_line(reported):
+    with pytest.raises(UserError, match="no such file"):
+        verify_report(reported, reported / "elsewhere.json")
+    (reported / "other.json").write_text('{"systems": 3}')
+    with pytest.raises(UserError, match="make the report again"):
+        verify_report(reported, reported / "other.json")
+
+
+def test_differences_name_the_place():
+    assert list(differences({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}})) == ["a.b.1: report 2, scored again 3"]
+    assert list(differences({"a": [1]}, {"a": [1, 2]})) == ["a: report [1], scored again [1, 2]"]
+    assert list(differences({"a": 1.0}, {"a": 1.0 + 1e-9})) == []
+    assert list(differences({"notes": 1}, {"notes": 2})) == []
+    assert list(differences({"a": None}, {"a": 0.0})) == ["a: report None, scored again 0.0"]
