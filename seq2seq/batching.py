@@ -134,7 +134,7 @@ class Batches:
         order = self._order(random)
         budget = int(random.integers((self.batch_tokens + 1) // 2, self.batch_tokens + 1))  # of the first batch: moves all cuts
         batches, start = [], 0
-        ends = np.cumsum(self._target_sizes[order])
+        ends = np.cumsum(self._target_sizes[order], dtype=np.int64)
         source_sizes = self._source_sizes[order]
         while start < len(order):
             stop = self._cut(start, budget, ends, source_sizes)
@@ -163,19 +163,20 @@ class Batches:
 
     def _order(self, random: np.random.Generator) -> Indices:
         """Order sentences by (longer side, difference of the sides up and down in turns, chance): one sort of 64-bit keys."""
-        source, target = (np.minimum(sizes, (1 << _LENGTH_BITS) - 1) for sizes in (self._source_sizes, self._target_sizes))
+        most = (1 << _LENGTH_BITS) - 1
+        source, target = (np.minimum(sizes, most).astype(np.int64) for sizes in (self._source_sizes, self._target_sizes))
         longer = np.maximum(source, target)
         difference = source - target
         snake = np.where(longer % 2 == 0, difference, -difference) + (1 << _LENGTH_BITS)  # > 0, 17 bits
         chance = random.integers(0, 1 << 30, len(longer))
         return np.argsort((longer << 47) | (snake << 30) | chance, kind="stable")
 
-    def _cut(self, start: int, budget: int, ends: Indices, source_sizes: Indices) -> int:
+    def _cut(self, start: int, budget: int, ends: Indices, source_sizes: NDArray[np.int32]) -> int:
         """Return the end of the largest batch from `start` within both budgets, one sentence at least."""
         before = int(ends[start - 1]) if start else 0
         stop = int(np.searchsorted(ends, before + budget, side="right"))
         widest = np.maximum.accumulate(source_sizes[start:stop])
-        padded = widest * np.arange(1, len(widest) + 1)  # non-decreasing
+        padded = widest * np.arange(1, len(widest) + 1, dtype=np.int64)  # non-decreasing
         fits = int(np.searchsorted(padded, SOURCE_FACTOR * self.batch_tokens, side="right"))
         return start + max(1, fits)
 

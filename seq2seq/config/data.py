@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.grammar import GrammarSettings
+from seq2seq.config.probe import ProbeSettings, check_probe, fill_probe, is_probe
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
 """A language code as in a file name: en, de, zh_CN."""
@@ -20,7 +21,8 @@ class DataSettings(Settings):
     """Which sentences, and what is kept of them. Cleaning touches the training split only: every test line is translated."""
 
     corpus: str = Field(min_length=1, max_length=4096)
-    """`grammar` (embedded, needs no network), the name of a card in `data/`, or the path of a card (.yaml)."""
+    """`grammar` or `probe-copy`, -reverse, -sort, -recall, -first, -last (embedded, no network), the name of a card in `data/`,
+    or the path of a card (.yaml)."""
     source: Language = "en"
     """Language translated from."""
     target: Language = "de"
@@ -36,7 +38,7 @@ class DataSettings(Settings):
     max_tokens: int = Field(default=256, ge=1, le=65_000)
     """Longest training sentence on either side, in pieces without end of sentence, 1 to 65,000."""
     max_pairs: int | None = Field(default=None, ge=1)
-    """Take the first so many training pairs that pass the checks on text (all but max_tokens); None takes all."""
+    """Stop reading after so many training pairs that pass every check but max_tokens, >= 1; None reads all."""
     max_ratio: float | None = Field(default=9.0, ge=1)
     """Largest ratio between the two sides of a training pair, in characters, >= 1; None for no limit."""
     drop_duplicates: bool = True
@@ -51,13 +53,15 @@ class DataSettings(Settings):
     """Folder of the corpus; None looks in $SEQ2SEQ_DATA/<corpus>/, then on the hub."""
     grammar: GrammarSettings | None = None
     """Size and lengths of the embedded corpus; with corpus `grammar` only, where None means the defaults."""
+    probe: ProbeSettings | None = None
+    """Size and lengths of a synthetic probe; with corpus `probe-...` only, where None means the defaults."""
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_grammar(cls, data: Any) -> Any:
+    def _fill_embedded(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("corpus") == GRAMMAR and data.get("grammar") is None:
             return {**data, "grammar": {}}
-        return data
+        return fill_probe(data) if isinstance(data, dict) and is_probe(str(data.get("corpus"))) else data
 
     @model_validator(mode="after")
     def _options_apply(self) -> "DataSettings":
@@ -71,14 +75,23 @@ class DataSettings(Settings):
             self._check_grammar()
         elif self.grammar is not None:
             raise ValueError(f"grammar: applies to corpus '{GRAMMAR}' only, not to '{self.corpus}'; remove it")
+        if self.probe is None:
+            return self
+        if not is_probe(self.corpus):
+            raise ValueError(f"probe: applies to a corpus probe-... only, not to '{self.corpus}'; remove it")
+        check_probe(self.corpus, self.probe)
+        self._refuse_places()
         return self
 
     def _check_grammar(self) -> None:
         if {self.source, self.target} != {"en", "de"}:
             raise ValueError(f"corpus '{GRAMMAR}' has languages en and de, not {self.source} and {self.target}")
+        self._refuse_places()
+
+    def _refuse_places(self) -> None:
         for option in ("path", "streaming"):
             if getattr(self, option):
-                raise ValueError(f"{option}: does not apply to corpus '{GRAMMAR}', which is embedded; remove it")
+                raise ValueError(f"{option}: does not apply to corpus '{self.corpus}', which is embedded; remove it")
 
 
 class TokenizerSettings(Settings):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.tokenizer import EOS, Tokenizer
 
 _SMALL = 1 << 16
 _ROWS = 10_000
@@ -25,9 +25,9 @@ class TokenArrays(NamedTuple):
     """(N + 1,); sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
 
     @property
-    def lengths(self) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[np.int32]:
         """(N,) pieces of each sentence."""
-        return np.diff(self.offsets)
+        return np.diff(self.offsets).astype(np.int32)
 
     @classmethod
     def from_lists(cls, sentences: Iterable[Sequence[int]]) -> Self:
@@ -168,6 +168,12 @@ class EncodedSplit:
     def source_tokens(self, i: int) -> list[int]:
         """Return the pieces of source sentence i in reading order (even with `reverse_source`), without eos."""
         return _sentence(self.source_arrays, i)
+
+    def target_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
+        """(V,) occurrences of each target token, one end of sentence for each sentence."""
+        counts = np.bincount(self.target_arrays.tokens, minlength=vocabulary_size).astype(np.int64)
+        counts[EOS] += len(self)
+        return counts
 
     def target_tokens(self, i: int) -> list[int]:
         """Return the pieces of target sentence i, without bos and eos."""

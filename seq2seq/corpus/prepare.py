@@ -22,7 +22,7 @@ from seq2seq.tokenizer import Tokenizer
 
 __all__ = ["EncodedSplit", "PreparedData", "prepare"]
 
-_VERSION = 1
+_VERSION = 2
 """Counts up whenever the same corpus and settings would give other sentences or pieces; old entries are then left alone."""
 _CLEANING = ("max_words", "max_tokens", "max_pairs", "max_ratio", "drop_duplicates")
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Protocol
 
 from seq2seq.config.data import GRAMMAR, DataSettings
+from seq2seq.config.probe import PROBE
 from seq2seq.corpus.cache import Cache, default_cache
 from seq2seq.corpus.cards import Card, below, known_cards, read_card, suggest_corpus
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.files import FileCorpus
 from seq2seq.corpus.hub import HubCorpus
 from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.probes import ProbeCorpus
 from seq2seq.errors import UserError
 
 
@@ -50,6 +52,9 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
         assert settings.grammar is not None
         report("corpus grammar: embedded")
         return GrammarCorpus(settings.grammar, source=settings.source)
+    if settings.probe is not None:
+        report(f"corpus {settings.corpus}: embedded")
+        return ProbeCorpus(settings.corpus.removeprefix(PROBE), settings.probe)
     is_file = settings.corpus.endswith((".yaml", ".yml"))
     card_path = Path(settings.corpus).expanduser() if is_file else known_cards().get(settings.corpus)
     card = read_card(card_path) if card_path else None
@@ -89,10 +94,12 @@ def _folders(settings: DataSettings, card: Card | None, card_file: Path | None) 
         if card is None or card.hub is None or any(home.glob(f"*.{settings.source}*")):
             return [(str(home), home)]
     name = card.name if card else settings.corpus
+    if Path(name).name != name or name == "..":
+        raise UserError(f"data.corpus: '{name}' is neither a name nor the path of a card (.yaml); for a folder set data.path")
     root = os.environ.get("SEQ2SEQ_DATA")
     if not root:
         return [("$SEQ2SEQ_DATA (not set)", None)]
-    return [(f"$SEQ2SEQ_DATA/{name}", below(Path(root).expanduser(), name))]
+    return [(f"$SEQ2SEQ_DATA/{name}", Path(root).expanduser() / name)]  # may be a link: the person's own doing
 
 
 def _open_folder(

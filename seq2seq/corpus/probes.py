@@ -1,0 +1,121 @@
+"""Synthetic probes: what a model can learn about places and contents, on sequences longer than those it was trained on.
+
+    copy     a b c        -> a b c          (Graves et al. 2014, arXiv:1410.5401, section 4.1)
+    reverse  a b c        -> c b a          (Grefenstette et al. 2015, arXiv:1506.02516, section 5.1)
+    sort     b c a        -> a b c
+    recall   a 1 b 2 b    -> 2              (Ba et al. 2016, arXiv:1610.06258, section 4.1: associative retrieval)
+    first    a b c        -> a
+    last     a b c        -> c
+
+Links are known: a target word is linked to the source word that it comes from. No source is in two splits.
+"""
+
+import hashlib
+import string
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+from seq2seq.config.probe import PROBE, TASKS, ProbeSettings
+from seq2seq.corpus.cache import digest
+from seq2seq.corpus.cards import Card
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+_SHARES = ("train",) * 6 + ("valid", "test")
+"""A source belongs to one of eight shares by its hash, whatever the seed."""
+_PATIENCE = 10_000
+_SYMBOLS = string.ascii_lowercase + string.ascii_uppercase
+
+Answer = Callable[[list[str]], list[int]]
+"""Source words to the places, in order, of the words that are the target."""
+
+ANSWERS: dict[str, Answer] = {
+    "copy": lambda words: list(range(len(words))),
+    "reverse": lambda words: list(range(len(words)))[::-1],
+    "sort": lambda words: sorted(range(len(words)), key=lambda place: (_SYMBOLS.index(words[place]), place)),
+    "recall": lambda words: [words.index(words[-1]) + 1],
+    "first": lambda words: [0],  # noqa: ARG005 (the same for all)
+    "last": lambda words: [len(words) - 1],
+}
+
+
+class ProbeCorpus:
+    """Pairs that a rule makes.
+
+    Args:
+        task: one of `TASKS`.
+        settings: size, lengths and seed.
+    """
+
+    card: Card | None = None
+
+    def __init__(self, task: str, settings: ProbeSettings) -> None:
+        if task not in TASKS:
+            raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
+        self.task, self.settings = task, settings
+        self.origin = f"the synthetic probe '{task}'"
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the three splits there are."""
+        return SPLITS
+
+    def pairs(self, split: str) -> Iterator[SentencePair]:
+        """Yield the pairs of a split.
+
+        Raises:
+            UserError: there is no such split, or there are no sources of some length for it.
+        """
+        self._check(split)
+        settings = self.settings
+        count = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
+        longest = settings.longest_test if split == "test" else settings.max_length
+        rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
+        for _ in range(count):
+            words = self._draw(settings.min_length + _below(rng, longest - settings.min_length + 1), split, rng)
+            places = ANSWERS[self.task](words)
+            target = " ".join(words[place] for place in places)
+            links = tuple(sorted((place, answer) for answer, place in enumerate(places)))
+            yield SentencePair(" ".join(words), target, links)
+
+    def fingerprint(self, split: str) -> str:
+        """Return a hash of the settings and of this file, from which all pairs follow."""
+        self._check(split)
+        code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        return digest("probe", self.task, self.settings.model_dump(), split, code)
+
+    def _check(self, split: str) -> None:
+        if split not in SPLITS:
+            raise UserError(f"corpus {PROBE}{self.task}: no split '{split}'; it has {', '.join(SPLITS)}")
+
+    def _draw(self, length: int, split: str, rng: Random) -> list[str]:
+        """Draw sources of a length until one belongs to the split."""
+        for _ in range(_PATIENCE):
+            words = self._recall(length, rng) if self.task == "recall" else [self._symbol(rng) for _ in range(length)]
+            if split_of(words) == split:
+                return words
+        raise UserError(f"data.probe: no {split} source of {length} words; raise min_length or symbols")
+
+    def _symbol(self, rng: Random) -> str:
+        return _SYMBOLS[_below(rng, self.settings.symbols)]
+
+    def _recall(self, length: int, rng: Random) -> list[str]:
+        """Different keys, each with its value, and one of the keys again; an even length has one word less."""
+        keys = list(_SYMBOLS[: self.settings.symbols])
+        words = []
+        for place in range((length - 1) // 2):
+            other = place + _below(rng, len(keys) - place)  # Fisher-Yates, as far as it is needed
+            keys[place], keys[other] = keys[other], keys[place]
+            words += [keys[place], string.digits[_below(rng, 10)]]
+        return [*words, words[2 * _below(rng, len(words) // 2)]]
+
+
+def _below(rng: Random, limit: int) -> int:
+    """A whole number from 0 to limit - 1; only `Random.random` is used, whose stream Python promises never to change."""
+    return int(rng.random() * limit)
+
+
+def split_of(words: list[str]) -> str:
+    """The split that a source belongs to."""
+    return _SHARES[hashlib.blake2b(" ".join(words).encode(), digest_size=1).digest()[0] % len(_SHARES)]

@@ -1,0 +1,150 @@
+"""Entries appear whole or not at all, whoever writes at the same time."""
+
+import json
+import os
+import threading
+import time
+
+import pytest
+
+from seq2seq.corpus.cache import Cache, default_cache, digest
+from seq2seq.errors import UserError
+
+
+def test_an_entry_is_built_once(tmp_path):
+    built = []
+
+    def build(folder):
+        built.append(folder)
+        (folder / "f").write_text("content")
+
+    cache = Cache(tmp_path / "new")
+    places = [cache.entry("kind", "key", build) for _ in range(3)]
+    assert len(built) == 1
+    assert {place.joinpath("f").read_text() for place in places} == {"content"}
+    assert cache.entry("kind", "other", build) != places[0]
+
+
+def test_a_failed_build_leaves_nothing(tmp_path):
+    def build(folder):
+        (folder / "f").write_text("half")
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        Cache(tmp_path).entry("kind", "key", build)
+    assert list((tmp_path / "kind").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["truncate", "delete", "no note", "bad note"])
+def test_a_damaged_entry_is_built_again(tmp_path, damage):
+    def build(folder):
+        (folder / "f").write_text("content")
+
+    place = Cache(tmp_path).entry("kind", "key", build)
+    if damage == "truncate":
+        (place / "f").write_text("con")
+    elif damage == "delete":
+        (place / "f").unlink()
+    elif damage == "no note":
+        (place / "complete.json").unlink()
+    else:
+        (place / "complete.json").write_text("[1")
+    assert (Cache(tmp_path).entry("kind", "key", build) / "f").read_text() == "content"
+    assert [path.name for path in (tmp_path / "kind").iterdir()] == ["key"]
+
+
+def test_builders_at_the_same_time_do_not_clash(tmp_path):
+    together = threading.Barrier(6)
+    failures = []
+
+    def build(folder):
+        together.wait()
+        (folder / "f").write_text("content")
+        together.wait()
+
+    def work():
+        try:
+            assert (Cache(tmp_path).entry("kind", "key", build) / "f").read_text() == "content"
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert [path.name for path in (tmp_path / "kind").iterdir()] == ["key"]
+
+
+def test_leftovers_of_killed_processes_go_after_a_day(tmp_path):
+    (tmp_path / "kind" / ".old.1.partial").mkdir(parents=True)
+    (tmp_path / "kind" / ".young.1.partial").mkdir()
+    os.utime(tmp_path / "kind" / ".old.1.partial", (time.time() - 90_000,) * 2)
+    Cache(tmp_path).entry("kind", "key", lambda folder: (folder / "f").touch())
+    assert sorted(path.name for path in (tmp_path / "kind").iterdir()) == [".young.1.partial", "key"]
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"cannot write the cache .* set SEQ2SEQ_CACHE"):
+        Cache(tmp_path / "file").entry("kind", "key", lambda folder: None)
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
+    def build(folder):
+        (folder / "f").write_text("half")
+        raise OSError(28, os.strerror(28))
+
+    with pytest.raises(UserError, match=r"cannot write the cache .No space left on device"):
+        Cache(tmp_path).entry("kind", "key", build)
+    assert list((tmp_path / "kind").iterdir()) == []
+
+
+def test_file_hashes_are_remembered_by_size_and_time(tmp_path, monkeypatch):
+    path = tmp_path / "corpus.txt"
+    path.write_text("one")
+    os.utime(path, (1000, 1000))
+    cache = Cache(tmp_path / "cache")
+    first = cache.file_hash(path)
+    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
+    assert cache.file_hash(path) == first
+    monkeypatch.undo()
+    path.write_text("two")
+    os.utime(path, (2000, 2000))
+    assert cache.file_hash(path) != first
+
+
+def test_a_file_just_written_is_hashed_each_time(tmp_path):
+    path = tmp_path / "corpus.txt"
+    cache = Cache(tmp_path / "cache")
+    path.write_text("one")
+    status = path.stat()
+    first = cache.file_hash(path)
+    path.write_text("two")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert cache.file_hash(path) != first
+
+
+def test_an_unreadable_note_costs_a_hash_and_no_more(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text("one")
+    os.utime(path, (1000, 1000))
+    cache = Cache(tmp_path / "cache")
+    first = cache.file_hash(path)
+    for content in ("", "[]", "{}", "null", json.dumps({"stamp": None})):
+        next((tmp_path / "cache" / "files").iterdir()).write_text(content)
+        assert cache.file_hash(path) == first
+
+
+def test_keys_depend_on_every_part():
+    keys = {digest(*parts) for parts in ((1, "a"), (1, "b"), ("1", "a"), (1,), ({"x": 1},), ({"x": 2},), ("1a",))}
+    assert len(keys) == 7
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
+def test_the_usual_place(monkeypatch, tmp_path):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path))
+    assert default_cache() == tmp_path
+    monkeypatch.delenv("SEQ2SEQ_CACHE")
+    assert default_cache().parts[-2:] == (".cache", "seq2seq")

@@ -1,0 +1,53 @@
+"""Splits as arrays of pieces beside their text."""
+
+import datasets
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.config.data import TokenizerSettings
+from seq2seq.corpus.encoded import PairTexts, TokenArrays, TokenWriter, batched, encode_lines
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.tokenizer import Tokenizer
+
+PIECES = st.lists(st.lists(st.integers(0, 300), max_size=5), max_size=20)
+
+
+@given(sentences=PIECES, cut=st.integers(1, 5), size=st.sampled_from([301, 100_000]))
+def test_what_is_written_is_mapped_unchanged(tmp_path_factory, sentences, cut, size):
+    folder = tmp_path_factory.mktemp("tokens")
+    with TokenWriter(folder, "source", size) as writer:
+        for batch in batched(sentences, cut):
+            writer.write(batch)
+    mapped, plain = TokenArrays.open(folder, "source", size), TokenArrays.from_lists(sentences)
+    assert mapped.tokens.dtype == (np.uint16 if size == 301 else np.int32)
+    for arrays in (mapped, plain):
+        assert arrays.lengths.tolist() == [len(ids) for ids in sentences]
+        assert arrays.tokens.tolist() == [i for ids in sentences for i in ids]
+
+
+def test_texts_and_links_come_back_and_datasets_reads_the_same_file(tmp_path):
+    pairs = [SentencePair("a é", "b", ((0, 0), (1, 0))), SentencePair("c", "d 你"), SentencePair("e", "f", ())] * 7000
+    PairTexts.write(tmp_path / "pairs.arrow", pairs)
+    texts = PairTexts(tmp_path / "pairs.arrow")
+    for row in (0, 1, 2, 9_999, 10_000, len(pairs) - 1):
+        assert texts.pair(row) == pairs[row]
+    assert [line for batch in texts.sentences("target") for line in batch] == [pair.target for pair in pairs]
+    assert datasets.Dataset.from_file(str(tmp_path / "pairs.arrow"))[10_000]["source"] == pairs[10_000].source
+
+
+def test_lines_to_translate_are_a_split_without_targets():
+    lines = ["b a", "", "a\u2028a"]
+    tokenizer = Tokenizer.train(["a b", "b a a"], TokenizerSettings(vocabulary_size=264))
+    split = encode_lines(lines, tokenizer, reverse_source=True)
+    assert len(split) == 3
+    assert [split.source(i) for i in range(3)] == lines
+    assert [split.source_tokens(i) for i in range(3)] == [tokenizer.encode(line) for line in lines]
+    assert [split.target_tokens(i) for i in range(3)] == [[], [], []]
+    assert split.links(0) is None
+    assert split.target(1) == ""
+    assert split.reverse_source
+    for i in (-1, 3):
+        with pytest.raises(IndexError):
+            split.pair(i)

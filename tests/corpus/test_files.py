@@ -1,0 +1,151 @@
+"""Parallel text: what is a line, and what is wrong with a file."""
+
+import gzip
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seq2seq.corpus.cache import Cache
+from seq2seq.corpus.cards import Card
+from seq2seq.corpus.files import FileCorpus, read_lines
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.errors import UserError
+
+
+def corpus(folder, *, card=None, report=lambda text: None):
+    return FileCorpus(folder, source="en", target="xx", card=card, cache=Cache(folder / "cache"), report=report)
+
+
+def write(folder, english, other, split="train"):
+    (folder / f"{split}.en").write_bytes(english)
+    (folder / f"{split}.xx").write_bytes(other)
+    return corpus(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"", []),
+        (b"a\nb\n", ["a", "b"]),
+        (b"a\nb", ["a", "b"]),
+        (b"a\r\nb\r\n", ["a", "b"]),
+        (b"\n\na\n", ["", "", "a"]),
+        (b"\xef\xbb\xbfa\nb\n", ["a", "b"]),
+        (b"a\n\xef\xbb\xbfb\n", ["a", "\ufeffb"]),
+        ("a\u2028b\x85c\x0cd\x1ce\n".encode(), ["a\u2028b\x85c\x0cd\x1ce"]),
+        (b"a\rb\n", ["a\rb"]),
+        (b"a\x00b\n", ["a\x00b"]),
+        (b"caf\xe9\n", ["caf\udce9"]),
+        (b"\xed\xa0\x80\n", ["\udced\udca0\udc80"]),
+        (b"x" * 1_000_000 + b"\ny\n", ["x" * 1_000_000, "y"]),
+    ],
+)
+def test_only_a_line_feed_ends_a_line(tmp_path, content, lines):
+    (tmp_path / "plain").write_bytes(content)
+    (tmp_path / "zipped.gz").write_bytes(gzip.compress(content))
+    assert list(read_lines(tmp_path / "plain")) == lines
+    assert list(read_lines(tmp_path / "zipped.gz")) == lines
+
+
+@given(content=st.binary(max_size=80).filter(lambda b: not b.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"))))
+def test_no_bytes_are_lost_or_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "f"
+    path.write_bytes(content)
+    lines = list(read_lines(path))
+    assert len(lines) == content.count(b"\n") + (not content.endswith(b"\n") and bool(content))
+    assert b"".join(line.encode("utf-8", "surrogateescape") for line in lines) == content.replace(b"\r\n", b"\n").removesuffix(
+        b"\r"
+    ).replace(b"\n", b"")
+
+
+def test_pairs_are_line_by_line_in_either_form(tmp_path):
+    found = write(tmp_path, b"a\nb\n", b"x\ny\n")
+    assert list(found.pairs("train")) == [SentencePair("a", "x"), SentencePair("b", "y")]
+    (tmp_path / "train.xx").unlink()
+    (tmp_path / "train.xx.gz").write_bytes(gzip.compress(b"x\ny\n"))
+    assert list(found.pairs("train")) == [SentencePair("a", "x"), SentencePair("b", "y")]
+    (tmp_path / "other.en").write_bytes(b"a\n")
+    assert found.splits() == ("train",)
+
+
+@pytest.mark.parametrize("english", [b"a\nb\nc\n", b"a\n", b""])
+def test_unequal_line_counts_name_both_counts_and_files(tmp_path, english):
+    found = write(tmp_path, english, b"x\ny\n")
+    with pytest.raises(UserError, match=rf"train\.en has {english.count(10)} lines but .*train\.xx has 2;"):
+        list(found.pairs("train"))
+
+
+def test_what_is_wrong_with_a_file_is_said(tmp_path):
+    found = write(tmp_path, "a\n".encode("utf-16"), b"x\n")
+    with pytest.raises(UserError, match=r"train\.en: UTF-16 text; save it as UTF-8"):
+        list(found.pairs("train"))
+    (tmp_path / "bad.en.gz").write_bytes(gzip.compress(b"a\n" * 1000)[:-20])
+    (tmp_path / "bad.xx.gz").write_bytes(b"not gzip at all")
+    for path in (tmp_path / "bad.en.gz", tmp_path / "bad.xx.gz"):
+        with pytest.raises(UserError, match="damaged or incomplete gzip"):
+            list(read_lines(path))
+    with pytest.raises(UserError, match="cannot be read"):
+        list(read_lines(tmp_path))
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.corpus.files._MAX_LINE_BYTES", 2**20)
+    (tmp_path / "f").write_bytes(b"ok\n" + b"x" * (2**20 + 1))
+    with pytest.raises(UserError, match="line 2 is longer than 1 MiB"):
+        list(read_lines(tmp_path / "f"))
+
+
+def test_a_missing_split_names_those_there_are(tmp_path):
+    found = write(tmp_path, b"a\n", b"x\n", split="dev")
+    with pytest.raises(UserError, match=r"valid\.en\[\.gz\]: no such file; splits of en-xx there: dev$"):
+        list(found.pairs("valid"))
+    (tmp_path / "dev.en.gz").write_bytes(gzip.compress(b"a\n"))
+    with pytest.raises(UserError, match="are both there; remove one"):
+        list(found.pairs("dev"))
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret\n")
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    (folder / "train.en").symlink_to(secret)
+    (folder / "train.xx").write_text("x\n")
+    found = corpus(folder)
+    for attempt in (
+        lambda: list(found.pairs("train")),
+        lambda: found.fingerprint("train"),
+        lambda: found.file("../secret", "txt"),
+    ):
+        with pytest.raises(UserError, match="leads out of"):
+            attempt()
+
+
+def test_the_fingerprint_is_of_the_content(tmp_path):
+    found = write(tmp_path, b"a\n", b"x\n")
+    first = found.fingerprint("train")
+    os.utime(tmp_path / "train.en", (1, 1))
+    assert found.fingerprint("train") == first
+    (tmp_path / "train.en").write_bytes(b"b\n")
+    assert found.fingerprint("train") != first
+
+
+def test_a_file_other_than_the_cards_is_reported(tmp_path, said):
+    write(tmp_path, b"a\n", b"x\n")
+    known = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"  # SHA-256 of b"a\n"
+    card = Card(
+        name="c", description="", languages=("en", "xx"), source="", licence="", sha256={"train.en": known, "train.xx": known}
+    )
+    corpus(tmp_path, card=card, report=said.append).fingerprint("train")
+    assert len(said) == 1
+    assert "train.xx: not the file that the card of c describes" in said[0]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_said(tmp_path):
+    found = write(tmp_path, b"a\n", b"x\n")
+    (tmp_path / "train.en").chmod(0)
+    with pytest.raises(UserError, match=r"train\.en: cannot be read"):
+        found.fingerprint("train")
