@@ -9,6 +9,7 @@ from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSe
 from seq2seq.models.decoder_only import build_decoder_only
 from seq2seq.models.embedding import token_table
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
+from seq2seq.models.output import build_output
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
 from seq2seq.models.transformer import build_transformer_decoder, build_transformer_encoder
 
@@ -34,12 +35,7 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
         )
     encoder = _build_encoder(settings.encoder, source)
     decoder = _build_decoder(settings, encoder, target)
-    output = nn.Linear(decoder.output_size, target_vocabulary, bias=settings.tie == "none")
-    if settings.tie == "none":
-        nn.init.xavier_uniform_(output.weight)
-        nn.init.zeros_(output.bias)
-    else:
-        output.weight = target.weight
+    output = build_output(decoder.output_size, target_vocabulary, None if settings.tie == "none" else target)
     return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
 
 

@@ -11,6 +11,7 @@ from seq2seq.attention.mechanisms import FullAttention, build_pattern
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput
+from seq2seq.models.output import build_output
 from seq2seq.models.sublayers import EncoderLayer, build_encoder_layer
 
 
@@ -93,7 +94,7 @@ class DecoderOnly(Model):
         return DecoderOutput(features=features, weights=weights)
 
     def _no_past(self, memory: Memory) -> tuple[Keys, ...]:
-        return tuple(layer.self_attention.start(memory.states) for layer in self.layers)
+        return tuple(layer.self_attention.no_keys(memory.states) for layer in self.layers)
 
     def _advance(
         self, tokens: Tensor, sources: tuple[Keys, ...], past: tuple[Keys, ...], position: int, need_weights: bool
@@ -164,12 +165,7 @@ def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int,
         )
     target = token_table(target_vocabulary, size)
     source = target if settings.tie == "all" else token_table(source_vocabulary, size)
-    output = nn.Linear(size, target_vocabulary, bias=settings.tie == "none")
-    if settings.tie == "none":
-        nn.init.xavier_uniform_(output.weight)
-        nn.init.zeros_(output.bias)
-    else:
-        output.weight = target.weight
+    output = build_output(size, target_vocabulary, None if settings.tie == "none" else target)
     return DecoderOnly(
         source_embedding=build_positioned_embedding(settings, source),
         target_embedding=build_positioned_embedding(settings, target),

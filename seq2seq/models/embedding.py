@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from seq2seq.attention.mechanisms import build_absolute_positions
 from seq2seq.attention.positions import AbsolutePositions
 from seq2seq.config.transformer import StackSettings
+from seq2seq.dropout import Dropout
 from seq2seq.tokenizer import PAD
 
 
@@ -28,7 +29,7 @@ class PositionedEmbedding(nn.Module):
         self.table = table
         self.positions = positions
         self.scale = math.sqrt(table.embedding_dim) if scaled else 1.0
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, positions: Tensor | None = None) -> Tensor:
         """Look up tokens (B, N) that stand at positions (N,) or (B, N), default 0..N-1: (B, N, D)."""
@@ -41,6 +42,16 @@ class PositionedEmbedding(nn.Module):
             vectors = vectors + self.positions(positions).to(vectors.dtype)
         dropped: Tensor = self.dropout(vectors)
         return dropped
+
+
+def embed(table: nn.Embedding, tokens: Tensor) -> Tensor:
+    """Look tokens (...) up and scale them to unit variance, (..., size).
+
+    Tables start small so that an output layer can share them; recurrent models learn several times slower from small inputs.
+    Vaswani et al. 2017, section 3.4, does the same.
+    """
+    vectors: Tensor = table(tokens)
+    return vectors * math.sqrt(table.embedding_dim)
 
 
 def token_table(vocabulary: int, size: int) -> nn.Embedding:

@@ -29,11 +29,13 @@ class Memory(NamedTuple):
 
 
 def index_rows(value: Any, rows: Tensor) -> Any:
-    """Pick rows (dimension 0) of every tensor in a nest of tuples; None stays None."""
+    """Pick rows (dimension 0) of every tensor in a nest of tuples; None stays None, and what has `select_rows` does it itself."""
     if value is None:
         return None
     if isinstance(value, Tensor):
         return value.index_select(0, rows)
+    if hasattr(value, "select_rows"):
+        return value.select_rows(rows)
     picked = [index_rows(item, rows) for item in value]
     return type(value)(*picked) if hasattr(value, "_fields") else tuple(picked)
 

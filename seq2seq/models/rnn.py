@@ -4,13 +4,30 @@
 of annotations the encoder's fixed vector, whatever the state asks.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq.attention.attention import Attention, Keys
 from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.normalisers import Softmax
+from seq2seq.attention.scales import NoScale
+from seq2seq.attention.scores import AdditiveScore
+from seq2seq.attention.windows import GlobalWindow
+from seq2seq.dropout import Dropout, dropout_noise
+from seq2seq.models.decoder_kernel import (
+    Attended,
+    FactoredKeys,
+    Weights,
+    attend_factored,
+    blocked,
+    decode_additive,
+    factored,
+)
+from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
 from seq2seq.models.recurrent import CellState, RecurrentLayer
 
@@ -39,7 +56,7 @@ class RnnEncoder(Encoder):
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.memory_size = self.summary_size = hidden_size * (2 if bidirectional else 1)
         sizes = [embedding.embedding_dim] + [self.memory_size] * (layers - 1)
         self.layers = nn.ModuleList(
@@ -49,7 +66,7 @@ class RnnEncoder(Encoder):
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S); the summary is the last state of each direction of the top layer."""
         lengths = mask.sum(dim=1).cpu()
-        states = self.embedding(source)  # (B, S, E)
+        states = embed(self.embedding, source)  # (B, S, E)
         summary = states[:, 0]
         for layer in self.layers:
             states, summary = layer.read(self.dropout(states), lengths)
@@ -99,7 +116,7 @@ class RnnDecoder(Decoder):
         self.placement = placement
         self.input_feeding = input_feeding
         self.is_lstm = cell == "lstm"
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         embedding_size, context_size = embedding.embedding_dim, attention.context_size
         input_size = embedding_size + (context_size if placement == "before" else 0) + (output_size if input_feeding else 0)
         sizes = [input_size] + [hidden_size] * (layers - 1)
@@ -109,6 +126,13 @@ class RnnDecoder(Decoder):
 
     def start(self, memory: Memory) -> State:
         """First state s_0 = tanh(W_s summary) a layer (Bahdanau A.2.2); an LSTM's inner cells start at zero."""
+        state = self._start(memory)
+        if not torch.is_grad_enabled() and attends_additively(self) and bool(memory.mask.any(dim=1).all()):
+            keys = state.sentence
+            return replace(state, sentence=factored(keys.keys[:, 0], keys.values[:, 0], keys.mask))
+        return state
+
+    def _start(self, memory: Memory) -> State:
         keys = self.attention.project_keys(memory.states, memory.mask, memory.summary)
         first = torch.tanh(self.start_proj(memory.summary)).chunk(len(self.layers), dim=-1)
         states = tuple(CellState(hidden=h, cell=torch.zeros_like(h) if self.is_lstm else None) for h in first)
@@ -117,7 +141,7 @@ class RnnDecoder(Decoder):
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
         """Feed tokens (N,); see `Decoder.step`."""
-        gates = self.layers[0].project(self.dropout(self.embedding(tokens)))
+        gates = self.layers[0].project(self.dropout(embed(self.embedding, tokens)))
         cells, fed = state.hypothesis
         cells, output, weights = self._advance(gates, cells, fed, state.sentence, state.position, need_weights)
         following = State(
@@ -129,8 +153,10 @@ class RnnDecoder(Decoder):
 
     def forward(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Teacher forcing: all at once where no step needs the one before, else a loop with everything else taken out of it."""
-        state = self.start(memory)
-        embedded = self.dropout(self.embedding(inputs))  # (B, T, E)
+        state = self._start(memory)
+        embedded = self.dropout(embed(self.embedding, inputs))  # (B, T, E)
+        if has_kernel(self, need_weights) and bool(memory.mask.any(dim=1).all()):
+            return DecoderOutput(features=run_kernel(self, embedded, state), weights=None)
         free = isinstance(self.attention, FixedContext)
         if self.input_feeding or (self.placement == "before" and not free):
             return self._loop(embedded, state, need_weights)
@@ -186,6 +212,10 @@ class RnnDecoder(Decoder):
         """Attend with N = B * K rows at one position: (N, H) -> contexts (N, context_size), weights (N, S)."""
         sentences = keys.mask.shape[0]
         grouped = query.view(sentences, -1, query.shape[-1])  # (B, K, H)
+        if isinstance(keys, FactoredKeys):
+            score = self.attention.score
+            context, weights = attend_factored(functional.linear(grouped, score.query_proj.weight[0]), score.v[0], keys)
+            return context.flatten(0, 1), weights.flatten(0, 1) if need_weights else None
         positions = torch.full((grouped.shape[1],), position, device=query.device)
         context, weights = self._attend(grouped, keys, positions, need_weights)
         return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1)
@@ -193,3 +223,59 @@ class RnnDecoder(Decoder):
     def _attend(self, query: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         context, weights = self.attention(query, keys, positions=positions, need_weights=need_weights)
         return context, None if weights is None else weights.mean(dim=1)
+
+
+def attends_additively(decoder: RnnDecoder) -> bool:
+    """Whether the bridge is plain additive attention with one head, on a CPU: what `decoder_kernel` computes."""
+    attention = decoder.attention
+    return (
+        isinstance(attention, Attention)
+        and type(attention.score) is AdditiveScore
+        and attention.score.gain is None
+        and (type(attention.scale), type(attention.normaliser), type(attention.window)) == (NoScale, Softmax, GlobalWindow)
+        and (attention.heads, attention.query_proj, attention.output_proj) == (1, None, None)
+        and not (attention.dropout and decoder.training)
+        and decoder.readout.weight.device.type == "cpu"
+    )
+
+
+def has_kernel(decoder: RnnDecoder, need_weights: bool) -> bool:
+    """Whether `decode_additive` computes this decoder's teacher forcing, and is wanted."""
+    return (
+        attends_additively(decoder)
+        and (len(decoder.layers), decoder.is_lstm) == (1, False)
+        and (decoder.input_feeding or decoder.placement == "before")
+        and not need_weights
+    )
+
+
+def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
+    """`RnnDecoder._loop` in one operation: embeddings (B, T, E) to features (B, T, output_size)."""
+    keys, (cells, _) = state.sentence, state.hypothesis
+    layer, score = decoder.layers[0], decoder.attention.score
+    weight, recurrent, _, bias = layer.first_direction()
+    steps = embedded.transpose(0, 1)
+    noise = None
+    if decoder.training and decoder.dropout.p:
+        noise = dropout_noise((*steps.shape[:2], decoder.output_size), decoder.dropout.p, weight.dtype)
+    features = decode_additive(
+        layer.project(steps),
+        cells[0].hidden,
+        Attended(
+            keys=keys.keys[:, 0],
+            values=keys.values[:, 0],
+            blocked=blocked(keys.mask, weight.dtype),
+        ),
+        Weights(
+            query=score.query_proj.weight[0],
+            v=score.v[0],
+            extra=weight[:, steps.shape[-1] :],
+            recurrent=recurrent,
+            recurrent_bias=bias,
+            readout=decoder.readout.weight,
+        ),
+        before=decoder.placement == "before",
+        feeding=decoder.input_feeding,
+        noise=noise,
+    )
+    return features.transpose(0, 1)

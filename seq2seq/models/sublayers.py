@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import StackSettings
+from seq2seq.dropout import Dropout, dropped_relu
 
 Mechanism = TypeVar("Mechanism", bound=SelfAttention)
 
@@ -24,7 +25,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.inner = nn.Linear(hidden_size, feedforward_size)
         self.activation = {"relu": nn.ReLU, "gelu": nn.GELU}[activation]()
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.outer = nn.Linear(feedforward_size, hidden_size)
         for layer in (self.inner, self.outer):
             nn.init.xavier_uniform_(layer.weight)
@@ -32,7 +33,12 @@ class FeedForward(nn.Module):
 
     def forward(self, states: Tensor) -> Tensor:
         """(..., hidden_size) to the same shape."""
-        output: Tensor = self.outer(self.dropout(self.activation(self.inner(states))))
+        inner = self.inner(states)
+        if isinstance(self.activation, nn.ReLU):
+            inner = dropped_relu(inner, self.dropout.p, self.training)
+        else:
+            inner = self.dropout(self.activation(inner))
+        output: Tensor = self.outer(inner)
         return output
 
 
@@ -48,7 +54,7 @@ class Residual(nn.Module):
     def __init__(self, *, hidden_size: int, dropout: float, norm: str) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(hidden_size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.is_pre = norm == "pre"
 
     def enter(self, states: Tensor) -> Tensor:
