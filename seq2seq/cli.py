@@ -1,5 +1,6 @@
 """Arguments in, one call out, errors as one line. Nothing heavy is imported before a command needs it."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -27,6 +28,10 @@ Overrides = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Lay a setting over every system (repeatable).")
 ]
 
+AllowCode = Annotated[
+    bool, typer.Option("--allow-code", help="Let a run's config import a class of its own (score: module:Class).")
+]
+
 
 @app.command()
 def train(
@@ -37,6 +42,10 @@ def train(
     set_: Overrides = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs side by side; default: the study's, else one a core.")] = None,
+    cluster: Annotated[str | None, typer.Option(metavar="KIND", help="Make each run a job: slurm, or local to try it.")] = None,
+    cluster_option: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="For submitit, such as slurm_partition=gpu (repeatable).")
+    ] = None,
 ) -> None:
     """Train every system x seed of a study; finished runs are skipped, interrupted ones go on."""
     from seq2seq.config.loading import load_study, system_of
@@ -47,10 +56,16 @@ def train(
     from seq2seq.study_runner import train_study
 
     place = out or Path("runs") / loaded.name
-    finished = train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
+    if cluster is None:
+        finished = train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
+    else:
+        from seq2seq.cluster import cluster_study
+
+        finished = cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
     if not finished:
         raise KeyboardInterrupt
-    print(f"report: python evaluate.py report {place}")
+    if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
+        print(f"report: python evaluate.py report {place}")
 
 
 @app.command()
@@ -75,9 +90,7 @@ def report(
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
-    allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Let the run's config import a class of its own (score: module:Class).")
-    ] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output."""
     from seq2seq.interactive import translate_lines
@@ -92,6 +105,42 @@ def describe(study: StudyFile, set_: Overrides = None) -> None:
     from seq2seq.describe import describe_study
 
     print(describe_study(load_study(study, set_ or ())))
+
+
+@app.command()
+def tune(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")],
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Translate the test sets again with what was chosen for each system.")
+    ] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Choose beam and length penalty for each system on the validation set: writes RUNS/beam_sweep.json."""
+    from seq2seq.analysis.runs import tune_study
+
+    tune_study(runs, apply=apply, allow_code=allow_code, say=print)
+
+
+@app.command()
+def probe(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A folder of runs trained on a synthetic probe.")],
+) -> None:
+    """Print exact match by source length of runs trained on a probe; see configs/probes.yaml."""
+    from seq2seq.analysis.probe import probe_study
+
+    print(probe_study(runs))
+
+
+@app.command()
+def explore(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs, or folders of runs.")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8321,
+    allow_code: AllowCode = False,
+) -> None:
+    """Open a page on this machine where every system translates what one types and shows its attention."""
+    from seq2seq.explore.server import serve
+
+    serve(runs, port=port, allow_code=allow_code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,5 +163,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _say(text: str, status: int) -> int:
-    print("error: " + " ".join(text.split("\n")), file=sys.stderr)
+    if text:  # several processes of one run fail together, and one of them tells why
+        print("error: " + " ".join(text.split("\n")), file=sys.stderr)
     return status

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from seq2seq.analysis.runs import analyse_study
 from seq2seq.corpus.prepare import PreparedData, prepare
 from seq2seq.data_files import data_path
 from seq2seq.errors import RunError, UserError
@@ -30,6 +31,7 @@ def report_study(runs: Path, *, without_text: bool, arguments: list[str]) -> Non
     data = corpus_of(folders)
     if data is not None:
         _complete(folders, data, prepare_machine("fp32"))
+        analyse_study(runs, say=print)
     built = build_report(
         runs, _texts(data), papers=data_path("papers.yaml"), command=" ".join(["python evaluate.py", *arguments])
     )

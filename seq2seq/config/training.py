@@ -93,6 +93,8 @@ class TrainingSettings(Settings):
     """What to do with a loss or gradient that is not finite: stop and keep everything, or leave the batch out, counted."""
     halve_on_oom: bool = False
     """When memory runs out, split the batch in two and go on (same gradient), instead of stopping with advice."""
+    shard: Literal["none", "optimizer", "full"] = "none"
+    """What several processes divide among them: nothing, the optimiser's state (ZeRO 1), or weights and gradients too (FSDP)."""
     deterministic: bool = False
     """Ask an accelerator for deterministic kernels (a CPU always is)."""
     compile: Literal["auto", "never", "always"] = "auto"

@@ -1,0 +1,117 @@
+"""How well a run solves a synthetic probe: exact match by source length, and word by word by position."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from seq2seq.analysis.store import analysis_path
+from seq2seq.config.probe import PROBE
+from seq2seq.config.study import RunSettings
+from seq2seq.corpus.probes import ProbeCorpus
+from seq2seq.errors import UserError
+from seq2seq.evaluation import find_runs, read_settings
+from seq2seq.run_folder import RunFolder, write_json
+
+SPLIT = "test"
+
+
+def match_exactly(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str], trained: int) -> dict[str, Any]:
+    """Compare answers word for word.
+
+    Args:
+        sources: n questions.
+        references: n right answers.
+        hypotheses: n given answers.
+        trained: L, words of the longest source that was trained on.
+
+    Returns:
+        exact: share of answers that are right in every word, 0 to 1; within, beyond: the same up to L source words and above,
+        None where there are none; by_length: the same for each number of source words; by_position: of the answers that should
+        have a word at a position, counted from 0, the share that has the right one there.
+    """
+    right = [hypothesis.split() == reference.split() for hypothesis, reference in zip(hypotheses, references, strict=True)]
+    lengths = [len(source.split()) for source in sources]
+    by_position: dict[int, list[bool]] = {}
+    for hypothesis, reference in zip(hypotheses, references, strict=True):
+        given = hypothesis.split()
+        for position, word in enumerate(reference.split()):
+            by_position.setdefault(position, []).append(position < len(given) and given[position] == word)
+    return {
+        "exact": _share(right),
+        "within": _share([r for r, length in zip(right, lengths, strict=True) if length <= trained]),
+        "beyond": _share([r for r, length in zip(right, lengths, strict=True) if length > trained]),
+        "trained": trained,
+        "by_length": [
+            {"length": n, "n": lengths.count(n), "exact": _share([r for r, m in zip(right, lengths, strict=True) if m == n])}
+            for n in sorted(set(lengths))
+        ],
+        "by_position": [
+            {"position": position, "n": len(words), "right": _share(words)} for position, words in sorted(by_position.items())
+        ],
+    }
+
+
+def _share(values: Sequence[bool]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def probe_run(folder: RunFolder) -> dict[str, Any]:
+    """Score the hypotheses of a run on its probe and write `analysis/probe.json`; no model is needed.
+
+    Raises:
+        UserError: the run was not trained on a probe, or has no translations of its test split.
+    """
+    settings = read_settings(folder)
+    pairs = list(_corpus(settings, folder).pairs(SPLIT))
+    path = folder.hypotheses(SPLIT)
+    if not path.exists():
+        raise UserError(f"{path}: no such file; let the run finish: python train.py STUDY")
+    hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
+    if len(hypotheses) != len(pairs):
+        raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(pairs)} pairs; evaluate the run again")
+    assert settings.data.probe is not None
+    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
+    result = match_exactly(sources, references, hypotheses, settings.data.probe.max_length)
+    write_json(analysis_path(folder, "probe"), result)
+    return result
+
+
+def _corpus(settings: RunSettings, folder: RunFolder) -> ProbeCorpus:
+    data = settings.data
+    if data.probe is None or SPLIT not in data.test:
+        raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
+    if data.concatenate > 1:
+        raise UserError(f"{folder.config}: data.concatenate joins test pairs, which are then no question of a probe")
+    return ProbeCorpus(data.corpus.removeprefix(PROBE), data.probe)
+
+
+def probe_study(path: Path) -> str:
+    """Score every finished run under a folder; returns a table of exact match in percent, by source length.
+
+    Raises:
+        UserError: as `probe_run`, or no finished run.
+    """
+    rows = []
+    for folder in find_runs(path):
+        if not folder.is_finished():
+            continue
+        found = probe_run(folder)
+        trained = found["trained"]
+        longest = max(row["length"] for row in found["by_length"])
+        edges = sorted({min(edge, longest) for edge in (trained // 2 or 1, trained, 2 * trained, 3 * trained, longest)})
+        cells = [_between(found["by_length"], low, high) for low, high in pairwise((0, *edges))]
+        heads = [f"{low + 1}-{high} words" for low, high in pairwise((0, *edges))]
+        rows.append((f"{folder.system} seed {folder.seed}", heads, cells))
+    if not rows:
+        raise UserError(f"{path}: no finished run; train the study first")
+    width = max(len(name) for name, _, _ in rows)
+    lines = [" " * width + "".join(f"{head:>14}" for head in rows[0][1])]
+    lines += [f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells) for name, _, cells in rows]
+    return "exact match, % of answers\n" + "\n".join(lines)
+
+
+def _between(by_length: Sequence[dict[str, Any]], low: int, high: int) -> str:
+    inside = [row for row in by_length if low < row["length"] <= high]
+    count = sum(row["n"] for row in inside)
+    return f"{100 * sum(row['n'] * row['exact'] for row in inside) / count:.1f}" if count else "-"

@@ -1,0 +1,84 @@
+"""Settings of the synthetic probes."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from seq2seq.config.base import Settings
+
+PROBE = "probe-"
+"""How the names of probe corpora begin."""
+TASKS = ("copy", "reverse", "sort", "recall", "first", "last")
+LONGER = 4
+"""Test sources are up to this many times as long as training sources, unless said otherwise."""
+
+
+class ProbeSettings(Settings):
+    """How many sequences a probe has, and how long they are; a word is one symbol."""
+
+    train_pairs: int = Field(default=20_000, ge=1, le=10_000_000)
+    """Pairs to learn from, 1 to 10 million; repetitions among them are dropped and counted."""
+
+    valid_pairs: int = Field(default=500, ge=1, le=1_000_000)
+    """Pairs that decide when to stop, 1 to 1 million; as long as training pairs."""
+
+    test_pairs: int = Field(default=2_000, ge=1, le=1_000_000)
+    """Pairs to score, 1 to 1 million."""
+
+    min_length: int = Field(default=3, ge=1, le=1000)
+    """Words of the shortest source, 1 to 1000; `recall` needs 3."""
+
+    max_length: int = Field(default=12, ge=1, le=1000)
+    """L, words of the longest source to learn from, `min_length` to 1000; all lengths are equally frequent."""
+
+    test_length: int | None = Field(default=None, ge=1, le=4000)
+    """Words of the longest source to test on, up to 4000; null is 4 L."""
+
+    symbols: int = Field(default=26, ge=2, le=52)
+    """Different symbols, 2 to 52; in `recall` these are the keys, each used once, and the values are the ten digits."""
+
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    """Which sequences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
+
+    @property
+    def longest_test(self) -> int:
+        """Words of the longest source to test on."""
+        return self.test_length or LONGER * self.max_length
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> "ProbeSettings":
+        if not self.min_length <= self.max_length <= self.longest_test:
+            raise ValueError(
+                f"min_length {self.min_length}, max_length {self.max_length}, test_length {self.longest_test} are not in order"
+            )
+        return self
+
+
+def is_probe(corpus: str) -> bool:
+    """Whether a corpus is a synthetic one, known or not."""
+    return corpus.startswith(PROBE)
+
+
+def fill_probe(data: dict[str, Any]) -> dict[str, Any]:
+    """Give a probe the settings that follow from being one, where the study does not say them."""
+    usual = {"source": "in", "target": "out", "max_ratio": None}  # answers of one word are right, however long the question
+    return {**usual, **data, "probe": data.get("probe") or {}}
+
+
+def check_probe(corpus: str, settings: ProbeSettings) -> None:
+    """Refuse a probe that does not exist or cannot be as long as it is asked to be.
+
+    Raises:
+        ValueError: with what to do.
+    """
+    task = corpus.removeprefix(PROBE)
+    if task not in TASKS:
+        raise ValueError(f"no probe named '{corpus}'; there are {', '.join(PROBE + known for known in TASKS)}")
+    pairs = (settings.longest_test - 1) // 2
+    if task == "recall" and pairs > settings.symbols:
+        raise ValueError(
+            f"probe: {settings.longest_test} words are {pairs} keys, each different, but there are {settings.symbols} symbols; "
+            "lower max_length or test_length, or raise symbols"
+        )
+    if task == "recall" and settings.min_length < 3:
+        raise ValueError("probe: recall needs a key, a value and a question; set min_length to 3 or more")
