@@ -71,7 +71,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return smoothed, nats
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         by_features, by_weight, by_bias = (None if g is None else g * grad for g in ctx.saved_tensors)
         return by_features, None, by_weight, by_bias, None, None

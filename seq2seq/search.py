@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -65,6 +66,51 @@ def _allowed_logits(logits: Tensor) -> Tensor:
     return logits
 
 
+class _Best(NamedTuple):
+    """The most probable continuations of A sentences, best first."""
+
+    totals: Tensor
+    """(A, C), log-probabilities of whole hypotheses."""
+    parents: Tensor
+    """(A, C), which of a sentence's hypotheses goes on."""
+    tokens: Tensor
+    """(A, C)."""
+
+
+def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
+    """Find the C best of a sentence's K * V continuations, without log-probabilities or a sort of all.
+
+    The C largest numbers lie in the C groups with the largest maxima, so only those groups are looked at.
+
+    Args:
+        scores: (A, K), of hypotheses.
+        logits: (A * K, V).
+        count: C.
+    """
+    sentences, beam = scores.shape
+    vocabulary = logits.shape[-1]
+    members = _group_size(vocabulary)
+    groups = vocabulary // members
+    maxima = logits.view(-1, members, groups).amax(dim=1)  # (A * K, G); group g is g, g + G, g + 2 G ...
+    highest = maxima.amax(dim=-1)
+    totals = highest - torch.softmax(logits, dim=-1).amax(dim=-1).log()  # logsumexp; the largest p is at least 1 / V
+    offsets = scores - totals.view(sentences, beam)  # (A, K)
+    bounds = (maxima.view(sentences, beam, groups) + offsets.unsqueeze(-1)).flatten(1)  # (A, K * G)
+    picked = bounds.topk(min(count, bounds.shape[1]), dim=-1, sorted=False).indices
+    first = picked // groups * vocabulary + picked % groups  # place of a group's first member among K * V
+    places = (first.unsqueeze(-1) + torch.arange(0, vocabulary, groups, device=first.device)).flatten(1)
+    parents = places // vocabulary
+    values = logits.view(sentences, -1).gather(1, places) + offsets.gather(1, parents)
+    best, order = values.topk(min(count, values.shape[1]), dim=-1)
+    return _Best(best, parents.gather(1, order), places.gather(1, order) % vocabulary)
+
+
+@lru_cache
+def _group_size(vocabulary: int) -> int:
+    """A divisor of the vocabulary near 40, where finding groups takes as long as looking into them; 1 if there is none."""
+    return min((size for size in range(1, 65) if vocabulary % size == 0), key=lambda size: abs(size - 40))
+
+
 def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
     state = model.start(model.encode(source, mask))
     limits = length_limits(mask, settings)
@@ -77,8 +123,8 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     while len(alive):
         output = model.step(tokens, state, need_weights)
         logits = _allowed_logits(output.logits)
-        best, tokens = logits.max(dim=-1)
-        scores = scores + best - logits.logsumexp(dim=-1)
+        tokens = logits.argmax(dim=-1)
+        scores = scores + torch.softmax(logits, dim=-1).amax(dim=-1).log()
         history = torch.cat([history, tokens.unsqueeze(1)], dim=1)
         seen = _append(seen, output.weights)
         ended = tokens == EOS
@@ -156,14 +202,8 @@ def _extend(
 ) -> tuple[_Beams, Tensor]:
     """Continue every hypothesis by one token; return the K best that go on and their parents (A, K)."""
     sentences, beam = beams.scores.shape
-    logits = _allowed_logits(logits)  # (A * K, V)
-    width = min(2 * beam, logits.shape[-1] - 2)  # of 2 K candidates at most K end, so K go on
-    values, choices = logits.topk(width, dim=-1)
-    values = values - logits.logsumexp(dim=-1, keepdim=True)
-    totals = (beams.scores.view(-1, 1) + values).view(sentences, beam * width)
-    totals, picks = totals.topk(min(2 * beam, beam * width), dim=-1)  # (A, 2K), best first
-    parents = picks // width
-    tokens = choices.view(sentences, beam * width).gather(1, picks)
+    # of 2 K candidates at most K end, so K go on
+    totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * beam)
     ends = tokens == EOS
     _collect(beams, totals, parents, ends & torch.isfinite(totals), weights, finished, settings)
     totals = totals.masked_fill(ends, float("-inf"))

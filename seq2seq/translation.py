@@ -9,6 +9,7 @@ from seq2seq.batching import evaluation_batches
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.models.interface import Model
+from seq2seq.models.layout import decoding_layout
 from seq2seq.search import Hypothesis, search
 from seq2seq.tokenizer import Tokenizer
 
@@ -47,6 +48,7 @@ def _search_all(
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
         batch = batch.to(device)
-        hypotheses = search(model, batch.source, batch.source_mask, settings, need_weights)
+        with decoding_layout(model):
+            hypotheses = search(model, batch.source, batch.source_mask, settings, need_weights)
         yield from zip(batch.indices.tolist(), hypotheses, strict=True)
     model.train(was_training)

@@ -4,10 +4,11 @@ from torch import nn
 
 from seq2seq.attention.attention import build_attention
 from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.base import Settings
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings, RnnDecoderSettings, RnnEncoderSettings
 from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.decoder_only import build_decoder_only
-from seq2seq.models.embedding import token_table
+from seq2seq.models.embedding import RECURRENT_SPREAD, token_table
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.output import build_output
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
@@ -27,8 +28,10 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     """
     if isinstance(settings, DecoderOnlySettings):
         return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
-    target = token_table(target_vocabulary, settings.decoder.embedding_size)
-    source = target if settings.tie == "all" else token_table(source_vocabulary, settings.encoder.embedding_size)
+    target = token_table(target_vocabulary, settings.decoder.embedding_size, _spread(settings.decoder))
+    source = target
+    if settings.tie != "all":
+        source = token_table(source_vocabulary, settings.encoder.embedding_size, _spread(settings.encoder))
     if settings.tie == "all" and source_vocabulary != target_vocabulary:
         raise ValueError(
             f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
@@ -37,6 +40,10 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     decoder = _build_decoder(settings, encoder, target)
     output = build_output(decoder.output_size, target_vocabulary, None if settings.tie == "none" else target)
     return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
+
+
+def _spread(settings: Settings) -> float:
+    return RECURRENT_SPREAD if isinstance(settings, RnnEncoderSettings | RnnDecoderSettings) else 1.0
 
 
 def _build_encoder(settings: RnnEncoderSettings | TransformerEncoderSettings, source: nn.Embedding) -> Encoder:

@@ -44,25 +44,33 @@ class PositionedEmbedding(nn.Module):
         return dropped
 
 
-def embed(table: nn.Embedding, tokens: Tensor) -> Tensor:
-    """Look tokens (...) up and scale them to unit variance, (..., size).
+RECURRENT_SPREAD = 2.5
+"""How many times larger than 1/sqrt(size) a recurrent decoder's table starts."""
 
-    Tables start small so that an output layer can share them; recurrent models learn several times slower from small inputs.
-    Vaswani et al. 2017, section 3.4, does the same.
+
+def embed(table: nn.Embedding, tokens: Tensor) -> Tensor:
+    """Look tokens (...) up in a recurrent model's table and bring them to unit variance, (..., size).
+
+    Recurrent models learn several times slower from small inputs (Vaswani et al. 2017, section 3.4, scales likewise).
     """
     vectors: Tensor = table(tokens)
-    return vectors * math.sqrt(table.embedding_dim)
+    return vectors * (math.sqrt(table.embedding_dim) / RECURRENT_SPREAD)
 
 
-def token_table(vocabulary: int, size: int) -> nn.Embedding:
-    """Return a table of token vectors, N(0, 1 / size) so that a tied output layer starts with logits of unit variance.
+def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding:
+    """Return a table of token vectors, N(0, spread^2 / size).
+
+    With spread 1 an output layer that shares it gives logits of unit variance from features of unit variance, as a layer norm
+    makes them. A recurrent decoder's features lie between -1 and 1: with the same table its tanh has to saturate before
+    logits are large enough, and then hardly learns; `RECURRENT_SPREAD` gives it room.
 
     Args:
         vocabulary: number of pieces.
         size: features of a vector.
+        spread: standard deviation times sqrt(size), > 0.
     """
     table = nn.Embedding(vocabulary, size, padding_idx=PAD)
-    nn.init.normal_(table.weight, std=size**-0.5)
+    nn.init.normal_(table.weight, std=spread * size**-0.5)
     nn.init.zeros_(table.weight[PAD])
     return table
 

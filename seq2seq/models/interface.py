@@ -29,7 +29,7 @@ class Memory(NamedTuple):
 
 
 def index_rows(value: Any, rows: Tensor) -> Any:
-    """Pick rows (dimension 0) of every tensor in a nest of tuples; None stays None, and what has `select_rows` does it itself."""
+    """Pick rows (dimension 0) of every tensor in a nest of tuples; None stays None, and `select_rows` goes first."""
     if value is None:
         return None
     if isinstance(value, Tensor):

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from seq2seq.masks import length_mask
+from seq2seq.models.gru_kernel import gru_sequence
+
 
 class CellState(NamedTuple):
     """The state of one layer."""
@@ -59,11 +62,31 @@ class RecurrentLayer(nn.Module):
         Returns:
             Outputs (B, S, directions * H), zero past the end, and the last state of each direction (B, directions * H).
         """
+        if self.has_kernel(inputs):
+            return self._read_gru(inputs, lengths)
         packed = pack_padded_sequence(inputs, lengths, batch_first=True, enforce_sorted=False)
         outputs, last = self.rnn(packed)
         padded, _ = pad_packed_sequence(outputs, batch_first=True, total_length=inputs.shape[1])
         hidden: Tensor = last[0] if self.is_lstm else last  # (directions, B, H)
         return padded, hidden.transpose(0, 1).flatten(1)
+
+    def has_kernel(self, inputs: Tensor) -> bool:
+        """Whether `gru_sequence` computes this layer; an accelerator has a better one in cuDNN."""
+        return not self.is_lstm and inputs.device.type == "cpu"
+
+    def _read_gru(self, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """`read` without packing: past the end of a row the state is zero, as it is before its beginning."""
+        count, size = inputs.shape[:2]
+        steps = inputs.transpose(0, 1).contiguous()  # (S, B, input_size)
+        mask = length_mask(lengths, size).t()  # (S, B)
+        outputs, last = [], []
+        for direction, (weight, recurrent_weight, from_input, from_state) in enumerate(self.rnn.all_weights):
+            gates = functional.linear(steps, weight, from_input)  # (S, B, 3 H)
+            first = steps.new_zeros(count, self.hidden_size, dtype=weight.dtype)
+            states = gru_sequence(gates, first, recurrent_weight, from_state, mask=mask, reverse=direction == 1)  # (S, B, H)
+            outputs.append(states)
+            last.append(states[0] if direction else states[lengths - 1, torch.arange(count)])
+        return torch.cat(outputs, dim=-1).transpose(0, 1).contiguous(), torch.cat(last, dim=-1)
 
     def unroll(self, inputs: Tensor, state: CellState) -> Tensor:
         """Run over known inputs (B, T, input_size) from a state; returns the states (B, T, H)."""
@@ -76,10 +99,10 @@ class RecurrentLayer(nn.Module):
 
     def project(self, inputs: Tensor, first: int = 0, bias: bool = True) -> Tensor:
         """Return the share of the gates (..., gates * H) that inputs (..., D) contribute, D input features from `first` on."""
-        weight, _, from_input, _ = self._parameters_of_first_direction()
+        weight, _, from_input, _ = self.first_direction()
         return functional.linear(inputs, weight[:, first : first + inputs.shape[-1]], from_input if bias else None)
 
-    def _parameters_of_first_direction(self) -> list[Tensor]:
+    def first_direction(self) -> list[Tensor]:
         """W_ih (gates * H, input_size), W_hh (gates * H, H), b_ih, b_hh."""
         return list(self.rnn.all_weights[0])
 
@@ -90,7 +113,7 @@ class RecurrentLayer(nn.Module):
             gates: (N, gates * H), the sum of `project` over all parts of the input.
             state: of N rows.
         """
-        _, weight, _, bias = self._parameters_of_first_direction()
+        _, weight, _, bias = self.first_direction()
         recurrent = functional.linear(state.hidden, weight, bias)
         if state.cell is not None:
             return _lstm_step(gates + recurrent, state.cell)

@@ -4,8 +4,9 @@
 of annotations the encoder's fixed vector, whatever the state asks.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +19,8 @@ from seq2seq.attention.scales import NoScale
 from seq2seq.attention.scores import AdditiveScore
 from seq2seq.attention.windows import GlobalWindow
 from seq2seq.dropout import Dropout, dropout_noise
-from seq2seq.models.decoder_kernel import (
-    Attended,
-    FactoredKeys,
-    Weights,
-    attend_factored,
-    blocked,
-    decode_additive,
-    factored,
-)
+from seq2seq.models.additive_kernel import Attended, FactoredKeys, attend_factored, blocked, factored
+from seq2seq.models.decoder_kernel import Weights, decode_additive
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
 from seq2seq.models.recurrent import CellState, RecurrentLayer
@@ -59,9 +53,10 @@ class RnnEncoder(Encoder):
         self.dropout = Dropout(dropout)
         self.memory_size = self.summary_size = hidden_size * (2 if bidirectional else 1)
         sizes = [embedding.embedding_dim] + [self.memory_size] * (layers - 1)
-        self.layers = nn.ModuleList(
+        stack = nn.ModuleList(
             RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size, bidirectional=bidirectional) for size in sizes
         )
+        self.layers = cast("Sequence[RecurrentLayer]", stack)
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S); the summary is the last state of each direction of the top layer."""
@@ -120,7 +115,8 @@ class RnnDecoder(Decoder):
         embedding_size, context_size = embedding.embedding_dim, attention.context_size
         input_size = embedding_size + (context_size if placement == "before" else 0) + (output_size if input_feeding else 0)
         sizes = [input_size] + [hidden_size] * (layers - 1)
-        self.layers = nn.ModuleList(RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size) for size in sizes)
+        stack = nn.ModuleList(RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size) for size in sizes)
+        self.layers = cast("Sequence[RecurrentLayer]", stack)
         self.start_proj = nn.Linear(summary_size, hidden_size * layers)
         self.readout = nn.Linear(context_size + hidden_size, output_size, bias=False)
 
@@ -213,7 +209,7 @@ class RnnDecoder(Decoder):
         sentences = keys.mask.shape[0]
         grouped = query.view(sentences, -1, query.shape[-1])  # (B, K, H)
         if isinstance(keys, FactoredKeys):
-            score = self.attention.score
+            score = cast("AdditiveScore", self.attention.score)
             context, weights = attend_factored(functional.linear(grouped, score.query_proj.weight[0]), score.v[0], keys)
             return context.flatten(0, 1), weights.flatten(0, 1) if need_weights else None
         positions = torch.full((grouped.shape[1],), position, device=query.device)
@@ -252,7 +248,7 @@ def has_kernel(decoder: RnnDecoder, need_weights: bool) -> bool:
 def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     """`RnnDecoder._loop` in one operation: embeddings (B, T, E) to features (B, T, output_size)."""
     keys, (cells, _) = state.sentence, state.hypothesis
-    layer, score = decoder.layers[0], decoder.attention.score
+    layer, score = decoder.layers[0], cast("AdditiveScore", cast("Attention", decoder.attention).score)
     weight, recurrent, _, bias = layer.first_direction()
     steps = embedded.transpose(0, 1)
     noise = None

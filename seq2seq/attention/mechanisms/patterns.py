@@ -7,7 +7,9 @@ from torch.nn import functional as F
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.keys import AttentionOutput, Keys
 from seq2seq.attention.mechanisms.base import SelfAttention
+from seq2seq.attention.mechanisms.pool import Pool
 from seq2seq.attention.positions import Relation
+from seq2seq.attention.windows import GlobalWindow
 
 
 class FullAttention(SelfAttention):
@@ -39,13 +41,37 @@ class FullAttention(SelfAttention):
         positions = torch.arange(states.shape[1], device=states.device)
         return self.attend(states, self.project_keys(states, mask), positions, positions).context
 
-    def start(self, states: Tensor) -> Keys:
+    def no_keys(self, states: Tensor) -> Keys:
+        """What no positions offer, for the rows of `states` (N, ...)."""
         return self.project_keys(states.new_zeros(states.shape[0], 0, self.attention.context_size))
 
-    def step(self, states: Tensor, cache: Keys, position: int) -> tuple[Tensor, Keys]:
+    def start(self, states: Tensor) -> Keys | Pool:
+        keys = self.no_keys(states)
+        can_pool = self.attention.score.position_blind and isinstance(self.attention.window, GlobalWindow)
+        return Pool.empty(keys) if can_pool else keys
+
+    def step(self, states: Tensor, cache: Keys | Pool, position: int) -> tuple[Tensor, Keys | Pool]:
+        if isinstance(cache, Pool):
+            return self._step_pool(states, cache, position)
         grown = cache.extend(self.project_keys(states))
         positions = torch.arange(position + 1, device=states.device)
         return self.attend(states, grown, positions[-1:], positions).context, grown
+
+    def _step_pool(self, states: Tensor, pool: Pool, position: int) -> tuple[Tensor, Pool]:
+        grown = pool.append(self.project_keys(states), position)
+        mask = grown.mask()  # (B, K, P)
+        positions = torch.full((mask.shape[1],), position, device=states.device)
+        seen = self.sees(positions, grown.places)
+        grouped: Tensor = self.attention(
+            states.view(*mask.shape[:2], -1),
+            grown.keys(),
+            mask=mask if seen is None else mask & seen,
+            positions=positions,
+            key_positions=grown.places,
+            relation=self.relation,
+            need_weights=False,
+        ).context
+        return grouped.reshape(states.shape), grown
 
     def project_keys(self, states: Tensor, mask: Tensor | None = None) -> Keys:
         """What states (B, N, hidden_size) offer; mask (B, N), None if all are real tokens."""
