@@ -154,10 +154,10 @@ def _attention_record(
         "index": index,
         "source": source.pieces(split.source_tokens(index)) + end,
         "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
-        "weights": _rounded(weights[:, :width]) if weights is not None else [],
+        "weights": _rounded(_reading_order(weights[:, :width], split)) if weights is not None else [],
         "forced": {
             "reference": target.pieces(split.target_tokens(index)) + end,
-            "weights": _rounded(forced_weights(run.model, split, index, device)),
+            "weights": _rounded(_reading_order(forced_weights(run.model, split, index, device), split)),
         },
     }
 
@@ -174,6 +174,11 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     if weights is None:
         raise ValueError("this model has no attention weights")
     return weights[0].float().cpu()
+
+
+def _reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
+    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
+    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
 
 
 def _rounded(weights: torch.Tensor) -> list[list[float]]:
