@@ -87,6 +87,19 @@ def report(
 
 
 @app.command()
+def publish(
+    context: typer.Context,
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
+) -> None:
+    """Copy a study's results without weights and without corpus sentences, with its report."""
+    from seq2seq.publish import publish_study, published_table
+
+    publish_study(runs, target, arguments=context.obj)
+    print(published_table(target))
+
+
+@app.command()
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,

@@ -32,12 +32,19 @@ def report_study(runs: Path, *, without_text: bool, arguments: list[str]) -> Non
     if data is not None:
         _complete(folders, data, prepare_machine("fp32"))
         analyse_study(runs, say=print)
-    built = build_report(
-        runs, _texts(data), papers=data_path("papers.yaml"), command=" ".join(["python evaluate.py", *arguments])
-    )
-    write_report(built, runs / "report", without_text=without_text)
-    print(summary_table(built.report))
+    report = write_study_report(runs, data, runs / "report", without_text=without_text, arguments=arguments)
+    print(summary_table(report))
     print(f"\nreport: {runs / 'report' / 'index.html'}")
+
+
+def write_study_report(
+    runs: Path, data: PreparedData | None, target: Path, *, without_text: bool, arguments: list[str]
+) -> Report:
+    """Build the report of finished runs and write its files into `target`."""
+    command = " ".join(["python evaluate.py", *arguments])
+    built = build_report(runs, _texts(data), papers=data_path("papers.yaml"), command=command)
+    write_report(built, target, without_text=without_text)
+    return built.report
 
 
 def verify_study(runs: Path) -> None:

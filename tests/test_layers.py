@@ -17,7 +17,7 @@ LAYERS = {
     4: ["loss", "schedule", "optimizer", "search", "metrics", "statistics", "translation"],
     5: [
         *("checkpoint", "run_folder", "validation", "monitor", "trainer", "training_run", "study_runner"),
-        *("evaluation", "interactive", "report", "reporting", "analysis", "describe", "matching", "devices", "cluster", "explore"),
+        *("evaluation", "interactive", "report", "reporting", "publish", "analysis", "describe", "matching", "devices", "cluster", "explore", "budget", "journal", "replay", "sharding", "update"),
         "catalogue",
     ],
     6: ["cli", "__main__"],

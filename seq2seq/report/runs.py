@@ -1,7 +1,9 @@
 """Reading a study's folder: its runs with their hypotheses, logs and attention, and what of it is missing."""
 
+import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -186,7 +188,7 @@ def _read_run(folder: Path, system: str, notes: list[str]) -> Run:
         summary=optional("summary.json"),
         environment=optional("environment.json"),
         log=[*_read_log(folder / "log.jsonl", notes), *_read_log(folder / "timing.jsonl", notes)],
-        decoded={path.stem: _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt"))},
+        decoded={_split_of(path): _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt*"))},
     )
 
 
@@ -194,7 +196,7 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """Records of a log; a last line that an interruption cut short is left out and said."""
     if not path.exists():
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    lines = path.read_bytes().split(b"\n")  # a line that is no UTF-8 is no record either
     records = []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -213,15 +215,25 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     return records
 
 
+def _split_of(path: Path) -> str:
+    return path.name.removesuffix(".gz").removesuffix(".txt")
+
+
 def _read_decoded(path: Path) -> Decoded:
-    content = path.read_bytes()
+    """Hypotheses of a split, plain or, as published results have them, compressed."""
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: not readable ({error}); evaluate the run again") from None
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); evaluate the run again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
-    beside = path.with_suffix(".json")
+    beside = path.with_name(f"{_split_of(path)}.json")
     facts = read_json(beside) if beside.exists() else {}
+    if not isinstance(facts, dict) or not all(isinstance(i, int) for i in facts.get("truncated") or []):
+        raise UserError(f"{beside}: not what the search writes; remove the file and evaluate the run again")
     expected = facts.get("sentences", len(lines))
     if expected != len(lines):
         raise UserError(f"{path}: {len(lines)} lines, but {beside.name} says {expected} sentences; evaluate the run again")

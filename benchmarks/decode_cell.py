@@ -1,0 +1,65 @@
+"""Decoding, measured, in a process of its own: `python -m benchmarks.decode_cell A2 ...`.
+
+Beam 5, batches of 64 sentences, every translation exactly 16 pieces long, so that the work does not depend on what an untrained
+model happens to say.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+import torch
+
+from benchmarks.systems import MODELS, TOKENIZER, VOCABULARY, data_settings
+from seq2seq import search as searching
+from seq2seq.batching import collate
+from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.model import EncoderDecoderSettings
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.prepare import prepare
+from seq2seq.machine import prepare_machine
+from seq2seq.models.build import build_model
+from seq2seq.models.layout import decoding_layout
+from seq2seq.tokenizer import EOS
+
+LENGTH, BATCH, SENTENCES = 16, 64, 1000
+
+
+def main() -> None:
+    """Print one line of JSON."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model", choices=["A1", "A2"])
+    parser.add_argument("--corpus", default="multi30k")
+    parser.add_argument("--beam", type=int, default=5)
+    arguments = parser.parse_args()
+    prepare_machine("fp32")
+    torch.manual_seed(1)
+    data = prepare(
+        DataSettings.model_validate(data_settings(arguments.corpus)),
+        TokenizerSettings.model_validate(TOKENIZER),
+        report=lambda _: None,
+    )
+    split = next(iter(data.tests.values()))
+    settings = EncoderDecoderSettings.model_validate({**MODELS[arguments.model], "tie": "none"})  # a bias of its own for EOS
+    model = build_model(settings, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY).eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = -1e4
+    searching.length_limits = lambda mask, _: torch.full((len(mask),), LENGTH - 1)  # type: ignore[assignment]
+    order = np.argsort(-split.source_lengths, kind="stable")[:SENTENCES]
+    batches = [collate(split, order[i : i + BATCH]) for i in range(0, len(order), BATCH)]
+    rates = []
+    for chosen in (batches[:2], batches, batches):  # the first warms up
+        began = time.perf_counter()
+        for batch in chosen:
+            with decoding_layout(model):
+                searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=arguments.beam))
+        rates.append(sum(len(batch.source) for batch in chosen) / (time.perf_counter() - began))
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    sys.stdout.write(json.dumps({"sentences_per_second": max(rates[1:]), "memory_mib": memory}) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Straightforward torch.nn code for the same two models and batches: what anyone would write in an afternoon.
+
+A1: packed nn.GRU, then a Python loop over nn.GRUCell with additive attention and input feeding. A2: nn.Transformer. Loss over
+all positions, padding ignored; torch's own defaults for memory and products, unless the environment says otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from benchmarks.systems import EMBEDDING, FEEDFORWARD, HIDDEN, LAYERS, TOKENIZER, VOCABULARY, data_settings
+
+if TYPE_CHECKING:
+    from benchmarks.stamps import Stamps
+
+DROPOUT = 0.1
+
+
+class PlainRnn(nn.Module):
+    """A1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.source, self.target = (nn.Embedding(VOCABULARY, EMBEDDING, padding_idx=0) for _ in range(2))
+        self.encoder = nn.GRU(EMBEDDING, HIDDEN // 2, batch_first=True, bidirectional=True)
+        self.first = nn.Linear(HIDDEN, HIDDEN)
+        self.key, self.query = nn.Linear(HIDDEN, HIDDEN, bias=False), nn.Linear(HIDDEN, HIDDEN, bias=False)
+        self.energy = nn.Linear(HIDDEN, 1, bias=False)
+        self.cell = nn.GRUCell(EMBEDDING + HIDDEN, HIDDEN)
+        self.readout = nn.Linear(2 * HIDDEN, HIDDEN, bias=False)
+        self.output = nn.Linear(HIDDEN, VOCABULARY)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def forward(self, source: Tensor, mask: Tensor, inputs: Tensor) -> Tensor:
+        embedded = self.dropout(self.source(source))
+        packed = nn.utils.rnn.pack_padded_sequence(embedded, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
+        states, last = self.encoder(packed)
+        memory, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
+        hidden = torch.tanh(self.first(torch.cat([last[0], last[1]], dim=-1)))
+        keys, embedded = self.key(memory), self.dropout(self.target(inputs))
+        fed, outputs = torch.zeros_like(hidden), []
+        for step in range(inputs.shape[1]):
+            hidden = self.cell(torch.cat([embedded[:, step], fed], dim=-1), hidden)
+            scores = self.energy(torch.tanh(self.query(hidden).unsqueeze(1) + keys)).squeeze(-1)
+            weights = scores.masked_fill(~mask, -1e9).softmax(dim=-1)
+            context = torch.bmm(weights.unsqueeze(1), memory).squeeze(1)
+            fed = self.dropout(torch.tanh(self.readout(torch.cat([context, hidden], dim=-1))))
+            outputs.append(fed)
+        logits: Tensor = self.output(torch.stack(outputs, dim=1))
+        return logits
+
+
+class PlainTransformer(nn.Module):
+    """A2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(VOCABULARY, HIDDEN, padding_idx=0)
+        nn.init.normal_(self.embedding.weight, std=HIDDEN**-0.5)
+        self.output = nn.Linear(HIDDEN, VOCABULARY)
+        self.output.weight = self.embedding.weight
+        self.stack = nn.Transformer(HIDDEN, 4, LAYERS, LAYERS, FEEDFORWARD, DROPOUT, batch_first=True, norm_first=True)
+        self.dropout = nn.Dropout(DROPOUT)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Scaled vectors plus sines and cosines."""
+        places = torch.arange(tokens.shape[1]).unsqueeze(1)
+        angles = places * torch.exp(torch.arange(0, HIDDEN, 2) * (-math.log(10000.0) / HIDDEN))
+        waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
+        embedded: Tensor = self.dropout(self.embedding(tokens) * math.sqrt(HIDDEN) + waves)
+        return embedded
+
+    def forward(self, source: Tensor, mask: Tensor, inputs: Tensor) -> Tensor:
+        later = torch.ones(inputs.shape[1], inputs.shape[1], dtype=torch.bool).triu(1)
+        states = self.stack(
+            self.embed(source),
+            self.embed(inputs),
+            tgt_mask=later,
+            src_key_padding_mask=~mask,
+            memory_key_padding_mask=~mask,
+            tgt_is_causal=True,
+        )
+        logits: Tensor = self.output(states)
+        return logits
+
+
+def train_plain(model_name: str, precision: str, corpus: str, stamps: Stamps) -> None:
+    """Train until `stamps` ends the process."""
+    from seq2seq.batching import Batches
+    from seq2seq.config.data import DataSettings, TokenizerSettings
+    from seq2seq.corpus.prepare import prepare
+
+    data = prepare(
+        DataSettings.model_validate(data_settings(corpus)),
+        TokenizerSettings.model_validate(TOKENIZER),
+        report=lambda _: None,
+    )
+    torch.manual_seed(1)
+    model = {"A1": PlainRnn, "A2": PlainTransformer}[model_name]().train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
+    batches, epoch = Batches(data.train, batch_tokens=4096, seed=1), 0
+    while True:
+        for batch in batches.epoch(epoch):
+            stamps.saw(batch.source_mask, batch.target_mask)
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                logits = model(batch.source, batch.source_mask, batch.inputs).flatten(0, 1)
+                loss = functional.cross_entropy(logits, batch.targets.flatten(), ignore_index=0, label_smoothing=0.1)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        epoch += 1

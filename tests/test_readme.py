@@ -1,0 +1,44 @@
+"""What the README shows works as shown."""
+
+import re
+import sys
+from pathlib import Path
+
+import torch
+
+from seq2seq.attention.attention import build_attention
+from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.loading import load_study
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language, start):
+    return next(b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if start in b)
+
+
+def test_the_score_of_the_readme_attends(tmp_path, monkeypatch):
+    (tmp_path / "my_module.py").write_text(block("python", "class Distance"), encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    attention = build_attention(AttentionSettings(score="my_module:Distance"), query_size=5, memory_size=5, summary_size=5)
+    keys = attention.project_keys(torch.randn(2, 7, 5), torch.ones(2, 7, dtype=torch.bool))
+    output = attention(keys.keys[:, 0, 3:4], keys)
+    assert output.weights.argmax().item() % 7 == 3 or output.weights[0, 0, 0].argmax() == 3
+    sys.modules.pop("my_module")
+
+
+def test_the_study_of_the_readme_is_valid(tmp_path):
+    path = tmp_path / "mine-study.yaml"
+    path.write_text(block("yaml", "corpus: mine.yaml"), encoding="utf-8")
+    assert list(load_study(path).systems) == ["none", "additive"]
+
+
+def test_every_file_the_readme_names_exists():
+    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_study_that_comes_with_the_project_is_valid():
+    studies = sorted((ROOT / "configs").glob("*.yaml"))
+    assert [load_study(path).name for path in studies] == [path.stem for path in studies]
