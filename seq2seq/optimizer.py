@@ -1,22 +1,35 @@
 """Adam, and its state as flat tensors that safetensors can hold."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from seq2seq.config.training import TrainingSettings
 
+_STATE = {"step", "exp_avg", "exp_avg_sq"}
+"""What Adam keeps of each parameter."""
+
+
+def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:
+    """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
+    return torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+
+
+def optimizer_options(settings: TrainingSettings) -> dict[str, Any]:
+    """Return its options, fused into one pass over the weights."""
+    return {
+        "lr": settings.learning_rate,
+        "betas": settings.betas,
+        "eps": settings.epsilon,
+        "weight_decay": settings.weight_decay,
+        "fused": True,
+    }
+
 
 def build_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), fused into one pass over the weights."""
-    kind = torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
-    return kind(
-        parameters,
-        lr=settings.learning_rate,
-        betas=settings.betas,
-        eps=settings.epsilon,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    """Return the optimiser that the settings name."""
+    return optimizer_class(settings)(parameters, **optimizer_options(settings))
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
@@ -30,9 +43,21 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` returned."""
+    """Put back what `optimizer_tensors` returned.
+
+    Raises:
+        ValueError: a tensor that `optimizer_tensors` does not give, or of another shape.
+    """
+    shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
+        if not number.isdecimal() or int(number) >= len(shapes) or name not in _STATE:
+            raise ValueError(f"the optimiser has no '{key}'")
+        if value.shape != (torch.Size() if name == "step" else shapes[int(number)]):
+            raise ValueError(f"'{key}' of the optimiser has shape {tuple(value.shape)}")
         state.setdefault(int(number), {})[name] = value
+    for place, entry in state.items():
+        if entry.keys() != _STATE:
+            raise ValueError(f"the optimiser's state of parameter {place} is not complete")
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

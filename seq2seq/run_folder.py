@@ -14,6 +14,10 @@ from ruamel.yaml import YAML
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.errors import UserError
 
+_ASIDE = ".writing"
+POLICIES = ("training.non_finite", "training.halve_on_oom", "training.shard")
+"""Settings that say how to go on after an accident or how to use the machine; they may change in the middle of a run."""
+
 
 class RunFolder:
     """`<study>/<system>/seed-<n>/` and the files in it.
@@ -32,6 +36,10 @@ class RunFolder:
         self.tokenizers = path / "tokenizer"
         self.best = path / "checkpoints" / "best"
         self.last = path / "checkpoints" / "last"
+        self.recent = path / "checkpoints" / "recent"
+        """Weights of the last validations, where they are to be averaged."""
+        self.accident = path / "checkpoints" / "not_finite"
+        """Weights before an update that could not be made."""
         self.tensorboard = path / "tensorboard"
 
     @property
@@ -43,6 +51,10 @@ class RunFolder:
     def seed(self) -> int:
         """The seed, from the folder's name."""
         return int(self.path.name.removeprefix("seed-"))
+
+    def recent_checkpoints(self) -> list[Path]:
+        """Return the complete checkpoints in `recent`, oldest first."""
+        return sorted(place for place in self.recent.glob("step-*") if not place.suffix)
 
     def hypotheses(self, split: str) -> Path:
         """Return the file of translations of a split."""
@@ -69,8 +81,12 @@ class RunFolder:
         Raises:
             UserError: another process holds it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w", encoding="utf-8") as file:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = (self.path / ".lock").open("w", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written to ({error.strerror}); give --out DIR for another place") from None
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -78,24 +94,47 @@ class RunFolder:
             yield
 
     def claim(self, config: Mapping[str, Any]) -> None:
-        """Write the resolved config, or check that the one that is there is the same.
+        """Write the resolved config, or check that the one that is there is the same but for `POLICIES`.
 
         Raises:
             UserError: the folder belongs to another config; the differences are named.
         """
         if self.config.exists():
             differences = config_differences(plain(read_yaml(self.config)), dict(config))
-            if differences:
+            if differences and all(difference.startswith(POLICIES) for difference in differences):
+                write_aside(self.config, dump_yaml(dict(config)))
+            elif differences:
                 raise UserError(
                     f"{self.path}: this run was made with other settings ({'; '.join(differences[:5])}); "
                     "give --out DIR for a new place, or remove the folder"
                 )
             return
-        if self.path.exists() and [p for p in self.path.iterdir() if p.name != ".lock"]:
+        ours = (".lock", self.config.name + _ASIDE)  # all that a process killed before this line can have left
+        if self.path.exists() and [p for p in self.path.iterdir() if p.name not in ours]:
             raise UserError(
                 f"{self.path}: not empty and has no config.yaml, so not a run of ours; give --out DIR for another place"
             )
         write_aside(self.config, dump_yaml(dict(config)))
+
+    def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
+        """Check that the data and the tokenizers are those that an earlier part of the run was trained on.
+
+        Raises:
+            UserError: they are others; each is named.
+        """
+        try:
+            there = json.loads(self.environment.read_text(encoding="utf-8"))["fingerprints"]
+        except FileNotFoundError:
+            return
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise UserError(f"{self.environment}: damaged ({error}); give --out DIR for a new place") from None
+        changed = config_differences(there, dict(fingerprints))
+        if changed:
+            short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
+            raise UserError(
+                f"{self.path}: this run was made with other data (SHA-256 of {short}); put the corpus back, or give --out DIR "
+                "for a new place"
+            )
 
 
 def config_differences(there: Any, here: Any, path: str = "") -> list[str]:
@@ -105,7 +144,8 @@ def config_differences(there: Any, here: Any, path: str = "") -> list[str]:
         for key in sorted(set(there) | set(here)):
             found += config_differences(there.get(key, "(absent)"), here.get(key, "(absent)"), f"{path}.{key}" if path else key)
         return found
-    return [] if there == here else [f"{path}: {there} there, {here} here"]
+    unset = ("(absent)", None)  # an option that came later and is not used is no difference
+    return [] if there == here or (there in unset and here in unset) else [f"{path}: {there} there, {here} here"]
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:
@@ -121,7 +161,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 def write_aside(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".writing")
+    temporary = path.with_name(path.name + _ASIDE)
     with temporary.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()

@@ -7,11 +7,14 @@ import threading
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from seq2seq.config.study import Study
 from seq2seq.corpus.prepare import prepare
+from seq2seq.devices import is_first_process, join_processes
 from seq2seq.errors import RunError, UserError
+from seq2seq.matching import match_study
 from seq2seq.run_folder import RunFolder, dump_yaml, write_aside
 from seq2seq.training_run import train_run
 
@@ -39,10 +42,11 @@ def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[
 def write_study(study: Study, out: Path) -> None:
     """Write `study.yaml`: what the report needs to know beside the runs."""
     header = study.header.model_dump(mode="json")
-    write_aside(
-        out / "study.yaml",
-        dump_yaml({"name": study.name, **header, "systems": list(study.systems), "changes": study.changes}),
-    )
+    text = dump_yaml({"name": study.name, **header, "systems": list(study.systems), "changes": study.changes})
+    try:
+        write_aside(out / "study.yaml", text)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written to ({error.strerror}); give --out DIR for another place") from None
 
 
 def train_study(
@@ -70,18 +74,32 @@ def train_study(
     Raises:
         RunError: some runs failed; the others are finished.
     """
-    write_study(study, out)
-    tasks = list_tasks(study, out, systems, seeds)
-    todo = [task for task in tasks if not task.folder.is_finished()]
-    for task in tasks:
-        if task not in todo:
-            task.folder.claim(study.systems[task.system].model_dump(mode="json"))
-            print(f"[{task.system} seed {task.seed}] is finished; skipped", file=sys.stderr)
-    at_once = min(len(todo), jobs or _jobs(study))
+    processes = join_processes()
+    study, todo = begin_study(study, out, systems, seeds)
+    at_once = min(len(todo), jobs or _jobs(study)) if processes.world == 1 else 1
     if at_once > 1:
         _prepare_once(study, todo)
         return _side_by_side(todo, at_once, study, out)
     return _one_by_one(todo, study, arguments)
+
+
+def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
+    """Match widths, write `study.yaml`, and say which runs are finished; returns the matched study and the runs to be made."""
+    processes = join_processes()
+    matched = match_study(study, systems)
+    study = matched.study
+    processes.on_first(lambda: write_study(study, out))
+    for match in matched.matches if processes.first else ():
+        print(match, file=sys.stderr)
+    tasks = list_tasks(study, out, systems, seeds)
+    todo = [task for task in tasks if not processes.on_first(task.folder.is_finished)]
+    for task in tasks:
+        if task not in todo:
+            settings = study.systems[task.system].model_dump(mode="json")
+            processes.on_first(partial(task.folder.claim, settings))
+            if processes.first:
+                print(f"[{task.system} seed {task.seed}] is finished; skipped", file=sys.stderr)
+    return study, todo
 
 
 def _jobs(study: Study) -> int:
@@ -117,16 +135,19 @@ def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str]) -> boo
         except RunError as error:
             if len(todo) == 1:
                 raise
-            print(f"[{task.system} seed {task.seed}] failed: {error}", file=sys.stderr)
+            if str(error):  # told by one process only
+                print(f"[{task.system} seed {task.seed}] failed: {error}", file=sys.stderr)
             failed.append(task)
-    _complain(failed)
+    complain(failed)
     return True
 
 
-def _complain(failed: Sequence[Task]) -> None:
+def complain(failed: Sequence[Task]) -> None:
+    """Raise a RunError that names the runs that failed, if any did."""
     if failed:
         names = ", ".join(f"{task.system} seed {task.seed}" for task in failed)
-        raise RunError(f"{len(failed)} of the runs failed: {names}; the others are finished")
+        text = f"{len(failed)} of the runs failed: {names}; the others are finished"
+        raise RunError(text if is_first_process() else "")
 
 
 def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -> bool:
@@ -135,6 +156,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -
     failed: list[tuple[Task, int]] = []
     interrupted: list[Task] = []
     lock = threading.Lock()
+    let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores() // at_once))}
     children: list[subprocess.Popen[bytes]] = []
 
@@ -144,7 +166,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -
                 if not waiting or interrupted:
                     return
                 task = waiting.popleft()
-                command = [sys.executable, "-m", "seq2seq", *_single(study, task, out)]
+                command = [sys.executable, "-m", "seq2seq", *single_run(study, task, out)]
                 child = subprocess.Popen(command, env=environment)
                 children.append(child)
             status = child.wait()
@@ -165,12 +187,20 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -
             thread.join()
     if any(status == 2 for _, status in failed):
         raise UserError(f"{study.path}: not started; the message above says why")
-    _complain([task for task, _ in failed])
+    complain([task for task, _ in failed])
     return not interrupted
 
 
-def _single(study: Study, task: Task, out: Path) -> list[str]:
-    """The command line of one run."""
+def let_children_import() -> None:
+    """Make `python -m seq2seq` work in child processes and jobs even where the package is a checkout elsewhere."""
+    root = str(Path(__file__).resolve().parent.parent)
+    known = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if root not in known:
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, known)])
+
+
+def single_run(study: Study, task: Task, out: Path) -> list[str]:
+    """Return the arguments of the command that makes one run."""
     overrides = [part for text in study.overrides for part in ("--set", text)]
     return [
         "train",

@@ -1,34 +1,38 @@
 """The training loop: from prepared data to a trained run, interruptible at any moment without losing or changing a bit."""
 
 import math
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from pydantic import TypeAdapter
 
 from seq2seq.batching import Batch, Batches
-from seq2seq.checkpoint import Checkpoint, find_checkpoint, load_weights, save_checkpoint, trainable_state
+from seq2seq.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import PreparedData
-from seq2seq.errors import RunError
-from seq2seq.loss import linear_cross_entropy, real_positions
+from seq2seq.devices import Processes
+from seq2seq.errors import UserError
+from seq2seq.journal import Journal
 from seq2seq.machine import Machine
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
-from seq2seq.monitor import Monitor
-from seq2seq.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
+from seq2seq.models.output import start_at_frequencies
 from seq2seq.progress import Progress
-from seq2seq.run_folder import JsonLines, RunFolder
+from seq2seq.run_folder import RunFolder
 from seq2seq.schedule import learning_rate
+from seq2seq.sharding import share_out
+from seq2seq.update import Updater
 from seq2seq.validation import Validation, first_attention, validate
 
 
 @dataclass
 class Position:
-    """Where a run stands; with weights, optimiser and random state it determines everything that follows."""
+    """Where a run stands; with the weights and the optimiser's state it determines everything that follows."""
 
     step: int = 0
     epoch: int = 0
@@ -67,72 +71,115 @@ class Trainer:
         machine: what to compute with.
         folder: where everything is written.
         progress: what the person sees.
+        processes: that share the run; None for this one alone.
     """
 
     def __init__(
-        self, *, settings: RunSettings, seed: int, data: PreparedData, machine: Machine, folder: RunFolder, progress: Progress
+        self,
+        *,
+        settings: RunSettings,
+        seed: int,
+        data: PreparedData,
+        machine: Machine,
+        folder: RunFolder,
+        progress: Progress,
+        processes: Processes | None = None,
     ) -> None:
         self.settings, self.training, self.seed = settings, settings.training, seed
         self.data, self.machine, self.folder, self.progress = data, machine, folder, progress
-        torch.manual_seed(seed)
-        self.model: Model = build_model(
-            settings.model,
-            source_vocabulary=data.source_tokenizer.vocabulary_size,
-            target_vocabulary=data.target_tokenizer.vocabulary_size,
-        ).to(machine.device)
-        self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = build_optimizer(self.parameters, self.training)
-        self.batches = Batches(data.train, batch_tokens=self.training.batch_tokens, seed=seed)
+        self.processes = processes or Processes()
+        self.sharing = share_out(self._build, self.training, self.processes)
+        self.update = Updater(
+            sharing=self.sharing,
+            training=self.training,
+            machine=machine,
+            processes=self.processes,
+            seed=seed,
+            train=data.train,
+            say=progress.say,
+        )
+        self.batches = Batches(
+            data.train, batch_tokens=self.training.batch_tokens, seed=seed, rank=self.processes.rank, world=self.processes.world
+        )
         self.position = Position()
+        self.journal: Journal | None = None
         self.stop_requested = False
+
+    @property
+    def model(self) -> Model:
+        """The model being trained."""
+        return self.sharing.model
+
+    def _build(self) -> Model:
+        torch.manual_seed(self.seed)
+        model = build_model(
+            self.settings.model,
+            source_vocabulary=self.data.source_tokenizer.vocabulary_size,
+            target_vocabulary=self.data.target_tokenizer.vocabulary_size,
+        )
+        start_at_frequencies(model.output, self.data.train.target_counts(self.data.target_tokenizer.vocabulary_size))
+        return model.to(self.machine.device)
 
     def train(self) -> Position:
         """Train to the end, from wherever the folder stands.
 
         Raises:
             Interrupted: `stop_requested` was set; the run is saved and can go on.
-            RunError: the loss is not finite, memory ran out, or the disk is full.
+            RunError: the loss is not finite, memory ran out, the disk is full, or another process of the run has ended.
         """
-        self.log = JsonLines(self.folder.log, keep=self._resume())
-        self.timing = JsonLines(self.folder.timing)
-        self.monitor = Monitor(self.folder.tensorboard, first_step=self.position.step)
-        self.timing.write(event="begin", step=self.position.step, time=time.time(), machine=self.machine.describe())
+        keep = self._resume()
+        if not self.processes.first:
+            self._loop()
+            return self.position
+        self.journal = Journal(self.folder, keep=keep, step=self.position.step)
+        self.journal.time("begin", step=self.position.step, machine=self.machine.describe(), processes=self.processes.world)
         try:
             self._loop()
+            self.journal.time("end", step=self.position.step, seconds=self.position.seconds)
         finally:
-            self.timing.write(event="end", step=self.position.step, time=time.time(), seconds=self.position.seconds)
-            for open_file in (self.log, self.timing, self.monitor):
-                open_file.close()
+            self.journal.close()
         return self.position
 
     def _loop(self) -> None:
         training, position = self.training, self.position
         batches = self._batches()
         while not self._finished():
-            began = time.perf_counter()
+            began, before = time.perf_counter(), position.seconds
             group = []
             for _ in range(training.accumulate):
                 position.epoch, position.batch, batch = next(batches)
                 group.append(batch)
-            nats, tokens = self._update(group)
+            update = self.update(
+                position.step + 1,
+                group,
+                stop=self.stop_requested,
+                seconds=lambda began=began, before=before: before + time.perf_counter() - began,  # type: ignore[misc]
+            )
+            if update.not_finite:
+                self._not_finite(update.not_finite)
+            else:
+                position.target_tokens += update.tokens
+                position.window_nats += update.nats
+                position.window_tokens += update.tokens
+                self.progress.update(position.step + 1, update.nats / update.tokens, position.target_tokens / update.seconds)
             position.step += 1
-            position.target_tokens += tokens
-            position.window_nats += nats
-            position.window_tokens += tokens
-            position.seconds += time.perf_counter() - began
-            self.progress.update(position.step, nats / tokens, position.target_tokens / position.seconds)
-            if position.step % training.log_every == 0:
-                self._log_window()
-            if position.step % training.validate_every == 0:
-                self._validate()
-            if position.step % training.save_every == 0:
-                self._save()
-            if self.stop_requested:
+            position.seconds = update.seconds
+            self._at_intervals()
+            if update.stop:
                 self._save()
                 raise Interrupted
         if position.validated != position.step:
             self._validate()
         self._save()
+
+    def _at_intervals(self) -> None:
+        training, step = self.training, self.position.step
+        if step % training.log_every == 0:
+            self._log_window()
+        if step % training.validate_every == 0:
+            self._validate()
+        if step % training.save_every == 0:
+            self._save()
 
     def _finished(self) -> bool:
         training, position = self.training, self.position
@@ -152,94 +199,81 @@ class Trainer:
                 yield epoch, used, batch
             epoch, start = epoch + 1, 0
 
-    def _update(self, group: list[Batch]) -> tuple[float, int]:
-        """One optimiser update over a group of batches; returns the sum of nats and the number of target tokens."""
-        step = self.position.step + 1
-        tokens = sum(batch.global_target_tokens for batch in group)
-        self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        nats = sum(self._backward(batch, tokens) for batch in group)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.training.clip_norm)
-        if not math.isfinite(nats) or not math.isfinite(float(norm)):
-            self._not_finite(step, group, nats, float(norm))
-            return 0.0, tokens
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = learning_rate(step, self.training)
-        self.optimizer.step()
-        return nats, tokens
-
-    def _backward(self, batch: Batch, tokens: int) -> float:
-        batch = batch.to(self.machine.device)
-        with self.machine.autocast():
-            features = self.model(batch.source, batch.source_mask, batch.inputs).features
-            kept, wanted = real_positions(features, batch.targets, batch.target_mask)
-            loss = linear_cross_entropy(kept, wanted, self.model.output, self.training.label_smoothing)
-        (loss.smoothed / tokens).backward()  # type: ignore[no-untyped-call]
-        return float(loss.nats)
-
-    def _not_finite(self, step: int, group: list[Batch], nats: float, norm: float) -> None:
-        rows = [int(index) for batch in group for index in batch.indices]
-        what = f"step {step}: loss {nats} (summed nats), gradient norm {norm}"
-        self.timing.write(event="not_finite", step=step, nats=str(nats), norm=str(norm), rows=rows)
+    def _not_finite(self, what: str) -> None:
+        """Keep weights and place of an update that cannot be made, so that it can be replayed; then stop or leave it out."""
+        position, accident = self.position, self.folder.accident
+        state = {"step": position.step + 1, "epoch": position.epoch, "batch": position.batch, "what": what}
+        if self.journal:
+            self.journal.time("not_finite", **state)
+        if self.training.non_finite == "stop" or not accident.exists():
+            self._store(accident, {**state, "seed": self.seed, "batches": self.training.accumulate})
+        replay = f"replay it with: python -m seq2seq.replay {self.folder.path}"
         if self.training.non_finite == "stop":
-            raise RunError(
-                f"{self.folder.path}: {what} is not finite; the batch's {len(rows)} training rows are in {self.folder.timing}. "
-                "Lower training.learning_rate, or set training.non_finite=skip"
+            raise self.processes.told_once(
+                f"{self.folder.path}: {what} is not finite; {replay}. Go on without such batches with "
+                "--set training.non_finite=skip, or lower training.learning_rate in a new place (--out DIR)"
             )
-        self.position.skipped += 1
-        self.progress.say(f"{what} is not finite; the batch was left out ({self.position.skipped} so far)")
+        position.skipped += 1
+        self.progress.say(f"{what} is not finite; the update was left out ({position.skipped} so far); {replay}")
 
     def _log_window(self) -> None:
         position = self.position
-        if not position.window_tokens:
-            return
-        loss = position.window_nats / position.window_tokens
-        rate = learning_rate(position.step, self.training)
-        self.log.write(event="train", step=position.step, loss=loss, target_tokens=position.target_tokens, learning_rate=rate)
-        speed = position.target_tokens / position.seconds
-        self.timing.write(event="train", step=position.step, seconds=position.seconds, tokens_per_second=speed)
-        self.monitor.scalars(position.step, {"train/loss": loss, "train/learning_rate": rate, "train/tokens_per_second": speed})
+        if position.window_tokens and self.journal:
+            self.journal.train(
+                step=position.step,
+                loss=position.window_nats / position.window_tokens,
+                target_tokens=position.target_tokens,
+                learning_rate=learning_rate(position.step, self.training),
+                seconds=position.seconds,
+            )
         position.window_nats, position.window_tokens = 0.0, 0
 
     def _validate(self) -> None:
-        position, training = self.position, self.training
-        result = validate(self.model, self.data, device=self.machine.device, bleu_sentences=training.validation_bleu_sentences)
-        score = -result.loss if training.best_by == "loss" else (result.bleu or 0.0)
+        position = self.position
+        model = self.sharing.evaluation_model()
+        result = self.processes.on_first(lambda: self._measure(model))
+        score = -result.loss if self.training.best_by == "loss" else (result.bleu or 0.0)
+        if math.isnan(score):
+            score = -math.inf
         position.scores.append(score)
         position.validated = position.step
         better = score > position.best_score
-        self.log.write(event="validation", step=position.step, target_tokens=position.target_tokens, **asdict(result))
-        self.monitor.validation(position.step, result)
-        weights = first_attention(self.model, self.data, self.machine.device)
-        if weights is not None:
-            self.monitor.picture(position.step, weights)
         self.progress.say(f"step {position.step}: {_summary(result)}{' (best so far)' if better else ''}")
-        if better:
+        if better or not position.best_step:
             position.best_score, position.best_step, position.waiting = score, position.step, 0
-            self._save_weights(self.folder.best)
+            self._store(self.folder.best, {"step": position.step, "seed": self.seed})
         else:
             position.waiting += 1
-        if training.average_last:
+        if self.training.average_last:
             self._keep_for_average()
 
-    def _save_weights(self, path: Any) -> None:
-        save_checkpoint(path, Checkpoint(trainable_state(self.model), {}, {"step": self.position.step, "seed": self.seed}))
+    def _measure(self, model: Model) -> Validation:
+        sentences = self.training.validation_bleu_sentences
+        result = validate(model, self.data, device=self.machine.device, bleu_sentences=sentences)
+        weights = first_attention(model, self.data, self.machine.device)
+        if self.journal:
+            position = self.position
+            self.journal.validation(step=position.step, target_tokens=position.target_tokens, result=result, weights=weights)
+        return result
 
     def _keep_for_average(self) -> None:
-        recent = self.folder.last.parent / "recent"
-        self._save_weights(recent / f"step-{self.position.step:09d}")
-        for old in sorted(recent.glob("step-*"))[: -self.training.average_last]:
-            for file in old.iterdir():
-                file.unlink()
-            old.rmdir()
+        self._store(self.folder.recent / f"step-{self.position.step:09d}", {"step": self.position.step, "seed": self.seed})
+        if self.processes.first:
+            for old in self.folder.recent_checkpoints()[: -self.training.average_last]:
+                shutil.rmtree(old)
+            for twin in self.folder.recent.glob("*.previous"):  # of a validation made twice, before and after a cut
+                shutil.rmtree(twin)
+
+    def _store(self, path: Path, state: dict[str, Any], *, with_optimizer: bool = False) -> None:
+        """Save a checkpoint; all processes gather, the first one writes."""
+        weights = self.sharing.weights()
+        tensors = self.sharing.optimizer_tensors() if with_optimizer else {}
+        self.processes.on_first(lambda: save_checkpoint(path, Checkpoint(weights, tensors, state)))
 
     def _save(self) -> None:
-        tensors = optimizer_tensors(self.optimizer)
-        tensors["random.cpu"] = torch.get_rng_state()
-        if self.machine.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state(self.machine.device)
-        state = {"position": asdict(self.position), "seed": self.seed, "log_bytes": self.log.size()}
-        save_checkpoint(self.folder.last, Checkpoint(trainable_state(self.model), tensors, state))
+        log_bytes = self.journal.size() if self.journal else 0
+        state = {"position": asdict(self.position), "seed": self.seed, "log_bytes": log_bytes}
+        self._store(self.folder.last, state, with_optimizer=True)
 
     def _resume(self) -> int:
         """Continue from the last checkpoint if there is one; returns how many bytes of the log belong to it."""
@@ -247,21 +281,22 @@ class Trainer:
         for complaint in found.complaints:
             self.progress.say(complaint)
         if found.checkpoint is None:
+            if found.complaints:
+                self.progress.say("no checkpoint can be used; starts from the beginning")
             return 0
         model, tensors, state = found.checkpoint
-        load_weights(self.model, model, str(self.folder.last))
-        random = {name: tensors.pop(name) for name in list(tensors) if name.startswith("random.")}
-        restore_optimizer(self.optimizer, tensors)
-        self.position = Position(**state["position"])
-        _restore_random(random, self.machine.device)
-        self.progress.say(f"resumes at step {self.position.step}")
-        return int(state["log_bytes"])
-
-
-def _restore_random(random: dict[str, Tensor], device: torch.device) -> None:
-    torch.set_rng_state(random["random.cpu"])
-    if device.type == "cuda" and "random.cuda" in random:
-        torch.cuda.set_rng_state(random["random.cuda"], device)
+        try:
+            if state["position"].keys() != asdict(Position()).keys():
+                raise ValueError(f"its position has {', '.join(state['position'])}")
+            position, kept = TypeAdapter(Position).validate_python(state["position"]), int(state["log_bytes"])
+            self.sharing.restore(model, tensors, str(self.folder.last))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder.last}: not a checkpoint of this version of the program ({error}); give --out DIR for a new place"
+            ) from error
+        self.position = position
+        self.progress.say(f"resumes at step {position.step}")
+        return kept
 
 
 def _summary(result: Validation) -> str:

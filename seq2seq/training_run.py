@@ -2,7 +2,8 @@
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from seq2seq.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData, prepare
+from seq2seq.devices import Processes, join_processes
 from seq2seq.environment import describe_environment
 from seq2seq.errors import RunError
 from seq2seq.evaluation import load_run, translate_tests, write_attention, write_tokenizers
@@ -41,32 +43,69 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         UserError: the folder belongs to another config or another process; the corpus cannot be had.
         RunError: the run could not finish; what it had is kept.
     """
-    folder = RunFolder(path)
-    progress = Progress(total=settings.training.max_steps, label=f"[{folder.system} seed {seed}]")
-    with folder.locked():
-        folder.claim(settings.model_dump(mode="json"))
-        if folder.is_finished():
-            progress.say("is finished; skipped")
-            return True
-        machine = prepare_machine(settings.training.precision, deterministic=settings.training.deterministic)
-        data = prepare(settings.data, settings.tokenizer, report=progress.say)
-        progress.say(f"{machine.describe()}; {len(data.train):,} training pairs")
-        write_json(folder.environment, {**describe_environment(arguments), "fingerprints": data.fingerprints})
-        write_tokenizers(folder, data)
-        trainer = Trainer(settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress)
-        try:
-            with _stops_gently(trainer):
-                position = trainer.train()
-        except Interrupted:
-            progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command goes on from here")
-            return False
-        except RunError as error:
-            _write_summary(folder, trainer.model, trainer.position, "failed", str(error))
-            raise
-        _finish(folder, data, machine)
-        _write_summary(folder, trainer.model, position, "finished", None)
-        progress.say(f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}")
+    folder, processes = RunFolder(path), join_processes()
+    progress = Progress(
+        total=settings.training.max_steps,
+        label=f"[{folder.system} seed {seed}]",
+        stream=None if processes.first else StringIO(),
+    )
+    try:
+        with ExitStack() as held:
+            processes.on_first(lambda: held.enter_context(folder.locked()))
+            return _train_locked(settings, seed, folder, processes, progress, arguments)
+    except OSError as error:
+        raise RunError(
+            f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
+            "space or mend the permissions, then run the same command again"
+        ) from error
+
+
+def _train_locked(
+    settings: RunSettings, seed: int, folder: RunFolder, processes: Processes, progress: Progress, arguments: list[str]
+) -> bool:
+    if processes.on_first(lambda: _claim(folder, settings)):
+        progress.say("is finished; skipped")
+        return True
+    training = settings.training
+    machine = prepare_machine(training.precision, deterministic=training.deterministic, device=processes.device)
+    processes.on_first(lambda: _prepare(settings, folder, arguments, progress))  # the others find it in the cache
+    data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    progress.say(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
+    trainer = Trainer(
+        settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
+    )
+    try:
+        with _stops_gently(trainer):
+            position = trainer.train()
+    except Interrupted:
+        progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command goes on from here")
+        return False
+    except RunError as error:
+        if processes.first:
+            with suppress(OSError):  # a full disk cannot take the summary either; the error itself is told
+                _write_summary(folder, trainer.model, trainer.position, "failed", str(error))
+        raise
+    processes.on_first(lambda: _finish(folder, data, machine, trainer.model, position))
+    progress.say(f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}")
     return True
+
+
+def _claim(folder: RunFolder, settings: RunSettings) -> bool:
+    """Make the folder this run's; returns whether the run is finished."""
+    folder.claim(settings.model_dump(mode="json"))
+    return folder.is_finished()
+
+
+def _prepare(settings: RunSettings, folder: RunFolder, arguments: list[str], progress: Progress) -> None:
+    """Fill the cache and write down what the run is made with."""
+    data = prepare(settings.data, settings.tokenizer, report=progress.say)
+    folder.check_fingerprints(data.fingerprints)
+    write_json(folder.environment, {**describe_environment(arguments), "fingerprints": data.fingerprints})
+    write_tokenizers(folder, data)
+
+
+def _shared(processes: Processes) -> str:
+    return f", shared by {processes.world} processes" if processes.world > 1 else ""
 
 
 @contextmanager
@@ -85,14 +124,14 @@ def _stops_gently(trainer: Trainer) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _finish(folder: RunFolder, data: PreparedData, machine: Machine) -> None:
-    recent = sorted((folder.last.parent / "recent").glob("step-*"))
-    if recent:
+def _finish(folder: RunFolder, data: PreparedData, machine: Machine, model: Model, position: Position) -> None:
+    if recent := folder.recent_checkpoints():
         average_checkpoints(recent, folder.best.with_name("averaged"))
     run = load_run(folder, machine.device, allow_code=True)  # the study file asked for it
     translate_tests(run, data, machine.device)
     for name, split in data.tests.items():
         write_attention(run, name, split, showcase(split), machine.device)
+    _write_summary(folder, model, position, "finished", None)
 
 
 def average_checkpoints(places: list[Path], target: Path) -> None:

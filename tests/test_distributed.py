@@ -1,0 +1,157 @@
+"""One run shared by several processes: the losses of one, one voice, and an end for all when one of them dies."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.table import TABLE
+from tests.tiny import tiny_study, write_study
+
+ROOT = Path(__file__).resolve().parent.parent
+TRANSFORMER = {
+    "encoder": {"kind": "transformer", "hidden_size": 16, "dropout": 0.0},
+    "decoder": {"kind": "transformer", "hidden_size": 16, "dropout": 0.0},
+    "attention": {"score": "scaled", "heads": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a study without dropout, whose masks would depend on the number of processes."""
+    folder = tmp_path_factory.mktemp("distributed")
+    quiet = {
+        side: {"hidden_size": size, "embedding_size": 12, "dropout": 0.0} for side, size in (("encoder", 8), ("decoder", 16))
+    }
+    study = tiny_study(training={"log_every": 1, "precision": "fp32"}, model=quiet)
+    study["systems"] = {"additive": study["systems"]["additive"], "transformer": {"model": TRANSFORMER}}
+    write_study(folder, study)
+    return folder
+
+
+def start(place, out, *extra, processes=1, system="additive"):
+    """Start `train.py` in a process group of its own."""
+    launch = [sys.executable]
+    if processes > 1:
+        launch += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
+    command = [*launch, str(ROOT / "train.py"), str(place / "tiny.yaml"), "--system", system, "--out", str(place / out), *extra]
+    environment = {**os.environ, "SEQ2SEQ_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def finish(child, status=0):
+    output, _ = child.communicate(timeout=240)
+    assert child.returncode == status, output
+    return output
+
+
+def losses(place, out, system="additive"):
+    lines = (place / out / system / "seed-1" / "log.jsonl").read_text().splitlines()
+    return [(record["event"], record["step"], record["loss"]) for record in map(json.loads, lines)]
+
+
+def compare(one, two):
+    assert [entry[:2] for entry in one] == [entry[:2] for entry in two]
+    difference = max(abs(a[2] - b[2]) for a, b in zip(one, two, strict=True))
+    print(f"{len(one)} losses of 1 and 2 processes: largest difference {difference:.1e}")
+    assert difference < 1e-5
+
+
+@pytest.fixture(scope="module")
+def alone(place):
+    """Losses of each system, trained by one process; trained once."""
+    found = {}
+
+    def train(system):
+        if system not in found:
+            finish(start(place, "alone", system=system))
+            found[system] = losses(place, "alone", system)
+        return found[system]
+
+    return train
+
+
+def many(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("system", "shard"),
+    [
+        ("additive", "none"),
+        many("transformer", "none"),
+        many("additive", "optimizer"),
+        many("additive", "full"),
+        many("transformer", "full"),
+    ],
+)
+def test_two_processes_give_the_losses_of_one(place, alone, system, shard):
+    output = finish(start(place, shard, "--set", f"training.shard={shard}", processes=2, system=system))
+    compare(alone(system), losses(place, shard, system))
+    assert output.count("shared by 2 processes") == output.count("finished: 12 steps") == output.count("report:") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "then", "shard"), [(2, 1, "none"), (1, 2, "none"), (2, 1, "optimizer"), (2, 1, "full"), (1, 2, "full")]
+)
+def test_resuming_with_another_number_of_processes(place, alone, first, then, shard):
+    out = f"from{first}to{then}{shard}"
+    with TABLE.trying("kill -9, then another number of processes"):
+        child = start(place, out, "--set", f"training.shard={shard}", processes=first)
+        last = place / out / "additive" / "seed-1" / "checkpoints" / "last"
+        _wait(child, last.exists)
+        os.killpg(child.pid, signal.SIGKILL)
+        child.communicate()
+        output = finish(start(place, out, processes=then))
+        assert "resumes at step" in output
+        compare(alone("additive"), losses(place, out))
+
+
+def _wait(child, ready):
+    until = time.monotonic() + 200
+    while not ready():
+        assert child.poll() is None, child.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def _process_of_rank(rank, launcher):
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((place / "stat").read_text().rpartition(")")[2].split()[1])
+            environment = (place / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if parent == launcher and f"RANK={rank}".encode() in environment:
+            return int(place.name)
+    raise AssertionError(f"no process with rank {rank}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_dying_process_ends_the_others_and_the_same_command_goes_on(place, alone, rank):
+    out = f"dying{rank}"
+    with TABLE.trying("one of two processes dies"):
+        child = start(place, out, processes=2)
+        _wait(child, (place / out / "additive" / "seed-1" / "log.jsonl").exists)
+        os.kill(_process_of_rank(rank, child.pid), signal.SIGKILL)
+        output = finish(child, status=1)
+        assert f"process {1 - rank} of 2: another process of this run has ended" in output
+        finish(start(place, out, processes=2))
+        compare(alone("additive"), losses(place, out))
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once(place):
+    finish(start(place, "mistake", "--set", "training.max_steps=1", processes=2))
+    output = finish(start(place, "mistake", "--set", "training.max_steps=2", processes=2), status=1)
+    assert output.count("error: ") == 1
+    assert "training.max_steps: 1 there, 2 here" in output
