@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-slow check format bench docs clean
+.PHONY: help install demo test test-slow check format bench readme clean
 
 help:
 	@echo "make demo       set up, train five systems on the embedded corpus, write runs/demo/report/"
@@ -42,6 +42,9 @@ format: install
 
 bench: install
 	$(BIN)/python -m benchmarks
+
+readme: install
+	$(BIN)/python docs/update_readme.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -28,7 +28,7 @@ class Monitor:
         if self._open is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._open = SummaryWriter(str(self.folder), purge_step=self.first_step)  # type: ignore[no-untyped-call]
+            self._open = SummaryWriter(str(self.folder), purge_step=self.first_step)
         return self._open
 
     def scalars(self, step: int, values: dict[str, float]) -> None:

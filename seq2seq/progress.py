@@ -1,8 +1,12 @@
 """What a person sees while a run goes on: a line with rate and time left, live in a terminal, now and then elsewhere."""
 
+import os
 import sys
 import time
 from typing import TextIO
+
+PLAIN = "SEQ2SEQ_PLAIN_PROGRESS"
+"""Environment variable that asks for plain lines: runs side by side would redraw each other's line."""
 
 
 def duration(seconds: float) -> str:
@@ -31,7 +35,7 @@ class Progress:
         self.total = total
         self.label = label
         self.stream = stream or sys.stderr
-        self.live = self.stream.isatty()
+        self.live = self.stream.isatty() and PLAIN not in os.environ
         self.interval = 0.2 if self.live else interval
         self._printed = float("-inf")
         self._began = time.monotonic()

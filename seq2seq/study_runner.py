@@ -15,6 +15,7 @@ from seq2seq.corpus.prepare import prepare
 from seq2seq.devices import is_first_process, join_processes
 from seq2seq.errors import RunError, UserError
 from seq2seq.matching import match_study
+from seq2seq.progress import PLAIN
 from seq2seq.run_folder import RunFolder, dump_yaml, write_aside
 from seq2seq.training_run import train_run
 
@@ -157,7 +158,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -
     interrupted: list[Task] = []
     lock = threading.Lock()
     let_children_import()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores() // at_once))}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores() // at_once)), PLAIN: "1"}
     children: list[subprocess.Popen[bytes]] = []
 
     def work() -> None:

@@ -45,7 +45,8 @@ def validate(
     was_training = model.training
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid, device)
-    bleu, by_length = None, ()
+    bleu: float | None = None
+    by_length: tuple[tuple[int, int, float], ...] = ()
     if bleu_sentences:
         bleu, by_length = _greedy_bleu(model, data, device, min(bleu_sentences, len(data.valid)), bucket_edges)
     model.train(was_training)

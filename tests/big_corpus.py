@@ -27,7 +27,9 @@ def measure(pairs, place):
     from seq2seq.corpus.prepare import prepare
     from seq2seq.training_run import train_run
 
-    study = tiny_study(training={"max_steps": 20, "batch_tokens": 4000, "validate_every": 20}, tokenizer={"vocabulary_size": 2000})
+    study = tiny_study(
+        training={"max_steps": 20, "batch_tokens": 4000, "validate_every": 20}, tokenizer={"vocabulary_size": 2000}
+    )
     grammar = {"train_pairs": pairs, "valid_pairs": 200, "test_pairs": 200, "min_words": 8, "max_words": 40}
     study["base"]["data"]["grammar"] = grammar
     settings = load_study(write_study(place, study)).systems["additive"]

@@ -104,11 +104,11 @@ def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch):
     save_checkpoint(tmp_path / "last", sample(step=1))
 
     def full(tensors, path):
-        with open("/dev/full", "wb", buffering=0) as file:
+        with Path("/dev/full").open("wb", buffering=0) as file:
             file.write(b"x")
 
     monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(RunError, match="no space left on the disk.*last complete one is kept"):
+    with pytest.raises(RunError, match=r"no space left on the disk.*last complete one is kept"):
         save_checkpoint(tmp_path / "last", sample(step=2))
     assert load_checkpoint(tmp_path / "last").state["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["last"]
@@ -121,7 +121,7 @@ def model():
 def test_weights_must_fit():
     there = trainable_state(model())
     load_weights(model(), there, "here")
-    with pytest.raises(UserError, match="here: missing weights '1.bias'"):
+    with pytest.raises(UserError, match=r"here: missing weights '1\.bias'"):
         load_weights(model(), {k: v for k, v in there.items() if k != "1.bias"}, "here")
     with pytest.raises(UserError, match="unexpected weights 'extra'"):
         load_weights(model(), {**there, "extra": torch.ones(1)}, "here")

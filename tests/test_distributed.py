@@ -21,6 +21,9 @@ TRANSFORMER = {
 }
 
 
+pytestmark = pytest.mark.slow  # each test starts several processes, which wait for each other on a busy machine
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A folder with a study without dropout, whose masks would depend on the number of processes."""
@@ -38,7 +41,7 @@ def start(place, out, *extra, processes=1, system="additive"):
     """Start `train.py` in a process group of its own."""
     launch = [sys.executable]
     if processes > 1:
-        launch += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--master-port", "0"]
+        launch += ["-m", "torch.distributed.run", "--nproc-per-node", str(processes), "--standalone"]
     command = [*launch, str(ROOT / "train.py"), str(place / "tiny.yaml"), "--system", system, "--out", str(place / out), *extra]
     environment = {**os.environ, "SEQ2SEQ_CACHE": str(place / "cache"), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(

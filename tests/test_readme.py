@@ -1,5 +1,6 @@
 """What the README shows works as shown."""
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
@@ -37,6 +38,16 @@ def test_the_study_of_the_readme_is_valid(tmp_path):
 def test_every_file_the_readme_names_exists():
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_tables_are_what_the_published_results_say():
+    spec = importlib.util.spec_from_file_location("update_readme", ROOT / "docs" / "update_readme.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    for page in (ROOT / "README.md", ROOT / "results" / "README.md"):
+        text = page.read_text(encoding="utf-8")
+        assert script.BLOCK.search(text)
+        assert script.filled(text) == text, f"{page.name} is not current; run: make readme"
 
 
 def test_every_study_that_comes_with_the_project_is_valid():

@@ -63,7 +63,7 @@ def test_a_resumed_log_forgets_what_came_after_the_checkpoint(tmp_path):
 
 def test_a_damaged_summary_is_one_clear_line(tmp_path):
     (tmp_path / "summary.json").write_text("{")
-    with pytest.raises(UserError, match="summary.json: not JSON"):
+    with pytest.raises(UserError, match=r"summary\.json: not JSON"):
         RunFolder(tmp_path).is_finished()
 
 

@@ -94,7 +94,7 @@ class TrainingSettings(Settings):
     halve_on_oom: bool = False
     """When memory runs out, split the batch in two and go on (same gradient), instead of stopping with advice."""
     shard: Literal["none", "optimizer", "full"] = "none"
-    """What several processes divide among them: nothing, the optimiser's state (ZeRO 1), or weights and gradients too (FSDP)."""
+    """What several processes share out: nothing, the optimiser's state (ZeRO 1), or weights and gradients too (FSDP)."""
     deterministic: bool = False
     """Ask an accelerator for deterministic kernels (a CPU always is)."""
     compile: Literal["auto", "never", "always"] = "auto"

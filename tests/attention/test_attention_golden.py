@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from conftest import BATCH, CASES, LENGTHS, MEMORY, QUERIES, QUERY, SOURCE, build, draw
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,6 +12,7 @@ from seq2seq.attention.positions import AlibiRelation, Relation, RelativeRelatio
 from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.masks import causal_mask
+from tests.attention.conftest import BATCH, CASES, LENGTHS, MEMORY, QUERIES, QUERY, SOURCE, build, draw
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
 SAME = {"query_size": MEMORY, "memory_size": MEMORY, "summary_size": 17}

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
 
 from seq2seq.attention.fixed import FIXED
 from seq2seq.attention.normalisers import NORMALISERS
@@ -10,6 +9,7 @@ from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.models.interface import index_rows
+from tests.attention.conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
 
 KNOWS_POSITIONS = ("location", "concat_linear", "local_m", "local_p", "diagonal", "random_frozen")
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}

@@ -3,7 +3,6 @@
 from typing import get_args
 
 import pytest
-from conftest import CASES, CONTEXT, HEADS, MEMORY, build
 from pydantic import ValidationError
 
 from seq2seq.attention.fixed import FIXED
@@ -14,6 +13,7 @@ from seq2seq.attention.windows import WINDOWS
 from seq2seq.config import attention as settings
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.errors import UserError
+from tests.attention.conftest import CASES, CONTEXT, HEADS, MEMORY, build
 
 
 def kinds(union):

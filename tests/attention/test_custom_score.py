@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import torch
-from conftest import build, draw
 
 from seq2seq.attention.custom import load_score
 from seq2seq.attention.scores import ProductScore
 from seq2seq.errors import UserError
+from tests.attention.conftest import build, draw
 
 SOURCE_CODE = '''
 """Somebody's scores."""

@@ -1,0 +1,26 @@
+"""Fill tables from `results/`: `python docs/update_readme.py` (or `make readme`). No number there is typed by hand."""
+
+import re
+import sys
+from pathlib import Path
+
+from seq2seq.publish import published_table
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- table:(?P<study>[\w-]+):begin -->\n).*?(<!-- table:(?P=study):end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """Return a page with every table block made again from its study's published report."""
+    return BLOCK.sub(lambda m: f"{m[1]}{published_table(ROOT / 'results' / m['study'])}\n{m[3]}", text)
+
+
+def main() -> None:
+    """Rewrite the README and the page of results."""
+    for page in (ROOT / "README.md", ROOT / "results" / "README.md"):
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")
+        print(f"wrote {page.relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
