@@ -27,7 +27,7 @@ PACKAGES = (
 def describe_environment(arguments: list[str]) -> dict[str, Any]:
     """Return versions, revision, machine and the command with its arguments."""
     return {
-        "command": " ".join(["seq2seq", *arguments]),
+        "command": portable_command(arguments),
         "seq2seq": seq2seq.__version__,
         "revision": revision(),
         "python": platform.python_version(),
@@ -36,6 +36,11 @@ def describe_environment(arguments: list[str]) -> dict[str, Any]:
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
     }
+
+
+def portable_command(arguments: list[str]) -> str:
+    """Return a command line without the folders of this machine: of an absolute path only the last part is kept."""
+    return " ".join(["seq2seq", *(Path(part).name if Path(part).is_absolute() else part for part in arguments)])
 
 
 def _version(name: str) -> str | None:

@@ -11,14 +11,14 @@ from seq2seq.reporting import corpus_of, finished_runs, write_study_report
 from seq2seq.run_folder import RunFolder
 
 _OF_A_STUDY = ("study.yaml", "alignment.json", "interventions.json", "costs.json", "beam_sweep.json")
-_OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl")
+_OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 
 
 def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     """Copy a study's results to a folder that can be put under version control, and write its report there.
 
     Kept: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time), sentence counts, analyses, the
-    report. Left out: checkpoints, attention weights, TensorBoard events, wall-clock logs. The embedded corpus is ours, so its
+    report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus is ours, so its
     sentences may be shown; those of any other corpus are left out of every file.
 
     Args:

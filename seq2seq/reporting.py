@@ -5,6 +5,7 @@ from pathlib import Path
 from seq2seq.analysis.runs import analyse_study
 from seq2seq.corpus.prepare import PreparedData, prepare
 from seq2seq.data_files import data_path
+from seq2seq.environment import portable_command
 from seq2seq.errors import RunError, UserError
 from seq2seq.evaluation import find_runs, load_run, read_settings, translate_tests
 from seq2seq.machine import Machine, prepare_machine
@@ -41,7 +42,7 @@ def write_study_report(
     runs: Path, data: PreparedData | None, target: Path, *, without_text: bool, arguments: list[str]
 ) -> Report:
     """Build the report of finished runs and write its files into `target`."""
-    command = " ".join(["python evaluate.py", *arguments])
+    command = portable_command(arguments)
     built = build_report(runs, _texts(data), papers=data_path("papers.yaml"), command=command)
     write_report(built, target, without_text=without_text)
     return built.report
