@@ -1,14 +1,16 @@
 """A study's results without its weights and without its corpus: what others need to check every number."""
 
 import gzip
+import hashlib
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seq2seq.errors import UserError
 from seq2seq.evaluation import read_settings
 from seq2seq.report.runs import read_json
 from seq2seq.reporting import corpus_of, finished_runs, write_study_report
-from seq2seq.run_folder import RunFolder
+from seq2seq.run_folder import RunFolder, write_json
 
 _OF_A_STUDY = ("study.yaml", "alignment.json", "interventions.json", "costs.json", "beam_sweep.json")
 _OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
@@ -33,30 +35,48 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     if target.exists() and any(target.iterdir()) and not (target / "study.yaml").exists():
         raise UserError(f"{target}: not empty and not a published study; give another folder")
     embedded = read_settings(folders[0]).data.corpus == "grammar"
-    write_study_report(runs, corpus_of(folders), runs / "report", without_text=not embedded, arguments=arguments)
+    data = corpus_of(folders)
+    if data is None and not embedded:
+        raise UserError(f"{runs}: the corpus is needed to leave its sentences out; set $SEQ2SEQ_DATA and run this again")
+    write_study_report(runs, data, runs / "report", without_text=not embedded, arguments=arguments)
+    hidden = {} if embedded or data is None else {n: [s.target(i) for i in range(len(s))] for n, s in data.tests.items()}
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in _OF_A_STUDY:
         if (runs / name).exists():
             shutil.copy(runs / name, target / name)
     for folder in folders:
-        _publish_run(folder, target / folder.system / folder.path.name)
+        _publish_run(folder, target / folder.system / folder.path.name, hidden)
     for kind in ("report", "statistics"):
         if (runs / kind).exists():
             shutil.copytree(runs / kind, target / kind)
 
 
-def _publish_run(folder: RunFolder, target: Path) -> None:
+def _publish_run(folder: RunFolder, target: Path, hidden: Mapping[str, Sequence[str]]) -> None:
     (target / "hypotheses").mkdir(parents=True)
     for name in _OF_A_RUN:
         if (folder.path / name).exists():
             shutil.copy(folder.path / name, target / name)
     for path in sorted((folder.path / "hypotheses").glob("*.txt")):
-        (target / "hypotheses" / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-        shutil.copy(path.with_suffix(".json"), target / "hypotheses")
+        _publish_hypotheses(path, target / "hypotheses", hidden.get(path.stem))
     for path in sorted((folder.path / "statistics").glob("*")):
         (target / "statistics").mkdir(exist_ok=True)
         shutil.copy(path, target / "statistics" / path.name)
+
+
+def _publish_hypotheses(path: Path, target: Path, references: Sequence[str] | None) -> None:
+    """Compress hypotheses; of a line that equals its reference, a sentence of the corpus, only the number is kept."""
+    content = path.read_bytes()
+    facts = read_json(path.with_suffix(".json"))
+    lines = content.decode().split("\n")[:-1]
+    if references is not None:
+        same = [i for i, (line, reference) in enumerate(zip(lines, references, strict=True)) if line and line == reference]
+        facts = {**facts, "as_reference": same, "sha256": hashlib.sha256(content).hexdigest()}
+        for i in same:
+            lines[i] = ""
+    text = "".join(f"{line}\n" for line in lines)
+    (target / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    write_json(target / f"{path.stem}.json", facts)
 
 
 def published_table(folder: Path) -> str:

@@ -28,7 +28,7 @@ from seq2seq.models.transformer import TransformerDecoder
 from seq2seq.statistics.buckets import fixed_buckets, source_words
 from seq2seq.translation import translate
 
-SENTENCES = 200
+SENTENCES = 100
 EDGES = (10, 20, 30, 40, 50)
 """Last length of each bucket but the open last one, in source words."""
 NEAR = 2

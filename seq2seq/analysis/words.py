@@ -21,7 +21,7 @@ from seq2seq.evaluation import TrainedRun
 Weights = NDArray[np.float64]
 
 BATCH_TOKENS = 2048
-SENTENCES = 300
+SENTENCES = 200
 """Sentences that an analysis looks at by default."""
 
 

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ class Decoded:
 
     Attributes:
         lines: one per sentence.
-        sha256: of the file.
+        sha256: of the file, as it was before lines were left out.
+        as_reference: indices of lines that publishing left out, since they are sentences of the corpus.
         truncated: indices cut at the length limit; None where the search did not say.
         facts: what else the search recorded.
     """
@@ -44,6 +45,21 @@ class Decoded:
     sha256: str
     truncated: list[int] | None
     facts: dict[str, Any]
+    as_reference: list[int] = field(default_factory=list)
+
+    def complete_lines(self, references: Sequence[str]) -> list[str]:
+        """Return the lines with those put back that publishing left out because they equal their reference.
+
+        Raises:
+            UserError: the result is not what was published.
+        """
+        if not self.as_reference:
+            return self.lines
+        left_out = set(self.as_reference)
+        lines = [references[i] if i in left_out else line for i, line in enumerate(self.lines)]
+        if hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() != self.sha256:
+            raise UserError("published hypotheses do not fit this corpus: another edition of it, or a damaged file")
+        return lines
 
     @property
     def truncation_flags(self) -> list[bool] | None:
@@ -237,9 +253,12 @@ def _read_decoded(path: Path) -> Decoded:
     expected = facts.get("sentences", len(lines))
     if expected != len(lines):
         raise UserError(f"{path}: {len(lines)} lines, but {beside.name} says {expected} sentences; evaluate the run again")
-    kept = {key: value for key, value in facts.items() if key not in ("truncated", "sentences")}
-    digest = hashlib.sha256(content).hexdigest()
-    return Decoded(lines=lines, sha256=digest, truncated=facts.get("truncated"), facts=kept)
+    kept = {key: value for key, value in facts.items() if key not in ("truncated", "sentences", "as_reference", "sha256")}
+    left_out = facts.get("as_reference") or []
+    if not all(isinstance(i, int) and 0 <= i < len(lines) for i in left_out):
+        raise UserError(f"{beside}: as_reference names lines that are not there; publish the study again")
+    digest = str(facts["sha256"]) if left_out and "sha256" in facts else hashlib.sha256(content).hexdigest()
+    return Decoded(lines=lines, sha256=digest, truncated=facts.get("truncated"), facts=kept, as_reference=left_out)
 
 
 def _missing(system: str, runs: list[Run]) -> list[MissingRun]:

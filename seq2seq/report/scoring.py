@@ -133,7 +133,11 @@ def _statistics(
             "make the corpus available (its card says how) and run the report again"
         )
     counted = sentence_statistics(
-        decoded.lines, texts[1], metrics=settings.metrics, tokenizer=settings.tokenizer, truncated=decoded.truncation_flags
+        decoded.complete_lines(texts[1]),
+        texts[1],
+        metrics=settings.metrics,
+        tokenizer=settings.tokenizer,
+        truncated=decoded.truncation_flags,
     )
     if not recount:
         counted.save(place)
