@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from seq2seq.publish import published_table
 
 ROOT = Path(__file__).resolve().parent.parent
