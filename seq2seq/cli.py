@@ -158,7 +158,7 @@ def explore(
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 130 interrupted."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         status = app(arguments, standalone_mode=False, obj=arguments, prog_name="seq2seq")
         return status if isinstance(status, int) else 0

@@ -1,0 +1,54 @@
+"""A person's mistakes on the command line: one line on stderr, exit status 2, no traceback."""
+
+import io
+
+import pytest
+
+from seq2seq.cli import main
+from tests.tiny import tiny_study, write_study
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "Missing argument 'STUDY'"),
+        (["train", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["train", "{study}", "--foo"], "No such option: --foo"),
+        (["train", "{study}", "--system", "aditive"], "did you mean 'additive'?"),
+        (["train", "{study}", "--set", "training.max_stepz=3"], "did you mean 'max_steps'?"),
+        (["report", "nowhere"], "nowhere: no such folder"),
+        (["translate", "nowhere"], "no run here"),
+        (["describe", "{study}", "--set", "model.attention.score=aditive"], "did you mean 'additive'?"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):
+    study = str(write_study(tmp_path))
+    assert main([argument.replace("{study}", study) for argument in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_no_arguments_show_help(capsys):
+    assert main([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
+def test_from_training_to_report_and_translation(tmp_path, capsys, monkeypatch):
+    study = write_study(tmp_path, tiny_study(training={"max_steps": 4}))
+    runs = tmp_path / "runs"
+    assert main(["train", str(study), "--out", str(runs)]) == 0
+    assert main(["train", str(study), "--out", str(runs)]) == 0
+    assert capsys.readouterr().err.count("is finished; skipped") == 2
+    assert main(["report", str(runs)]) == 0
+    assert "source words" in capsys.readouterr().out
+    assert {"index.html", "report.md", "report.json", "bleu_by_length.png"} <= {p.name for p in (runs / "report").iterdir()}
+    assert main(["report", str(runs), "--verify"]) == 0
+    standard_input = io.TextIOWrapper(io.BytesIO(b"The dog sleeps.\n\nA cat.\n"))
+    monkeypatch.setattr("sys.stdin", standard_input)
+    capsys.readouterr()
+    assert main(["translate", str(runs / "additive" / "seed-1")]) == 0
+    lines = capsys.readouterr().out.split("\n")
+    assert len(lines) == 4
+    assert lines[1] == ""
