@@ -76,6 +76,7 @@ def report(
         bool, typer.Option("--verify", help="Score the stored hypotheses again and fail on any difference.")
     ] = False,
     without_text: Annotated[bool, typer.Option("--without-text", help="Leave corpus sentences out of every file.")] = False,
+    allow_code: AllowCode = False,
 ) -> None:
     """Score, compare and explain a study's runs: writes RUNS/report/."""
     from seq2seq.reporting import report_study, verify_study
@@ -83,7 +84,7 @@ def report(
     if verify:
         verify_study(runs)
     else:
-        report_study(runs, without_text=without_text, arguments=context.obj)
+        report_study(runs, without_text=without_text, allow_code=allow_code, arguments=context.obj)
 
 
 @app.command()

@@ -17,22 +17,23 @@ from seq2seq.report.write import write_report
 from seq2seq.run_folder import RunFolder
 
 
-def report_study(runs: Path, *, without_text: bool, arguments: list[str]) -> None:
+def report_study(runs: Path, *, without_text: bool, allow_code: bool, arguments: list[str]) -> None:
     """Write `<runs>/report/` and print what it says in short.
 
     Args:
         runs: the study's folder.
         without_text: leave corpus sentences out of every file.
+        allow_code: let the runs' configs import classes of their own.
         arguments: the command line, for the record.
 
     Raises:
-        UserError: no finished runs, or a damaged one.
+        UserError: no finished runs, a damaged one, or one that imports a class and is not allowed to.
     """
     folders = finished_runs(runs)
     data = corpus_of(folders)
     if data is not None:
-        _complete(folders, data, prepare_machine("fp32"))
-        analyse_study(runs, say=print)
+        _complete(folders, data, prepare_machine("fp32"), allow_code)
+        analyse_study(runs, allow_code=allow_code, say=print)
     report = write_study_report(runs, data, runs / "report", without_text=without_text, arguments=arguments)
     print(summary_table(report))
     print(f"\nreport: {runs / 'report' / 'index.html'}")
@@ -109,10 +110,10 @@ def _texts(data: PreparedData | None) -> dict[str, Texts | None]:
     }
 
 
-def _complete(folders: list[RunFolder], data: PreparedData, machine: Machine) -> None:
+def _complete(folders: list[RunFolder], data: PreparedData, machine: Machine, allow_code: bool) -> None:
     for folder in folders:
         if not all(folder.hypotheses(name).exists() for name in data.tests):
-            translate_tests(load_run(folder, machine.device), data, machine.device)
+            translate_tests(load_run(folder, machine.device, allow_code=allow_code), data, machine.device)
 
 
 def summary_table(report: Report) -> str:

@@ -52,3 +52,18 @@ def test_from_training_to_report_and_translation(tmp_path, capsys, monkeypatch):
     lines = capsys.readouterr().out.split("\n")
     assert len(lines) == 4
     assert lines[1] == ""
+
+
+def test_a_run_with_a_class_of_its_own_is_reported_only_when_allowed(tmp_path, capsys, monkeypatch):
+    code = "import torch\nfrom seq2seq.attention.scores import Score\n\n\nclass Distance(Score):\n"
+    code += "    formula = source = expects = 'ours'\n\n    def forward(self, query, keys):\n        return -torch.cdist(query, keys)\n"
+    (tmp_path / "own_score_of_a_test.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    study = tiny_study(training={"max_steps": 2})
+    study["systems"] = {"none": {}, "own": {"model": {"attention": {"score": "own_score_of_a_test:Distance"}}}}
+    runs = tmp_path / "runs"
+    assert main(["train", str(write_study(tmp_path, study)), "--out", str(runs)]) == 0
+    capsys.readouterr()
+    assert main(["report", str(runs)]) == 2
+    assert "give --allow-code" in capsys.readouterr().err
+    assert main(["report", str(runs), "--allow-code"]) == 0

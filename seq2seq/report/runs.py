@@ -57,7 +57,7 @@ class Decoded:
             return self.lines
         left_out = set(self.as_reference)
         lines = [references[i] if i in left_out else line for i, line in enumerate(self.lines)]
-        if hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest() != self.sha256:
+        if lines_sha256(lines) != self.sha256:
             raise UserError("published hypotheses do not fit this corpus: another edition of it, or a damaged file")
         return lines
 
@@ -124,6 +124,11 @@ class StudyRuns:
         """Runs that have hypotheses of a split, by system; systems without one are left out."""
         chosen = {system: [run for run in runs if split in run.decoded] for system, runs in self.runs.items()}
         return {system: runs for system, runs in chosen.items() if runs}
+
+
+def lines_sha256(lines: Sequence[str]) -> str:
+    """SHA-256 of lines, each ended by a line feed."""
+    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def read_json(path: Path) -> Any:

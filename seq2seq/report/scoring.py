@@ -13,7 +13,7 @@ import numpy as np
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.errors import UserError
 from seq2seq.metrics import SentenceStatistics, sentence_statistics
-from seq2seq.report.runs import Run, StudyRuns, read_json
+from seq2seq.report.runs import Run, StudyRuns, lines_sha256, read_json
 from seq2seq.run_folder import write_json
 from seq2seq.statistics import SystemScores, source_words
 from seq2seq.statistics.buckets import Lengths
@@ -38,11 +38,6 @@ class ScoredSplit:
     source_sha256: str | None
     reference_sha256: str | None
     texts_available: bool
-
-
-def lines_sha256(lines: Sequence[str]) -> str:
-    """SHA-256 of lines, each ended by a line feed."""
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
 def score_split(
