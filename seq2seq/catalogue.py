@@ -17,8 +17,15 @@ from seq2seq.attention.positions import POSITIONS
 from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
-from seq2seq.config.attention import NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
-from seq2seq.config.transformer import MechanismSettings, PositionSettings
+from seq2seq.config.attention import AttentionSettings, NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
+from seq2seq.config.model import EncoderDecoderSettings, RnnDecoderSettings, RnnEncoderSettings
+from seq2seq.config.transformer import (
+    DecoderOnlySettings,
+    MechanismSettings,
+    PositionSettings,
+    TransformerDecoderSettings,
+    TransformerEncoderSettings,
+)
 
 PLACE = Path("docs") / "attention.md"
 
@@ -50,6 +57,25 @@ FAMILIES: tuple[tuple[str, str, str, Mapping[str, Any], Any], ...] = (
     ),
 )
 
+PLACES: tuple[tuple[str, type[BaseModel], str], ...] = (
+    ("model.attention", AttentionSettings, "heads"),
+    ("model.attention", AttentionSettings, "attention_size"),
+    ("model.attention", AttentionSettings, "dropout"),
+    ("model.decoder", RnnDecoderSettings, "placement"),
+    ("model.decoder", RnnDecoderSettings, "input_feeding"),
+)
+"""Settings of the bridge that are no member of a family."""
+
+ARCHITECTURES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("architecture: encoder_decoder", EncoderDecoderSettings),
+    ("encoder: {kind: rnn}", RnnEncoderSettings),
+    ("encoder: {kind: transformer}", TransformerEncoderSettings),
+    ("decoder: {kind: rnn}", RnnDecoderSettings),
+    ("decoder: {kind: transformer}", TransformerDecoderSettings),
+    ("architecture: decoder_only", DecoderOnlySettings),
+)
+"""What the bridge stands between; any encoder goes with any decoder."""
+
 _INTRODUCTION = """\
 # The attention family
 
@@ -71,7 +97,23 @@ def catalogue() -> str:
     parts = [_INTRODUCTION]
     for title, key, about, members, settings in FAMILIES:
         parts.append(f"## {title}\n\n{about} In a study: `{key}`.\n\n{_table(members, _settings_by_kind(settings))}")
+    parts.append(f"## Heads and placement\n\nHow often is asked, by whom and when, for any score.\n\n{_places()}")
+    parts.append(f"## Architectures\n\nWhat asks and what is asked, under `model`.\n\n{_architectures()}")
     return "\n\n".join(parts) + "\n"
+
+
+def _places() -> str:
+    rows = ["| setting | meaning |", "|---|---|"]
+    for where, settings, name in PLACES:
+        field = settings.model_fields[name]
+        rows.append(f"| `{where}.{name}`{_default(field.get_default())} | {_cell(field.description or '')} |")
+    return "\n".join(rows)
+
+
+def _architectures() -> str:
+    rows = ["| in a study | what it is |", "|---|---|"]
+    rows += [f"| `{name}` | {_cell((settings.__doc__ or '').partition(chr(10) * 2)[0])} |" for name, settings in ARCHITECTURES]
+    return "\n".join(rows)
 
 
 def _table(members: Mapping[str, type[nn.Module]], settings: Mapping[str, type[BaseModel]]) -> str:

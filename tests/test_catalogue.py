@@ -17,13 +17,25 @@ def test_the_committed_page_is_current():
 
 
 def test_every_member_has_a_whole_row():
-    rows = [line for line in catalogue().splitlines() if line.startswith("| `")]
+    families = catalogue().partition("\n## Heads and placement")[0]
+    rows = [line for line in families.splitlines() if line.startswith("| `")]
     tables = (SCORES, FIXED, SCALES, NORMALISERS, WINDOWS, POSITIONS, MECHANISMS)
     assert len(rows) == sum(map(len, tables))
     for row in rows:
         cells = row.replace("\\|", "").strip("|").split("|")
         assert len(cells) == 5
         assert all(cell.strip() for cell in cells[:4])
+
+
+def test_what_is_not_a_family_is_told_too():
+    rest = catalogue().partition("\n## Heads and placement")[2]
+    for name in (
+        "model.attention.heads",
+        "model.decoder.placement",
+        "model.decoder.input_feeding",
+        "architecture: decoder_only",
+    ):
+        assert sum(name in line and len(line) > len(name) + 30 for line in rest.splitlines()) == 1
 
 
 def test_options_say_their_default():

@@ -14,6 +14,8 @@ from seq2seq.tokenizer import EOS, Tokenizer
 
 _SMALL = 1 << 16
 _ROWS = 10_000
+_SLICE = 1 << 20
+"""Tokens counted at a time."""
 
 
 class TokenArrays(NamedTuple):
@@ -106,9 +108,12 @@ class PairTexts:
         return SentencePair(found["source"], found["target"], links)
 
     def sentences(self, side: str) -> Iterator[list[str]]:
-        """Yield the sentences of a side in batches, in order."""
-        for batch in self._open().select([side]).to_batches(max_chunksize=_ROWS):
-            yield batch.column(0).to_pylist()
+        """Yield the sentences of a side in batches, in order; read, not mapped, so that no page stays behind in memory."""
+        import pyarrow as pa
+
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as batches:
+            for batch in batches:
+                yield batch.column(side).to_pylist()
 
     def _open(self) -> Any:
         if self._table is None:
@@ -171,7 +176,10 @@ class EncodedSplit:
 
     def target_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
         """(V,) occurrences of each target token, one end of sentence for each sentence."""
-        counts = np.bincount(self.target_arrays.tokens, minlength=vocabulary_size).astype(np.int64)
+        tokens = self.target_arrays.tokens
+        counts = np.zeros(vocabulary_size, np.int64)
+        for start in range(0, len(tokens), _SLICE):  # bincount makes 8 bytes of each token
+            counts += np.bincount(tokens[start : start + _SLICE], minlength=vocabulary_size)
         counts[EOS] += len(self)
         return counts
 

@@ -6,6 +6,7 @@ from random import Random
 
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.seen import Seen
 from seq2seq.errors import UserError
 from seq2seq.grammar.grammar import Grammar, load_grammar
 from seq2seq.grammar.writing import link
@@ -33,7 +34,7 @@ def generate(settings: GrammarSettings, split: str) -> Iterator[SentencePair]:
     pairs = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
     grammar = load_grammar()
     rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {split}".encode(), digest_size=16).digest(), "big"))
-    seen: set[str] = set()
+    seen = Seen()  # should two hashes agree, another sentence of the same length is drawn: nothing is lost, nothing is said twice
     for _, words in zip(range(pairs), _lengths(settings, rng), strict=False):
         yield _new_pair(grammar, words, split, rng, seen)
 
@@ -43,15 +44,14 @@ def split_of(target: str) -> str:
     return SHARES[hashlib.blake2b(target.encode(), digest_size=1).digest()[0] % len(SHARES)]
 
 
-def _new_pair(grammar: Grammar, words: int, split: str, rng: Random, seen: set[str]) -> SentencePair:
+def _new_pair(grammar: Grammar, words: int, split: str, rng: Random, seen: Seen) -> SentencePair:
     for _ in range(PATIENCE):
         tree = grammar.tree(words, rng)
         target, target_owners = grammar.writer.target(tree)
         if split_of(target) != split:
             continue
         source, source_owners = grammar.writer.source(tree)
-        if source not in seen:
-            seen.add(source)
+        if seen.add(source):
             return SentencePair(source, target, link(source_owners, target_owners))
     raise UserError(
         f"data: the grammar finds no more new {split} sentences of {words} words; raise min_words or ask for fewer pairs"

@@ -40,7 +40,10 @@ class LshAttention(SelfAttention):
 
     formula = "softmax over {s: hash(k_s) = hash(q_p) in some round} of q.k/sqrt(D), hash(x) = argmax([xR; -xR])"
     source = "Kitaev et al. 2020, arXiv:2001.04451, section 2"
-    expects = "close to full attention if the rounds are many; bad where a query needs a key unlike itself"
+    expects = (
+        "close to full attention if the rounds are many; bad where a query needs a key unlike itself (computed here "
+        "exactly, at the cost of full attention)"
+    )
 
     def __init__(
         self, *, hidden_size: int, heads: int, buckets: int, rounds: int, shared: bool, causal: bool, dropout: float = 0.0

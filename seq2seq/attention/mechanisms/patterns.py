@@ -164,7 +164,10 @@ class StridedAttention(FullAttention):
 
     formula = "p sees s if |p - s| <= stride or (p - s) mod stride = 0 (decoder: and s <= p)"
     source = "Child et al. 2019, arXiv:1904.10509, sections 4.3 and 5.1"
-    expects = "every position within two layers of every other; made for data with a period, which text has not"
+    expects = (
+        "every position within two layers of every other; made for data with a period, which text has not (computed here "
+        "under a mask, at the cost of full attention)"
+    )
 
     def __init__(self, *, attention: Attention, relation: Relation, causal: bool, stride: int) -> None:
         super().__init__(attention=attention, relation=relation, causal=causal)

@@ -34,7 +34,10 @@ class ScaledDotScore(DotScore):
 
     formula = "score = q . k / sqrt(d)"
     source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1"
-    expects = "the variance of a score stays near 1 at any width, so that the softmax starts out soft"
+    expects = (
+        "the variance of a score stays near 1 at any width if features have variance 1, so that the softmax starts out soft; "
+        "on raw GRU states, which are far smaller, it starts nearly uniform and takes longer to choose"
+    )
 
     def project_query(self, query: Tensor) -> Tensor:
         return query * (1 / math.sqrt(self.width))  # the query, not the scores: fewer numbers, the same product
