@@ -1,144 +1,138 @@
-"""Measure everything in one sitting, rounds interleaved, and store it: `python -m benchmarks`."""
+"""Measure everything in one sitting, rounds interleaved, and store it after each round: `python -m benchmarks`."""
 
 import argparse
 import json
 import os
 import platform
-import statistics
+import signal
 import subprocess
 import sys
-import time
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stamps import BEGAN
-from benchmarks.systems import training_flops
+from benchmarks.cells import ROOT, Cell, Row, run_cell
+from benchmarks.plan import plan, preparations, with_memory
+from benchmarks.report import report
+from benchmarks.systems import VOCABULARIES
 
-HERE = Path(__file__).parent
-KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_TOP_PAD_": "134217728"}
-"""The allocator setting that this project gives itself, for others: it helps them as well."""
-CEILING = {"fp32": "fp32 oneDNN", "bf16": "bf16"}
+_NAMES = ("kind", "model", "who", "precision", "keeps_memory")
+"""What a stored figure says of its cell; commands have paths of this machine in them."""
 
 
-def main() -> None:
-    """Measure, print, store."""
+def main() -> int:
+    """Measure, print, store; returns 130 when interrupted, with what there is stored."""
+    arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the cell that runs is ended too
+    try:
+        run(arguments)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Find the corpus, make what peers need, then measure."""
+    arguments.corpus = find_corpus(arguments.corpus)
+    with ExitStack() as held:
+        work = arguments.work or Path(held.enter_context(tempfile.TemporaryDirectory(prefix="benchmarks-")))
+        work = work.absolute()
+        cells = plan(arguments, work)
+        if arguments.list:
+            print("\n".join(cell.name for cell in cells))
+            return
+        if arguments.peers:
+            write_pieces(arguments, work)
+            for cell in preparations(cells, arguments, work):
+                _say(cell, run_cell(cell, arguments.threads))
+        ceiling = run_cell(Cell(kind="products", command=("benchmarks.products",)), arguments.threads)
+        measure([Row(cell) for cell in cells], ceiling, arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=12, help="measured steps of a training run")
-    parser.add_argument("--corpus", default="multi30k", help="multi30k, found as any corpus is, or grammar, which is built in")
-    parser.add_argument("--only", choices=["train", "decode"])
-    arguments = parser.parse_args()
-    result = {
-        "machine": describe_machine(arguments.threads),
-        "corpus": arguments.corpus,
-        "products": _products(arguments.threads),
-    }
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for _ in range(arguments.rounds):
-        for name, (command, environment) in cells(arguments).items():
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            runs.setdefault(name, []).append(run_cell(command, environment, arguments.threads))
-    result["cells"] = {name: _middle(figures) for name, figures in runs.items()}
-    text = report(result)
-    print(text)
-    folder = HERE / "results"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{date.today():%Y-%m-%d}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{date.today():%Y-%m-%d}.md").write_text(text + "\n", encoding="utf-8")
-
-
-def cells(arguments: argparse.Namespace) -> dict[str, tuple[list[str], dict[str, str]]]:
-    """What is measured, by name: a command and what it adds to the environment."""
-    found: dict[str, tuple[list[str], dict[str, str]]] = {}
-    shared = ["--corpus", arguments.corpus]
-    for model in ("A1", "A2"):
-        if arguments.only != "decode":
-            run = ["benchmarks.train_cell"]
-            more = [*shared, "--steps", str(arguments.steps)]
-            for precision in ("fp32", "bf16"):
-                found[f"train {model} this project {precision}"] = ([*run, "own", model, precision, *more], {})
-            found[f"train {model} plain torch fp32"] = ([*run, "plain", model, "fp32", *more], {})
-            found[f"train {model} plain torch fp32, keeps memory"] = ([*run, "plain", model, "fp32", *more], KEEPS_MEMORY)
-            found[f"train {model} plain torch bf16, keeps memory"] = ([*run, "plain", model, "bf16", *more], KEEPS_MEMORY)
-        if arguments.only != "train":
-            found[f"decode {model} this project fp32"] = (["benchmarks.decode_cell", model, *shared], {})
-    return found
-
-
-def run_cell(command: list[str], environment: dict[str, str], threads: int) -> dict[str, Any]:
-    """Run a cell's module in a fresh process; its last line is JSON."""
-    settings = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), BEGAN: repr(time.time()), **environment}
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=HERE.parent,
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every cell")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10, help="measured steps of a training run")
+    parser.add_argument(
+        "--corpus", default="multi30k", choices=sorted(VOCABULARIES), help="the embedded one where it is not found"
     )
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return figures | {"load": os.getloadavg()[0]}
+    parser.add_argument("--only", default="", metavar="REGEX", help="cells whose name it is found in, such as 'decode A2'")
+    parser.add_argument("--list", action="store_true", help="print the names of the cells and measure nothing")
+    parser.add_argument("--peers", type=Path, metavar="DIR", help="folder with an environment for each other program (README)")
+    parser.add_argument("--scaling", action="store_true", help="also 10 k to 1 M pairs, and attention memory by length")
+    parser.add_argument("--limit", type=float, default=240, help="seconds after which a cell has failed")
+    parser.add_argument("--work", type=Path, metavar="DIR", help="scratch that is kept; default a temporary folder")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", metavar="DIR", help="where tables go")
+    return parser
 
 
-def _products(threads: int) -> dict[str, float]:
-    import torch
+def find_corpus(name: str) -> str:
+    """Fill the cache; returns the embedded corpus, and says so, where the one asked for cannot be had."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.corpus", name], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if not done.returncode:
+        return name
+    why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if name == "grammar" or done.returncode != 2:
+        raise SystemExit(f"corpus {name} cannot be prepared: {why}")
+    print(f"corpus grammar in place of {name}, so figures differ from published ones: {why}", file=sys.stderr)
+    return find_corpus("grammar")
 
-    from benchmarks.products import measure_products
 
-    torch.set_num_threads(threads)
-    return measure_products()
+def write_pieces(arguments: argparse.Namespace, work: Path) -> None:
+    """Write the training sentences as pieces, for peers."""
+    command = [sys.executable, "-m", "benchmarks.corpus", arguments.corpus, str(work / "pieces")]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
-def _middle(runs: list[dict[str, Any]]) -> dict[str, float]:
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+def measure(rows: list[Row], ceiling: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Run every cell once a round; after the first, the best peers are joined by themselves with another allocator."""
+    for number in range(arguments.rounds):
+        for row in rows:
+            row.runs.append(run_cell(row.cell, arguments.threads))
+            _say(row.cell, row.runs[-1])
+        if number == 0:
+            extra = [Row(cell) for cell in with_memory(rows)]
+            for row in extra:
+                row.runs.append(run_cell(row.cell, arguments.threads))
+                _say(row.cell, row.runs[-1])
+            rows += extra
+        store(rows, ceiling, arguments)
+    print((arguments.out / f"{date.today():%Y-%m-%d}.md").read_text(encoding="utf-8"))
+
+
+def store(rows: Sequence[Row], ceiling: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Write figures and tables; a later call of the same day replaces them."""
+    machine = describe_machine(arguments.threads) | {"corpus": arguments.corpus}
+    text = report(machine, ceiling, rows, VOCABULARIES[arguments.corpus])
+    found = [{**{name: getattr(row.cell, name) for name in _NAMES}, "runs": row.runs} for row in rows]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    place = arguments.out / f"{date.today():%Y-%m-%d}"
+    result = {"machine": machine, "products": ceiling, "cells": found}
+    place.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    place.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
+
+
+def _say(cell: Cell, figures: dict[str, Any]) -> None:
+    rate = figures.get("tokens_per_second") or figures.get("sentences_per_second")
+    found = figures.get("failed") or (f"{rate:,.0f}/s" if rate else "done")
+    print(f"{cell.name}: {found}", file=sys.stderr, flush=True)
 
 
 def describe_machine(threads: int) -> dict[str, Any]:
     """What the figures were measured on."""
-    import torch
-
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     processor = names[0] if names else platform.processor()
-    return {"processor": processor, "cores": os.cpu_count(), "threads": threads, "torch": torch.__version__}
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text(encoding="utf-8").splitlines() if Path(path).exists() else []
-
-
-def report(result: dict[str, Any]) -> str:
-    """The tables, as Markdown."""
-    machine, products, found = result["machine"], result["products"], result["cells"]
-    ceiling = ", ".join(f"{name} {rate:.0f}" for name, rate in products.items())
-    head = (
-        f"{machine['processor']}, {machine['threads']} threads, torch {machine['torch']}; products of 1024, GFLOP/s: {ceiling}."
-    )
-    lines = [head, ""]
-    if any(name.startswith("train") for name in found):
-        lines += [
-            "| training | target tokens/s | ratio | of the product | first step, s | peak memory, MiB | load |",
-            "|" + "---|" * 7,
-        ]
-    for name, row in found.items():
-        kind, model, who = name.split(" ", 2)
-        if kind == "train":
-            flops = training_flops(model, row["source_length"], row["target_length"]) / row["target_length"]
-            share = row["tokens_per_second"] * flops / 1e9 / products[CEILING["bf16" if "bf16" in who else "fp32"]]
-            ratio = row["tokens_per_second"] / found[f"train {model} plain torch fp32"]["tokens_per_second"]
-            cells_ = [f"{row['tokens_per_second']:,.0f}", f"{ratio:.2f}", f"{share:.0%}", f"{row['first_step_seconds']:.1f}"]
-            lines.append(f"| {model} {who} | {' | '.join(cells_)} | {row['memory_mib']:.0f} | {row['load']:.1f} |")
-    if any(name.startswith("decode") for name in found):
-        lines += ["", "| beam 5, 64 sentences a batch, 16 pieces | sentences/s | peak memory, MiB | load |", "|" + "---|" * 4]
-    for name, row in found.items():
-        kind, _, who = name.partition(" ")
-        if kind == "decode":
-            lines.append(f"| {who} | {row['sentences_per_second']:.0f} | {row['memory_mib']:.0f} | {row['load']:.1f} |")
-    return "\n".join(lines)
+    return {"processor": processor, "cores": os.cpu_count(), "threads": threads, "torch": version("torch")}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

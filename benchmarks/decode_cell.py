@@ -6,20 +6,19 @@ model happens to say.
 
 import argparse
 import json
-import resource
 import sys
 import time
 
 import numpy as np
 import torch
 
-from benchmarks.systems import MODELS, TOKENIZER, VOCABULARY, data_settings
+from benchmarks.corpus import prepared
+from benchmarks.memory import peak_memory
+from benchmarks.systems import MODELS
 from seq2seq import search as searching
 from seq2seq.batching import collate
-from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.training import SearchSettings
-from seq2seq.corpus.prepare import prepare
 from seq2seq.machine import prepare_machine
 from seq2seq.models.build import build_model
 from seq2seq.models.layout import decoding_layout
@@ -37,14 +36,11 @@ def main() -> None:
     arguments = parser.parse_args()
     prepare_machine("fp32")
     torch.manual_seed(1)
-    data = prepare(
-        DataSettings.model_validate(data_settings(arguments.corpus)),
-        TokenizerSettings.model_validate(TOKENIZER),
-        report=lambda _: None,
-    )
+    data = prepared(arguments.corpus)
     split = next(iter(data.tests.values()))
     settings = EncoderDecoderSettings.model_validate({**MODELS[arguments.model], "tie": "none"})  # a bias of its own for EOS
-    model = build_model(settings, source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY).eval()
+    pieces = data.target_tokenizer.vocabulary_size
+    model = build_model(settings, source_vocabulary=data.source_tokenizer.vocabulary_size, target_vocabulary=pieces).eval()
     with torch.no_grad():
         model.output.bias[EOS] = -1e4
     searching.length_limits = lambda mask, _: torch.full((len(mask),), LENGTH - 1)  # type: ignore[assignment]
@@ -57,8 +53,8 @@ def main() -> None:
             with decoding_layout(model):
                 searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=arguments.beam))
         rates.append(sum(len(batch.source) for batch in chosen) / (time.perf_counter() - began))
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sys.stdout.write(json.dumps({"sentences_per_second": max(rates[1:]), "memory_mib": memory}) + "\n")
+    figures = {"sentences_per_second": max(rates[1:]), "pieces_per_sentence": LENGTH, "memory_mib": peak_memory()}
+    sys.stdout.write("\n" + json.dumps(figures) + "\n")
 
 
 if __name__ == "__main__":

@@ -7,33 +7,33 @@ all positions, padding ignored; torch's own defaults for memory and products, un
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.systems import EMBEDDING, FEEDFORWARD, HIDDEN, LAYERS, TOKENIZER, VOCABULARY, data_settings
+from benchmarks.corpus import prepared
+from benchmarks.systems import BATCH_TOKENS, DROPOUT, EMBEDDING, FEEDFORWARD, HIDDEN, LAYERS, VOCABULARIES
 
 if TYPE_CHECKING:
     from benchmarks.stamps import Stamps
-
-DROPOUT = 0.1
 
 
 class PlainRnn(nn.Module):
     """A1."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: int) -> None:
         super().__init__()
-        self.source, self.target = (nn.Embedding(VOCABULARY, EMBEDDING, padding_idx=0) for _ in range(2))
+        self.source, self.target = (nn.Embedding(vocabulary, EMBEDDING, padding_idx=0) for _ in range(2))
         self.encoder = nn.GRU(EMBEDDING, HIDDEN // 2, batch_first=True, bidirectional=True)
         self.first = nn.Linear(HIDDEN, HIDDEN)
         self.key, self.query = nn.Linear(HIDDEN, HIDDEN, bias=False), nn.Linear(HIDDEN, HIDDEN, bias=False)
         self.energy = nn.Linear(HIDDEN, 1, bias=False)
         self.cell = nn.GRUCell(EMBEDDING + HIDDEN, HIDDEN)
         self.readout = nn.Linear(2 * HIDDEN, HIDDEN, bias=False)
-        self.output = nn.Linear(HIDDEN, VOCABULARY)
+        self.output = nn.Linear(HIDDEN, vocabulary)
         self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor) -> Tensor:
@@ -58,13 +58,15 @@ class PlainRnn(nn.Module):
 class PlainTransformer(nn.Module):
     """A2."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(VOCABULARY, HIDDEN, padding_idx=0)
+        self.embedding = nn.Embedding(vocabulary, HIDDEN, padding_idx=0)
         nn.init.normal_(self.embedding.weight, std=HIDDEN**-0.5)
-        self.output = nn.Linear(HIDDEN, VOCABULARY)
+        self.output = nn.Linear(HIDDEN, vocabulary)
         self.output.weight = self.embedding.weight
-        self.stack = nn.Transformer(HIDDEN, 4, LAYERS, LAYERS, FEEDFORWARD, DROPOUT, batch_first=True, norm_first=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "enable_nested_tensor")  # that it is of no use here
+            self.stack = nn.Transformer(HIDDEN, 4, LAYERS, LAYERS, FEEDFORWARD, DROPOUT, batch_first=True, norm_first=True)
         self.dropout = nn.Dropout(DROPOUT)
 
     def embed(self, tokens: Tensor) -> Tensor:
@@ -92,18 +94,12 @@ class PlainTransformer(nn.Module):
 def train_plain(model_name: str, precision: str, corpus: str, stamps: Stamps) -> None:
     """Train until `stamps` ends the process."""
     from seq2seq.batching import Batches
-    from seq2seq.config.data import DataSettings, TokenizerSettings
-    from seq2seq.corpus.prepare import prepare
 
-    data = prepare(
-        DataSettings.model_validate(data_settings(corpus)),
-        TokenizerSettings.model_validate(TOKENIZER),
-        report=lambda _: None,
-    )
+    data = prepared(corpus)
     torch.manual_seed(1)
-    model = {"A1": PlainRnn, "A2": PlainTransformer}[model_name]().train()
+    model = {"A1": PlainRnn, "A2": PlainTransformer}[model_name](VOCABULARIES[corpus]).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.98))
-    batches, epoch = Batches(data.train, batch_tokens=4096, seed=1), 0
+    batches, epoch = Batches(data.train, batch_tokens=BATCH_TOKENS, seed=1), 0
     while True:
         for batch in batches.epoch(epoch):
             stamps.saw(batch.source_mask, batch.target_mask)
@@ -111,7 +107,7 @@ def train_plain(model_name: str, precision: str, corpus: str, stamps: Stamps) ->
                 logits = model(batch.source, batch.source_mask, batch.inputs).flatten(0, 1)
                 loss = functional.cross_entropy(logits, batch.targets.flatten(), ignore_index=0, label_smoothing=0.1)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
         epoch += 1

@@ -1,5 +1,10 @@
-"""The ceiling: what the machine's own matrix product reaches, in the three ways that torch can compute it on a CPU."""
+"""The ceiling: what the machine's own matrix product reaches, in the three ways that torch can compute it on a CPU.
 
+`python -m benchmarks.products` prints one line of JSON.
+"""
+
+import json
+import sys
 import time
 
 import torch
@@ -26,3 +31,7 @@ def _rate(left: torch.Tensor, right: torch.Tensor, seconds: float) -> float:
         left @ right
         count += 1
     return 2 * left.shape[0] ** 3 * count / (time.perf_counter() - began) / 1e9
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure_products()) + "\n")

@@ -8,10 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch import nn
+
+from seq2seq.errors import UserError
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _LARGEST_ERROR = 5e-6
 """Largest accepted relative error of an fp32 product of 512 terms; IEEE single precision itself gives about 5e-7."""
+
+_PRODUCTS = "64"
+"""Compiled products that oneDNN keeps; an update of a small Transformer has a few dozen shapes, several times each."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ def prepare_machine(precision: str = "auto", *, deterministic: bool = False, dev
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
+    keep_few_products()
     keeps = chosen.type == "cpu" and keep_memory()
     onednn = chosen.type == "cpu" and use_onednn_products()
     native = computes_bf16(chosen)
@@ -75,6 +82,15 @@ def keep_memory() -> bool:
     wanted = {_M_MMAP_MAX: 0, _M_TRIM_THRESHOLD: -1, _M_TOP_PAD: 128 * 1024 * 1024}
     accepted = [library.mallopt(option, value) for option, value in wanted.items()]
     return all(status == 1 for status in accepted)
+
+
+def keep_few_products() -> None:
+    """Let oneDNN keep fewer of the programs that it compiles, one for each shape of a product; read at its first product.
+
+    By default it keeps 1,024, and batches of all lengths bring new shapes for a long time: most of the memory that a long run
+    gained came from there. Whoever has set the variable keeps their choice.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRODUCTS)
 
 
 def use_onednn_products() -> bool:
@@ -107,3 +123,32 @@ def computes_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def compile_forward(model: nn.Module, wanted: str, device: torch.device, backend: str = "inductor") -> bool:
+    """Let torch.compile take over a model's teacher-forced forward, in place; names of weights stay as they are.
+
+    One graph serves batches of all shapes. Validation, search and anything that calls the parts of a model is not touched.
+    "auto" leaves recurrent models alone: a loop over positions would be compiled anew for each length.
+
+    Args:
+        model: called as a whole in training.
+        wanted: "auto", "never" or "always".
+        device: where it is.
+        backend: torch.compile's.
+
+    Returns:
+        Whether it will be compiled, at the first call.
+
+    Raises:
+        UserError: "always" on a CPU, where the operations written by hand for it would be lost.
+    """
+    if device.type == "cpu":
+        if wanted == "always":
+            raise UserError("training.compile: always needs an accelerator, and this run is on a cpu; write auto or never")
+        return False
+    is_recurrent = any(isinstance(part, nn.RNNBase) for part in model.modules())
+    if wanted == "never" or (wanted == "auto" and is_recurrent):
+        return False
+    model.compile(dynamic=True, backend=backend)
+    return True

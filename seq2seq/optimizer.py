@@ -1,5 +1,7 @@
 """Adam, and its state as flat tensors that safetensors can hold."""
 
+import inspect
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -11,9 +13,28 @@ _STATE = {"step", "exp_avg", "exp_avg_sq"}
 """What Adam keeps of each parameter."""
 
 
+_HIDDEN = ("add_param_group", "zero_grad")
+"""Methods that torch hides from its compiler with a decorator."""
+
+
 def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:
     """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
-    return torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam
+    return without_compiler(torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam)
+
+
+@lru_cache
+def without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return the same optimiser, whose first step does not import torch's compiler, as long as torch itself takes to import.
+
+    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called.
+    This class has the undecorated methods; `step` is without gradients, as it is under its decorator.
+
+    Args:
+        kind: an optimiser of torch that is not used inside a compiled function.
+    """
+    body = {name: inspect.unwrap(getattr(kind, name)) for name in _HIDDEN}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), body | {"step": step})
 
 
 def optimizer_options(settings: TrainingSettings) -> dict[str, Any]:

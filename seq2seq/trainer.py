@@ -18,7 +18,7 @@ from seq2seq.corpus.prepare import PreparedData
 from seq2seq.devices import Processes
 from seq2seq.errors import UserError
 from seq2seq.journal import Journal
-from seq2seq.machine import Machine
+from seq2seq.machine import Machine, compile_forward
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.models.output import start_at_frequencies
@@ -118,7 +118,9 @@ class Trainer:
             target_vocabulary=self.data.target_tokenizer.vocabulary_size,
         )
         start_at_frequencies(model.output, self.data.train.target_counts(self.data.target_tokenizer.vocabulary_size))
-        return model.to(self.machine.device)
+        model = model.to(self.machine.device)
+        compile_forward(model, self.training.compile, self.machine.device)
+        return model
 
     def train(self) -> Position:
         """Train to the end, from wherever the folder stands.

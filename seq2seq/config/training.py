@@ -98,7 +98,7 @@ class TrainingSettings(Settings):
     deterministic: bool = False
     """Ask an accelerator for deterministic kernels (a CPU always is)."""
     compile: Literal["auto", "never", "always"] = "auto"
-    """torch.compile the model; auto compiles on an accelerator only."""
+    """torch.compile the forward pass of training, on an accelerator only; auto leaves recurrent models alone."""
 
     @model_validator(mode="after")
     def _decay_needs_adamw(self) -> "TrainingSettings":

@@ -1,0 +1,136 @@
+"""Loss curves of the plain path, the fast path and the fast path in bf16, on the same batches: `python -m benchmarks.curves`.
+
+The plain path is the formulas as they stand (`plain_path.py`), in fp32. Same seed, same batches, same dropout masks.
+"""
+
+import argparse
+import csv
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from datetime import date
+from io import StringIO
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.__main__ import find_corpus
+from benchmarks.cells import ROOT
+from benchmarks.plain_path import plain_path, same_masks
+from benchmarks.systems import VOCABULARIES, study
+from seq2seq.batching import Batch
+from seq2seq.config.study import RunSettings
+from seq2seq.corpus.prepare import prepare
+from seq2seq.machine import prepare_machine
+from seq2seq.progress import Progress
+from seq2seq.run_folder import RunFolder
+from seq2seq.trainer import Trainer
+
+PATHS = ("fp32 plain", "fp32 fast", "bf16 fast")
+WINDOW = 20
+"""Updates over which losses are averaged before they are compared."""
+
+
+def main() -> int:
+    """Train, store CSV and picture, print differences."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.curves", description=__doc__)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--models", nargs="+", default=["A1", "A2"], choices=["A1", "A2"])
+    parser.add_argument("--corpus", default="multi30k", choices=sorted(VOCABULARIES))
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", metavar="DIR")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    corpus = find_corpus(arguments.corpus)
+    for model in arguments.models:
+        place = arguments.out / f"curves-{model}-{date.today():%Y-%m-%d}"
+        curves: dict[str, list[float]] = {}
+        for path in PATHS:
+            precision = path.partition(" ")[0]
+            base = study(model, corpus=corpus, precision=precision, steps=arguments.steps)["base"]
+            curves[path] = losses(base, path, arguments.steps)
+            place.with_suffix(".csv").write_text(table(curves), encoding="utf-8")
+            print(f"{model} {path}: {np.mean(curves[path][-WINDOW:]):.4f} nats a token at the end", file=sys.stderr, flush=True)
+        draw(curves, model, place.with_suffix(".png"))
+        print("\n".join(differences(curves, model)))
+    return 0
+
+
+def losses(base: dict[str, Any], path: str, steps: int) -> list[float]:
+    """Train for `steps` updates; returns the loss of each, nats per target token, without smoothing."""
+    names = ("data", "tokenizer", "model", "training")
+    settings = RunSettings.model_validate({name: base[name] for name in names})
+    data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    machine = prepare_machine(settings.training.precision, device="cpu")
+    with ExitStack() as held:
+        held.enter_context(plain_path() if path == "fp32 plain" else same_masks())
+        folder = RunFolder(Path(held.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))))
+        progress = Progress(total=steps, label="", stream=StringIO())
+        trainer = Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
+        found = []
+        for step, batch in zip(range(1, steps + 1), _batches(trainer), strict=False):
+            update = trainer.update(step, [batch], stop=False, seconds=lambda: 0.0)
+            found.append(update.nats / update.tokens)
+        return found
+
+
+def _batches(trainer: Trainer) -> Iterator[Batch]:
+    for epoch in count():
+        yield from trainer.batches.epoch(epoch)
+
+
+def smoothed(curve: Sequence[float]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Means over windows of `WINDOW` updates."""
+    window = min(WINDOW, len(curve))
+    return np.convolve(curve, np.full(window, 1 / window), mode="valid")
+
+
+def differences(curves: dict[str, list[float]], model: str) -> list[str]:
+    """The largest and the mean difference of smoothed curves from the plain path's, a line each."""
+    plain = smoothed(curves[PATHS[0]])
+    lines = []
+    for path in PATHS[1:]:
+        apart = np.abs(smoothed(curves[path]) - plain)
+        ahead = float(np.mean(smoothed(curves[path]) - plain))
+        lines.append(
+            f"{model} {path} against {PATHS[0]}, smoothed over {WINDOW} updates: largest difference {apart.max():.4f}, "
+            f"mean difference {apart.mean():.4f} (signed {ahead:+.4f}) nats a token"
+        )
+    return lines
+
+
+def table(curves: dict[str, list[float]]) -> str:
+    """CSV: an update a line."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["step", *curves])
+    for step, row in enumerate(zip(*curves.values(), strict=True), start=1):
+        writer.writerow([step, *(f"{loss:.6f}" for loss in row)])
+    return text.getvalue()
+
+
+def draw(curves: dict[str, list[float]], model: str, place: Path) -> None:
+    """Curves above, differences from the plain path below."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    plain = smoothed(curves[PATHS[0]])
+    steps = np.arange(len(plain)) + len(curves[PATHS[0]]) - len(plain) + 1
+    for path, style in zip(PATHS, ("-", "--", ":"), strict=True):
+        above.plot(steps, smoothed(curves[path]), style, label=path)
+        if path != PATHS[0]:
+            below.plot(steps, smoothed(curves[path]) - plain, style, label=path, color=above.lines[-1].get_color())
+    above.set_ylabel("training loss, nats a target token")
+    above.set_title(f"{model}: same batches, same dropout masks; means of {WINDOW} updates")
+    above.legend()
+    below.axhline(0, color="black", linewidth=0.5)
+    below.set_ylabel("minus fp32 plain")
+    below.set_xlabel("update")
+    figure.savefig(place, dpi=120)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
