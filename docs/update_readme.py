@@ -5,15 +5,16 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from seq2seq.publish import published_table
+from seq2seq.report.published import TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(<!-- table:(?P<study>[\w-]+):begin -->\n).*?(<!-- table:(?P=study):end -->)", re.DOTALL)
+MARK = r"(?P<table>\w+):(?P<study>[\w-]+)"
+BLOCK = re.compile(rf"(<!-- {MARK}:begin -->\n).*?(<!-- (?P=table):(?P=study):end -->)", re.DOTALL)
 
 
 def filled(text: str) -> str:
     """Return a page with every table block made again from its study's published report."""
-    return BLOCK.sub(lambda m: f"{m[1]}{published_table(ROOT / 'results' / m['study'])}\n{m[3]}", text)
+    return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m['table']](ROOT / 'results' / m['study'])}\n{m[4]}", text)
 
 
 def main() -> None:

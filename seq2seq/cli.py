@@ -94,10 +94,11 @@ def publish(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
 ) -> None:
     """Copy a study's results without weights and without corpus sentences, with its report."""
-    from seq2seq.publish import publish_study, published_table
+    from seq2seq.publish import publish_study
+    from seq2seq.report.published import length_table
 
     publish_study(runs, target, arguments=context.obj)
-    print(published_table(target))
+    print(length_table(target))
 
 
 @app.command()
@@ -137,12 +138,13 @@ def tune(
 
 @app.command()
 def probe(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A folder of runs trained on a synthetic probe.")],
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")],
+    allow_code: AllowCode = False,
 ) -> None:
-    """Print exact match by source length of runs trained on a probe; see configs/probes.yaml."""
-    from seq2seq.analysis.probe import probe_study
+    """Print exact match by source length of runs trained on a synthetic probe, of others BLEU on short pairs joined."""
+    from seq2seq.analysis.probe_study import probe_study
 
-    print(probe_study(runs))
+    print(probe_study(runs, allow_code=allow_code))
 
 
 @app.command()

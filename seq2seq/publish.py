@@ -6,13 +6,15 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from seq2seq.config.probe import is_probe
 from seq2seq.errors import UserError
 from seq2seq.evaluation import read_settings
+from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import read_json
 from seq2seq.reporting import corpus_of, finished_runs, write_study_report
 from seq2seq.run_folder import RunFolder, write_json
 
-_OF_A_STUDY = ("study.yaml", "alignment.json", "interventions.json", "costs.json", "beam_sweep.json")
+_OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
 _OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 
 
@@ -20,8 +22,8 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     """Copy a study's results to a folder that can be put under version control, and write its report there.
 
     Kept: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time), sentence counts, analyses, the
-    report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus is ours, so its
-    sentences may be shown; those of any other corpus are left out of every file.
+    report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus and the probes are ours, so
+    their sentences may be shown; those of any other corpus are left out of every file.
 
     Args:
         runs: the study's folder.
@@ -34,7 +36,8 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     folders = finished_runs(runs)
     if target.exists() and any(target.iterdir()) and not (target / "study.yaml").exists():
         raise UserError(f"{target}: not empty and not a published study; give another folder")
-    embedded = read_settings(folders[0]).data.corpus == "grammar"
+    corpus = read_settings(folders[0]).data.corpus
+    embedded = corpus == "grammar" or is_probe(corpus)
     data = corpus_of(folders)
     if data is None and not embedded:
         raise UserError(f"{runs}: the corpus is needed to leave its sentences out; set $SEQ2SEQ_DATA and run this again")
@@ -77,20 +80,3 @@ def _publish_hypotheses(path: Path, target: Path, references: Sequence[str] | No
     text = "".join(f"{line}\n" for line in lines)
     (target / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     write_json(target / f"{path.stem}.json", facts)
-
-
-def published_table(folder: Path) -> str:
-    """Return a published study's BLEU by source length as a Markdown table, with n, seeds and intervals."""
-    report = read_json(folder / "report" / "report.json")
-    systems = report["systems"]
-    buckets = next(iter(systems.values()))["buckets"]
-    names = [f"{b['min']}-{b['max']}" if b["max"] is not None else f"{b['min']}+" for b in buckets]
-    lines = [
-        "| system | BLEU | " + " | ".join(names) + " | parameters | seeds |",
-        "|---|---:|" + "---:|" * len(names) + "---:|---:|",
-        "| *sentences* | | " + " | ".join(str(b["n"]) for b in buckets) + " | | |",
-    ]
-    for name, system in systems.items():
-        cells = " | ".join(f"{b['bleu']:.1f}" for b in system["buckets"])
-        lines.append(f"| {name} | {system['bleu']:.1f} | {cells} | {system['parameters']:,} | {len(system['seeds'])} |")
-    return "\n".join(lines)

@@ -7,8 +7,7 @@ from seq2seq.corpus.prepare import PreparedData, prepare
 from seq2seq.data_files import data_path
 from seq2seq.environment import portable_command
 from seq2seq.errors import RunError, UserError
-from seq2seq.evaluation import find_runs, load_run, read_settings, translate_tests
-from seq2seq.machine import Machine, prepare_machine
+from seq2seq.evaluation import find_runs, read_settings
 from seq2seq.report.build import build_report
 from seq2seq.report.model import Report
 from seq2seq.report.scoring import Texts
@@ -32,7 +31,6 @@ def report_study(runs: Path, *, without_text: bool, allow_code: bool, arguments:
     folders = finished_runs(runs)
     data = corpus_of(folders)
     if data is not None:
-        _complete(folders, data, prepare_machine("fp32"), allow_code)
         analyse_study(runs, allow_code=allow_code, say=print)
     report = write_study_report(runs, data, runs / "report", without_text=without_text, arguments=arguments)
     print(summary_table(report))
@@ -61,7 +59,8 @@ def verify_study(runs: Path) -> None:
     print(result.basis)
     if result.differences:
         listed = "; ".join(result.differences[:5])
-        raise RunError(f"{runs}: {len(result.differences)} numbers of the report differ: {listed}")
+        again = "; if runs were tuned or trained since, make the report again"
+        raise RunError(f"{runs}: {len(result.differences)} numbers of the report differ: {listed}{again}")
     print("the report stands: every number is the same again")
 
 
@@ -108,12 +107,6 @@ def _texts(data: PreparedData | None) -> dict[str, Texts | None]:
         name: ([split.source(i) for i in range(len(split))], [split.target(i) for i in range(len(split))])
         for name, split in data.tests.items()
     }
-
-
-def _complete(folders: list[RunFolder], data: PreparedData, machine: Machine, allow_code: bool) -> None:
-    for folder in folders:
-        if not all(folder.hypotheses(name).exists() for name in data.tests):
-            translate_tests(load_run(folder, machine.device, allow_code=allow_code), data, machine.device)
 
 
 def summary_table(report: Report) -> str:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import NormalDist, fmean
 from typing import Any
 
 import numpy as np
 
+from seq2seq.analysis.probe import length_ranges
 from seq2seq.analysis.store import read_analysis
 from seq2seq.analysis.sweep import choose, mean_points
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.evaluation import find_runs
+from seq2seq.metrics import METRICS, length_ratio
 from seq2seq.run_folder import RunFolder, write_json
 from seq2seq.statistics.bootstrap import Part, estimate, resampled_counts
 
@@ -148,9 +150,80 @@ def _beam_sweep(known: Known) -> dict[str, Any]:
     return {"split": next(iter(known.values()))[0]["split"], "systems": systems}
 
 
+def _probe(known: Known) -> dict[str, Any]:
+    first = next(iter(known.values()))[0]
+    lengths = np.array(first["lengths"])
+    systems = {}
+    for system, some in known.items():
+        right = np.array([[int(each) for each in run["right"]] for run in some], dtype=np.float64)  # (K, n)
+        ranges = [(low, high, (lengths >= low) & (lengths <= high)) for low, high in _ranges(first)]
+        systems[system] = {
+            **{name: _mean_known([run[name] for run in some]) for name in ("exact", "within", "beyond")},
+            "by_length": [
+                {"min": low, "max": high, "n": int(inside.sum()), **_share(right[:, inside])}
+                for low, high, inside in ranges
+                if inside.any()
+            ],
+            "by_position": [
+                {**place, "right": fmean(run["by_position"][index]["right"] for run in some)}
+                for index, place in enumerate(some[0]["by_position"])
+            ],
+        }
+    return {"task": first["task"], "trained": first["trained"], "n": len(lengths), "systems": systems}
+
+
+def _ranges(probe: Mapping[str, Any]) -> list[tuple[int, int]]:
+    return length_ranges(probe["trained"], max(probe["lengths"]))
+
+
+def _share(right: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Share of right answers (K, n) with its interval: over seeds and answers, and never narrower than Wilson's for n answers.
+
+    Resampling answers that are all right, or all wrong, shows no variance; Wilson 1927 (JASA 22, 209-212) knows better.
+    """
+    share, n, normal = float(right.mean()), right.shape[1], NormalDist().inv_cdf(0.975)
+    centre = (share + normal**2 / (2 * n)) / (1 + normal**2 / n)
+    reach = normal / (1 + normal**2 / n) * float(np.sqrt(share * (1 - share) / n + normal**2 / (4 * n**2)))
+    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    if len(right) > 1:
+        generator = np.random.default_rng(1)
+        drawn = np.concatenate(list(resampled_counts(generator, n, _RESAMPLES)))
+        part = Part(right.mean(axis=1), drawn @ right.T / n)
+        found = estimate([part], sentences=n, confidence=0.95, generator=generator, bounds=(0, 1))
+        low, high = min(low, low if found.low is None else found.low), max(high, high if found.high is None else found.high)
+    return {"exact": share, "low": low, "high": high}
+
+
+def _concatenation(known: Known) -> dict[str, Any]:
+    first = next(iter(known.values()))[0]
+    systems = {
+        system: [_joined([run["points"][place] for run in some]) for place in range(len(first["points"]))]
+        for system, some in known.items()
+    }
+    return {"split": first["split"], "pairs": first["pairs"], "longest": first["longest"], "systems": systems}
+
+
+def _joined(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """BLEU of one number of joined pairs over resampled seeds and joined sentences."""
+    first = points[0]
+    common = {name: first[name] for name in ("joined", "n", "words")}
+    if any(point["counts"] is None for point in points):
+        return {**common, "bleu": None}
+    counts = np.array([point["counts"] for point in points])  # (K, n, 10)
+    generator = np.random.default_rng(1)
+    drawn = np.concatenate(list(resampled_counts(generator, counts.shape[1], _RESAMPLES)))  # (R, n)
+    score = METRICS["bleu"].score
+    part = Part(score(counts.sum(axis=1)), np.stack([score(drawn @ run) for run in counts], axis=1))
+    found = estimate([part], sentences=counts.shape[1], confidence=0.95, generator=generator, bounds=(0, 100))
+    ratio = float(length_ratio(counts.sum(axis=1)).mean())
+    return {**common, "bleu": found.value, "length_ratio": ratio, "low": found.low, "high": found.high}
+
+
 GATHERERS: dict[str, Callable[[Known], dict[str, Any]]] = {
     "alignment": _alignment,
     "interventions": _interventions,
     "costs": _costs,
     "beam_sweep": _beam_sweep,
+    "probe": _probe,
+    "concatenation": _concatenation,
 }

@@ -1,8 +1,7 @@
-"""How well a run solves a synthetic probe: exact match by source length, and word by word by position."""
+"""How well a run solves a probe: exact match by source length and, word by word, by position."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from seq2seq.analysis.store import analysis_path
@@ -10,7 +9,7 @@ from seq2seq.config.probe import PROBE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.probes import ProbeCorpus
 from seq2seq.errors import UserError
-from seq2seq.evaluation import find_runs, read_settings
+from seq2seq.evaluation import read_settings
 from seq2seq.run_folder import RunFolder, write_json
 
 SPLIT = "test"
@@ -28,7 +27,7 @@ def match_exactly(sources: Sequence[str], references: Sequence[str], hypotheses:
     Returns:
         exact: share of answers that are right in every word, 0 to 1; within, beyond: the same up to L source words and above,
         None where there are none; by_length: the same for each number of source words; by_position: of the answers that should
-        have a word at a position, counted from 0, the share that has the right one there.
+        have a word at a position, counted from 0, the share that has the right one there; lengths, right: of every question.
     """
     right = [hypothesis.split() == reference.split() for hypothesis, reference in zip(hypotheses, references, strict=True)]
     lengths = [len(source.split()) for source in sources]
@@ -49,6 +48,8 @@ def match_exactly(sources: Sequence[str], references: Sequence[str], hypotheses:
         "by_position": [
             {"position": position, "n": len(words), "right": _share(words)} for position, words in sorted(by_position.items())
         ],
+        "lengths": lengths,
+        "right": "".join("01"[each] for each in right),
     }
 
 
@@ -73,8 +74,16 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     assert settings.data.probe is not None
     sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
     result = match_exactly(sources, references, hypotheses, settings.data.probe.max_length)
-    write_json(analysis_path(folder, "probe"), result)
-    return result
+    question = {"task": settings.data.corpus.removeprefix(PROBE), "probe": settings.data.probe.model_dump(mode="json")}
+    content = {"question": question, "task": question["task"], **result}
+    write_json(analysis_path(folder, "probe"), content)
+    return content
+
+
+def length_ranges(trained: int, longest: int) -> list[tuple[int, int]]:
+    """(shortest, longest) question of each row of a table: halves of what was trained on, then each further L words."""
+    edges = sorted({min(edge, longest) for edge in (trained // 2 or 1, trained, 2 * trained, 3 * trained, longest)})
+    return [(low + 1, high) for low, high in pairwise((0, *edges))]
 
 
 def _corpus(settings: RunSettings, folder: RunFolder) -> ProbeCorpus:
@@ -84,34 +93,3 @@ def _corpus(settings: RunSettings, folder: RunFolder) -> ProbeCorpus:
     if data.concatenate > 1:
         raise UserError(f"{folder.config}: data.concatenate joins test pairs, which are then no question of a probe")
     return ProbeCorpus(data.corpus.removeprefix(PROBE), data.probe)
-
-
-def probe_study(path: Path) -> str:
-    """Score every finished run under a folder; returns a table of exact match in percent, by source length.
-
-    Raises:
-        UserError: as `probe_run`, or no finished run.
-    """
-    rows = []
-    for folder in find_runs(path):
-        if not folder.is_finished():
-            continue
-        found = probe_run(folder)
-        trained = found["trained"]
-        longest = max(row["length"] for row in found["by_length"])
-        edges = sorted({min(edge, longest) for edge in (trained // 2 or 1, trained, 2 * trained, 3 * trained, longest)})
-        cells = [_between(found["by_length"], low, high) for low, high in pairwise((0, *edges))]
-        heads = [f"{low + 1}-{high} words" for low, high in pairwise((0, *edges))]
-        rows.append((f"{folder.system} seed {folder.seed}", heads, cells))
-    if not rows:
-        raise UserError(f"{path}: no finished run; train the study first")
-    width = max(len(name) for name, _, _ in rows)
-    lines = [" " * width + "".join(f"{head:>14}" for head in rows[0][1])]
-    lines += [f"{name:<{width}}" + "".join(f"{cell:>14}" for cell in cells) for name, _, cells in rows]
-    return "exact match, % of answers\n" + "\n".join(lines)
-
-
-def _between(by_length: Sequence[dict[str, Any]], low: int, high: int) -> str:
-    inside = [row for row in by_length if low < row["length"] <= high]
-    count = sum(row["n"] for row in inside)
-    return f"{100 * sum(row['n'] * row['exact'] for row in inside) / count:.1f}" if count else "-"

@@ -11,11 +11,13 @@ from seq2seq.analysis.alignment import align_run
 from seq2seq.analysis.collect import collect_analyses
 from seq2seq.analysis.costs import measure_costs
 from seq2seq.analysis.interventions import intervene
+from seq2seq.analysis.probe import probe_run
 from seq2seq.analysis.sweep import choose, mean_points, tune_run
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.prepare import PreparedData, prepare
-from seq2seq.evaluation import TrainedRun, find_runs, load_run, translate_tests
+from seq2seq.evaluation import TrainedRun, find_runs, load_run, translate_tests, write_attention
 from seq2seq.machine import prepare_machine
+from seq2seq.report.runs import read_json
 
 
 def loaded_runs(folder: Path, *, allow_code: bool = False) -> Iterator[tuple[TrainedRun, PreparedData, torch.device]]:
@@ -37,7 +39,7 @@ def loaded_runs(folder: Path, *, allow_code: bool = False) -> Iterator[tuple[Tra
 
 
 def analyse_study(folder: Path, *, allow_code: bool = False, say: Callable[[str], None]) -> list[str]:
-    """Make the alignment, intervention and cost analyses of every finished run, and gather them beside the runs.
+    """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
     What is there already is kept. Takes seconds a run on small models.
 
@@ -51,6 +53,9 @@ def analyse_study(folder: Path, *, allow_code: bool = False, say: Callable[[str]
     """
     for run, data, device in loaded_runs(folder, allow_code=allow_code):
         say(f"[{run.folder.system} seed {run.folder.seed}] alignment, interventions, costs")
+        translate_tests(run, data, device)
+        if run.settings.data.probe is not None:
+            probe_run(run.folder)
         align_run(run, data, device)
         intervene(run, data, device)
         measure_costs(run, data, device)
@@ -79,13 +84,18 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False, s
 
 
 def translate_again(run: TrainedRun, data: PreparedData, search: SearchSettings, device: torch.device) -> None:
-    """Translate the test splits with another search, in place of the hypotheses that are there.
+    """Translate the test splits with another search, in place of the hypotheses that are there, and redraw their attention.
 
-    The record beside them says how they were searched; the run's config keeps what it was trained with.
+    The record beside them says how they were searched; the run's config keeps what it was trained with. A report that was
+    made before no longer stands: `report --verify` says so until the report is made again.
     """
+    changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
     for name in data.tests:
         path = run.folder.hypotheses(name)
         for old in (path.with_suffix(".json"), path):
             old.unlink(missing_ok=True)
-    changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
     translate_tests(changed, data, device)
+    for name, split in data.tests.items():
+        drawn = run.folder.path / "attention" / f"{name}.json"
+        if drawn.exists():
+            write_attention(changed, name, split, [record["index"] for record in read_json(drawn)], device)

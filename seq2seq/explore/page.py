@@ -61,7 +61,7 @@ function show(answer) {
   if (answer.error !== undefined) { section.append(make("p", answer.error)); return section; }
   section.append(make("p", answer.text));
   const cut = answer.truncated ? "; cut at the length limit" : "";
-  const blind = answer.weights ? "" : "; attends to no token";
+  const blind = answer.weights ? "" : "; fixed vector: no weights";
   const notes = make("p", `log-probability over length penalty ${answer.score}${cut}${blind}`);
   notes.className = "note";
   section.append(notes);

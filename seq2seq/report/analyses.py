@@ -138,6 +138,94 @@ class BeamSweep(Analysis):
     """By system."""
 
 
+class ProbeBucket(Analysis):
+    """Answers to questions of some lengths."""
+
+    min: int
+    """Shortest question in words."""
+    max: int
+    """Longest question in words."""
+    n: int
+    """Questions."""
+    exact: float
+    """Answers that are right in every word, 0 to 1; mean over seeds."""
+    low: float
+    """Lower end of its interval."""
+    high: float
+    """Upper end of its interval."""
+
+
+class ProbePosition(Analysis):
+    """One place in the answers."""
+
+    position: int
+    """Place, from 0."""
+    n: int
+    """Answers that should have a word there."""
+    right: float
+    """Share of them that have the right one, 0 to 1; mean over seeds."""
+
+
+class ProbeScores(Analysis):
+    """How well a system solves the probe; shares from 0 to 1, means over seeds."""
+
+    exact: float
+    """Answers that are right in every word."""
+    within: float | None
+    """The same for questions no longer than those of training."""
+    beyond: float | None
+    """The same for longer questions."""
+    by_length: list[ProbeBucket]
+    """The same by words of the question."""
+    by_position: list[ProbePosition]
+    """Right words by place in the answer."""
+
+
+class ProbeReport(Analysis):
+    """A synthetic probe: a rule that was trained on short questions and asked of longer ones."""
+
+    task: str
+    """copy, reverse, sort, recall, first or last."""
+    trained: int
+    """Words of the longest question of training."""
+    n: int
+    """Questions."""
+    systems: dict[str, ProbeScores]
+    """By system."""
+
+
+class ConcatenationPoint(Analysis):
+    """BLEU where a number of pairs were joined into one."""
+
+    joined: int
+    """Pairs joined."""
+    n: int
+    """Joined sentences; together they are the same pairs at every number."""
+    words: float
+    """Mean length of the joined source in words."""
+    bleu: float | None
+    """BLEU against the joined references, mean over seeds; null where the system refuses such long sentences."""
+    length_ratio: float | None = None
+    """Hypothesis tokens / reference tokens: far below 1 where a system stops after the first of the joined sentences."""
+    low: float | None = None
+    """Lower end of its interval."""
+    high: float | None = None
+    """Upper end of its interval."""
+
+
+class ConcatenationReport(Analysis):
+    """The concatenation probe: length grows while the sentences stay the same."""
+
+    split: str
+    """Where the pairs are from."""
+    pairs: int
+    """Pairs, each used once at every number."""
+    longest: int
+    """Words of the longest source among them."""
+    systems: dict[str, list[ConcatenationPoint]]
+    """By system."""
+
+
 class Analyses(BaseModel):
     """All optional analyses of a study."""
 
@@ -145,6 +233,8 @@ class Analyses(BaseModel):
     interventions: InterventionReport | None = None
     costs: dict[str, SystemCosts] | None = None
     beam_sweep: BeamSweep | None = None
+    probe: ProbeReport | None = None
+    concatenation: ConcatenationReport | None = None
 
 
 def read_analyses(folder: Path) -> Analyses:

@@ -13,12 +13,13 @@ from seq2seq.report.budgets import compare_budgets
 from seq2seq.report.cells import bucket_scores, comparison, scores, system_report
 from seq2seq.report.curves import learning_curve
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
-from seq2seq.report.headline import headline, reading_notes
-from seq2seq.report.model import Claim, MissingRun, Report, Scores, ShapeCheck, SplitSummary, SystemReport
+from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
+from seq2seq.report.model import Claim, MissingRun, Ranked, Report, Scores, ShapeCheck, SplitSummary, SystemReport
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
 from seq2seq.statistics import Comparison as Statistics
 from seq2seq.statistics import Evidence, compare_evidence
+from seq2seq.statistics.ranking import rank_systems
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def build_report(
     systems = _systems(evidence, found, name, runs, study.study.evaluation)
     report = _assemble(study, name, scored, found, systems, analyses)
     report.other_splits = _other_splits(study, name, texts or {}, recount)
+    report.ranking = [Ranked(**vars(rank)) for rank in rank_systems(evidence)] if len(systems) > 1 else []
+    report.bottleneck_caution = bottleneck_caution(report)
     report.claims = _claims(evidence)
     report.shape_checks = _shape_checks(papers, evidence)
     report.report_command = command

@@ -31,6 +31,12 @@ class AttentionMap(BaseModel):
     weights: list[list[float]]
     forced: Forced | None = None
 
+    @property
+    def attends(self) -> bool:
+        """False for a fixed context vector, whose weights are all zero: it attends to no token."""
+        rows = [*self.weights, *(self.forced.weights if self.forced else ())]
+        return not rows or any(weight > 0 for row in rows for weight in row)
+
     def without_text(self) -> "AttentionMap":
         """The same with positions in place of the corpus's pieces."""
         forced = self.forced and Forced(reference=_positions(self.forced.reference), weights=self.forced.weights)

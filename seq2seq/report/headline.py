@@ -1,6 +1,10 @@
 """The report in words, computed from its numbers."""
 
-from seq2seq.report.model import Bucket, Report, Scores
+from statistics import median
+
+from seq2seq.report.crowd import is_crowd, named
+from seq2seq.report.model import Bucket, Report, Scores, SystemReport
+from seq2seq.statistics.bottleneck import FLOOR, at_floor
 
 
 def lengths_in_words(minimum: int | None, maximum: int | None) -> str:
@@ -20,6 +24,8 @@ def with_interval(scores: Scores, digits: int = 1) -> str:
 
 def headline(report: Report) -> str:
     """What long and short sentences score, per system, and whether the gap to the baseline grows; nobody is called best."""
+    if report.probe is not None:
+        return _probe(report) + _seeds(report)
     if report.baseline is None or len(report.systems) < 2:
         scores = ", ".join(f"`{name}` {with_interval(system)}" for name, system in report.systems.items())
         return f"On {report.n:,} sentences of {report.split}: {scores} BLEU.{_seeds(report)}"
@@ -30,6 +36,24 @@ def headline(report: Report) -> str:
     if short is not None:
         parts.append(f"{_at(short)} {_line(report, short)}.")
     return " ".join(parts) + _growth(report) + _seeds(report)
+
+
+def _probe(report: Report) -> str:
+    """How many answers are right in every word, on questions as long as those of training and on longer ones."""
+    assert report.probe is not None
+    trained = report.probe.trained
+    within, beyond = (
+        ", ".join(
+            f"`{name}` {100 * share:.1f} %"
+            for name, scores in report.probe.systems.items()
+            if (share := getattr(scores, part)) is not None
+        )
+        for part in ("within", "beyond")
+    )
+    text = (
+        f"Answers to probe {report.probe.task} that are right in every word, up to the {trained} words of training: {within}."
+    )
+    return f"{text} On longer questions: {beyond}." if beyond else text
 
 
 def _at(bucket: Bucket) -> str:
@@ -49,27 +73,42 @@ def _ends(report: Report) -> tuple[Bucket | None, Bucket | None]:
 
 def _line(report: Report, bucket: Bucket | None) -> str:
     """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket, the baseline first."""
+    if is_crowd(report):
+        return _crowd_line(report, bucket)
     order = [str(report.baseline), *(name for name in report.systems if name != report.baseline)]
-    shown = []
-    for name in order:
-        system = report.systems[name]
-        scores: Scores = (
-            system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
-        )
-        shown.append(f"`{name}` {'scores ' if name == report.baseline else ''}{with_interval(scores)}")
+    scores = {name: with_interval(_scores(report.systems[name], bucket)) for name in order}
+    shown = [f"`{name}` {'scores ' if name == report.baseline else ''}{text}" for name, text in scores.items()]
     return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
+
+
+def _scores(system: SystemReport, bucket: Bucket | None) -> Scores:
+    return system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
+
+
+def _crowd_line(report: Report, bucket: Bucket | None) -> str:
+    """The baseline, then the ends and the middle of all others: more numbers are no sentence."""
+    found = {name: _scores(system, bucket) for name, system in report.systems.items()}
+    others = sorted((name for name in found if name != report.baseline), key=lambda name: -found[name].bleu)
+    middle = median(found[name].bleu for name in others)
+    ends = [f"`{name}` {with_interval(found[name])}" for name in (others[0], others[-1])]
+    start = f"`{report.baseline}` scores {with_interval(found[str(report.baseline)])} BLEU"
+    return f"{start}, the {len(others)} other systems from {ends[0]} down to {ends[1]}, half of them {middle:.1f} or more"
 
 
 def _growth(report: Report) -> str:
     """How many systems pull away from the baseline as sentences grow longer."""
+    if report.bottleneck_caution:
+        return f" {report.bottleneck_caution}"
     slopes = {name: system.bottleneck_index for name, system in report.systems.items() if system.bottleneck_index is not None}
     growing = [name for name, slope in slopes.items() if slope.low is not None and slope.low > 0]
     if not slopes:
         return ""
     if not growing:
         return f" For no system is the gap to `{report.baseline}` shown to grow with sentence length."
-    values = ", ".join(f"`{name}` {slopes[name].slope:+.1f}" for name in growing)
     metric = {"chrf": "chrF", "bleu": "sentence BLEU"}[str(report.evaluation.get("bottleneck_score", "chrf"))]
+    if is_crowd(report):
+        return f" The gap to `{report.baseline}` grows with sentence length for {len(growing)} of {len(slopes)} systems."
+    values = ", ".join(f"`{name}` {slopes[name].slope:+.1f}" for name in growing)
     return f" The gap to `{report.baseline}` grows with every ten source words ({metric} points): {values}."
 
 
@@ -77,8 +116,22 @@ def _seeds(report: Report) -> str:
     single = [name for name, system in report.systems.items() if system.single_seed]
     if not single:
         return ""
-    who = "every system" if len(single) == len(report.systems) else ", ".join(f"`{name}`" for name in single)
+    who = "every system" if len(single) == len(report.systems) else named([f"`{name}`" for name in single], len(report.systems))
     return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed."
+
+
+def bottleneck_caution(report: Report) -> str:
+    """Say when the baseline is so low at most lengths that the gap to it cannot grow by its falling; empty otherwise."""
+    if report.baseline is None or len(report.systems) < 2:
+        return ""
+    scores = [bucket.bleu for bucket in report.systems[report.baseline].buckets]
+    if not at_floor(scores):
+        return ""
+    low = sum(score < FLOOR for score in scores)
+    return (
+        f"`{report.baseline}` scores below {FLOOR:g} BLEU in {low} of {len(scores)} length buckets, so it has nothing left to "
+        "lose with length and the bottleneck index says little here."
+    )
 
 
 def reading_notes(report: Report) -> list[str]:
@@ -88,7 +141,9 @@ def reading_notes(report: Report) -> list[str]:
         notes.append(report.fairness.sentence)
     rising = [name for name, system in report.systems.items() if system.learning_still_rising]
     if rising:
-        notes.append(f"Still learning when training ended, so longer training would raise the score: {', '.join(rising)}.")
+        who = named(rising, len(report.systems))
+        notes.append(f"Still learning when training ended, so longer training would raise the score: {who}.")
+    notes += _search_notes(report)
     unfinished = [
         f"{name} seed {run.seed} ({run.status})"
         for name, system in report.systems.items()
@@ -102,9 +157,34 @@ def reading_notes(report: Report) -> list[str]:
     ]
     small = [b for b in next(iter(report.systems.values())).buckets if b.underpowered]
     if small:
-        named = ", ".join(f"{lengths_in_words(b.min, b.max)} (n={b.n})" for b in small)
+        which = ", ".join(f"{lengths_in_words(b.min, b.max)} (n={b.n})" for b in small)
         minimum = report.evaluation.get("minimum_bucket")
-        notes.append(f"Underpowered, fewer than {minimum} sentences, so without a verdict: {named}.")
+        notes.append(f"Underpowered, fewer than {minimum} sentences, so without a verdict: {which}.")
     if not report.texts_available:
         notes.append("The corpus was not at hand: scores come from sentence statistics kept beside the runs.")
+    return notes
+
+
+def _search_notes(report: Report) -> list[str]:
+    """Whether the scores were decoded with what tuning chose."""
+    if report.beam_sweep is None:
+        return []
+    applied: list[str] = []
+    other: list[str] = []
+    for name, points in report.beam_sweep.systems.items():
+        chosen = next((point for point in points if point.chosen), None)
+        if chosen is None or name not in report.systems:
+            continue
+        searched = [run.decoding.get("search") or {} for run in report.systems[name].runs]
+        same = all((s.get("beam"), s.get("length_penalty")) == (chosen.beam, chosen.length_penalty) for s in searched)
+        text = f"{name} beam {chosen.beam}, length penalty {chosen.length_penalty:g}"
+        (applied if same else other).append(text)
+    total, split = len(report.systems), report.beam_sweep.split
+    notes = []
+    if applied:
+        notes.append(f"Search chosen on {split} for each system, and used for these scores: {named(applied, total)}.")
+    if other:
+        notes.append(
+            f"Search chosen on {split}, but these scores were decoded otherwise (tune --apply): {named(other, total)}."
+        )
     return notes

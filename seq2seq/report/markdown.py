@@ -1,9 +1,10 @@
 """The report as Markdown: what fits into a README, an issue or a terminal."""
 
-from collections.abc import Iterable, Sequence
-
+from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import lengths_in_words, with_interval
+from seq2seq.report.markdown_analyses import analyses
+from seq2seq.report.markup import cell, code, interval, number, p_value, table
 from seq2seq.report.model import Bucket, Report, SystemReport
 
 SAMPLES = 5
@@ -13,48 +14,17 @@ def markdown(report: Report, exhibits: Exhibits) -> str:
     """The whole report; samples only where the exhibits hold sentences."""
     sections = [
         _opening(report),
+        _ranking(report),
         _systems(report),
         _by_length(report),
         _pictures(report, exhibits),
         _differences(report),
-        _analyses(report),
+        analyses(report),
         _judgements(report),
-        _samples(exhibits),
+        _samples(report, exhibits),
         _provenance(report),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def cell(text: object) -> str:
-    """Text that cannot break out of a table's cell or start markup."""
-    plain = " ".join(str(text).split())
-    for char in "\\`*_[]<>|#~$":
-        plain = plain.replace(char, {"<": "&lt;", ">": "&gt;"}.get(char, f"\\{char}"))
-    return plain.replace("&", "&amp;").replace("&amp;lt;", "&lt;").replace("&amp;gt;", "&gt;")
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table whose cells are Markdown already."""
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def code(text: str) -> str:
-    """Text as a fenced block that it cannot end."""
-    fence = "`" * max(3, 1 + max((len(run) for run in text.replace("`", " ` ").split() if set(run) == {"`"}), default=0))
-    while fence in text:
-        fence += "`"
-    return f"{fence}text\n{text}\n{fence}"
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    """A number, or a dash where there is none."""
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def p_value(value: float | None) -> str:
-    """A p as it may be quoted."""
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _opening(report: Report) -> str:
@@ -68,6 +38,25 @@ def _opening(report: Report) -> str:
 
 def _seeds(system: SystemReport) -> str:
     return "n=1" if system.single_seed else f"{len(system.seeds)}"
+
+
+def _ranking(report: Report) -> str:
+    """Places with their intervals, for studies of so many systems that a reader would otherwise sort the table by hand."""
+    if not is_crowd(report):
+        return ""
+    level = float(report.evaluation.get("confidence", 0.95))
+    heads = ["system", "rank", f"rank [{level:.0%}]", f"BLEU [{level:.0%}]", "− baseline", "p (Holm)", "verdict", "parameters"]
+    rows = []
+    for place in report.ranking:
+        system = report.systems[place.system]
+        found = system.comparison
+        difference = f"{found.difference:+.1f} {interval(found.low, found.high)}" if found else "baseline"
+        judged = [p_value(found.p_holm), found.verdict] if found else ["–", "–"]
+        ranks = [str(place.rank), f"{place.low}–{place.high}"]
+        scores = [with_interval(system), difference, *judged, number(system.parameters, 0)]
+        rows.append([cell(place.system), *ranks, *scores])
+    note = "Ranks whose intervals overlap are not told apart by these sentences and seeds."
+    return f"## Ranking\n\n{cell(report.fairness.sentence)} {note}\n\n{table(heads, rows)}"
 
 
 def _systems(report: Report) -> str:
@@ -103,12 +92,8 @@ def _systems(report: Report) -> str:
             ]
         )
     note = "Bottleneck index: growth of the gap to the baseline, in points of sentence score per ten source words."
+    note += f" {cell(report.bottleneck_caution)}" if report.bottleneck_caution else ""
     return "## Systems\n\n" + table(heads, rows) + (f"\n\n{note}" if report.baseline else "")
-
-
-def interval(low: float | None, high: float | None, digits: int = 1) -> str:
-    """`[1.0, 2.0]`, or nothing."""
-    return "" if low is None or high is None else f"[{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def _by_length(report: Report) -> str:
@@ -128,6 +113,12 @@ def _bucket_cell(bucket: Bucket) -> str:
 
 def _pictures(report: Report, exhibits: Exhibits) -> str:
     pictures = ["![BLEU against source length](bleu_by_length.png)"]
+    if is_crowd(report):
+        pictures.append("![BLEU of every system with its interval](ranking.png)")
+    if report.probe is not None:
+        pictures.append("![Exact match on the probe](probe.png)")
+    if report.concatenation is not None:
+        pictures.append("![BLEU of joined pairs](concatenation.png)")
     if any(curve.validation for curves in report.learning_curves.values() for curve in curves):
         pictures.append("![Learning curves](learning_curves.png)")
     if exhibits.attention:
@@ -138,43 +129,18 @@ def _pictures(report: Report, exhibits: Exhibits) -> str:
 def _differences(report: Report) -> str:
     if not report.config_differences:
         return ""
+    if is_crowd(report):
+        lists = {
+            name: ", ".join(f"{path}: {cell(value)}" for path, value in changes.items())
+            for name, changes in changes_from_baseline(report).items()
+        }
+        rows = [[cell(name), text or "–"] for name, text in lists.items()]
+        return f"## What differs from {cell(report.baseline or 'the first system')}\n\n" + table(["system", "settings"], rows)
     names = list(report.systems)
     rows = [
         [f"`{path}`", *(cell(values.get(name, "–")) for name in names)] for path, values in report.config_differences.items()
     ]
     return "## What differs between the systems\n\n" + table(["setting", *map(cell, names)], rows)
-
-
-def _analyses(report: Report) -> str:
-    parts = []
-    if report.alignment is not None:
-        scored = {**report.alignment.systems, **{f"{name} (baseline)": s for name, s in report.alignment.baselines.items()}}
-        rows = [[cell(n), *(f"{v:.3f}" for v in (s.aer, s.precision, s.recall, s.soft_mass))] for n, s in scored.items()]
-        parts.append("## Alignment against gold links\n\n" + table(["system", "AER", "precision", "recall", "soft mass"], rows))
-        parts.append(cell(report.alignment.conventions))
-    if report.interventions is not None:
-        rows = [
-            [
-                cell(name),
-                cell(kind),
-                number(found.bleu),
-                *(number(v, 2) for v in (found.entropy, found.eos_mass, found.coverage)),
-            ]
-            for name, kinds in report.interventions.systems.items()
-            for kind, found in kinds.items()
-        ]
-        heads = ["system", "weights", "BLEU", "entropy (bits)", "EOS mass", "coverage"]
-        parts.append("## Interventions on the weights, without retraining\n\n" + table(heads, rows))
-    if report.costs:
-        rows = [
-            [
-                cell(n),
-                *(number(v, d) for v, d in ((c.training_tokens_per_second, 0), (c.ms_per_sentence, 1), (c.flops_per_token, 0))),
-            ]
-            for n, c in report.costs.items()
-        ]
-        parts.append("## Cost\n\n" + table(["system", "training tokens/s", "ms per sentence", "FLOPs per token"], rows))
-    return "\n\n".join(part for part in parts if part)
 
 
 def _judgements(report: Report) -> str:
@@ -197,8 +163,8 @@ def _judgements(report: Report) -> str:
     return "\n\n".join(parts)
 
 
-def _samples(exhibits: Exhibits) -> str:
-    """A few sentences spread over the lengths, the first seed of every system."""
+def _samples(report: Report, exhibits: Exhibits) -> str:
+    """A few sentences spread over the lengths, the first seed of every system that is in focus."""
     if exhibits.sources is None or exhibits.references is None:
         return ""
     order = sorted(range(len(exhibits.lengths)), key=lambda index: exhibits.lengths[index])
@@ -207,7 +173,7 @@ def _samples(exhibits: Exhibits) -> str:
     parts = []
     for index in chosen:
         rows = [["source", exhibits.sources[index]], ["reference", exhibits.references[index]]]
-        rows += [[name, next(iter(by_seed.values()))[index]] for name, by_seed in exhibits.hypotheses.items()]
+        rows += [[name, next(iter(exhibits.hypotheses[name].values()))[index]] for name in in_focus(report)]
         shown = table(["", "text"], [[cell(name), cell(text) or "*(empty)*"] for name, text in rows]).replace("---:", "---")
         parts.append(f"Sentence {index + 1}, {exhibits.lengths[index]} source words\n\n{shown}")
     return "## Samples\n\n" + "\n\n".join(parts)

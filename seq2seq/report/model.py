@@ -8,7 +8,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seq2seq.report.analyses import AlignmentReport, BeamSweep, InterventionReport, SystemCosts
+from seq2seq.report.analyses import (
+    AlignmentReport,
+    BeamSweep,
+    ConcatenationReport,
+    InterventionReport,
+    ProbeReport,
+    SystemCosts,
+)
 
 Verdict = Literal["better", "worse", "undecided", "underpowered"]
 
@@ -248,6 +255,19 @@ class SplitSummary(Part):
     """Scores by system."""
 
 
+class Ranked(Part):
+    """A place in the order of BLEU on the whole split; it says nothing about systems with unequal budgets."""
+
+    system: str
+    """The system."""
+    rank: int
+    """1 for the highest score; equal scores share a place."""
+    low: int
+    """Lower end of the rank's interval, over resampled seeds and sentences."""
+    high: int
+    """Upper end of the rank's interval."""
+
+
 class Claim(Part):
     """A textbook claim and what these runs say about it."""
 
@@ -325,6 +345,10 @@ class Report(Part):
     """By name, in the study's order."""
     comparisons: list[Comparison]
     """System minus baseline, overall and by bucket."""
+    ranking: list[Ranked] = Field(default_factory=list)
+    """Systems in the order of their BLEU; read it with `fairness`."""
+    bottleneck_caution: str = ""
+    """What weakens the bottleneck indices of this study; empty if nothing does."""
     other_splits: dict[str, SplitSummary] = Field(default_factory=dict)
     """Scores on the study's other splits."""
     learning_curves: dict[str, list[LearningCurve]]
@@ -351,6 +375,10 @@ class Report(Part):
     """Speed and memory by system."""
     beam_sweep: BeamSweep | None = None
     """Score by beam and length penalty."""
+    probe: ProbeReport | None = None
+    """Exact match on a synthetic probe."""
+    concatenation: ConcatenationReport | None = None
+    """BLEU on short pairs joined to long ones."""
     claims: list[Claim] | None = None
     """Textbook claims and what these runs say about them."""
     shape_checks: list[ShapeCheck] | None = None

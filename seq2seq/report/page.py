@@ -19,9 +19,10 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words, with_interval
-from seq2seq.report.markdown import p_value
+from seq2seq.report.markup import p_value
 from seq2seq.report.model import Report
 from seq2seq.report.palette import looks
 from seq2seq.report.settings import flatten
@@ -29,7 +30,7 @@ from seq2seq.report.settings import flatten
 SIZE_LIMIT = 6_000_000
 """Bytes that a page may have; sentences are left out, and it is said how many, before it grows over this."""
 
-SCRIPTS = ("core.js", "chart.js", "figures.js", "table.js", "translations.js", "attention.js", "start.js")
+SCRIPTS = ("core.js", "chart.js", "figures.js", "probes.js", "table.js", "translations.js", "attention.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,19 @@ def page(report: Report, exhibits: Exhibits) -> str:
     }
     environment.globals["lengths"] = lengths_in_words
     script = "\n".join(_asset(name) for name in SCRIPTS)
-    shown = looks(list(report.systems), report.baseline)
-    data = {"report": report.model_dump(mode="json"), "markers": [look.marker for look in shown.values()]}
+    focus = in_focus(report)
+    shown = looks(list(report.systems), report.baseline, focus)
+    data = {
+        "report": report.model_dump(mode="json"),
+        "markers": [look.marker for look in shown.values()],
+        "focus": focus,
+    }
     fixed = safe_json(data)
     packed = pack(exhibits, SIZE_LIMIT - len(fixed.encode()) - len(script.encode()) - 200_000)
     return environment.get_template("index.html.jinja").render(
         report=report,
+        crowd=is_crowd(report),
+        from_baseline=changes_from_baseline(report),
         looks=list(shown.values()),
         order={name: index for index, name in enumerate(report.systems)},
         style=Markup(_asset("page.css")),

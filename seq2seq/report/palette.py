@@ -36,8 +36,8 @@ LOOKS = (
 )
 
 
-def looks(systems: Sequence[str], baseline: str | None) -> dict[str, Look]:
-    """A look for every system; from the ninth system besides the baseline on they repeat."""
-    others = [name for name in systems if name != baseline]
+def looks(systems: Sequence[str], baseline: str | None, first: Sequence[str] = ()) -> dict[str, Look]:
+    """A look for every system, different ones for those that come first; after eight besides the baseline they repeat."""
+    others = [name for name in dict.fromkeys([*first, *systems]) if name != baseline]
     chosen = {name: LOOKS[index % len(LOOKS)] for index, name in enumerate(others)}
     return {name: BASELINE if name == baseline else chosen[name] for name in systems}

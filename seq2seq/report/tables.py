@@ -22,7 +22,10 @@ def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]
         "systems": _systems(report),
         "buckets": _buckets(report),
         "comparisons": [comparison.model_dump() for comparison in report.comparisons],
+        "ranking": [place.model_dump() for place in report.ranking],
         "learning_curves": _curves(report),
+        "probe": _probe(report),
+        "concatenation": _concatenation(report),
         "sentences": _sentences(exhibits),
     }
     paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
@@ -87,6 +90,25 @@ def _curves(report: Report) -> list[dict[str, Any]]:
         for curve in curves
         for point in curve.validation
     ]
+
+
+def _probe(report: Report) -> list[dict[str, Any]]:
+    """Exact match by length, then right words by position, one row each."""
+    if report.probe is None:
+        return []
+    names = ("system", "by", "min", "max", "n", "share", "low", "high")
+    rows: list[tuple[Any, ...]] = []
+    for name, scores in report.probe.systems.items():
+        rows += [(name, "length", r.min, r.max, r.n, r.exact, r.low, r.high) for r in scores.by_length]
+        rows += [(name, "position", p.position, p.position, p.n, p.right, None, None) for p in scores.by_position]
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _concatenation(report: Report) -> list[dict[str, Any]]:
+    if report.concatenation is None:
+        return []
+    systems = report.concatenation.systems
+    return [{"system": name, **point.model_dump()} for name, points in systems.items() for point in points]
 
 
 def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:

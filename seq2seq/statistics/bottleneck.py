@@ -14,7 +14,13 @@ against the claim.
 Limits: a straight line through what may saturate: the index depends on the lengths in the test set, and is to be compared
 between systems on one test set only. Length is not controlled for difficulty (long sentences differ in kind, too). Sentence
 scores weigh every sentence the same, corpus scores by its length. A gap at all lengths is invisible here by design.
+
+Floor: where the baseline scores less than `FLOOR` BLEU in more than half of the buckets it has nothing left to lose, so that
+a gap cannot grow by its falling: the index then follows the system's own curve and is no evidence about a bottleneck.
+`at_floor` says so, and the report says it beside the numbers.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +28,13 @@ from numpy.typing import NDArray
 from seq2seq.metrics.scores import Counts, Scores
 
 WORDS = 10.0
+FLOOR = 5.0
+"""BLEU below which a translation shares little more than frequent words with its reference."""
+
+
+def at_floor(baseline: Sequence[float]) -> bool:
+    """Whether a baseline's BLEU, by length bucket, leaves the index without a meaning: below `FLOOR` in more than half."""
+    return 2 * sum(score < FLOOR for score in baseline) > len(baseline)
 
 
 def slope_counts(lengths: NDArray[np.int64], scores: Scores) -> Counts:

@@ -215,7 +215,8 @@ def _notes(evidence: Evidence, baseline: str | None) -> tuple[str, ...]:
     notes = []
     single = [name for name, system in evidence.systems.items() if len(system.seeds) == 1]
     if single:
-        notes.append(f"n=1 seed: {', '.join(single)}. Their intervals cover the choice of test sentences, not of the seed.")
+        who = "every system" if len(single) == len(evidence.systems) else ", ".join(single)
+        notes.append(f"n=1 seed: {who}. Intervals cover the choice of test sentences, not of the seed.")
     if baseline is None:
         notes.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
     empty = int((evidence.source_words == 0).sum())

@@ -9,7 +9,7 @@ from seq2seq.analysis.runs import analyse_study, loaded_runs
 from seq2seq.analysis.sweep import tune_run
 from seq2seq.checkpoint import Checkpoint, save_checkpoint, trainable_state
 from seq2seq.cli import main
-from seq2seq.evaluation import translate_tests, write_tokenizers
+from seq2seq.evaluation import load_run, translate_tests, write_tokenizers
 from seq2seq.report.analyses import read_analyses
 from seq2seq.run_folder import dump_yaml, write_aside
 
@@ -47,9 +47,51 @@ def test_unfinished_runs_are_left_out(runs):
     assert [run.folder.system for run, _, _ in loaded_runs(runs)] == ["additive"]
 
 
-def test_tuning_writes_and_shows_the_choice_and_translates_again_when_asked(runs, capsys, monkeypatch):
+@pytest.fixture
+def quick_tuning(monkeypatch):
+    """Few ways to search, few sentences."""
     for name, values in (("beams", (1, 3)), ("penalties", (0.0, 2.0)), ("sentences", 4)):
         monkeypatch.setitem(tune_run.__kwdefaults__, name, values)
+
+
+def test_missing_hypotheses_are_made_with_the_model_that_is_analysed(runs, monkeypatch):
+    """Every run is loaded once."""
+    loaded = []
+    monkeypatch.setattr(
+        "seq2seq.analysis.runs.load_run", lambda place, *a, **k: loaded.append(place) or load_run(place, *a, **k)
+    )
+    for path in runs.glob("*/seed-1/hypotheses/test.*"):
+        path.unlink()
+    analyse_study(runs, say=lambda _: None)
+    assert len(loaded) == 2
+    assert (runs / "none" / "seed-1" / "hypotheses" / "test.txt").exists()
+
+
+def test_a_tuned_study_verifies_once_its_report_is_made_again(runs, capsys, quick_tuning):
+    drawn = runs / "additive" / "seed-1" / "attention" / "test.json"
+    report_of = ["report", str(runs)]
+    write_aside(
+        runs / "study.yaml", "{name: s, systems: [none, additive], evaluation: {metrics: [bleu, chrf], resamples: 100}}\n"
+    )
+    assert main(report_of) == 0
+    write_aside(drawn, json.dumps([{"index": 3, "hypothesis": ["stale"]}]))
+    assert main(["tune", str(runs), "--apply"]) == 0
+    (record,) = json.loads(drawn.read_text())
+    assert record["index"] == 3
+    assert record["hypothesis"] != ["stale"]
+    capsys.readouterr()
+    assert main([*report_of, "--verify"]) == 1
+    assert "make the report again" in capsys.readouterr().err
+    assert main(report_of) == 0
+    assert main([*report_of, "--verify"]) == 0
+    report = json.loads((runs / "report" / "report.json").read_text())
+    assert any("used for these scores: " in note for note in report["notes"])
+    costs = json.loads((runs / "costs.json").read_text())
+    facts = json.loads((runs / "none" / "seed-1" / "hypotheses" / "test.json").read_text())
+    assert costs["none"]["ms_per_sentence"] == pytest.approx(1000 * facts["seconds"] / facts["sentences"])
+
+
+def test_tuning_writes_and_shows_the_choice_and_translates_again_when_asked(runs, capsys, quick_tuning):
     path = runs / "none" / "seed-1" / "hypotheses" / "test.json"
     before = json.loads(path.read_text())
     assert main(["tune", str(runs)]) == 0

@@ -3,7 +3,8 @@ from itertools import islice
 import pytest
 from pydantic import ValidationError
 
-from seq2seq.analysis.probe import match_exactly, probe_run, probe_study
+from seq2seq.analysis.probe import match_exactly, probe_run
+from seq2seq.analysis.probe_study import probe_study
 from seq2seq.cli import main
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.loading import load_study

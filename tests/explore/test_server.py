@@ -2,61 +2,18 @@
 
 import http.client
 import json
-import threading
 
 import pytest
 import torch
 
 from seq2seq.cli import main
-from seq2seq.config.data import TokenizerSettings
-from seq2seq.config.study import RunSettings
 from seq2seq.errors import UserError
-from seq2seq.evaluation import TrainedRun
 from seq2seq.explore.page import page
-from seq2seq.explore.server import Server, serve
+from seq2seq.explore.server import serve
 from seq2seq.explore.translators import Translators, load_translators
-from seq2seq.models.build import build_model
-from seq2seq.run_folder import RunFolder
-from seq2seq.tokenizer import Tokenizer
+from tests.explore.untrained import LINES, make_run
 
-LINES = ["the old man sees a house", "a small house is green", "she goes <b>home</b> again and again"] * 5
-SIZE = 285
 NASTY = "<script>alert(1)</script> house"
-
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return Tokenizer.train(LINES, TokenizerSettings(vocabulary_size=SIZE))
-
-
-def make_run(tokenizer, folder, reverse=False, **attention):
-    torch.manual_seed(0)
-    model = {
-        "encoder": {"hidden_size": 4, "embedding_size": 6},
-        "decoder": {"hidden_size": 8, "embedding_size": 6},
-        "attention": attention,
-    }
-    data = {"corpus": "grammar", "reverse_source": reverse}
-    settings = RunSettings.model_validate({"data": data, "model": model, "search": {"beam": 2, "max_ratio": 0.5}})
-    built = build_model(settings.model, source_vocabulary=SIZE, target_vocabulary=SIZE).eval()
-    return TrainedRun(RunFolder(folder), settings, built, tokenizer, tokenizer, 1)
-
-
-@pytest.fixture(scope="module")
-def server(tokenizer, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    runs = {
-        "additive": make_run(tokenizer, folder, score="additive"),
-        "none <i>": make_run(tokenizer, folder, score="none"),
-        "short": make_run(tokenizer, folder, score={"kind": "location", "max_source": 5}),
-    }
-    server = Server(Translators(runs, torch.device("cpu")), 0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def ask(server, method="GET", path="/", body=None, **headers):

@@ -121,7 +121,24 @@ ANALYSES = {
     },
     "beam_sweep": {"split": "valid", "systems": {"additive": [
         {"beam": 1, "length_penalty": 1.0, "bleu": 79.0}, {"beam": 5, "length_penalty": 1.0, "bleu": 80.0, "chosen": True}]}},
+    "concatenation": {"split": "test", "pairs": 60, "longest": 10, "systems": {
+        "none": [{"joined": k, "n": 60 // k, "words": 7.5 * k, "bleu": 60.0 / k, "low": 50.0 / k, "high": 70.0 / k} for k in (1, 2, 3)],
+        "additive": [{"joined": 1, "n": 60, "words": 7.5, "bleu": 80.0, "low": 75.0, "high": 85.0},
+                     {"joined": 2, "n": 30, "words": 15.0, "bleu": 78.5, "low": 72.0, "high": 84.0},
+                     {"joined": 3, "n": 20, "words": 22.5, "bleu": None}]}},
 }  # fmt: skip
+
+PROBE = {
+    "task": "reverse", "trained": 12, "n": 100,
+    "systems": {
+        name: {"exact": 0.5, "within": within, "beyond": 0.25,
+               "by_length": [{"min": 1, "max": 12, "n": 40, "exact": within, "low": 0.75, "high": 1.0},
+                             {"min": 13, "max": 48, "n": 60, "exact": 0.25, "low": 0.16, "high": 0.37}],
+               "by_position": [{"position": p, "n": 100 - p, "right": 1 - p / 60} for p in range(48)]}
+        for name, within in (("none", 0.875), ("additive", 0.975))
+    },
+}  # fmt: skip
+"""Put as `probe.json` beside runs it makes the study one of a probe."""
 
 
 def write_study(folder: Path, texts: tuple[list[str], list[str]]) -> None:
@@ -143,3 +160,24 @@ def write_study(folder: Path, texts: tuple[list[str], list[str]]) -> None:
 def copy_of(study: Path, place: Path) -> Path:
     """A copy that a test may damage."""
     return Path(shutil.copytree(study, place / "invented", ignore=shutil.ignore_patterns("statistics", "report")))
+
+
+def write_crowd(folder: Path, texts: tuple[list[str], list[str]], systems: int = 12) -> None:
+    """A study of many systems: copies of two, each with lines of its own."""
+    names = ["none", *(f"additive-{number}" for number in range(1, systems))]
+    for number, name in enumerate(names):
+        origin = "none" if number == 0 else "additive"
+        write_run(folder / "made", origin, 1, texts)
+        shutil.move(folder / "made" / origin / "seed-1", folder / name / "seed-1")
+        hypotheses = folder / name / "seed-1" / "hypotheses" / "test.txt"
+        lines = [line if index % (number + 2) else "" for index, line in enumerate(hypotheses.read_text().split("\n")[:-1])]
+        hypotheses.write_text("".join(f"{line}\n" for line in lines))
+        config = folder / name / "seed-1" / "config.yaml"
+        config.write_text(config.read_text().replace("hidden_size: 32", f"hidden_size: {32 + number}"))
+    shutil.rmtree(folder / "made")
+    kinds = {"original": {"bleu": 50.0, "entropy": 1.0}, "uniform": {"bleu": 5.0}}
+    (folder / "interventions.json").write_text(json.dumps({"systems": dict.fromkeys(names[1:], kinds)}))
+    (folder / "study.yaml").write_text(
+        "name: crowd\nquestion: How do they rank?\nevaluation: {metrics: [bleu, chrf], resamples: 100, minimum_bucket: 20, "
+        f"buckets: {{kind: fixed, edges: [20, 40]}}}}\nsystems: [{', '.join(names)}]\n"
+    )

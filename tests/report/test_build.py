@@ -7,7 +7,7 @@ import pytest
 import sacrebleu
 
 from seq2seq.errors import UserError
-from seq2seq.report import build_report
+from seq2seq.report import BuiltReport, build_report, write_report
 from seq2seq.report.budgets import compare_budgets
 from seq2seq.report.curves import finite, thin
 from seq2seq.report.settings import differences, facts_for_claims
@@ -48,6 +48,30 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
     assert f"`additive` {last['additive'].bleu:.1f} [{last['additive'].low:.1f}" in built.report.headline
     assert "n=1 seed for `scaled`" in built.report.headline
     assert "best" not in built.report.headline
+
+
+def test_a_baseline_at_the_floor_is_said_beside_the_index(study, texts, tmp_path, built):
+    assert built.report.bottleneck_caution == ""
+    folder = copy_of(study, tmp_path)
+    for path in folder.glob("none/seed-*/hypotheses/test.txt"):
+        path.write_text("".join("ka\n" for _ in texts[0]))
+    report = build_report(folder, {"test": texts}).report
+    assert "`none` scores below 5 BLEU in 4 of 4 length buckets" in report.bottleneck_caution
+    assert report.bottleneck_caution in report.headline
+    assert "grows with every ten" not in report.headline
+    write_report(BuiltReport(report, built.exhibits), tmp_path / "report")
+    assert "bottleneck index says little here" in (tmp_path / "report" / "report.md").read_text()
+    assert 'id="bottleneck-caution"' in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_whether_a_chosen_search_was_used_is_said(study, texts, tmp_path, built):
+    assert any("used for these scores: additive beam 5, length penalty 1." in note for note in built.report.notes)
+    folder = copy_of(study, tmp_path)
+    sweep = json.loads((folder / "beam_sweep.json").read_text())
+    sweep["systems"]["additive"][1]["beam"] = 10
+    (folder / "beam_sweep.json").write_text(json.dumps(sweep))
+    notes = build_report(folder, {"test": texts}).report.notes
+    assert any("decoded otherwise (tune --apply): additive beam 10" in note for note in notes)
 
 
 def test_headline_without_a_powered_bucket_says_so(study, texts, tmp_path):

@@ -1,16 +1,18 @@
 """The page in a real browser: everything on it can be used, by pointer and by keyboard, on a phone, in the dark, by anyone."""
 
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from seq2seq.report import build_report, write_report
-from tests.report.invented import copy_of
+from seq2seq.report import BuiltReport, build_report, write_report
+from tests.report.invented import PROBE, copy_of, write_crowd
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -236,6 +238,63 @@ def test_keyboard_reaches_everything_that_can_be_clicked(open_page):
         ".filter(e => e.tabIndex < 0 && !e.closest('[role=toolbar]') && e.offsetParent).length"
     )
     assert unreachable == 0
+
+
+def test_a_fixed_vector_is_labelled_in_place_of_an_empty_heat_map(open_page, built, tmp_path):
+    attention = {
+        index: {
+            **systems,
+            "none": systems["additive"].model_copy(update={"weights": zero(systems["additive"].weights), "forced": None}),
+        }
+        for index, systems in built.exhibits.attention.items()
+    }
+    write_report(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path)
+    page = open_page(url=(tmp_path / "index.html").as_uri())
+    none = page.locator("#maps .map").first
+    assert none.locator("h3").inner_text() == "none"
+    assert "Fixed vector: no weights" in none.inner_text()
+    assert none.locator("svg").count() == 0
+    none.locator(".pieces button").nth(1).hover()
+    assert "looks at no word" in none.locator(".readout").inner_text()
+
+
+def zero(weights):
+    return [[0.0 for _ in row] for row in weights]
+
+
+def test_probes_are_drawn_and_read(open_page, study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    (folder / "probe.json").write_text(json.dumps(PROBE))
+    write_report(build_report(folder, {"test": texts}), tmp_path / "report")
+    page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
+    figure = page.locator("[data-figure=probe]")
+    figure.locator(".plot").focus()
+    page.keyboard.press("ArrowRight")
+    assert "additive 97.5 [75.0, 100.0]" in figure.locator(".readout").inner_text()
+    figure.get_by_text("place in the answer").click()
+    assert figure.locator("svg[role=img]").last.get_attribute("aria-label") == "right words, %, by place in the answer"
+    joined = page.locator("[data-figure=concatenation]")
+    joined.locator(".plot").focus()
+    page.keyboard.press("ArrowLeft")
+    assert "3 joined, 22.5 source words, n = 20" in joined.locator(".readout").inner_text()
+    joined.locator("summary").click()
+    assert "refused" in joined.locator("table").inner_text()
+
+
+def test_a_crowd_is_ranked_and_drawn_in_grey_but_for_a_few(open_page, texts, tmp_path):
+    write_crowd(tmp_path / "runs", texts)
+    write_report(build_report(tmp_path / "runs", {"test": texts}), tmp_path / "report")
+    page = open_page(width=375, url=(tmp_path / "report" / "index.html").as_uri())
+    figure = page.locator("[data-figure=length]")
+    assert figure.locator(".rest").count() == 6
+    assert page.locator("#ranking-table tbody tr").count() == 12
+    assert page.locator("#sentences .card").first.locator("dt b").count() == 6
+    figure.locator("details summary").first.click()
+    button = figure.locator(".legend button[aria-pressed=false]").first
+    button.click()
+    assert figure.locator(".rest").count() == 5
+    assert "7 of 12 systems in colour" in figure.locator("details summary").first.inner_text()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_without_text_the_page_still_works(open_page, built, tmp_path):

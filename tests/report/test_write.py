@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from seq2seq.report import BuiltReport, Report, write_report
-from seq2seq.report.markdown import cell, code
+from seq2seq.report.markup import cell, code
 from seq2seq.report.page import SIZE_LIMIT, marked, pack, page, quantised, safe_json, script_hash
 from seq2seq.report.palette import BASELINE, LOOKS, looks
 from seq2seq.report.tables import escape_latex
@@ -45,7 +45,7 @@ def test_every_file_is_there(folder):
     assert names == {
         "index.html", "report.md", "report.json", "report.schema.json", "table.tex", "systems.csv", "buckets.csv", "comparisons.csv",
         "learning_curves.csv", "sentences.csv", "bleu_by_length.png", "bleu_by_length.svg", "learning_curves.png",
-        "learning_curves.svg", "attention.png",
+        "learning_curves.svg", "attention.png", "ranking.csv", "concatenation.csv", "concatenation.png", "concatenation.svg",
     }  # fmt: skip
 
 
@@ -222,7 +222,7 @@ def test_colours_are_the_same_everywhere_and_the_baseline_is_grey():
 def test_a_study_without_attention_or_logs_is_a_page_too(built, tmp_path):
     report = built.report.model_copy(deep=True)
     report.learning_curves = {name: [] for name in report.systems}
-    report.alignment = report.interventions = report.costs = report.beam_sweep = report.claims = None
+    report.alignment = report.interventions = report.costs = report.beam_sweep = report.concatenation = report.claims = None
     exhibits = dataclasses.replace(built.exhibits, attention={})
     names = {path.name for path in write_report(BuiltReport(report, exhibits), tmp_path)}
     assert not {"attention.png", "learning_curves.png", "learning_curves.csv"} & names

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from seq2seq.statistics.bottleneck import slope, slope_counts
+from seq2seq.statistics.bottleneck import FLOOR, at_floor, slope, slope_counts
 
 LENGTHS = np.array([3, 8, 15, 22, 40, 61])
 
@@ -24,3 +24,10 @@ def test_a_fall_of_two_points_per_ten_words_is_two():
 
 def test_sentences_of_one_length_have_no_slope():
     assert slope(slope_counts(np.full(5, 7), np.arange(5.0)).sum(0)) == 0
+
+
+def test_a_baseline_is_at_the_floor_when_most_buckets_are():
+    assert at_floor([8.7, 4.7, 3.5, 1.9, 1.6, 1.4])
+    assert not at_floor([30.9, 26.8, 1.0])
+    assert not at_floor([20.0, 1.0])  # half is not more than half
+    assert not at_floor([FLOOR, FLOOR])

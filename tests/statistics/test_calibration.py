@@ -32,13 +32,15 @@ SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamp
 
 
 def rejections(simulate, world, *, figure="bleu", comparisons=500, **options):
-    """Share of comparisons with p < 0.05, and their mean difference."""
+    """Share of comparisons with p < 0.05, and their mean difference; both are printed (pytest -s)."""
     p_values, differences = [], []
     for seed in range(comparisons):
         estimate = Evidence(*simulate(world, seed, **options), SETTINGS).difference("other1", "none", figure)
         p_values.append(estimate.p)
         differences.append(estimate.value)
-    return np.mean(np.array(p_values) < 0.05), np.mean(differences)
+    rate, difference = np.mean(np.array(p_values) < 0.05), np.mean(differences)
+    print(f"\n{world}, {options or 'no advantage'}: p < 0.05 in {rate:.1%} of {comparisons}, mean difference {difference:+.2f}")
+    return rate, difference
 
 
 WORLDS = {
@@ -104,4 +106,5 @@ def test_a_family_of_comparisons_has_one_false_positive_in_twenty(simulate, worl
         )
         cells = [cell.differences["bleu"] for system in result.systems[1:] for cell in system.buckets]
         wrong += any(cell.verdict in {"better", "worse"} for cell in cells)
+    print(f"\n3 systems x buckets, equally good: a wrong verdict in {wrong / families:.1%} of {families} families")
     assert wrong / families <= 0.08

@@ -8,6 +8,8 @@ class AttentionMap {
     this.source = shown.source;
     this.target = view.target;
     this.weights = Uint8Array.from(atob(view.weights), (letter) => letter.charCodeAt(0));
+    /** A fixed vector attends to no token. */
+    this.attends = this.weights.some((weight) => weight > 0);
     this.chosen = chosen;
     this.sourceLine = element(
       "div",
@@ -23,9 +25,9 @@ class AttentionMap {
     );
     this.readout = element("p", { class: "readout", "aria-live": "polite" });
     this.cells =
-      this.target.length && this.source.length && this.weights.length
+      this.target.length && this.source.length && this.attends
         ? this.grid()
-        : element("p", { class: "soft small" }, "No weights: the context is the same at every step.");
+        : element("p", { class: "soft small fixed" }, "Fixed vector: no weights. The context is the same at every step.");
     this.place = element(
       "article",
       { class: "map", style: `--own:${ownColour(name)}` },
@@ -169,6 +171,7 @@ class AttentionMap {
   }
 
   sentence(row) {
+    if (!this.attends) return `“${clean(this.target[row])}” looks at no word: fixed vector, no weights.`;
     const ranked = this.source
       .map((piece, column) => [this.weight(row, column), clean(piece)])
       .sort((a, b) => b[0] - a[0])
@@ -181,10 +184,12 @@ class AttentionMap {
 function attentionFigure(place, exhibits) {
   const sentences = exhibits.attention;
   const state = { sentence: "0", view: "hypothesis" };
-  const best = sentences.findIndex(
-    (one) => Object.keys(one.systems).length === Math.max(...sentences.map((s) => Object.keys(s.systems).length)),
-  );
-  state.sentence = String(Math.max(0, best));
+  /** At first the sentence that most systems show and whose length is nearest to 15 words, as in attention.png. */
+  const most = Math.max(...sentences.map((one) => Object.keys(one.systems).length));
+  const distance = (one) => Math.abs((exhibits.lengths[one.index] ?? 15) - 15);
+  const shown = sentences.filter((one) => Object.keys(one.systems).length === most);
+  const best = shown.reduce((a, b) => (distance(b) < distance(a) ? b : a), shown[0]);
+  state.sentence = String(sentences.indexOf(best));
   const maps = element("div", { class: "maps" });
   /** Width that a map has inside its frame: columns are at least 30rem wide, as in the style sheet. */
   const room = (count) => {
@@ -203,10 +208,14 @@ function attentionFigure(place, exhibits) {
     function chosen(map, row) {
       for (const one of all) one.light(one === map || state.view === "forced" ? row : null);
     }
-    const without = systemNames.filter((name) => !systems[name]);
+    const without = systemNames.filter((name) => !systems[name] && !(crowded && hidden.has(name)));
     const note = without.length
       ? [element("p", { class: "small soft" }, "Without weights to show: ", element("b", {}, without.join(", ")), ".")]
       : [];
+    if (crowded)
+      note.push(
+        element("p", { class: "small soft" }, "Maps of the systems in colour; choose others above the figures."),
+      );
     maps.replaceChildren(...all.map((map) => map.place), ...note);
     for (const map of all) map.light(null);
   };

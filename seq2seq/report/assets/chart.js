@@ -22,6 +22,9 @@ function mark(name, x, y, hollow = false) {
   });
 }
 
+/** Letters of a name beside its line. */
+const LONGEST_NAME = 24;
+
 /** Round steps that cover a range with about `count` of them. */
 function ticks(low, high, count) {
   const raw = (high - low || 1) / count;
@@ -33,10 +36,12 @@ function ticks(low, high, count) {
   return found;
 }
 
-/** Legend whose buttons switch a system off in all figures. */
+/** Legend whose buttons switch a system off in all figures; that of a crowd is folded away. */
 function legend() {
   const list = element("ul", { class: "legend", "aria-label": "Systems shown" });
+  const summary = element("summary");
   const update = () => {
+    summary.textContent = `${systemNames.length - hidden.size} of ${systemNames.length} systems in colour, the others in grey: choose`;
     for (const button of list.querySelectorAll("button"))
       button.setAttribute("aria-pressed", String(!hidden.has(button.dataset.system)));
   };
@@ -58,7 +63,7 @@ function legend() {
   }
   redraws.push(update);
   update();
-  return list;
+  return crowded ? element("details", {}, summary, list) : list;
 }
 
 /**
@@ -89,18 +94,22 @@ class Chart {
   draw() {
     this.width = this.plot.clientWidth;
     const drawn = this.describe();
+    const rest = crowded ? drawn.series.filter((series) => hidden.has(series.system)) : [];
     drawn.series = drawn.series.filter((series) => !hidden.has(series.system));
     this.drawn = drawn;
     const narrow = this.width < 560;
     const width = Math.max(280, this.width - 18),
       height = Math.min(400, Math.max(240, width * 0.52));
-    const box = { left: 52, right: width - (narrow || drawn.unlabelled ? 14 : 112), top: 14, bottom: height - 44 };
+    const letters = Math.max(0, ...drawn.series.map((series) => Math.min(series.system.length, LONGEST_NAME)));
+    const right = narrow || drawn.unlabelled ? 14 : Math.max(80, 18 + 7.6 * letters);
+    const box = { left: 52, right: width - right, top: 14, bottom: height - 44 };
     this.x = (value) => box.left + ((value - drawn.x.min) / (drawn.x.max - drawn.x.min || 1)) * (box.right - box.left);
     this.y = (value) =>
       box.bottom - ((value - drawn.y.min) / (drawn.y.max - drawn.y.min || 1)) * (box.bottom - box.top);
     this.box = box;
     const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": drawn.label });
     svg.append(this.axes(drawn, box, height, narrow));
+    svg.append(...rest.map((series) => this.restShape(series)));
     if (drawn.front) svg.append(shape("path", { class: "front", d: this.path(drawn.front) }));
     svg.append(
       ...drawn.series.map((series) => this.band(series)),
@@ -173,6 +182,16 @@ class Chart {
     return shape("path", { class: "band", d: `${this.path(edge)}z`, style: `fill:${ownColour(series.system)}` });
   }
 
+  /** A system of a crowd that is not in colour. */
+  restShape(series) {
+    const group = shape("g", { class: "rest", "aria-hidden": "true" });
+    if (series.line === false)
+      for (const point of series.points)
+        group.append(shape("circle", { cx: this.x(point.x), cy: this.y(point.y), r: 2.5 }));
+    else group.append(shape("path", { d: this.path(series.points) }));
+    return group;
+  }
+
   seriesShape(series) {
     const group = shape("g"),
       colour = ownColour(series.system);
@@ -217,7 +236,7 @@ class Chart {
     });
     const over = placed.length ? placed.at(-1).y - box.bottom : 0;
     for (const end of placed) {
-      const text = end.name.length > 15 ? `${end.name.slice(0, 14)}…` : end.name;
+      const text = end.name.length > LONGEST_NAME ? `${end.name.slice(0, LONGEST_NAME - 1)}…` : end.name;
       group.append(
         shape(
           "text",

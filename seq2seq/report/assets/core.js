@@ -75,8 +75,10 @@ function segments(label, options, chosen, changed) {
   return element("fieldset", {}, element("legend", {}, label), row);
 }
 
+/** Of a crowd of systems only some are switched on at first; the others are drawn in grey until they are. */
+const crowded = page.focus.length < systemNames.length;
 /** Systems that are switched off in every figure, and who wants to know. */
-const hidden = new Set();
+const hidden = new Set(systemNames.filter((name) => !page.focus.includes(name)));
 const redraws = [];
 function toggle(name) {
   if (!hidden.delete(name)) hidden.add(name);

@@ -213,7 +213,7 @@ function costFigure(place) {
           points: [{ x: read(name), y: bleu, low, high, note: `${name}: ${label} ${compact(read(name))}` }],
         };
       });
-    const shown = series.filter((one) => !hidden.has(one.system)).map((one) => one.points[0]);
+    const shown = series.filter((one) => crowded || !hidden.has(one.system)).map((one) => one.points[0]);
     const beats = (a, b) => (more ? a.x >= b.x : a.x <= b.x) && a.y >= b.y && (a.x !== b.x || a.y !== b.y);
     const front = shown.filter((p) => !shown.some((q) => beats(q, p))).sort((a, b) => a.x - b.x);
     return {

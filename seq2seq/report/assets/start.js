@@ -15,6 +15,8 @@ const FIGURES = {
   cost: costFigure,
   "by-length": costByLengthFigure,
   beam: beamFigure,
+  probe: probeFigure,
+  concatenation: concatenationFigure,
 };
 for (const place of document.querySelectorAll("[data-figure]")) FIGURES[place.dataset.figure](place);
 readExhibits()

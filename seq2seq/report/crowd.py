@@ -1,0 +1,50 @@
+"""Studies of many systems: which of them are drawn in colour, and how lists of names stay short."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from seq2seq.report.model import Report
+
+CROWD = 8
+"""Systems from which on more lines in one figure are no figure."""
+_HIGHEST, _LOWEST = 3, 2
+_NAMED = 8
+
+
+def is_crowd(report: Report) -> bool:
+    """Whether the report has more systems than figures and sentences can name."""
+    return len(report.systems) > CROWD
+
+
+def in_focus(report: Report) -> list[str]:
+    """Systems that are drawn in colour: all of a small study; the baseline, the highest and the lowest of a crowd."""
+    if not is_crowd(report):
+        return list(report.systems)
+    order = [name for name in by_score(report) if name != report.baseline]
+    chosen = {str(report.baseline), *order[:_HIGHEST], *order[-_LOWEST:]}
+    return [name for name in report.systems if name in chosen]
+
+
+def by_score(report: Report) -> list[str]:
+    """Names in the order of BLEU, the highest first."""
+    return sorted(report.systems, key=lambda name: -report.systems[name].bleu)
+
+
+def changes_from_baseline(report: Report) -> dict[str, dict[str, Any]]:
+    """System -> dotted path -> value, for settings in which it differs from the baseline (else from the first system)."""
+    first = report.baseline or next(iter(report.systems))
+    return {
+        name: {
+            path: values[name]
+            for path, values in report.config_differences.items()
+            if name in values and values[name] != values.get(first)
+        }
+        for name in report.systems
+    }
+
+
+def named(names: Sequence[str], total: int) -> str:
+    """Names as a list, or how many of how many where the list would be long."""
+    if len(names) <= _NAMED:
+        return ", ".join(names)
+    return f"all {total} systems" if len(names) == total else f"{len(names)} of {total} systems"
