@@ -61,7 +61,25 @@ def checks_table(study: Path) -> str:
     return _markdown(rows)
 
 
-TABLES = {"lengths": length_table, "ranking": ranking_table, "checks": checks_table}
+def probe_table(study: Path) -> str:
+    """Exact match on a synthetic probe by words of the question, a row a system, in percent.
+
+    Args:
+        study: a published study's folder.
+    """
+    probe = _report(study)["probe"]
+    parts = next(iter(probe["systems"].values()))["by_length"]
+    rows = [
+        ["system", *(f"{part['min']}-{part['max']}" for part in parts)],
+        ["---", *["---:"] * len(parts)],
+        ["*questions*", *(str(part["n"]) for part in parts)],
+    ]
+    for name, system in probe["systems"].items():
+        rows.append([name, *(f"{100 * part['exact']:.1f}" for part in system["by_length"])])
+    return _markdown(rows)
+
+
+TABLES = {"lengths": length_table, "ranking": ranking_table, "checks": checks_table, "probe": probe_table}
 """By the name that a page asks for."""
 
 
