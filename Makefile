@@ -3,14 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-slow check format bench readme clean
+.PHONY: help install demo test test-slow faults fuzz check format bench readme clean
 
 help:
 	@echo "make demo       set up, train five systems on the embedded corpus, write runs/demo/report/"
 	@echo "make test       set up, run the fast tests"
 	@echo "make test-slow  the long tests as well"
+	@echo "make faults     what can go wrong with a run, long tests included; prints what was tried and survived"
+	@echo "make fuzz       bad input by the thousand; prints how many cases"
 	@echo "make check      format, lint, types"
-	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios"
+	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios (6 minutes on 2 quiet cores)"
 
 # torch first and pinned: an unpinned torch may bring gigabytes of CUDA to a machine without a GPU
 $(BIN)/.installed: pyproject.toml constraints.txt
@@ -30,6 +32,14 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest --slow
+
+faults: install
+	$(BIN)/python -m pytest --slow tests/faults tests/test_trainer.py tests/test_distributed.py tests/test_cluster.py
+	$(BIN)/python -m tests.faults.table
+
+fuzz: install
+	$(BIN)/python -m pytest --slow tests/fuzz
+	$(BIN)/python -m tests.faults.table
 
 check: install
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
@@ -15,6 +16,7 @@ from seq2seq.config.loading import plain, read_yaml
 from seq2seq.errors import UserError
 
 _ASIDE = ".writing"
+"""Ending of a file that is being written; with `.lock` all that a process killed at once can have left in a run's folder."""
 POLICIES = ("training.non_finite", "training.halve_on_oom", "training.shard")
 """Settings that say how to go on after an accident or how to use the machine; they may change in the middle of a run."""
 
@@ -109,8 +111,7 @@ class RunFolder:
                     "give --out DIR for a new place, or remove the folder"
                 )
             return
-        ours = (".lock", self.config.name + _ASIDE)  # all that a process killed before this line can have left
-        if self.path.exists() and [p for p in self.path.iterdir() if p.name not in ours]:
+        if self.path.exists() and not all(p.name == ".lock" or p.suffix == _ASIDE for p in self.path.iterdir()):
             raise UserError(
                 f"{self.path}: not empty and has no config.yaml, so not a run of ours; give --out DIR for another place"
             )
@@ -159,14 +160,18 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 
 
 def write_aside(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file so that it is there whole or not at all, whoever else writes it at the same time: the last one counts."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + _ASIDE)
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{_ASIDE}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, data: Any) -> None:

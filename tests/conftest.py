@@ -4,6 +4,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.faults.table import TABLE
+
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the long tests as well")
@@ -27,3 +29,11 @@ settings.load_profile("busy")
 @pytest.fixture(autouse=True)
 def _repeatable():
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _table_of_faults():
+    """What was tried is counted, and printed by `python -m tests.faults.table`."""
+    yield
+    if TABLE:
+        TABLE.write()

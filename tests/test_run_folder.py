@@ -1,11 +1,12 @@
 """Who may write to a run's folder, and what a resumed log looks like."""
 
 import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from seq2seq.errors import UserError
-from seq2seq.run_folder import JsonLines, RunFolder, config_differences
+from seq2seq.run_folder import JsonLines, RunFolder, config_differences, write_aside
 
 
 def test_claiming_twice_with_the_same_config(tmp_path):
@@ -27,6 +28,17 @@ def test_a_foreign_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match="not a run of ours"):
         RunFolder(tmp_path).claim({"a": 1})
     assert (tmp_path / "holiday.jpg").read_bytes() == b"sea"
+
+
+def test_many_may_write_one_file_at_once(tmp_path):
+    """The jobs of a study all write its `study.yaml`; two of them on a cluster once met at the same name."""
+    path = tmp_path / "study.yaml"
+    texts = [f"{number}\n" * 2000 for number in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(write_aside, path, text) for _ in range(25) for text in texts]:
+            done.result()
+    assert path.read_text() in texts
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def _hold(path, ready, go):

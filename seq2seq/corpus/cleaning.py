@@ -54,7 +54,7 @@ def clean_training(pairs: Iterable[SentencePair], settings: DataSettings, counts
 
     Reading stops once `settings.max_pairs` pairs are kept, so later lines are not counted as read.
     """
-    seen = Seen()  # among 5 million pairs one chance in a million that even one is dropped, and counted, as a duplicate in error
+    seen = Seen()  # by hash: one chance in a million and a half that among 5 million pairs one is called a duplicate in error
     kept = 0
     for pair in pairs:
         counts.lines += 1

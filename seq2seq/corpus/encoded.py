@@ -15,7 +15,7 @@ from seq2seq.tokenizer import EOS, Tokenizer
 _SMALL = 1 << 16
 _ROWS = 10_000
 _SLICE = 1 << 20
-"""Tokens counted at a time."""
+"""Tokens looked at together."""
 
 
 class TokenArrays(NamedTuple):
@@ -30,6 +30,15 @@ class TokenArrays(NamedTuple):
     def lengths(self) -> NDArray[np.int32]:
         """(N,) pieces of each sentence."""
         return np.diff(self.offsets).astype(np.int32)
+
+    def slices(self) -> Iterator[NDArray[Any]]:
+        """Yield all tokens, some at a time; read where they are on disk, not mapped, so that no page stays behind in memory."""
+        for start in range(0, len(self.tokens), _SLICE):
+            if isinstance(self.tokens, np.memmap):
+                size = self.tokens.itemsize
+                yield np.fromfile(str(self.tokens.filename), self.tokens.dtype, _SLICE, offset=start * size)
+            else:
+                yield self.tokens[start : start + _SLICE]
 
     @classmethod
     def from_lists(cls, sentences: Iterable[Sequence[int]]) -> Self:
@@ -176,10 +185,9 @@ class EncodedSplit:
 
     def target_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
         """(V,) occurrences of each target token, one end of sentence for each sentence."""
-        tokens = self.target_arrays.tokens
         counts = np.zeros(vocabulary_size, np.int64)
-        for start in range(0, len(tokens), _SLICE):  # bincount makes 8 bytes of each token
-            counts += np.bincount(tokens[start : start + _SLICE], minlength=vocabulary_size)
+        for tokens in self.target_arrays.slices():  # bincount makes 8 bytes of each token
+            counts += np.bincount(tokens, minlength=vocabulary_size)
         counts[EOS] += len(self)
         return counts
 

@@ -2,6 +2,9 @@
 
 import hashlib
 from array import array
+from typing import TypeAlias
+
+Table: TypeAlias = "array[int]"
 
 _SHARDS = 256
 """Tables that grow on their own, so that never more than 1/256 of the hashes is held twice."""
@@ -42,7 +45,7 @@ class Seen:
         return True
 
 
-def _put(table: array[int], value: int) -> bool:
+def _put(table: Table, value: int) -> bool:
     """Write a hash into the first free slot from its own on (linear probing); False where it stands already."""
     slots = len(table)
     place = (value // _SHARDS) % slots
@@ -54,7 +57,7 @@ def _put(table: array[int], value: int) -> bool:
     return True
 
 
-def _larger(table: array[int]) -> array[int]:
+def _larger(table: Table) -> Table:
     larger = array("Q", bytes(8 * int(_GROWTH * len(table))))
     for value in table:
         if value:

@@ -34,7 +34,7 @@ def generate(settings: GrammarSettings, split: str) -> Iterator[SentencePair]:
     pairs = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
     grammar = load_grammar()
     rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {split}".encode(), digest_size=16).digest(), "big"))
-    seen = Seen()  # should two hashes agree, another sentence of the same length is drawn: nothing is lost, nothing is said twice
+    seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
     for _, words in zip(range(pairs), _lengths(settings, rng), strict=False):
         yield _new_pair(grammar, words, split, rng, seen)
 

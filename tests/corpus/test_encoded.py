@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.data import TokenizerSettings
-from seq2seq.corpus.encoded import PairTexts, TokenArrays, TokenWriter, batched, encode_lines
+from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter, batched, encode_lines
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.tokenizer import Tokenizer
 
@@ -51,3 +51,13 @@ def test_lines_to_translate_are_a_split_without_targets():
     for i in (-1, 3):
         with pytest.raises(IndexError):
             split.pair(i)
+
+
+def test_tokens_are_counted_slice_by_slice(tmp_path, monkeypatch):
+    monkeypatch.setattr("seq2seq.corpus.encoded._SLICE", 3)
+    sentences = [[5, 6], [5], [], [9, 5, 5, 5]]
+    with TokenWriter(tmp_path, "target", 11) as writer:
+        writer.write(sentences)
+    for pieces in (TokenArrays.from_lists(sentences), TokenArrays.open(tmp_path, "target", 11)):
+        split = EncodedSplit(pieces, pieces, [])
+        assert split.target_counts(11).tolist() == [0, 0, 0, 4, 0, 5, 1, 0, 0, 1, 0]

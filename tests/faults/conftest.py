@@ -1,9 +1,8 @@
-"""One small study for all faults, its corpus prepared once, and the table of what was tried and survived."""
+"""One small study for all faults, its corpus prepared once."""
 
 import pytest
 
 from tests.faults.child import Command
-from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
 
 TRAINING = {
@@ -42,10 +41,3 @@ def whole(command):
     status, output = quiet()
     assert status == 0, output
     return quiet.result()
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _table():
-    yield
-    if TABLE:
-        TABLE.write()

@@ -1,4 +1,8 @@
-"""How often each fault was tried and survived: `python -m tests.faults.table` prints what the last test run counted."""
+"""How often each fault was tried and survived: `python -m tests.faults.table` prints what test runs of this checkout counted.
+
+Of several runs the one that tried a fault most often counts, so that a fast one does not hide a long one; but any failure
+replaces what was known, until the same tests pass again.
+"""
 
 import json
 from contextlib import contextmanager
@@ -19,10 +23,14 @@ class Table(dict):
         self[fault] = (tried + 1, survived + 1)
 
     def write(self):
-        """Add to what earlier test runs of today's checkout have left."""
+        """Add to what earlier test runs of this checkout have left."""
         PLACE.parent.mkdir(exist_ok=True)
         known = json.loads(PLACE.read_text()) if PLACE.exists() else {}
-        PLACE.write_text(json.dumps(known | self, indent=1))
+        for fault, (tried, survived) in self.items():
+            before, passed = known.get(fault, (0, 0))
+            if tried >= before or survived < tried or passed < before:
+                known[fault] = (tried, survived)
+        PLACE.write_text(json.dumps(known, indent=1, sort_keys=True))
 
 
 TABLE = Table()

@@ -1,6 +1,7 @@
-"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz.coverage_guided config 20000` (or tokenizer, checkpoint, corpus).
+"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz.coverage_guided config 120` (or tokenizer, checkpoint, corpus).
 
-atheris is no dependency of the project: `pip install atheris`. Exit status 0 after so many cases without anything but refusals.
+atheris is no dependency of the project: `pip install atheris`. Exit status 0 after so many seconds without anything but refusals;
+the last line says how many inputs that were.
 """
 
 import sys
@@ -11,7 +12,7 @@ import atheris
 
 with atheris.instrument_imports(include=["seq2seq", "ruamel"]):
     from seq2seq.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-    from seq2seq.config.data import DataSettings
+    from seq2seq.config.data import DataSettings, TokenizerSettings
     from seq2seq.config.loading import load_study
     from seq2seq.corpus.cleaning import CleaningCounts, clean_training
     from seq2seq.corpus.files import read_lines
@@ -37,10 +38,9 @@ def tokenizer(data):
 
 
 def checkpoint(data):
-    """A checkpoint whose state or weights are these bytes."""
-    import torch
-
-    save_checkpoint(FOLDER / "last", Checkpoint({"w": torch.ones(2)}, {}, {}))
+    """A checkpoint whose state or weights are these bytes, by the first of them."""
+    for name, original in CHECKPOINT.items():
+        (FOLDER / "last" / name).write_bytes(original)
     (FOLDER / "last" / ("state.json" if data[:1] < b"\x80" else "model.safetensors")).write_bytes(data[1:])
     load_checkpoint(FOLDER / "last")
 
@@ -57,17 +57,36 @@ def corpus(data):
 
 
 TARGETS = {function.__name__: function for function in (config, tokenizer, checkpoint, corpus)}
+CHECKPOINT = {}
+"""The files of a good checkpoint."""
+
+
+def good_inputs(target):
+    """What the fuzzer starts from: inputs that are read without complaint."""
+    import torch
+
+    if target == "config":
+        return [write_study(FOLDER).read_bytes()]
+    if target == "tokenizer":
+        model = Tokenizer.train((f"a small sentence {i}" for i in range(200)), TokenizerSettings(vocabulary_size=300))
+        model.save(FOLDER / "good.model")
+        return [(FOLDER / "good.model").read_bytes()]
+    if target == "checkpoint":
+        save_checkpoint(FOLDER / "last", Checkpoint({"w": torch.ones(2)}, {}, {"step": 1}))
+        CHECKPOINT.update({path.name: path.read_bytes() for path in (FOLDER / "last").iterdir()})
+        return [b"\0" + CHECKPOINT["state.json"], b"\xff" + CHECKPOINT["model.safetensors"]]
+    return ["a small sentence\nune phrase, là\r\n\ufeffein Satz\x00\n".encode()]
 
 
 def main():
     """Fuzz one target."""
-    target, runs = TARGETS[sys.argv[1]], sys.argv[2]
+    target, seconds = TARGETS[sys.argv[1]], sys.argv[2]
     seeds = FOLDER / "seeds"
     seeds.mkdir()
-    write_study(seeds)
-    atheris.Setup(
-        [sys.argv[0], f"-runs={runs}", "-max_len=4000", "-timeout=20", str(seeds)], lambda data: attempt(target, data)
-    )
+    for number, data in enumerate(good_inputs(sys.argv[1])):
+        (seeds / str(number)).write_bytes(data)
+    options = [f"-max_total_time={seconds}", "-max_len=8000", "-timeout=60", str(seeds)]
+    atheris.Setup([sys.argv[0], *options], lambda data: attempt(target, data))
     atheris.Fuzz()
 
 
