@@ -79,7 +79,32 @@ def probe_table(study: Path) -> str:
     return _markdown(rows)
 
 
-TABLES = {"lengths": length_table, "ranking": ranking_table, "checks": checks_table, "probe": probe_table}
+def attention_table(study: Path) -> str:
+    """Alignment error rate of each system's weights, and BLEU with its weights replaced; controls first.
+
+    Args:
+        study: a published study's folder, of a corpus with gold links.
+    """
+    report = _report(study)
+    alignment, replaced = report["alignment"], report["interventions"]["systems"]
+    kinds = [kind for kind in next(iter(replaced.values())) if kind != "original"]
+    rows = [["system", "AER", "BLEU", *kinds], ["---", "---:", *["---:"] * (len(kinds) + 1)]]
+    for name, error in alignment["baselines"].items():
+        rows.append([f"*{name}*", f"{error['aer']:.3f}", *[""] * (len(kinds) + 1)])
+    for name, found in replaced.items():
+        error = alignment["systems"][name]
+        scores = [f"{found[kind]['bleu']:.1f}" for kind in ("original", *kinds)]
+        rows.append([name, f"{error['aer']:.3f} [{error['low']:.3f}, {error['high']:.3f}]", *scores])
+    return _markdown(rows)
+
+
+TABLES = {
+    "lengths": length_table,
+    "ranking": ranking_table,
+    "checks": checks_table,
+    "probe": probe_table,
+    "attention": attention_table,
+}
 """By the name that a page asks for."""
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from seq2seq.errors import UserError
-from seq2seq.report.published import checks_table, length_table, probe_table, ranking_table
+from seq2seq.report.published import attention_table, checks_table, length_table, probe_table, ranking_table
 
 BUCKETS = [{"min": 1, "max": 10, "n": 7, "bleu": 20.04}, {"min": 11, "max": None, "n": 5, "bleu": 9.96}]
 SYSTEM = {"bleu": 15.0, "low": 14.25, "high": 15.75, "buckets": BUCKETS, "parameters": 1234, "seeds": [1, 2]}
@@ -32,6 +32,9 @@ def study(tmp_path):
     }
     parts = [{"min": 1, "max": 6, "n": 9, "exact": 1.0}, {"min": 7, "max": 12, "n": 8, "exact": 0.125}]
     report["probe"] = {"systems": {"none": {"by_length": parts}}}
+    error = {"aer": 0.2, "low": 0.1, "high": 0.3}
+    report["alignment"] = {"systems": {"dot": error}, "baselines": {"diagonal": {"aer": 0.6}}}
+    report["interventions"] = {"systems": {"dot": {"original": {"bleu": 40.0}, "uniform": {"bleu": 0.96}}}}
     (tmp_path / "report").mkdir()
     (tmp_path / "report" / "report.json").write_text(json.dumps(report), encoding="utf-8")
     return tmp_path
@@ -60,6 +63,15 @@ def test_checks_that_do_not_apply_are_left_out(study):
 
 def test_probe(study):
     assert probe_table(study).splitlines()[2:] == ["| *questions* | 9 | 8 |", "| none | 100.0 | 12.5 |"]
+
+
+def test_attention(study):
+    assert attention_table(study).splitlines() == [
+        "| system | AER | BLEU | uniform |",
+        "| --- | ---: | ---: | ---: |",
+        "| *diagonal* | 0.600 |  |  |",
+        "| dot | 0.200 [0.100, 0.300] | 40.0 | 1.0 |",
+    ]
 
 
 def test_a_folder_without_a_report(tmp_path):

@@ -17,7 +17,7 @@ a plain percentile interval over the same resamples, of a bootstrap of sentences
 Where two systems differ by noise alone (no effect of seed, none of system and sentence) it is 1.5 %: the variance is never
 taken to be smaller than what either level alone shows.
 
-Power against 2 BLEU, 3 + 3 seeds: 25 % where seeds differ by 1.3 BLEU (21 % with 3,000 sentences: more sentences do not help),
+Power against 2 BLEU, 3 + 3 seeds: 23 % where seeds differ by 1.3 BLEU (21 % with 3,000 sentences: more sentences do not help),
 46 % / 86 % / 98 % with 300 / 1,000 / 3,000 sentences where they differ by 0.25 BLEU; with 0.5 BLEU and 1,000 sentences 63 %, and
 84 % with 5 + 5 seeds.
 """
