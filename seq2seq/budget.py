@@ -33,7 +33,9 @@ BACKWARD = 3
 """A training step does the products of the forward pass once more for each of the two factors' gradients."""
 _PIECES = 8
 _POINTS = ((26, 26), (26, 40), (40, 26), (40, 40), (33, 40), (40, 33), (33, 33))
-"""(S, T) at which FLOPs are counted for a fit."""
+"""(S, T) at which FLOPs are counted for a fit; above three windows of self-attention, below which a window sees all."""
+_SHORT_POINTS = ((4, 4), (4, 7), (7, 4), (7, 7), (5, 7), (7, 5), (5, 5))
+"""The same for models without self-attention: exact at any length, and a recurrence takes as long as it has steps."""
 _TERMS: tuple[tuple[str, Callable[[float, float], float]], ...] = (
     ("", lambda _s, _t: 1.0),
     ("S", lambda s, _t: s),
@@ -84,6 +86,8 @@ class FlopCounter:
         self._model = build_model(settings.model, source_vocabulary=_PIECES, target_vocabulary=_PIECES).eval()
         torch.set_rng_state(random)
         self._pieces = settings.tokenizer.vocabulary_size
+        attends_to_itself = any(isinstance(module, SelfAttention) for module in self._model.modules())
+        self.points = _POINTS if attends_to_itself else _SHORT_POINTS
 
     @torch.no_grad()
     def per_target_token(self, source_size: int, target_size: int) -> float:
@@ -128,8 +132,8 @@ class FlopFormula:
 def fit_flops(settings: RunSettings) -> FlopFormula:
     """Count at a few (S, T) and fit; the error says how far the mechanism is from a polynomial."""
     counter = FlopCounter(settings)
-    counts = np.array([counter.per_target_token(*point) for point in _POINTS])
-    design = np.array([[term(*point) for _, term in _TERMS] for point in _POINTS])
+    counts = np.array([counter.per_target_token(*point) for point in counter.points])
+    design = np.array([[term(*point) for _, term in _TERMS] for point in counter.points])
     weighted = design / counts[:, None]  # relative errors count, not those of the largest points
     found, *_ = np.linalg.lstsq(weighted, np.ones(len(counts)), rcond=None)
     error = float(np.abs(weighted @ found - 1).max())
