@@ -19,7 +19,7 @@ def clear(output):
     return output
 
 
-@pytest.mark.parametrize("size", [100, 4000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [200, 4000, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_a_full_disk(command, whole, size):
     """Checkpoints do not fit; what fits goes on being written. With room again the same command ends as if nothing had been."""
     victim = command(f"full{size}")
