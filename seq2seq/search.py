@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.config.training import SearchSettings
-from seq2seq.models.interface import Model, State, expand
+from seq2seq.models.interface import Model, State
 from seq2seq.tokenizer import BOS, EOS, PAD
 
 
@@ -78,29 +78,27 @@ class _Best(NamedTuple):
 
 
 def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
-    """Find the C best of a sentence's K * V continuations, without log-probabilities or a sort of all.
+    """Find the C best of a sentence's K * V continuations (all of them if there are fewer), without a sort of all.
 
     The C largest numbers lie in the C groups with the largest maxima, so only those groups are looked at.
 
     Args:
         scores: (A, K), of hypotheses.
-        logits: (A * K, V).
+        logits: (A * K, V), overwritten.
         count: C.
     """
     sentences, beam = scores.shape
     vocabulary = logits.shape[-1]
     members = _group_size(vocabulary)
     groups = vocabulary // members
-    maxima = logits.view(-1, members, groups).amax(dim=1)  # (A * K, G); group g is g, g + G, g + 2 G ...
-    highest = maxima.amax(dim=-1)
-    totals = highest - torch.softmax(logits, dim=-1).amax(dim=-1).log()  # logsumexp; the largest p is at least 1 / V
-    offsets = scores - totals.view(sentences, beam)  # (A, K)
-    bounds = (maxima.view(sentences, beam, groups) + offsets.unsqueeze(-1)).flatten(1)  # (A, K * G)
+    chances = torch.softmax(logits, dim=-1, out=logits)
+    maxima = chances.view(-1, members, groups).amax(dim=1)  # (A * K, G); group g is g, g + G, g + 2 G ...
+    bounds = (maxima.log_().view(sentences, beam, groups) + scores.unsqueeze(-1)).flatten(1)  # (A, K * G)
     picked = bounds.topk(min(count, bounds.shape[1]), dim=-1, sorted=False).indices
     first = picked // groups * vocabulary + picked % groups  # place of a group's first member among K * V
     places = (first.unsqueeze(-1) + torch.arange(0, vocabulary, groups, device=first.device)).flatten(1)
     parents = places // vocabulary
-    values = logits.view(sentences, -1).gather(1, places) + offsets.gather(1, parents)
+    values = chances.view(sentences, -1).gather(1, places).log_() + scores.gather(1, parents)
     best, order = values.topk(min(count, values.shape[1]), dim=-1)
     return _Best(best, parents.gather(1, order), places.gather(1, order) % vocabulary)
 
@@ -162,12 +160,12 @@ def _finish(
 
 
 class _Beams(NamedTuple):
-    """The live hypotheses of A sentences, K each."""
+    """The live hypotheses of A sentences, K each (one before the first step)."""
 
     alive: Tensor
     """(A,) original index of each sentence."""
     scores: Tensor
-    """(A, K) log-probabilities, best first; -inf where there is no hypothesis yet."""
+    """(A, K) log-probabilities, best first; -inf where there are fewer than K."""
     history: Tensor
     """(A, K, t) tokens so far."""
     seen: Tensor | None
@@ -175,47 +173,45 @@ class _Beams(NamedTuple):
 
 
 def _beam(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
-    beam, count, device = settings.beam, source.shape[0], source.device
+    count, device = source.shape[0], source.device
     limits = length_limits(mask, settings)
-    state = expand(model.start(model.encode(source, mask)), beam)
-    scores = torch.full((count, beam), float("-inf"), device=device)
-    scores[:, 0] = 0.0  # all K rows are equal at first: let one of them speak
-    seen = _no_weights(source, count * beam, need_weights)
+    state = model.start(model.encode(source, mask))  # one hypothesis a sentence; the first step makes them K
+    seen = _no_weights(source, count, need_weights)
     beams = _Beams(
         alive=torch.arange(count, device=device),
-        scores=scores,
-        history=torch.empty(count, beam, 0, dtype=torch.long, device=device),
-        seen=None if seen is None else seen.view(count, beam, 0, source.shape[1]),
+        scores=torch.zeros(count, 1, device=device),
+        history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
+        seen=None if seen is None else seen.unsqueeze(1),
     )
-    tokens = torch.full((count * beam,), BOS, device=device)
+    tokens = torch.full((count,), BOS, device=device)
     finished: list[list[Hypothesis]] = [[] for _ in range(count)]
     while len(beams.alive):
         output = model.step(tokens, state, need_weights)
-        beams, parents = _extend(beams, output.logits, output.weights, finished, settings)
+        beams, rows = _extend(beams, output.logits, output.weights, finished, settings)
         keep = _unfinished(beams, finished, limits, settings)
-        tokens, state, beams = _keep(beams, parents, output.state, keep)
+        tokens, state, beams = _keep(beams, rows, output.state, keep)
     return [max(candidates, key=lambda h: (not h.truncated, h.score)) for candidates in finished]
 
 
 def _extend(
     beams: _Beams, logits: Tensor, weights: Tensor | None, finished: list[list[Hypothesis]], settings: SearchSettings
 ) -> tuple[_Beams, Tensor]:
-    """Continue every hypothesis by one token; return the K best that go on and their parents (A, K)."""
-    sentences, beam = beams.scores.shape
+    """Continue every hypothesis by one token; return the K best that go on and the rows (A, K) of their parents."""
+    sentences, live = beams.scores.shape
     # of 2 K candidates at most K end, so K go on
-    totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * beam)
+    totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
     ends = tokens == EOS
     _collect(beams, totals, parents, ends & torch.isfinite(totals), weights, finished, settings)
     totals = totals.masked_fill(ends, float("-inf"))
-    scores, order = totals.topk(beam, dim=-1)
+    scores, order = totals.topk(min(settings.beam, totals.shape[1]), dim=-1)
     parents, tokens = parents.gather(1, order), tokens.gather(1, order)
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
     history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
     seen = beams.seen
     if seen is not None and weights is not None:
-        seen = _append(seen, weights.view(sentences, beam, -1))
+        seen = _append(seen, weights.view(sentences, live, -1))
         seen = None if seen is None else seen[rows, parents]
-    return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), parents
+    return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
 
 def _collect(
@@ -228,11 +224,10 @@ def _collect(
     settings: SearchSettings,
 ) -> None:
     """Move the ended among the first K candidates of each sentence to its finished hypotheses."""
-    beam = beams.scores.shape[1]
-    ended = ends[:, :beam].nonzero()
+    ended = ends[:, : settings.beam].nonzero()
     if not len(ended):
         return
-    seen = None if weights is None else _append(beams.seen, weights.view(len(beams.alive), beam, -1))
+    seen = None if weights is None else _append(beams.seen, weights.view(*beams.scores.shape, -1))
     for sentence, place in ended.tolist():
         parent = int(parents[sentence, place])
         history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
@@ -259,12 +254,10 @@ def _unfinished(beams: _Beams, finished: list[list[Hypothesis]], limits: Tensor,
 
 
 def _keep(beams: _Beams, parents: Tensor, state: State, keep: list[int]) -> tuple[Tensor, State, _Beams]:
-    """Re-index the state to the parents of the hypotheses that go on, and drop the sentences that are done."""
-    beam = beams.scores.shape[1]
+    """Re-index the state to the rows `parents` (A, K) of the hypotheses that go on, and drop the sentences that are done."""
     kept = torch.tensor(keep, dtype=torch.long, device=parents.device)
     gone = len(keep) < len(beams.alive)
-    rows = (kept.unsqueeze(1) * beam + parents[kept]).flatten()
-    state = state.select(rows, kept if gone else None)
+    state = state.select(parents[kept].flatten(), kept if gone else None)
     if gone:
         beams = _Beams(*(None if value is None else value[kept] for value in beams))  # type: ignore[arg-type]
     return beams.history[..., -1].flatten(), state, beams

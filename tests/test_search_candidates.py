@@ -14,7 +14,7 @@ def test_equals_a_sort_of_everything(vocabulary, beam):
     if beam > 1:
         scores[1, 1:] = float("-inf")
     count = min(2 * beam, vocabulary - 1)
-    found = _best_continuations(scores, logits, count)
+    found = _best_continuations(scores, logits.clone(), count)
     every = (scores.view(-1, 1) + logits.log_softmax(dim=-1)).view(3, -1)
     expected, places = every.topk(count)
     torch.testing.assert_close(found.totals, expected)

@@ -11,7 +11,6 @@ Rows. A search keeps K hypotheses for each of B sentences in N = B * K rows, sen
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
-import torch
 from torch import Tensor, nn
 
 
@@ -104,15 +103,6 @@ class Model(nn.Module):
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Encode and decode with teacher forcing; features of padded target positions are meaningless, never NaN."""
         return self.decode(self.encode(source, mask), inputs, need_weights)
-
-
-def expand(state: State, beam: int) -> State:
-    """Give every sentence `beam` copies of its hypothesis rows."""
-    first = state.hypothesis
-    while not isinstance(first, Tensor):
-        first = next(item for item in first if item is not None)
-    rows = torch.arange(first.shape[0], device=first.device).repeat_interleave(beam)
-    return state.select(rows)
 
 
 class Encoder(nn.Module):

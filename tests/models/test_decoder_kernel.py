@@ -6,8 +6,8 @@ import torch
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.models import recurrent, rnn
 from seq2seq.models.build import build_model
-from seq2seq.models.interface import expand
 from seq2seq.tokenizer import BOS, PAD
+from tests.models.hypotheses import expand
 
 CASES = [("before", False), ("before", True), ("after", True)]
 B, S, T = 5, 7, 11

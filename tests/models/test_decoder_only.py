@@ -7,7 +7,7 @@ from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.errors import UserError
 from seq2seq.masks import causal_mask, length_mask
 from seq2seq.models.decoder_only import DecoderOnly, build_decoder_only
-from seq2seq.models.interface import expand
+from tests.models.hypotheses import expand
 
 B, S, T, V = 3, 7, 5, 17
 SMALL = {"hidden_size": 12, "feedforward_size": 20, "layers": 2, "dropout": 0.0}

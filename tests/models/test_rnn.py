@@ -7,8 +7,8 @@ import torch
 
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.models.build import build_model
-from seq2seq.models.interface import expand
 from seq2seq.tokenizer import BOS, EOS, PAD
+from tests.models.hypotheses import expand
 
 SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5
 BRIDGES = ["none", "mean", "additive", "dot", "scaled"]

@@ -8,7 +8,7 @@ from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEn
 from seq2seq.errors import UserError
 from seq2seq.masks import causal_mask, length_mask
 from seq2seq.models.embedding import token_table
-from seq2seq.models.interface import Encoder, EncoderDecoder, Memory, expand
+from seq2seq.models.interface import Encoder, EncoderDecoder, Memory
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
 from seq2seq.models.sublayers import EncoderLayer
 from seq2seq.models.transformer import (
@@ -17,6 +17,7 @@ from seq2seq.models.transformer import (
     build_transformer_decoder,
     build_transformer_encoder,
 )
+from tests.models.hypotheses import expand
 
 B, S, T, SIZE, HEADS, V = 3, 7, 5, 12, 2, 17
 SMALL = {"hidden_size": SIZE, "feedforward_size": 20, "layers": 2, "dropout": 0.0}

@@ -82,7 +82,8 @@ class Pool(NamedTuple):
         """All slots, (B, H, P, ...), for queries (B, K, ...)."""
         used, store = self.table.shape[1], self.store
         mask = self.table.new_ones(store.keys.shape[0], used)
-        return Keys(keys=store.keys[:, :, :used], values=store.values[:, :, :used], mask=mask)
+        keys = store.keys[:, :, :used].contiguous()  # turned round as it lies, the product with queries takes twice as long
+        return Keys(keys=keys, values=store.values[:, :, :used], mask=mask)
 
     def mask(self) -> Tensor:
         """(B, K, P), True where a hypothesis may look."""
