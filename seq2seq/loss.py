@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-_CHUNK_BYTES = 16 * 1024 * 1024
-"""Largest fp32 logits held at a time on a CPU: half of a common last-level cache."""
+_BLOCK_BYTES = 4 * 1024 * 1024
+"""Logits of a block on a CPU, in fp32: a few passes are made over them, so they should stay in a cache."""
+
+_CHUNK_BYTES = 32 * 1024 * 1024
+"""What blocks pass back on a CPU, in the type of products, before it is multiplied: products want many rows."""
 
 
 class Loss(NamedTuple):
@@ -32,6 +35,16 @@ class _Gradients(NamedTuple):
     """(V, D)."""
     bias: Tensor | None
     """(V,)."""
+
+
+class _Layer(NamedTuple):
+    """The output layer, and what is wanted of it."""
+
+    table: Tensor
+    """(V, D), in the type of products."""
+    bias: Tensor | None
+    """(V,), in the type of sums."""
+    smoothing: float
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -56,7 +69,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if needed
             else None
         )
-        total, picked = _each_chunk(inputs, wanted, table, bias, smoothing, gradients)
+        total, picked = _each_chunk(inputs, wanted, _Layer(table, bias, smoothing), gradients)
         nats = (total - picked).sum()
         mean_weight = weight.mean(dim=0)  # (D,)
         mean_logits = (features @ mean_weight).sum() + (0.0 if bias is None else len(features) * bias.mean())
@@ -77,56 +90,72 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return by_features, None, by_weight, by_bias, None, None
 
 
-def _each_chunk(
-    inputs: Tensor, wanted: Tensor, table: Tensor, bias: Tensor | None, smoothing: float, gradients: _Gradients | None
-) -> tuple[Tensor, Tensor]:
+def _each_chunk(inputs: Tensor, wanted: Tensor, layer: _Layer, gradients: _Gradients | None) -> tuple[Tensor, Tensor]:
     """Return logsumexp and the wanted logit of every position, both (M,), and add up what logits pass back.
+
+    Logits live for a block, which a cache holds; what they pass back is multiplied a chunk at a time, which is many blocks.
 
     Args:
         inputs: (M, D), in the type of products.
         wanted: (M,) tokens.
-        table: (V, D), in the type of products.
-        bias: (V,), in the type of sums.
-        smoothing: s.
+        layer: makes logits.
         gradients: where p - (1 - s) onehot(y) is carried to; None if nowhere.
     """
-    size = _chunk_rows(inputs, len(table))
-    kind = table.dtype if table.dtype == torch.float64 else torch.float32
-    buffers = torch.empty(2, min(size, len(inputs)), len(table), dtype=kind, device=inputs.device)
-    totals, picks = inputs.new_empty(len(inputs), dtype=kind), inputs.new_empty(len(inputs), dtype=kind)
-    for first in range(0, len(inputs), size):
+    kind = torch.float64 if inputs.dtype == torch.float64 else torch.float32
+    vocabulary, count = len(layer.table), max(1, len(inputs))
+    size = min(count, _rows(inputs, _CHUNK_BYTES, vocabulary * inputs.element_size()))
+    height = min(size, _rows(inputs, _BLOCK_BYTES, vocabulary * kind.itemsize))
+    logits = inputs.new_empty(height, vocabulary, dtype=kind)
+    room = inputs.new_empty(size, vocabulary)
+    found = []
+    for first in range(0, count, size):
         rows = slice(first, first + size)
-        target = wanted[rows].unsqueeze(1)  # (R, 1)
-        logits, chances = buffers[:, : len(target)]  # each (R, V)
-        if table.dtype == kind:
-            torch.mm(inputs[rows], table.t(), out=logits)
-        else:
-            logits.copy_(inputs[rows] @ table.t())
-        if bias is not None:
-            logits += bias
-        torch.softmax(logits, dim=-1, out=chances)
-        totals[rows] = logits.amax(dim=-1) - chances.amax(dim=-1).log()  # the largest p is at least 1 / V: never log 0
-        picks[rows] = logits.gather(1, target).squeeze(1)
+        passed = room[: len(inputs[rows])]
+        blocks = (torch.split(part, height) for part in (inputs[rows], wanted[rows].unsqueeze(1), passed))
+        for block, target, by_logits in zip(*blocks, strict=True):
+            chances = by_logits if room.dtype == kind else logits[: len(block)]
+            found.append(_block(block, target, layer, logits[: len(block)], chances))
+            if gradients is not None:
+                _into(by_logits, chances, target, layer.smoothing, gradients)
         if gradients is not None:
-            chances.scatter_add_(1, target, chances.new_full(target.shape, smoothing - 1))
-            _pass_back(chances, inputs[rows], table, gradients, rows)
-    return totals, picks
+            _pass_back(passed, inputs[rows], layer.table, gradients, rows)
+    return torch.cat([total for total, _ in found]), torch.cat([picked for _, picked in found])
+
+
+def _block(inputs: Tensor, target: Tensor, layer: _Layer, logits: Tensor, chances: Tensor) -> tuple[Tensor, Tensor]:
+    """Write logits (R, V) and then probabilities, which may take their place; see `_each_chunk` for what is returned."""
+    if layer.table.dtype == logits.dtype:
+        torch.mm(inputs, layer.table.t(), out=logits)
+    else:
+        logits.copy_(inputs @ layer.table.t())
+    if layer.bias is not None:
+        logits += layer.bias
+    highest, picked = logits.amax(dim=-1), logits.gather(1, target).squeeze(1)
+    torch.softmax(logits, dim=-1, out=chances)
+    return highest - chances.amax(dim=-1).log(), picked  # the largest p is at least 1 / V: never log 0
+
+
+def _into(by_logits: Tensor, chances: Tensor, target: Tensor, smoothing: float, gradients: _Gradients) -> None:
+    """Turn probabilities into what logits pass back, in the type of products."""
+    chances.scatter_add_(1, target, chances.new_full(target.shape, smoothing - 1))
+    if gradients.bias is not None:
+        gradients.bias.add_(chances.sum(dim=0))
+    if by_logits is not chances:
+        by_logits.copy_(chances)
 
 
 def _pass_back(by_logits: Tensor, inputs: Tensor, table: Tensor, gradients: _Gradients, rows: slice) -> None:
-    if gradients.bias is not None:
-        gradients.bias.add_(by_logits.sum(dim=0))
-    if table.dtype == by_logits.dtype:
+    if table.dtype == gradients.weight.dtype:
         torch.mm(by_logits, table, out=gradients.features[rows])
         gradients.weight.addmm_(by_logits.t(), inputs)
     else:
-        narrow = by_logits.to(table.dtype)
-        gradients.features[rows] = narrow @ table
-        gradients.weight.add_(narrow.t() @ inputs)  # sums over chunks stay fp32
+        gradients.features[rows] = by_logits @ table
+        gradients.weight.add_(by_logits.t() @ inputs)  # sums over chunks stay fp32
 
 
-def _chunk_rows(inputs: Tensor, vocabulary: int) -> int:
-    return max(1, _CHUNK_BYTES // (4 * vocabulary)) if inputs.device.type == "cpu" else 8192
+def _rows(like: Tensor, most: int, row_bytes: int) -> int:
+    """How many rows to hold at a time."""
+    return max(1, most // row_bytes) if like.device.type == "cpu" else 8192
 
 
 def linear_cross_entropy(features: Tensor, wanted: Tensor, output: nn.Linear, smoothing: float) -> Loss:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seq2seq.masks import block
 from seq2seq.models.gru_kernel import multiply
@@ -45,17 +46,17 @@ class AdditiveAttention:
         self.key_factors = _factors(attended.keys)  # (B, S, A)
         self.inside = torch.empty_like(attended.keys)  # r, (B, S, A)
         self.one = attended.keys.new_ones(())
-        self.pull = -2 * v
+        self.pull = (-2 * v).unsqueeze(0)  # (1, A): as a matrix, since torch takes twice as long with a vector
 
     def attend(self, query: Tensor, out: Tensor) -> Tensor:
-        """Write weights (B, S) to `out`; return contexts (B, C), given queries (B, H)."""
-        scores = (self._compare(query) @ self.pull).add_(self.attended.blocked)
+        """Write weights (B, S) to `out`; return contexts (B, C), given queries (B, H) in the type of products."""
+        scores = functional.linear(self._compare(query), self.pull).squeeze(2).add_(self.attended.blocked)
         torch.softmax(scores, dim=-1, out=out)
         return torch.bmm(out.unsqueeze(1), self.attended.values).squeeze(1)
 
     def _compare(self, query: Tensor) -> Tensor:
         """r, (B, S, A)."""
-        projected = multiply(query, self.query_weight.t()).to(query.dtype)
+        projected = multiply(query, self.query_weight.t()).to(self.inside.dtype)
         torch.addcmul(self.one, self.key_factors, _factors(projected).unsqueeze(1), out=self.inside)
         return self.inside.reciprocal_()
 
@@ -63,7 +64,7 @@ class AdditiveAttention:
         """Make room for the gradients of so many steps."""
         rows, _, size = self.attended.keys.shape
         self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v
-        self.by_v = torch.zeros_like(self.v)  # without the factor -2
+        self.by_v = torch.zeros_like(self.pull)  # (1, A), without the factor -2
         self.by_query = self.one.new_empty(steps, rows, size)
         self.by_context = self.one.new_empty(steps, rows, self.attended.values.shape[-1])
         self.slope = torch.empty_like(self.inside)
@@ -78,7 +79,7 @@ class AdditiveAttention:
         inside = self._compare(query)
         by_alpha = torch.bmm(self.attended.values, by_context.unsqueeze(2)).squeeze(2)  # (B, S)
         by_scores = alpha * (by_alpha - (alpha * by_alpha).sum(dim=1, keepdim=True))
-        self.by_v.addmv_(inside.flatten(0, 1).t(), by_scores.flatten())
+        self.by_v.addmm_(by_scores.view(1, -1), inside.flatten(0, 1))
         torch.addcmul(inside, inside, inside, value=-1, out=self.slope)
         self.by_keys.addcmul_(self.slope, by_scores.unsqueeze(2))
         summed = torch.bmm(by_scores.unsqueeze(1), self.slope).squeeze(1)  # (B, A)
@@ -88,7 +89,7 @@ class AdditiveAttention:
     def gradients(self, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Gradients of keys, values and v, given all weights (T, B, S)."""
         by_values = torch.bmm(alphas.permute(1, 2, 0), self.by_context.transpose(0, 1))
-        return self.by_keys * (4 * self.v), by_values, -2 * self.by_v
+        return self.by_keys * (4 * self.v), by_values, -2 * self.by_v.squeeze(0)
 
 
 class FactoredKeys(NamedTuple):
@@ -116,7 +117,7 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
         Contexts (B, K, C) and weights (B, K, S).
     """
     inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), _factors(projected).unsqueeze(2)).reciprocal_()
-    scores = (inside @ (-2 * v)).add_(keys.blocked.unsqueeze(1))
+    scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
     weights = torch.softmax(scores, dim=-1)
     return torch.bmm(weights, keys.values), weights
 

@@ -54,6 +54,8 @@ class Steps(NamedTuple):
 
     states: Tensor
     """(T + 1, B, H), the first state and those after each step."""
+    factors: Tensor
+    """(T + 1, B, H), the states in the type of products, as are the next two: where that is theirs, the same array."""
     extras: Tensor
     """(T + 1, B, X), what the gates of each step were given besides the embedding; one step more than is used."""
     joined: Tensor
@@ -86,11 +88,13 @@ class _Recurrence:
 
     def begin(self, count: int, first: Tensor, length: int) -> Steps:
         """Make room for `count` steps from the state `first` (B, H) over S = `length`."""
-        rows, size = first.shape
+        (rows, size), product = first.shape, self.plan.product
+        states = torch.cat([first.unsqueeze(0), first.new_empty(count, rows, size)])
         return Steps(
-            torch.cat([first.unsqueeze(0), first.new_empty(count, rows, size)]),
-            first.new_zeros(count + 1, rows, self.weights.extra.shape[1]),
-            first.new_empty(count, rows, self.context_size + size),
+            states,
+            states.to(product),
+            first.new_zeros(count + 1, rows, self.weights.extra.shape[1], dtype=product),
+            first.new_empty(count, rows, self.context_size + size, dtype=product),
             first.new_empty(count, rows, length),
             first.new_empty(count, rows, len(self.weights.readout)),
             *Gates.empty(first, count, rows, size=size),
@@ -101,13 +105,16 @@ class _Recurrence:
         plan, tables, size = self.plan, self.tables, self.context_size
         state, following = kept.states[t], kept.states[t + 1]
         if plan.before:
-            kept.extras[t, :, :size] = context = self.attention.attend(state, kept.weights[t])
+            kept.extras[t, :, :size] = context = self.attention.attend(kept.factors[t], kept.weights[t])
         entering = multiply(kept.extras[t], tables.extra.t()) + gates
-        recurrent = affine(state, tables.recurrent, self.weights.recurrent_bias)
+        recurrent = affine(kept.factors[t], tables.recurrent, self.weights.recurrent_bias)
         gru_forward(entering, recurrent, state, kept.gates.at(t), following)
+        if kept.factors.dtype != kept.states.dtype:
+            kept.factors[t + 1] = following
         if not plan.before:
-            context = self.attention.attend(following, kept.weights[t])
-        torch.cat([context, following], dim=1, out=kept.joined[t])
+            context = self.attention.attend(kept.factors[t + 1], kept.weights[t])
+        kept.joined[t, :, :size] = context
+        kept.joined[t, :, size:] = following
         torch.tanh(multiply(kept.joined[t], tables.readout.t()).to(state.dtype), out=kept.squashed[t])
         if noise is not None:
             torch.mul(kept.squashed[t], noise[t], out=output)
@@ -125,25 +132,25 @@ class _Recurrence:
         by_context, by_state = multiply(found.readout[t], tables.readout).to(carried.dtype).tensor_split([size], dim=1)
         carried = carried + by_state
         if not plan.before:
-            carried += self.attention.backward(t, kept.states[t + 1], kept.weights[t], by_context)
+            carried += self.attention.backward(t, kept.factors[t + 1], kept.weights[t], by_context)
         carried = gru_backward(carried, kept.states[t], kept.gates.at(t), found.gates[t], found.recurrent[t])
         carried += multiply(found.recurrent[t], tables.recurrent)
         by_extra = multiply(found.gates[t], tables.extra).to(carried.dtype)
         if plan.before:
             by_context, by_extra = by_context + by_extra[:, :size], by_extra[:, size:]
-            carried += self.attention.backward(t, kept.states[t], kept.weights[t], by_context)
+            carried += self.attention.backward(t, kept.factors[t], kept.weights[t], by_context)
         return carried, by_extra
 
     def gradients(self, kept: Steps, found: "_Found") -> tuple[Tensor, Tensor, Weights]:
         """Of keys, values and all weights, once every step is undone."""
         product = self.plan.product
-        asked = kept.states[:-1] if self.plan.before else kept.states[1:]
+        asked = kept.factors[:-1] if self.plan.before else kept.factors[1:]
         by_keys, by_values, by_v = self.attention.gradients(kept.weights)
         by_weights = Weights(
             query=transposed_product(self.attention.by_query, asked, product),
             v=by_v,
             extra=transposed_product(found.gates, kept.extras[:-1], product),
-            recurrent=transposed_product(found.recurrent, kept.states[:-1], product),
+            recurrent=transposed_product(found.recurrent, kept.factors[:-1], product),
             recurrent_bias=found.recurrent.flatten(0, 1).sum(dim=0),
             readout=transposed_product(found.readout, kept.joined, product),
         )

@@ -169,8 +169,8 @@ def product_type(like: Tensor) -> torch.dtype:
 
 
 def affine(inputs: Tensor, table: Tensor, bias: Tensor) -> Tensor:
-    """W x + b for rows x (N, D) and W (M, D), in the type of W; in that of x where they differ, the sum."""
-    if table.dtype == inputs.dtype:
+    """W x + b for rows x (N, D) and W (M, D), the product in the type of W, the sum in that of b."""
+    if table.dtype == bias.dtype:
         return functional.linear(inputs, table, bias)
     return functional.linear(inputs.to(table.dtype), table) + bias
 
