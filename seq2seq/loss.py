@@ -113,7 +113,7 @@ def _each_chunk(inputs: Tensor, wanted: Tensor, layer: _Layer, gradients: _Gradi
         passed = room[: len(inputs[rows])]
         blocks = (torch.split(part, height) for part in (inputs[rows], wanted[rows].unsqueeze(1), passed))
         for block, target, by_logits in zip(*blocks, strict=True):
-            chances = by_logits if room.dtype == kind else logits[: len(block)]
+            chances = by_logits if gradients is not None and room.dtype == kind else logits[: len(block)]
             found.append(_block(block, target, layer, logits[: len(block)], chances))
             if gradients is not None:
                 _into(by_logits, chances, target, layer.smoothing, gradients)

@@ -89,10 +89,12 @@ class _Recurrence:
     def begin(self, count: int, first: Tensor, length: int) -> Steps:
         """Make room for `count` steps from the state `first` (B, H) over S = `length`."""
         (rows, size), product = first.shape, self.plan.product
-        states = torch.cat([first.unsqueeze(0), first.new_empty(count, rows, size)])
+        states = first.new_empty(count + 1, rows, size)
+        factors = states if states.dtype == product else torch.empty_like(states, dtype=product)
+        states[0] = factors[0] = first
         return Steps(
             states,
-            states.to(product),
+            factors,
             first.new_zeros(count + 1, rows, self.weights.extra.shape[1], dtype=product),
             first.new_empty(count, rows, self.context_size + size, dtype=product),
             first.new_empty(count, rows, length),
