@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seq2seq.config.probe import is_probe
 from seq2seq.errors import UserError
-from seq2seq.evaluation import read_settings
+from seq2seq.evaluation import find_runs, read_settings
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import read_json
 from seq2seq.reporting import corpus_of, finished_runs, write_study_report
@@ -21,9 +21,9 @@ _OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "ti
 def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     """Copy a study's results to a folder that can be put under version control, and write its report there.
 
-    Kept: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time), sentence counts, analyses, the
-    report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus and the probes are ours, so
-    their sentences may be shown; those of any other corpus are left out of every file.
+    Kept, of every run, finished or not: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time),
+    sentence counts, analyses, the report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus
+    and the probes are ours, so their sentences may be shown; those of any other corpus are left out of every file.
 
     Args:
         runs: the study's folder.
@@ -48,7 +48,7 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     for name in _OF_A_STUDY:
         if (runs / name).exists():
             shutil.copy(runs / name, target / name)
-    for folder in folders:
+    for folder in find_runs(runs):  # also those that are not finished: the report says what became of them
         _publish_run(folder, target / folder.system / folder.path.name, hidden)
     for kind in ("report", "statistics"):
         if (runs / kind).exists():

@@ -1,10 +1,14 @@
 """`report --verify` finds what was changed, with the corpus and without it."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 
+from seq2seq.data_files import data_path
 from seq2seq.errors import UserError
+from seq2seq.publish import publish_study
 from seq2seq.report import build_report, verify_report, write_report
 from seq2seq.report.verify import differences
 from tests.report.invented import copy_of
@@ -75,3 +79,16 @@ def test_differences_name_the_place():
     assert list(differences({"a": 1.0}, {"a": 1.0 + 1e-9})) == []
     assert list(differences({"notes": 1}, {"notes": 2})) == []
     assert list(differences({"a": None}, {"a": 0.0})) == ["a: report None, scored again 0.0"]
+
+
+def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(reported, texts, tmp_path, monkeypatch):
+    cut = reported / "scaled" / "seed-2"
+    cut.mkdir()
+    shutil.copy(reported / "scaled/seed-1/config.yaml", cut)
+    (cut / "summary.json").write_text(json.dumps({"status": "interrupted"}))
+    monkeypatch.setattr("seq2seq.publish.corpus_of", lambda _: None)
+    monkeypatch.setattr("seq2seq.publish.read_settings", lambda _: SimpleNamespace(data=SimpleNamespace(corpus="grammar")))
+    publish_study(reported, tmp_path / "published", arguments=["publish"])
+    said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
+    assert {"system": "scaled", "seed": 2, "reason": "no hypotheses; status: interrupted"} in said
+    assert verify_report(tmp_path / "published", papers=data_path("papers.yaml")).passed
