@@ -21,11 +21,6 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)  # (B, S)
 
 
-def causal_mask(size: int, device: torch.device | None = None) -> Tensor:
-    """Let position i see positions 0..i: (size, size), True on and below the diagonal."""
-    return torch.ones(size, size, dtype=torch.bool, device=device).tril()
-
-
 def attendable(mask: Tensor, extra: Tensor | None = None) -> Tensor:
     """Join the mask of the sentences with the mask of the queries, for scores of H heads.
 

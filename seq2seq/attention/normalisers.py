@@ -15,7 +15,6 @@ class Normaliser(nn.Module):
     formula: ClassVar[str]
     source: ClassVar[str]
     expects: ClassVar[str]
-    sums_to_one: ClassVar[bool] = True
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         """Normalise.
@@ -89,7 +88,6 @@ class Sigmoid(Normaliser):
     formula = "sigmoid(score - log n)"
     source = "Ramapuram et al. 2024, arXiv:2409.04431, section 2"
     expects = "a context whose length is free: nothing to see gives a context near zero"
-    sums_to_one = False
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         allowed = mask.sum(dim=-1, keepdim=True).clamp(min=1).to(scores.dtype)  # n: (B, 1, Q or 1, 1)

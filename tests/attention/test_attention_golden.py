@@ -11,7 +11,6 @@ from seq2seq.attention.attention import build_attention
 from seq2seq.attention.positions import AlibiRelation, Relation, RelativeRelation, RotaryRelation
 from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings
-from seq2seq.masks import causal_mask
 from tests.attention.conftest import BATCH, CASES, LENGTHS, MEMORY, QUERIES, QUERY, SOURCE, build, draw
 
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
@@ -259,6 +258,7 @@ def test_a_long_source_is_refused_when_it_is_asked():
 def test_causal_masks_are_joined_with_padding():
     attention = make(score="scaled")
     query, memory, mask, summary = draw(queries=SOURCE, query_size=MEMORY)
-    weights = attend(attention, inputs=(query, memory, mask, summary), mask=causal_mask(SOURCE)).weights
+    causal = torch.ones(SOURCE, SOURCE, dtype=torch.bool).tril()
+    weights = attend(attention, inputs=(query, memory, mask, summary), mask=causal).weights
     seen = (weights > 0).sum(dim=-1)[:, 0]
     assert seen.tolist() == [[min(i + 1, n) for i in range(SOURCE)] for n in LENGTHS.tolist()]
