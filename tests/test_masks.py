@@ -1,6 +1,6 @@
 import torch
 
-from seq2seq.masks import attendable, block, causal_mask, length_mask, masked_softmax
+from seq2seq.masks import attendable, block, length_mask, masked_softmax
 
 T, F = True, False
 
@@ -9,15 +9,12 @@ def test_length_mask_marks_the_first_tokens():
     assert length_mask(torch.tensor([2, 0, 3]), 3).tolist() == [[T, T, F], [F, F, F], [T, T, T]]
 
 
-def test_causal_mask_sees_itself_and_the_past():
-    assert causal_mask(3).tolist() == [[T, F, F], [T, T, F], [T, T, T]]
-
-
 def test_attendable_joins_sentence_and_query_masks():
     real = torch.tensor([[T, T, F]])
     assert attendable(real).shape == (1, 1, 1, 3)
-    assert attendable(real, causal_mask(3)).tolist() == [[[[T, F, F], [T, T, F], [T, T, F]]]]
-    assert torch.equal(attendable(real, causal_mask(3)[None]), attendable(real, causal_mask(3)))
+    causal = torch.tensor([[T, F, F], [T, T, F], [T, T, T]])
+    assert attendable(real, causal).tolist() == [[[[T, F, F], [T, T, F], [T, T, F]]]]
+    assert torch.equal(attendable(real, causal[None]), attendable(real, causal))
 
 
 def test_masked_softmax_by_hand():

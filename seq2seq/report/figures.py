@@ -33,6 +33,8 @@ STYLE: dict[Any, Any] = {
 }
 MOST_PIECES = 45
 """Longest side of a heat map for paper; longer sentences are cut and say so."""
+MOST_IN_AXES = 6
+"""Systems whose legend leaves room for their lines; the legend of more stands beside the figure."""
 
 REST = "#c4c4c4"
 """Colour of the systems of a crowd that are not in focus."""
@@ -93,7 +95,8 @@ def _save(figure: Figure, stem: Path, kinds: tuple[str, ...] = ("png", "svg")) -
 
 
 def _bleu_by_length(report: Report, shown: dict[str, Look]) -> Figure:
-    figure, (axes,) = _figure(6.4, 3.8)
+    beside = len(report.systems) > MOST_IN_AXES
+    figure, (axes,) = _figure(7.6 if beside else 6.4, 3.8)
     focus = in_focus(report)
     for name, system in report.systems.items():
         if name not in focus:
@@ -110,8 +113,8 @@ def _bleu_by_length(report: Report, shown: dict[str, Look]) -> Figure:
     over = "sentences" if all(system.single_seed for system in report.systems.values()) else "seeds and sentences"
     title = f"{report.split}, n={report.n:,}; bands: {level:.0%} intervals over {over}"
     axes.set_title(title, loc="left", fontsize=9, color="#444444")
-    if len(focus) < len(report.systems):
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+    if beside:
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", fontsize=8)
     else:
         axes.legend(fontsize=8)
     return figure
