@@ -34,7 +34,7 @@ test-slow: install
 	$(BIN)/python -m pytest --slow
 
 faults: install
-	$(BIN)/python -m pytest --slow tests/faults tests/test_trainer.py tests/test_distributed.py tests/test_cluster.py
+	$(BIN)/python -m pytest --slow tests/faults tests/run/test_loop.py tests/run/test_processes.py tests/study/test_cluster.py
 	$(BIN)/python -m tests.faults.table
 
 fuzz: install

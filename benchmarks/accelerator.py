@@ -20,17 +20,17 @@ import torch
 
 from benchmarks.cells import ROOT
 from benchmarks.systems import A1, A2, Sizes, training_flops, transformer
-from seq2seq.batching import Batches
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.training import TrainingSettings
+from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
-from seq2seq.devices import Processes
-from seq2seq.machine import compile_forward, prepare_machine
+from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
-from seq2seq.sharding import share_out
-from seq2seq.tokenizer import EOS
-from seq2seq.update import Updater
+from seq2seq.run.machine import compile_forward, prepare_machine
+from seq2seq.run.processes import Processes
+from seq2seq.run.sharding import share_out
+from seq2seq.run.update import Updater
 
 
 @dataclass(frozen=True)

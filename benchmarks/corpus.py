@@ -6,8 +6,8 @@ from pathlib import Path
 
 from benchmarks.systems import VOCABULARIES, data_settings, tokenizer_settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import PreparedData, prepare
-from seq2seq.errors import UserError
 
 
 def prepared(corpus: str) -> PreparedData:

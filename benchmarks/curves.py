@@ -21,13 +21,13 @@ from benchmarks.__main__ import find_corpus
 from benchmarks.cells import ROOT
 from benchmarks.plain_path import plain_path, same_masks
 from benchmarks.systems import VOCABULARIES, study
-from seq2seq.batching import Batch
 from seq2seq.config.study import RunSettings
+from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.prepare import prepare
-from seq2seq.machine import prepare_machine
-from seq2seq.progress import Progress
-from seq2seq.run_folder import RunFolder
-from seq2seq.trainer import Trainer
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.loop import Trainer
+from seq2seq.run.machine import prepare_machine
+from seq2seq.run.progress import Progress
 
 PATHS = ("fp32 plain", "fp32 fast", "bf16 fast")
 WINDOW = 20

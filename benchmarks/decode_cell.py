@@ -15,14 +15,14 @@ import torch
 from benchmarks.corpus import prepared
 from benchmarks.memory import peak_memory
 from benchmarks.systems import MODELS
-from seq2seq import search as searching
-from seq2seq.batching import collate
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.training import SearchSettings
-from seq2seq.machine import prepare_machine
+from seq2seq.corpus.batching import collate
+from seq2seq.corpus.tokenizer import EOS
+from seq2seq.models import search as searching
 from seq2seq.models.build import build_model
-from seq2seq.models.layout import decoding_layout
-from seq2seq.tokenizer import EOS
+from seq2seq.models.kernels.linear import decoding_layout
+from seq2seq.run.machine import prepare_machine
 
 LENGTH, BATCH, SENTENCES = 16, 64, 1000
 

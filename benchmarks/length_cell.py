@@ -18,8 +18,8 @@ from benchmarks.memory import own_memory
 from benchmarks.systems import MODELS, study
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.mechanisms import SelfAttention
-from seq2seq.budget import attention_bytes
 from seq2seq.config.study import RunSettings
+from seq2seq.models.budget import attention_bytes
 from seq2seq.models.build import build_model
 
 LENGTHS = (50, 100, 200, 400)

@@ -93,7 +93,7 @@ class PlainTransformer(nn.Module):
 
 def train_plain(model_name: str, precision: str, corpus: str, stamps: Stamps) -> None:
     """Train until `stamps` ends the process."""
-    from seq2seq.batching import Batches
+    from seq2seq.corpus.batching import Batches
 
     data = prepared(corpus)
     torch.manual_seed(1)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.dropout import dropout, dropout_noise
-from seq2seq.loss import Loss
+from seq2seq.attention.dropout import dropout, dropout_noise
+from seq2seq.models.kernels.cross_entropy import Loss
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def plain_path() -> Iterator[None]:
         held.enter_context(patch("seq2seq.models.recurrent.RecurrentLayer.has_kernel", _no))
         held.enter_context(patch("seq2seq.models.rnn.has_kernel", _no))
         held.enter_context(patch("seq2seq.models.sublayers.dropped_relu", _relu_then_dropout))
-        held.enter_context(patch("seq2seq.update.linear_cross_entropy", _all_logits))
+        held.enter_context(patch("seq2seq.run.update.linear_cross_entropy", _all_logits))
         torch.set_float32_matmul_precision("highest")
         try:
             yield

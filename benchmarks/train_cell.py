@@ -81,9 +81,9 @@ class _Waits:
 
 def _watch(stamps: Stamps) -> _Waits:
     """Look at batches where training takes them and where the model is given them."""
+    from seq2seq.corpus.tokenizer import PAD
     from seq2seq.models.interface import EncoderDecoder
-    from seq2seq.tokenizer import PAD
-    from seq2seq.trainer import Trainer
+    from seq2seq.run.loop import Trainer
 
     forward, batches, waits = EncoderDecoder.forward, Trainer._batches, _Waits(stamps)
 

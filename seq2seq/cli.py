@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seq2seq.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError
 
 app = typer.Typer(
     add_completion=False,
@@ -53,13 +53,13 @@ def train(
     loaded = load_study(study, set_ or ())
     for name in system or ():
         system_of(loaded, name)
-    from seq2seq.study_runner import train_study
+    from seq2seq.study.runner import train_study
 
     place = out or Path("runs") / loaded.name
     if cluster is None:
         finished = train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
-        from seq2seq.cluster import cluster_study
+        from seq2seq.study.cluster import cluster_study
 
         finished = cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
     if not finished:
@@ -79,7 +79,7 @@ def report(
     allow_code: AllowCode = False,
 ) -> None:
     """Score, compare and explain a study's runs: writes RUNS/report/."""
-    from seq2seq.reporting import report_study, verify_study
+    from seq2seq.report.study import report_study, verify_study
 
     if verify:
         verify_study(runs)
@@ -94,8 +94,8 @@ def publish(
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
 ) -> None:
     """Copy a study's results without weights and without corpus sentences, with its report."""
-    from seq2seq.publish import publish_study
     from seq2seq.report.published import length_table
+    from seq2seq.study.publish import publish_study
 
     publish_study(runs, target, arguments=context.obj)
     print(length_table(target))
@@ -108,7 +108,7 @@ def translate(
     allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output."""
-    from seq2seq.interactive import translate_lines
+    from seq2seq.run.lines import translate_lines
 
     translate_lines(run, sys.stdin.buffer, sys.stdout, beam=beam, allow_code=allow_code)
 
@@ -117,7 +117,7 @@ def translate(
 def describe(study: StudyFile, set_: Overrides = None) -> None:
     """Print each system's formula, parameters and FLOPs per target token; trains nothing."""
     from seq2seq.config.loading import load_study
-    from seq2seq.describe import describe_study
+    from seq2seq.study.describe import describe_study
 
     print(describe_study(load_study(study, set_ or ())))
 
@@ -131,7 +131,7 @@ def tune(
     allow_code: AllowCode = False,
 ) -> None:
     """Choose beam and length penalty for each system on the validation set: writes RUNS/beam_sweep.json."""
-    from seq2seq.analysis.runs import tune_study
+    from seq2seq.report.analysis.runs import tune_study
 
     tune_study(runs, apply=apply, allow_code=allow_code, say=print)
 
@@ -142,7 +142,7 @@ def probe(
     allow_code: AllowCode = False,
 ) -> None:
     """Print exact match by source length of runs trained on a synthetic probe, of others BLEU on short pairs joined."""
-    from seq2seq.analysis.probe_study import probe_study
+    from seq2seq.report.analysis.probe_study import probe_study
 
     print(probe_study(runs, allow_code=allow_code))
 
@@ -154,7 +154,7 @@ def explore(
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.explore.server import serve
+    from seq2seq.study.explore.server import serve
 
     serve(runs, port=port, allow_code=allow_code)
 

@@ -41,8 +41,8 @@ def settings_for(pairs, place):
 
 def measure(pairs, times, place):
     """Prepare `pairs` sentence pairs in `place`, then train on them, `times` over; prints a JSON line."""
-    from seq2seq import training_run
     from seq2seq.corpus.prepare import prepare
+    from seq2seq.run import train as training_run
 
     settings = settings_for(pairs, place)
     before, began, clock = peak(), time.process_time(), time.perf_counter()

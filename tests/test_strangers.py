@@ -5,15 +5,15 @@ import pickle
 import pytest
 import torch
 
-from seq2seq.checkpoint import Checkpoint, save_checkpoint
 from seq2seq.cli import main
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.loading import load_study
-from seq2seq.evaluation import imported_class
-from seq2seq.replay import main as replay
-from seq2seq.run_folder import RunFolder, dump_yaml
-from seq2seq.tokenizer import Tokenizer
-from tests.test_checkpoint import Bomb
+from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.run.checkpoint import Checkpoint, save_checkpoint
+from seq2seq.run.folder import RunFolder, dump_yaml
+from seq2seq.run.replay import main as replay
+from seq2seq.run.trained import imported_class
+from tests.run.test_checkpoint import Bomb
 from tests.tiny import tiny_study, write_study
 
 FILES = ("checkpoints/best/model.safetensors", "checkpoints/best/state.json", "tokenizer/source.model", "config.yaml")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.corpus import prepared
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
-from seq2seq.tokenizer import EOS, Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Tokenizer
 
 SPECIALS = ("<pad>", "<unk>", "<s>", "</s>")
 

@@ -7,9 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.build import build_fixed, build_score, options, score_classes
+from seq2seq.attention.dropout import dropout
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.heads import merge_heads, split_heads
 from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.masks import attendable
 from seq2seq.attention.normalisers import NORMALISERS, Normaliser, Softmax
 from seq2seq.attention.places import Places
 from seq2seq.attention.positions import Relation
@@ -17,9 +19,7 @@ from seq2seq.attention.scales import SCALES, NoScale, Scale
 from seq2seq.attention.scores import ProductScore, Score
 from seq2seq.attention.windows import WINDOWS, GlobalWindow, Window
 from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings, ScaledSettings
-from seq2seq.dropout import dropout
-from seq2seq.errors import UserError
-from seq2seq.masks import attendable
+from seq2seq.config.errors import UserError
 
 _FEW_WEIGHTS = 1 << 24
 """64 MiB in fp32; on a CPU torch's kernel took 1.5 to 10 times as long below, and above the memory it saves counts more."""

@@ -6,7 +6,7 @@ import torch
 
 from seq2seq.attention.scores.base import Score
 from seq2seq.config.attention import CustomSettings
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 
 def load_score(path: str) -> type[Score]:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.masks import attendable, masked_softmax
 from seq2seq.attention.positions import Relation
-from seq2seq.masks import attendable, masked_softmax
 
 
 class FixedContext(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from entmax import entmax15, sparsemax
 from torch import Tensor, nn
 
-from seq2seq.masks import block, masked_softmax
+from seq2seq.attention.masks import block, masked_softmax
 
 
 class Normaliser(nn.Module):

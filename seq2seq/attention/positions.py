@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 
 class AbsolutePositions(nn.Module):

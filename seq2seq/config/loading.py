@@ -12,8 +12,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.study import RunSettings, Study, StudyHeader
-from seq2seq.errors import UserError
 
 T = TypeVar("T", bound=BaseModel)
 

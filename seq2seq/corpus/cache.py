@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 _COMPLETE = "complete.json"
 _STALE_SECONDS = 24 * 3600

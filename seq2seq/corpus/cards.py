@@ -8,9 +8,9 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.data import Language, SplitName
+from seq2seq.config.data_files import data_path
+from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.data_files import data_path
-from seq2seq.errors import UserError
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$")]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from seq2seq.config.data import DataSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.seen import Seen
-from seq2seq.errors import UserError
-from seq2seq.tokenizer import CONTROL, INVALID, INVISIBLE, MAX_PIECE_CHARACTERS, normalise
+from seq2seq.corpus.tokenizer import CONTROL, INVALID, INVISIBLE, MAX_PIECE_CHARACTERS, normalise
 
 
 @dataclass

@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from seq2seq.config.data_files import data_path
+from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.cards import Card, read_card
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.data_files import data_path
-from seq2seq.errors import UserError
 
 SPLITS = ("train", "valid", "test")
 
@@ -41,7 +41,7 @@ class GrammarCorpus:
         Raises:
             UserError: there is no such split.
         """
-        from seq2seq.grammar.generate import generate  # the lexicon is only read where sentences are written
+        from seq2seq.corpus.grammar.generate import generate  # the lexicon is only read where sentences are written
 
         self._check(split)
         for pair in generate(self.settings, split):
@@ -50,7 +50,7 @@ class GrammarCorpus:
     def fingerprint(self, split: str) -> str:
         """Return a hash of the settings and of every file that the sentences follow from."""
         self._check(split)
-        code = sorted((Path(__file__).parent.parent / "grammar").glob("*.py"))
+        code = sorted((Path(__file__).parent / "grammar").glob("*.py"))
         rules = sorted(path for path in data_path("grammar").rglob("*") if path.is_file())
         hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (*code, *rules)]
         return digest("grammar", self.settings.model_dump(), self.source, split, hashes)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.tokenizer import EOS, Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Tokenizer
 
 _SMALL = 1 << 16
 _ROWS = 10_000

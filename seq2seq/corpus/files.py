@@ -11,10 +11,10 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cards import Card, below
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
 
 _MAX_LINE_BYTES = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"

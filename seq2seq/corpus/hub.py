@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.cards import Card, HubCard, below
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
 
 _FORMATS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 _ROWS = 1000

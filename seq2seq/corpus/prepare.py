@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, concatenate, normalise_evaluation
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
+from seq2seq.corpus.lookup import Corpus, open_corpus
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.corpus.source import Corpus, open_corpus
-from seq2seq.errors import UserError
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import Tokenizer
 
 __all__ = ["EncodedSplit", "PreparedData", "prepare"]
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE, TASKS, ProbeSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.cards import Card
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
 
 SPLITS = ("train", "valid", "test")
 _SHARES = ("train",) * 6 + ("valid", "test")

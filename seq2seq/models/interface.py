@@ -166,3 +166,13 @@ class EncoderDecoder(Model):
     def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         output: DecoderOutput = self.decoder(memory, inputs, need_weights)
         return output
+
+
+def count_parameters(model: Model) -> dict[str, int]:
+    """Return trainable parameters by block, a shared one counted once, under its first name."""
+    blocks: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            block = ".".join(name.split(".")[:2])
+            blocks[block] = blocks.get(block, 0) + parameter.numel()
+    return blocks

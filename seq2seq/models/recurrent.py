@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from seq2seq.masks import length_mask
-from seq2seq.models.gru_kernel import gru_sequence
+from seq2seq.attention.masks import length_mask
+from seq2seq.models.kernels.gru import gru_sequence
 
 
 class CellState(NamedTuple):

@@ -13,16 +13,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.attention.attention import Attention, Keys
+from seq2seq.attention.dropout import Dropout, dropout_noise
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
 from seq2seq.attention.scores import AdditiveScore
 from seq2seq.attention.windows import GlobalWindow
-from seq2seq.dropout import Dropout, dropout_noise
-from seq2seq.models.additive_kernel import Attended, FactoredKeys, attend_factored, blocked, factored
-from seq2seq.models.decoder_kernel import Weights, decode_additive
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
+from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored, blocked, factored
+from seq2seq.models.kernels.decoder import Weights, decode_additive
 from seq2seq.models.recurrent import CellState, RecurrentLayer
 
 

@@ -4,9 +4,9 @@ from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
+from seq2seq.attention.dropout import Dropout, dropped_relu
 from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import StackSettings
-from seq2seq.dropout import Dropout, dropped_relu
 
 Mechanism = TypeVar("Mechanism", bound=SelfAttention)
 

@@ -1,7 +1,7 @@
 """What a study's runs say, with intervals: as Markdown, HTML, JSON, CSV, LaTeX and plots."""
 
 from seq2seq.report.build import BuiltReport, build_report
-from seq2seq.report.model import Report
+from seq2seq.report.schema import Report
 from seq2seq.report.verify import Verification, verify_report
 from seq2seq.report.write import report_schema, write_report
 

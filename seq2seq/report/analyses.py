@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 
 class Analysis(BaseModel):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from seq2seq.report.model import Fairness, SystemReport
+from seq2seq.report.schema import Fairness, SystemReport
 
 BUDGETS = {
     "parameters": ("parameters", 0.01),

@@ -5,8 +5,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettings, FixedBucketSettings
-from seq2seq.errors import UserError
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.budgets import compare_budgets
@@ -14,12 +14,12 @@ from seq2seq.report.cells import bucket_scores, comparison, scores, system_repor
 from seq2seq.report.curves import learning_curve
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
-from seq2seq.report.model import Claim, MissingRun, Ranked, Report, Scores, ShapeCheck, SplitSummary, SystemReport
 from seq2seq.report.runs import Run, StudyRuns, read_study
+from seq2seq.report.schema import Claim, MissingRun, Ranked, Report, Scores, ShapeCheck, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
-from seq2seq.statistics import Comparison as Statistics
-from seq2seq.statistics import Evidence, compare_evidence
-from seq2seq.statistics.ranking import rank_systems
+from seq2seq.scoring import Comparison as Statistics
+from seq2seq.scoring import Evidence, compare_evidence
+from seq2seq.scoring.ranking import rank_systems
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
 
 
 def _claims(evidence: Evidence) -> list[Claim]:
-    from seq2seq.statistics.claims import judge_claims
+    from seq2seq.scoring.claims import judge_claims
 
     return [
         Claim(
@@ -188,7 +188,7 @@ def _claims(evidence: Evidence) -> list[Claim]:
 def _shape_checks(path: Path | None, evidence: Evidence) -> list[ShapeCheck] | None:
     if path is None:
         return None
-    from seq2seq.statistics.shape_checks import load_papers, run_checks
+    from seq2seq.scoring.shape_checks import load_papers, run_checks
 
     papers = load_papers(path)
     return [

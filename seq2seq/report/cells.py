@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seq2seq.report.model import Bucket, Comparison, SeedRun, Slope, SystemReport
 from seq2seq.report.runs import Run
-from seq2seq.statistics import EVERYTHING, Cell, SystemResult
-from seq2seq.statistics.buckets import Lengths
+from seq2seq.report.schema import Bucket, Comparison, SeedRun, Slope, SystemReport
+from seq2seq.scoring import EVERYTHING, Cell, SystemResult
+from seq2seq.scoring.buckets import Lengths
 
 
 def system_report(

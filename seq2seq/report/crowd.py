@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seq2seq.report.model import Report
+from seq2seq.report.schema import Report
 
 CROWD = 8
 """Systems from which on more lines in one figure are no figure."""

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seq2seq.report.model import CurvePoint, LearningCurve
 from seq2seq.report.runs import Run
+from seq2seq.report.schema import CurvePoint, LearningCurve
 
 TRAINING_POINTS = 200
 

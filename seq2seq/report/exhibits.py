@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit, Texts
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from seq2seq.report.analyses import ConcatenationReport, ProbeReport
 from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import AttentionMap, Exhibits
-from seq2seq.report.model import Report, SystemReport
 from seq2seq.report.palette import BASELINE, Look, looks
+from seq2seq.report.schema import Report, SystemReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

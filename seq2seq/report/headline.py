@@ -3,8 +3,8 @@
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
-from seq2seq.report.model import Bucket, Report, Scores, SystemReport
-from seq2seq.statistics.bottleneck import FLOOR, at_floor
+from seq2seq.report.schema import Bucket, Report, Scores, SystemReport
+from seq2seq.scoring.bottleneck import FLOOR, at_floor
 
 
 def lengths_in_words(minimum: int | None, maximum: int | None) -> str:

@@ -5,7 +5,7 @@ from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import lengths_in_words, with_interval
 from seq2seq.report.markdown_analyses import analyses
 from seq2seq.report.markup import cell, code, interval, number, p_value, table
-from seq2seq.report.model import Bucket, Report, SystemReport
+from seq2seq.report.schema import Bucket, Report, SystemReport
 
 SAMPLES = 5
 

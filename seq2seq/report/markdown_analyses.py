@@ -3,7 +3,7 @@
 from seq2seq.report.analyses import BeamPoint, ConcatenationPoint
 from seq2seq.report.crowd import is_crowd
 from seq2seq.report.markup import cell, interval, number, table
-from seq2seq.report.model import Report
+from seq2seq.report.schema import Report
 
 
 def analyses(report: Report) -> str:

@@ -23,8 +23,8 @@ from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words, with_interval
 from seq2seq.report.markup import p_value
-from seq2seq.report.model import Report
 from seq2seq.report.palette import looks
+from seq2seq.report.schema import Report
 from seq2seq.report.settings import flatten
 
 SIZE_LIMIT = 6_000_000

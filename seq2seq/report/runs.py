@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.errors import UserError
-from seq2seq.report.model import MissingRun
+from seq2seq.report.schema import MissingRun
 
 
 class StudyFile(BaseModel):

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.errors import UserError
-from seq2seq.metrics import SentenceStatistics, sentence_statistics
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256, read_json
-from seq2seq.run_folder import write_json
-from seq2seq.statistics import SystemScores, source_words
-from seq2seq.statistics.buckets import Lengths
+from seq2seq.run.folder import write_json
+from seq2seq.scoring import SystemScores, source_words
+from seq2seq.scoring.buckets import Lengths
+from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
 
 Texts = tuple[Sequence[str], Sequence[str]]
 """(source lines, reference lines) of a split."""

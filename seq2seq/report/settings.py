@@ -52,7 +52,7 @@ def commands(runs: Sequence[Run]) -> str:
 
 
 def facts_for_claims(configs: Mapping[str, Mapping[str, Any]], analyses: Analyses) -> dict[str, dict[str, Any]]:
-    """What `statistics/claims.py` wants to know of each system.
+    """What `scoring/claims.py` wants to know of each system.
 
     Heads and positions are told only of systems that have a twin: another one that differs in nothing else. Otherwise
     a claim about heads would be decided by whatever else differs.

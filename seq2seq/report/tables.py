@@ -7,7 +7,7 @@ from typing import Any
 
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import lengths_in_words
-from seq2seq.report.model import Bucket, Report, Scores
+from seq2seq.report.schema import Bucket, Report, Scores
 
 SCORE_FIELDS = [name for name in Scores.model_fields if name != "seed_bleu"]
 

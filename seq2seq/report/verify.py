@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from seq2seq.report.build import build_report
-from seq2seq.report.model import Report
 from seq2seq.report.runs import read_json
+from seq2seq.report.schema import Report
 from seq2seq.report.scoring import Texts
 
 TOLERANCE = 1e-6

@@ -6,10 +6,10 @@ from pathlib import Path
 from seq2seq.report.build import BuiltReport
 from seq2seq.report.figures import write_figures
 from seq2seq.report.markdown import markdown
-from seq2seq.report.model import Report
 from seq2seq.report.page import page
+from seq2seq.report.schema import Report
 from seq2seq.report.tables import write_tables
-from seq2seq.run_folder import write_aside
+from seq2seq.run.folder import write_aside
 
 
 def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:

@@ -21,7 +21,7 @@ from seq2seq.attention.scores import (
     ScaledDotScore,
 )
 from seq2seq.attention.windows import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 SIZES = {"heads": 1, "query_size": 2, "memory_size": 2, "attention_size": 2}
 HALF = math.log(3) / 2

@@ -12,7 +12,7 @@ from seq2seq.attention.scores import SCORES, AdditiveScore, DotScore, ScaledDotS
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config import attention as settings
 from seq2seq.config.attention import AttentionSettings
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from tests.attention.conftest import CASES, CONTEXT, HEADS, MEMORY, build
 
 

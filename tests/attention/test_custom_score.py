@@ -8,7 +8,7 @@ import torch
 
 from seq2seq.attention.custom import load_score
 from seq2seq.attention.scores import ProductScore
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from tests.attention.conftest import build, draw
 
 SOURCE_CODE = '''

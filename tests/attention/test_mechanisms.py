@@ -6,11 +6,11 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
+from seq2seq.attention.masks import length_mask
 from seq2seq.attention.mechanisms import MECHANISMS, LshAttention, SelfAttention, build_self_attention
 from seq2seq.attention.mechanisms.linear import CHUNK
+from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import COMPARING, StackSettings
-from seq2seq.errors import UserError
-from seq2seq.masks import length_mask
 from seq2seq.models.interface import index_rows
 
 B, N, SIZE, HEADS = 3, 11, 12, 2

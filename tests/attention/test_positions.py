@@ -15,7 +15,7 @@ from seq2seq.attention.positions import (
     SinusoidalPositions,
     alibi_slopes,
 )
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 B, H, Q, S, D = 2, 3, 5, 7, 4
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study, merge, parse_override, plain, settings_from
-from seq2seq.errors import UserError
-from seq2seq.run_folder import dump_yaml
+from seq2seq.run.folder import dump_yaml
 
 GOOD = """\
 question: Which?

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, default_cache, digest
-from seq2seq.errors import UserError
 
 
 def test_an_entry_is_built_once(tmp_path):

@@ -2,8 +2,8 @@
 
 import pytest
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cards import below, known_cards, read_card
-from seq2seq.errors import UserError
 
 MINIMAL = "name: c\ndescription: d\nlanguages: [en, xx]\nsource: s\nlicence: l\n"
 

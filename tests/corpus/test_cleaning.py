@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.data import DataSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, concatenate, normalise_evaluation
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
-from seq2seq.tokenizer import normalise
+from seq2seq.corpus.tokenizer import normalise
 
 
 def settings(**changes):

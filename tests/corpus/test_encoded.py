@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter, batched, encode_lines
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import Tokenizer
 
 PIECES = st.lists(st.lists(st.integers(0, 300), max_size=5), max_size=20)
 

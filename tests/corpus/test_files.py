@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cards import Card
 from seq2seq.corpus.files import FileCorpus, read_lines
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
 
 
 def corpus(folder, *, card=None, report=lambda text: None):

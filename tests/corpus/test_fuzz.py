@@ -7,11 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.files import FileCorpus
-from seq2seq.errors import UserError
-from seq2seq.tokenizer import UNK, Tokenizer
+from seq2seq.corpus.tokenizer import UNK, Tokenizer
 
 SETTINGS = DataSettings(corpus="toy", source="en", target="xx")
 FRAGMENTS = [

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.cards import Card
 from seq2seq.corpus.hub import HubCorpus
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.errors import UserError
 
 PAIRS = [(f"house {i} \u2028é", f"Haus {i} 你好") for i in range(25)]
 EXPECTED = [SentencePair(*pair) for pair in PAIRS]

@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import prepare
-from seq2seq.errors import UserError
-from seq2seq.tokenizer import UNK, Tokenizer
+from seq2seq.corpus.tokenizer import UNK, Tokenizer
 
 from .conftest import write_lines
 

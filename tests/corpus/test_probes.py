@@ -3,17 +3,17 @@ from itertools import islice
 import pytest
 from pydantic import ValidationError
 
-from seq2seq.analysis.probe import match_exactly, probe_run
-from seq2seq.analysis.probe_study import probe_study
 from seq2seq.cli import main
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.config.probe import TASKS, ProbeSettings
+from seq2seq.corpus.lookup import open_corpus
 from seq2seq.corpus.probes import ANSWERS, ProbeCorpus, split_of
-from seq2seq.corpus.source import open_corpus
-from seq2seq.errors import UserError
-from seq2seq.run_folder import RunFolder, dump_yaml, write_aside, write_json
-from seq2seq.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.report.analysis.probe import match_exactly, probe_run
+from seq2seq.report.analysis.probe_study import probe_study
+from seq2seq.run.folder import RunFolder, dump_yaml, write_aside, write_json
 
 SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_length=9)
 

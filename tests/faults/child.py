@@ -12,13 +12,13 @@ from pathlib import Path
 
 PRELOAD = [
     "seq2seq.cli",
-    "seq2seq.training_run",
-    "seq2seq.study_runner",
+    "seq2seq.run.train",
+    "seq2seq.study.runner",
     "torch.utils.tensorboard",
     "torch._dynamo",
     "sacrebleu",
     "scipy.special",
-    "seq2seq.grammar.generate",
+    "seq2seq.corpus.grammar.generate",
     "tests.faults.child",
 ]
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from seq2seq.config.loading import load_study
-from seq2seq.study_runner import train_study
+from seq2seq.study.runner import train_study
 from tests.faults.child import LittleMemory, now
 from tests.faults.table import TABLE
 from tests.faults.test_disk import clear
@@ -79,7 +79,7 @@ def test_a_changed_corpus_of_files(tmp_path, monkeypatch):
     assert train_study(loaded, out=tmp_path / "runs", arguments=[])
     (tmp_path / "runs" / "additive" / "seed-1" / "summary.json").unlink()
     (corpus / "train.de").write_text((corpus / "train.de").read_text().replace("wort 7 49", "wort 7 vierzig"))
-    from seq2seq.errors import UserError
+    from seq2seq.config.errors import UserError
 
     with TABLE.trying("changed corpus"), pytest.raises(UserError, match=r"other data \(SHA-256 of .*train: .* there, .* here"):
         train_study(loaded, out=tmp_path / "runs", arguments=[])
@@ -127,7 +127,7 @@ def test_a_study_with_a_failing_system(command, kept, whole):
             assert status == 1, output
             assert "Traceback" not in output
             assert "1 of the runs failed: broken seed 1; the others are finished" in output
-            assert "seq2seq.replay" in output
+            assert "seq2seq.run.replay" in output
             summaries = {name: victim.out / name / "seed-1" / "summary.json" for name in study["systems"]}
             status = {name: json.loads(path.read_text())["status"] for name, path in summaries.items()}
             assert status == {"broken": "failed", "additive": "finished"}

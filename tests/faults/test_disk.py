@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from seq2seq.checkpoint import find_checkpoint
+from seq2seq.run.checkpoint import find_checkpoint
 from tests.faults.child import Nobody, SmallFiles
 from tests.faults.table import TABLE
 from tests.faults.test_killed import same

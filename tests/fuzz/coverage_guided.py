@@ -11,13 +11,13 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["seq2seq", "ruamel"]):
-    from seq2seq.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from seq2seq.config.data import DataSettings, TokenizerSettings
     from seq2seq.config.loading import load_study
     from seq2seq.corpus.cleaning import CleaningCounts, clean_training
     from seq2seq.corpus.files import read_lines
     from seq2seq.corpus.pairs import SentencePair
-    from seq2seq.tokenizer import Tokenizer
+    from seq2seq.corpus.tokenizer import Tokenizer
+    from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 
 from tests.fuzz.harness import attempt
 from tests.tiny import write_study

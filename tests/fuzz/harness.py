@@ -2,8 +2,8 @@
 
 from hypothesis import HealthCheck, given, settings
 
-from seq2seq.checkpoint import DamagedError
-from seq2seq.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.checkpoint import DamagedError
 from tests.faults.table import TABLE
 
 REFUSALS = (UserError, RunError, DamagedError)

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 from hypothesis import strategies as st
 
-from seq2seq.checkpoint import Checkpoint, _digest, load_checkpoint, save_checkpoint
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study, parse_override
 from seq2seq.corpus.cards import read_card
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training
 from seq2seq.corpus.files import read_lines
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.prepare import prepare
-from seq2seq.errors import UserError
-from seq2seq.evaluation import one_line
-from seq2seq.tokenizer import Tokenizer, normalise
+from seq2seq.corpus.tokenizer import Tokenizer, normalise
+from seq2seq.run.checkpoint import Checkpoint, _digest, load_checkpoint, save_checkpoint
+from seq2seq.run.trained import one_line
 from tests.faults.table import TABLE
 from tests.fuzz.harness import fuzz
 from tests.tiny import write_study
@@ -138,7 +138,7 @@ def test_overrides(study, cases):
 
 @cases(60, 1000)
 def test_corpus_cards(tmp_path, cases):
-    from seq2seq.data_files import data_path
+    from seq2seq.config.data_files import data_path
 
     original = data_path("multi30k.yaml").read_bytes()
     path = tmp_path / "card.yaml"

@@ -3,9 +3,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seq2seq.attention.masks import length_mask
+from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import DecoderOnlySettings
-from seq2seq.errors import UserError
-from seq2seq.masks import length_mask
 from seq2seq.models.decoder_only import DecoderOnly, build_decoder_only
 from tests.models.hypotheses import expand
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from seq2seq.config.model import EncoderDecoderSettings
+from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 from seq2seq.models.build import build_model
-from seq2seq.tokenizer import BOS, EOS, PAD
 from tests.models.hypotheses import expand
 
 SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5

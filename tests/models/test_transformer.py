@@ -3,10 +3,10 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.attention import Attention, build_attention
+from seq2seq.attention.masks import length_mask
 from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
-from seq2seq.errors import UserError
-from seq2seq.masks import length_mask
 from seq2seq.models.embedding import token_table
 from seq2seq.models.interface import Encoder, EncoderDecoder, Memory
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder

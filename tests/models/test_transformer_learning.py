@@ -5,14 +5,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from seq2seq.attention.masks import length_mask
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
-from seq2seq.masks import length_mask
+from seq2seq.corpus.tokenizer import BOS, EOS
 from seq2seq.models.decoder_only import build_decoder_only
 from seq2seq.models.embedding import token_table
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.transformer import build_transformer_decoder, build_transformer_encoder
-from seq2seq.tokenizer import BOS, EOS
 
 V, LONGEST = 12, 7
 STACK = {"hidden_size": 32, "feedforward_size": 64, "layers": 2, "dropout": 0.0}

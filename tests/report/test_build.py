@@ -6,7 +6,7 @@ import shutil
 import pytest
 import sacrebleu
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from seq2seq.report import BuiltReport, build_report, write_report
 from seq2seq.report.budgets import compare_budgets
 from seq2seq.report.curves import finite, thin

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 from seq2seq.report.published import attention_table, checks_table, length_table, probe_table, ranking_table
 
 BUCKETS = [{"min": 1, "max": 10, "n": 7, "bleu": 20.04}, {"min": 11, "max": None, "n": 5, "bleu": 9.96}]

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from seq2seq.data_files import data_path
-from seq2seq.errors import UserError
-from seq2seq.publish import publish_study
+from seq2seq.config.data_files import data_path
+from seq2seq.config.errors import UserError
 from seq2seq.report import build_report, verify_report, write_report
 from seq2seq.report.verify import differences
+from seq2seq.study.publish import publish_study
 from tests.report.invented import copy_of
 
 
@@ -86,8 +86,10 @@ def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(report
     cut.mkdir()
     shutil.copy(reported / "scaled/seed-1/config.yaml", cut)
     (cut / "summary.json").write_text(json.dumps({"status": "interrupted"}))
-    monkeypatch.setattr("seq2seq.publish.corpus_of", lambda _: None)
-    monkeypatch.setattr("seq2seq.publish.read_settings", lambda _: SimpleNamespace(data=SimpleNamespace(corpus="grammar")))
+    monkeypatch.setattr("seq2seq.study.publish.corpus_of", lambda _: None)
+    monkeypatch.setattr(
+        "seq2seq.study.publish.read_settings", lambda _: SimpleNamespace(data=SimpleNamespace(corpus="grammar"))
+    )
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
     assert {"system": "scaled", "seed": 2, "reason": "no hypotheses; status: interrupted"} in said

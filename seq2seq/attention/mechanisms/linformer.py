@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 
 class LinformerAttention(SelfAttention):

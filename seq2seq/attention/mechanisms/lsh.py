@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seq2seq.attention.masks import masked_softmax
 from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention, empty_heads
-from seq2seq.masks import masked_softmax
 
 
 class LshCache(NamedTuple):

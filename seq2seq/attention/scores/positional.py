@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from seq2seq.attention.heads import HeadLinear
 from seq2seq.attention.scores.base import Score
-from seq2seq.errors import UserError
+from seq2seq.config.errors import UserError
 
 
 class PositionalScore(Score):

@@ -1,0 +1,245 @@
+"""Padded batches of similar lengths under a token budget, in an order that is a pure function of seed and epoch.
+
+So a position in training is two integers (epoch, batches used), whatever the number of threads or processes. Sentences are
+ordered by the longer of their two sides and, among equals, by the difference of the sides, up and down in turns: neighbours
+then agree in both lengths, and a batch cut from this order hardly pads. Ties are broken, the first cut is placed and the
+batches are shuffled at random, anew in every epoch.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Self, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
+from seq2seq.corpus.tokenizer import BOS, EOS, PAD
+
+Indices = NDArray[np.int64]
+T = TypeVar("T")
+
+SOURCE_FACTOR = 2
+"""Padded source positions of a batch are at most this multiple of its token budget."""
+_LENGTH_BITS = 16
+"""Sort keys hold lengths up to 65,535; longer ones count as that long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Padded token ids of B sentence pairs. Lengths count the end of sentence."""
+
+    source: Tensor
+    """(B, S) long, pieces then eos then padding; pieces last to first where the split says `reverse_source`."""
+    source_mask: Tensor
+    """(B, S), True at real tokens."""
+    inputs: Tensor
+    """(B, T) long, bos then pieces: what the decoder is fed."""
+    targets: Tensor
+    """(B, T) long, pieces then eos: what it has to say."""
+    target_mask: Tensor
+    """(B, T), True at real tokens."""
+    indices: Indices
+    """(B,), which sentences of the split these are."""
+    source_tokens: int
+    """Real source tokens, eos counted."""
+    target_tokens: int
+    """Real target tokens, eos counted."""
+    global_target_tokens: int
+    """The same over the shards of all processes: what a summed loss is divided by."""
+
+    def to(self, device: torch.device) -> Self:
+        """Move the tensors."""
+        names = ("source", "source_mask", "inputs", "targets", "target_mask")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+
+def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None) -> Batch:
+    """Gather and pad sentences; no Python loop runs over sentences or tokens.
+
+    Args:
+        split: where they are.
+        indices: (B,) which ones; B may be 0.
+        global_target_tokens: of the whole batch where this is a shard of one.
+    """
+    source, source_mask = _gather(split.source_arrays, indices, reverse=split.reverse_source)
+    targets, target_mask = _gather(split.target_arrays, indices)
+    inputs = np.full_like(targets, PAD)
+    inputs[:, 0] = BOS
+    inputs[:, 1:] = np.where(target_mask[:, 1:], targets[:, :-1], PAD)
+    target_tokens = int(target_mask.sum())
+    return Batch(
+        source=torch.from_numpy(source),
+        source_mask=torch.from_numpy(source_mask),
+        inputs=torch.from_numpy(inputs),
+        targets=torch.from_numpy(targets),
+        target_mask=torch.from_numpy(target_mask),
+        indices=indices,
+        source_tokens=int(source_mask.sum()),
+        target_tokens=target_tokens,
+        global_target_tokens=target_tokens if global_target_tokens is None else global_target_tokens,
+    )
+
+
+def _gather(side: TokenArrays, indices: Indices, *, reverse: bool = False) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return (B, L) ids with eos after each sentence, and their mask; L is 1 for no sentences."""
+    starts = side.offsets[indices]
+    lengths = side.offsets[indices + 1] - starts  # (B,) without eos
+    width = int(lengths.max(initial=0)) + 1
+    columns = np.arange(width)
+    inside = columns < lengths[:, None]  # (B, L) pieces
+    offsets = lengths[:, None] - 1 - columns if reverse else columns
+    ids = np.full(inside.shape, PAD, np.int64)
+    ids[inside] = side.tokens[(starts[:, None] + offsets)[inside]]
+    ids[np.arange(len(indices)), lengths] = EOS
+    return ids, columns <= lengths[:, None]
+
+
+class Batches:
+    """The training batches of every epoch.
+
+    Args:
+        split: sentences to learn from.
+        batch_tokens: real target tokens in a batch (eos counted), at most; a single longer sentence is a batch of its own.
+            Padded source positions are at most `SOURCE_FACTOR` times as many.
+        seed: with the epoch, determines everything.
+        rank: which shard of each batch this process gets, 0 <= rank < world.
+        world: processes that share each batch; the union of their shards does not depend on it.
+        prefetch: batches made ahead by a thread; 0 for none.
+
+    Raises:
+        ValueError: rank is not below world, or batch_tokens is not positive.
+    """
+
+    def __init__(
+        self, split: EncodedSplit, *, batch_tokens: int, seed: int, rank: int = 0, world: int = 1, prefetch: int = 4
+    ) -> None:
+        if not 0 <= rank < world:
+            raise ValueError(f"rank {rank} is not in 0..{world - 1}")
+        if batch_tokens < 1:
+            raise ValueError(f"batch_tokens {batch_tokens} is not positive")
+        self.split, self.batch_tokens, self.seed = split, batch_tokens, seed
+        self.rank, self.world, self._prefetch = rank, world, prefetch
+        self._source_sizes = split.source_lengths + 1  # eos
+        self._target_sizes = split.target_lengths + 1
+
+    def plan(self, epoch: int) -> list[Indices]:
+        """Return the sentences of each global batch of an epoch; every sentence is in exactly one."""
+        random = np.random.default_rng((self.seed, epoch))
+        order = self._order(random)
+        budget = int(random.integers((self.batch_tokens + 1) // 2, self.batch_tokens + 1))  # of the first batch: moves all cuts
+        batches, start = [], 0
+        ends = np.cumsum(self._target_sizes[order], dtype=np.int64)
+        source_sizes = self._source_sizes[order]
+        while start < len(order):
+            stop = self._cut(start, budget, ends, source_sizes)
+            batches.append(order[start:stop])
+            start, budget = stop, self.batch_tokens
+        return [batches[i] for i in random.permutation(len(batches))]
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield this process's shard of each batch of an epoch, from batch number `start` on.
+
+        A shard is empty where a batch has fewer sentences than there are processes.
+        """
+        batches = (self._shard(indices) for indices in self.plan(epoch)[start:])
+        return prefetch(batches, self._prefetch) if self._prefetch else batches
+
+    def padding_share(self, epoch: int = 0) -> float:
+        """Return the share of padding among all source and target positions of an epoch, 0 to 1."""
+        padded = sum(
+            len(rows) * (int(self._source_sizes[rows].max()) + int(self._target_sizes[rows].max())) for rows in self.plan(epoch)
+        )
+        return 1 - int(self._source_sizes.sum() + self._target_sizes.sum()) / padded
+
+    def _shard(self, indices: Indices) -> Batch:
+        tokens = int(self._target_sizes[indices].sum())
+        return collate(self.split, indices[self.rank :: self.world], tokens)
+
+    def _order(self, random: np.random.Generator) -> Indices:
+        """Order sentences by (longer side, difference of the sides up and down in turns, chance): one sort of 64-bit keys."""
+        most = (1 << _LENGTH_BITS) - 1
+        source, target = (np.minimum(sizes, most).astype(np.int64) for sizes in (self._source_sizes, self._target_sizes))
+        key, difference = np.maximum(source, target), source - target
+        np.negative(difference, out=difference, where=key % 2 == 1)  # the snake
+        difference += 1 << _LENGTH_BITS  # > 0, 17 bits
+        del source, target  # each of these is 8 bytes a pair
+        key <<= 17
+        key |= difference
+        key <<= 30
+        key |= random.integers(0, 1 << 30, len(key))
+        return np.argsort(key, kind="stable")
+
+    def _cut(self, start: int, budget: int, ends: Indices, source_sizes: NDArray[np.int32]) -> int:
+        """Return the end of the largest batch from `start` within both budgets, one sentence at least."""
+        before = int(ends[start - 1]) if start else 0
+        stop = int(np.searchsorted(ends, before + budget, side="right"))
+        widest = np.maximum.accumulate(source_sizes[start:stop])
+        padded = widest * np.arange(1, len(widest) + 1, dtype=np.int64)  # non-decreasing
+        fits = int(np.searchsorted(padded, SOURCE_FACTOR * self.batch_tokens, side="right"))
+        return start + max(1, fits)
+
+
+def evaluation_batches(split: EncodedSplit, batch_tokens: int, sentences: Sequence[int] | None = None) -> Iterator[Batch]:
+    """Yield batches of sentences sorted by source length, longest first; `Batch.indices` restores the order.
+
+    Args:
+        split: sentences.
+        batch_tokens: padded positions on the longer side of a batch, at most; a single longer sentence is a batch of its own.
+        sentences: which ones, all by default.
+    """
+    chosen = np.arange(len(split)) if sentences is None else np.asarray(sentences, np.int64)
+    order = chosen[np.argsort(-split.source_lengths[chosen], kind="stable")]
+    sizes = np.maximum(split.source_lengths, split.target_lengths) + 1
+    start, widest = 0, 0
+    for stop in range(len(order)):
+        widest = max(widest, int(sizes[order[stop]]))
+        if stop > start and widest * (stop + 1 - start) > batch_tokens:
+            yield collate(split, order[start:stop])
+            start, widest = stop, int(sizes[order[stop]])
+    if start < len(order):
+        yield collate(split, order[start:])
+
+
+def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
+    """Yield the same items in the same order, made up to `depth` ahead by a thread.
+
+    What the source raises is raised here, at its place. Closing or dropping the iterator ends the thread.
+    """
+    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(kind: str, item: Any) -> None:
+        while not stopped.is_set():
+            with suppress(queue.Full):
+                ready.put((kind, item), timeout=0.1)
+                break
+
+    def work() -> None:
+        try:
+            for item in items:
+                put("item", item)
+                if stopped.is_set():
+                    return
+            put("end", None)
+        except BaseException as error:  # handed over to whoever iterates
+            put("error", error)
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            kind, item = ready.get()
+            if kind == "end":
+                return
+            if kind == "error":
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,167 @@
+"""How much of the grammar's probability lies on each number of English words: sentences are drawn *given* their length.
+
+With mass(A, n) the probability that symbol A writes n English words,
+
+    mass(A, n) = sum over rules A -> B C ... of P(rule) * sum over i + j + ... = n of mass(B, i) mass(C, j) ...
+
+(the inside recursion, Lari and Young 1990, over lengths instead of spans). Drawing top-down in proportion to these terms draws
+from the grammar's own distribution conditioned on the length, without rejection. Only + and * of floats in a fixed order are
+used: every machine gets the same numbers.
+"""
+
+from bisect import bisect
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from math import inf
+from random import Random
+from typing import Generic, NamedTuple, TypeVar
+
+from seq2seq.corpus.grammar.forms import Lexeme
+from seq2seq.corpus.grammar.rules import Rule, Rules
+
+T = TypeVar("T")
+
+
+class Choice(NamedTuple, Generic[T]):
+    """Alternatives with the thresholds in [0, 1) that separate them."""
+
+    thresholds: list[float]
+    options: Sequence[T]
+
+
+def choice_of(weighted: Sequence[tuple[float, T]]) -> Choice[T]:
+    """Prepare alternatives, dropping those of weight zero."""
+    kept = [(weight, option) for weight, option in weighted if weight > 0]
+    totals = list(accumulate(weight for weight, _ in kept))
+    return Choice([total / totals[-1] for total in totals[:-1]], [option for _, option in kept])
+
+
+class Lengths:
+    """The masses of every symbol that can be reached from `start`."""
+
+    def __init__(self, rules: Rules, lexicon: Mapping[str, Sequence[Lexeme]], start: str) -> None:
+        self._lexicon = lexicon
+        self._rules = _reachable(rules, lexicon, start)
+        self._shortest = self._fixpoint_of_shortest()
+        self._rules = {symbol: tuple(r for r in known if self._least(r, 0) < inf) for symbol, known in self._rules.items()}
+        self._longest: dict[str, float] = {}
+        self._limits: dict[tuple[Rule, int], tuple[float, float, float, float]] = {}
+        self._masses: dict[tuple[str, int], float] = {}
+        self._tails: dict[tuple[Rule, int, int], float] = {}
+        self._choices: dict[tuple[str, int], Choice[Lexeme | Rule]] = {}
+        self._splits: dict[tuple[Rule, int, int], Choice[int]] = {}
+
+    def rules(self, symbol: str) -> tuple[Rule, ...]:
+        """The rules of a symbol that can be carried through to words."""
+        return self._rules[symbol]
+
+    def mass(self, symbol: str, words: int) -> float:
+        """Probability that the symbol writes exactly so many English words."""
+        key = (symbol, words)
+        if key not in self._masses:
+            total = 0.0
+            for weight, _ in self._weighted(symbol, words):
+                total += weight
+            self._masses[key] = total
+        return self._masses[key]
+
+    def draw(self, symbol: str, words: int, rng: Random) -> Lexeme | Rule:
+        """What a symbol becomes, given its length.
+
+        Only `Random.random` is used, whose stream Python promises never to change.
+        """
+        choice = self._choices.get((symbol, words))
+        if choice is None:
+            choice = self._choices[symbol, words] = choice_of(self._weighted(symbol, words))
+        return choice.options[bisect(choice.thresholds, rng.random())]
+
+    def draw_split(self, rule: Rule, words: int, rng: Random) -> list[int]:
+        """How many of the words each part of a rule gets."""
+        drawn = []
+        for place in range(len(rule.symbols) - 1):
+            split = self._splits.get((rule, place, words))
+            if split is None:
+                weighted = [(self._term(rule, place, first, words), first) for first in self._range(rule, place, words)]
+                split = self._splits[rule, place, words] = choice_of(weighted)
+            first = split.options[bisect(split.thresholds, rng.random()) if split.thresholds else 0]
+            drawn.append(first)
+            words -= first
+        drawn.append(words)
+        return drawn
+
+    def _weighted(self, symbol: str, words: int) -> list[tuple[float, Lexeme | Rule]]:
+        if symbol in self._lexicon:
+            entries = self._lexicon[symbol]
+            total = list(accumulate(entry.weight for entry in entries))[-1]
+            return [(entry.weight / total, entry) for entry in entries if entry.words == words]
+        return [(rule.weight * self._tail(rule, 0, words), rule) for rule in self._rules[symbol]]
+
+    def _tail(self, rule: Rule, place: int, words: int) -> float:
+        """Probability that the parts from `place` on write so many words together."""
+        if place == len(rule.symbols):
+            return float(words == 0)
+        if place == len(rule.symbols) - 1:
+            return self.mass(rule.symbols[place], words)
+        key = (rule, place, words)
+        if key not in self._tails:
+            total = 0.0
+            for first in self._range(rule, place, words):
+                total += self._term(rule, place, first, words)
+            self._tails[key] = total
+        return self._tails[key]
+
+    def _term(self, rule: Rule, place: int, first: int, words: int) -> float:
+        rest = self._tail(rule, place + 1, words - first)
+        return rest and rest * self.mass(rule.symbols[place], first)
+
+    def _range(self, rule: Rule, place: int, words: int) -> range:
+        """The lengths that part `place` can have if the rest is to fit."""
+        key = (rule, place)
+        if key not in self._limits:
+            symbol = rule.symbols[place]
+            most = sum(self._bound(later, set()) for later in rule.symbols[place + 1 :])
+            self._limits[key] = (self._shortest[symbol], self._bound(symbol, set()), self._least(rule, place + 1), most)
+        low, high, least_after, most_after = self._limits[key]
+        return range(int(max(low, words - most_after)), int(min(high, words - least_after)) + 1)
+
+    def _least(self, rule: Rule, place: int) -> float:
+        return sum(self._shortest[symbol] for symbol in rule.symbols[place:])
+
+    def _fixpoint_of_shortest(self) -> dict[str, float]:
+        shortest = dict.fromkeys(self._rules, inf)
+        shortest |= {symbol: min(entry.words for entry in entries) for symbol, entries in self._lexicon.items()}
+        changed = True
+        while changed:
+            changed = False
+            for symbol, rules in self._rules.items():
+                least = min((sum(shortest[part] for part in rule.symbols) for rule in rules), default=inf)
+                if least < shortest[symbol]:
+                    shortest[symbol] = least
+                    changed = True
+        return shortest
+
+    def _bound(self, symbol: str, above: set[str]) -> float:
+        """Most words that a symbol can write; infinite if it can contain itself."""
+        if symbol in self._longest:
+            return self._longest[symbol]
+        if symbol in above:
+            return inf
+        if symbol in self._lexicon:
+            bound: float = max(entry.words for entry in self._lexicon[symbol])
+        else:
+            inside = above | {symbol}
+            bound = max((sum(self._bound(part, inside) for part in rule.symbols) for rule in self._rules[symbol]), default=0)
+        self._longest[symbol] = bound
+        return bound
+
+
+def _reachable(rules: Rules, lexicon: Mapping[str, Sequence[Lexeme]], start: str) -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, tuple[Rule, ...]] = {}
+    waiting = [start]
+    while waiting:
+        symbol = waiting.pop()
+        if symbol in found or symbol in lexicon:
+            continue
+        found[symbol] = rules.of(symbol)
+        waiting.extend(part for rule in found[symbol] for part in rule.symbols)
+    return found

@@ -1,0 +1,190 @@
+"""Text to pieces and back: one normal form, one vocabulary file, four special pieces.
+
+`normalise` defines what a sentence is everywhere in this project: NFC, single spaces, nothing invisible. Pieces never cross
+a space, so every piece belongs to one whitespace word, and decoding the pieces of a normalised sentence gives it back: a
+character without a piece of its own is spelled in UTF-8 bytes (`byte_fallback`) rather than replaced.
+"""
+
+import hashlib
+import io
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import sentencepiece
+
+from seq2seq.config.data import TokenizerSettings
+from seq2seq.config.errors import UserError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+MAX_PIECE_CHARACTERS = 16
+"""Longest piece sentencepiece learns (its default), so n characters are at least n / 16 pieces."""
+
+INVALID = re.compile("[\ud800-\udfff\ufffd]")
+"""What is left where text was not valid Unicode: lone surrogates (bytes kept by `surrogateescape`) and U+FFFD."""
+CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+"""Control characters other than the ones that Python counts as whitespace."""
+INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+"""Zero-width space, word joiner, byte order mark: no text. The joiners U+200C/D and direction marks do mean something."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SPACE_MARK = "\u2581"
+"""sentencepiece's own sign for a space; in a text it reads as a space."""
+_TRAINING_THREADS = 16
+"""Fixed, since sentencepiece adds up counts thread by thread: the number decides the last digits, the machine must not."""
+
+
+def normalise(text: str) -> str:
+    """Return the text in NFC with single spaces and nothing invisible; idempotent.
+
+    Every Unicode whitespace (line separators included) and every control character becomes a space, lone surrogates become
+    U+FFFD, zero-width spaces and byte order marks vanish. Nothing is lower-cased, split or mapped to a look-alike.
+    """
+    if not text.isascii():
+        text = INVISIBLE.sub("", _SURROGATE.sub("\ufffd", text.replace(_SPACE_MARK, " ")))
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(CONTROL.sub(" ", text).split())
+
+
+class Tokenizer:
+    """A trained vocabulary.
+
+    Args:
+        model: bytes of a sentencepiece model with this project's special pieces.
+        where: what to call it in an error.
+
+    Raises:
+        UserError: the bytes are not such a model.
+    """
+
+    def __init__(self, model: bytes, where: str = "tokenizer") -> None:
+        self._model = model
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            special = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
+            written = self._processor.id_to_piece(list(range(self._processor.vocab_size())))
+        except Exception as error:  # sentencepiece has no error class of its own; any failure means the bytes are bad
+            raise UserError(
+                f"{where}: not a usable sentencepiece model ({error}); delete it so that it is trained again"
+            ) from None
+        if not model or special != (PAD, UNK, BOS, EOS):
+            raise UserError(
+                f"{where}: not a tokenizer of this project (pad, unk, bos, eos are {special}, not {(PAD, UNK, BOS, EOS)}); "
+                "delete it so that one is trained"
+            )
+        self.vocabulary_size = len(written)
+        self.fingerprint = hashlib.sha256(model).hexdigest()
+        self._starts_word = [piece.startswith(_SPACE_MARK) for piece in written]
+
+    @classmethod
+    def train(cls, lines: Iterable[str], settings: TokenizerSettings) -> Self:
+        """Learn a vocabulary; the same lines give the same bytes on every machine.
+
+        Raises:
+            UserError: no text, or a vocabulary size that this text cannot have; the message names the limit.
+        """
+        model = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=(line for line in map(normalise, lines) if line),
+                model_writer=model,
+                model_type=settings.kind,
+                vocab_size=settings.vocabulary_size,
+                character_coverage=settings.character_coverage,
+                byte_fallback=settings.byte_fallback,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                normalization_rule_name="identity",  # `normalise` has done it
+                max_sentencepiece_length=MAX_PIECE_CHARACTERS,
+                max_sentence_length=1 << 30,  # bytes; the default of 4192 leaves longer lines out without a word
+                shuffle_input_sentence=False,
+                num_threads=_TRAINING_THREADS,
+                minloglevel=2,
+            )
+        except (RuntimeError, OSError) as error:
+            raise UserError(_explain(str(error), settings)) from None
+        return cls(model.getvalue())
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str | None = None) -> Self:
+        """Read a model file, optionally only if its SHA-256 is `fingerprint`.
+
+        Raises:
+            UserError: unreadable, damaged, or not a tokenizer of this project.
+        """
+        try:
+            model = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path}: cannot read the tokenizer ({error.strerror})") from None
+        if fingerprint is not None and hashlib.sha256(model).hexdigest() != fingerprint:
+            raise UserError(
+                f"{path}: the tokenizer is damaged or another one (wrong SHA-256); delete it so that it is trained again"
+            )
+        return cls(model, str(path))
+
+    def save(self, path: Path) -> None:
+        """Write the model; any sentencepiece program can read it."""
+        path.write_bytes(self._model)
+
+    def encode(self, text: str) -> list[int]:
+        """Return the pieces of a sentence, without bos or eos; [] for an empty one."""
+        pieces: list[int] = self._processor.encode(normalise(text), out_type=int)
+        return pieces
+
+    def encode_batch(self, lines: Sequence[str]) -> list[list[int]]:
+        """`encode` for many sentences, on all cores; the result does not depend on their number."""
+        pieces: list[list[int]] = self._processor.encode(
+            [normalise(line) for line in lines], out_type=int, num_threads=os.cpu_count() or 1
+        )
+        return pieces
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of pieces as one normalised line; special pieces say nothing, an unknown one says ⁇.
+
+        Raises:
+            ValueError: an id outside the vocabulary.
+        """
+        kept = [self._checked(i) for i in ids if i not in (PAD, BOS, EOS)]
+        text: str = self._processor.decode(kept)
+        return normalise(text)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Return each piece as written in the vocabulary, `▁` where a word begins."""
+        return [str(self._processor.id_to_piece(self._checked(i))) for i in ids]
+
+    def word_of_piece(self, ids: Sequence[int]) -> list[int]:
+        """Return for each piece the whitespace word it belongs to, counted from 0; -1 for pad, bos and eos."""
+        words, word = [], -1
+        for i in ids:
+            if i in (PAD, BOS, EOS):
+                words.append(-1)
+                continue
+            if self._starts_word[self._checked(i)] or word < 0:
+                word += 1
+            words.append(word)
+        return words
+
+    def _checked(self, i: int) -> int:
+        if not 0 <= i < self.vocabulary_size:
+            raise ValueError(f"piece {i} is outside the vocabulary of {self.vocabulary_size}")
+        return int(i)
+
+
+def _explain(message: str, settings: TokenizerSettings) -> str:
+    size = settings.vocabulary_size
+    if found := re.search(r"too high \(\d+\).* <= (\d+)", message):
+        return f"tokenizer.vocabulary_size: {size} is more than the training text can fill; the largest possible is {found[1]}"
+    if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
+        return (
+            f"tokenizer.vocabulary_size: {size} is too small: characters, bytes and special pieces alone are {found[1]}; "
+            "raise it, or lower tokenizer.character_coverage"
+        )
+    if "sentences_.empty()" in message:
+        return "tokenizer: the training text is empty; there is nothing to learn pieces from"
+    return f"tokenizer: sentencepiece could not learn a vocabulary of {size} ({message})"

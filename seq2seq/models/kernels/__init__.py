@@ -1,0 +1,1 @@
+"""The formulas of `models/` once more, in an order that a CPU computes faster; none is added."""

@@ -1,0 +1,138 @@
+"""Additive attention for queries that come step by step, on CPUs: no tanh a step, and the way back by hand.
+
+The formula is that of `attention.scores.AdditiveScore`; this file computes it in another order and adds none.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from seq2seq.attention.masks import block
+from seq2seq.models.kernels.gru import multiply
+
+
+class Attended(NamedTuple):
+    """What is attended to."""
+
+    keys: Tensor
+    """(B, S, A), W_k h."""
+    values: Tensor
+    """(B, S, C)."""
+    blocked: Tensor
+    """(B, S), the lowest finite number where nothing may be attended to, else 0."""
+
+
+class AdditiveAttention:
+    """Attention of one query a row, and its gradients, gathered step by step.
+
+    The tanh of a sum costs most of a plain implementation. With y = exp(2 W_q q) exp(2 W_k h), of which the second factor is
+    made once a sentence, and r = 1 / (1 + y),
+
+        tanh(W_q q + W_k h) = 1 - 2 r,  scores = -2 v . r + a constant, which softmax ignores,  1 - tanh^2 = 4 r (1 - r).
+
+    Exponents are held within +-80 so that factors stay finite: a tanh is wrong only where a query and a key of more than 40
+    cancel each other.
+
+    Args:
+        query_weight: (A, H), W_q, in the type of products.
+        v: (A,).
+        attended: keys and values.
+    """
+
+    def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
+        self.query_weight, self.v, self.attended = query_weight, v, attended
+        self.key_factors = _factors(attended.keys)  # (B, S, A)
+        self.inside = torch.empty_like(attended.keys)  # r, (B, S, A)
+        self.one = attended.keys.new_ones(())
+        self.pull = (-2 * v).unsqueeze(0)  # (1, A): as a matrix, since torch takes twice as long with a vector
+
+    def attend(self, query: Tensor, out: Tensor) -> Tensor:
+        """Write weights (B, S) to `out`; return contexts (B, C), given queries (B, H) in the type of products."""
+        scores = functional.linear(self._compare(query), self.pull).squeeze(2).add_(self.attended.blocked)
+        torch.softmax(scores, dim=-1, out=out)
+        return torch.bmm(out.unsqueeze(1), self.attended.values).squeeze(1)
+
+    def _compare(self, query: Tensor) -> Tensor:
+        """r, (B, S, A)."""
+        projected = multiply(query, self.query_weight.t()).to(self.inside.dtype)
+        torch.addcmul(self.one, self.key_factors, _factors(projected).unsqueeze(1), out=self.inside)
+        return self.inside.reciprocal_()
+
+    def begin_backward(self, steps: int) -> None:
+        """Make room for the gradients of so many steps."""
+        rows, _, size = self.attended.keys.shape
+        self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v
+        self.by_v = torch.zeros_like(self.pull)  # (1, A), without the factor -2
+        self.by_query = self.one.new_empty(steps, rows, size)
+        self.by_context = self.one.new_empty(steps, rows, self.attended.values.shape[-1])
+        self.slope = torch.empty_like(self.inside)
+
+    def backward(self, step: int, query: Tensor, alpha: Tensor, by_context: Tensor) -> Tensor:
+        """Undo one `attend`; returns the gradient of the query (B, H).
+
+        With g = V d c and e the scores: d e = alpha (g - sum alpha g),  d v = -2 sum d e r,  d (W_k h) = 4 v d e r (1 - r),
+        d (W_q q) = its sum over s.
+        """
+        self.by_context[step] = by_context
+        inside = self._compare(query)
+        by_alpha = torch.bmm(self.attended.values, by_context.unsqueeze(2)).squeeze(2)  # (B, S)
+        by_scores = alpha * (by_alpha - (alpha * by_alpha).sum(dim=1, keepdim=True))
+        self.by_v.addmm_(by_scores.view(1, -1), inside.flatten(0, 1))
+        torch.addcmul(inside, inside, inside, value=-1, out=self.slope)
+        self.by_keys.addcmul_(self.slope, by_scores.unsqueeze(2))
+        summed = torch.bmm(by_scores.unsqueeze(1), self.slope).squeeze(1)  # (B, A)
+        torch.mul(summed, 4 * self.v, out=self.by_query[step])
+        return multiply(self.by_query[step], self.query_weight)
+
+    def gradients(self, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Gradients of keys, values and v, given all weights (T, B, S)."""
+        by_values = torch.bmm(alphas.permute(1, 2, 0), self.by_context.transpose(0, 1))
+        return self.by_keys * (4 * self.v), by_values, -2 * self.by_v.squeeze(0)
+
+
+class FactoredKeys(NamedTuple):
+    """What B sentences offer to queries that come step by step: see `AdditiveAttention`."""
+
+    factors: Tensor
+    """(B, S, A), exp(2 W_k h)."""
+    values: Tensor
+    """(B, S, C)."""
+    mask: Tensor
+    """(B, S), True where may be attended to."""
+    blocked: Tensor
+    """(B, S), the lowest finite number where not, else 0."""
+
+
+def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[Tensor, Tensor]:
+    """Additive attention of K queries a sentence.
+
+    Args:
+        projected: (B, K, A), W_q q.
+        v: (A,).
+        keys: of B sentences, each with something to attend to.
+
+    Returns:
+        Contexts (B, K, C) and weights (B, K, S).
+    """
+    inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), _factors(projected).unsqueeze(2)).reciprocal_()
+    scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
+    weights = torch.softmax(scores, dim=-1)
+    return torch.bmm(weights, keys.values), weights
+
+
+def factored(keys: Tensor, values: Tensor, mask: Tensor) -> FactoredKeys:
+    """Prepare keys (B, S, A), values (B, S, C) and their mask (B, S)."""
+    return FactoredKeys(_factors(keys), values, mask, blocked(mask, keys.dtype))
+
+
+def blocked(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """What is added to scores: 0 where the mask is True, else the lowest finite number."""
+    return block(torch.zeros_like(mask, dtype=dtype), ~mask)
+
+
+def _factors(projected: Tensor) -> Tensor:
+    """exp(2 x), finite."""
+    limit = 350.0 if projected.dtype == torch.float64 else 40.0
+    return projected.clamp(-limit, limit).mul_(2).exp_()

@@ -1,0 +1,263 @@
+"""Greedy and beam search over any model, batched; a finished sentence leaves the batch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.tokenizer import BOS, EOS, PAD
+from seq2seq.models.interface import Model, State
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A translation of one sentence."""
+
+    tokens: tuple[int, ...]
+    """Target pieces, without begin and end."""
+    score: float
+    """Log-probability in nats, divided by the length penalty."""
+    truncated: bool
+    """Whether the search ran into the length limit before the end of the sentence."""
+    weights: Tensor | None = None
+    """(tokens + 1, S), attention when each token and the end was predicted (no end row if truncated); None if not asked for."""
+
+
+def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
+    """((5 + length) / 6) ** alpha, Wu et al. 2016 (arXiv:1609.08144), equation 14; the end of sentence counts."""
+    return ((5 + length) / 6) ** alpha
+
+
+def length_limits(mask: Tensor, settings: SearchSettings) -> Tensor:
+    """Return the most target pieces (B,) for source masks (B, S), whose end of sentence is not counted."""
+    words = mask.sum(dim=1) - 1
+    return (words * settings.max_ratio).long() + settings.max_extra
+
+
+@torch.inference_mode()
+def search(
+    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False
+) -> list[Hypothesis]:
+    """Translate a batch.
+
+    Args:
+        model: in eval mode.
+        source: (B, S) tokens with end of sentence.
+        mask: (B, S), True at real tokens.
+        settings: beam 1 is greedy search.
+        need_weights: keep the attention of the hypothesis that is returned.
+
+    Returns:
+        The best hypothesis of each sentence, in order.
+    """
+    run: Callable[..., list[Hypothesis]] = _greedy if settings.beam == 1 else _beam
+    return run(model, source, mask, settings, need_weights)
+
+
+def _allowed_logits(logits: Tensor) -> Tensor:
+    """Padding and begin of sentence are never predicted."""
+    logits = logits.float()
+    logits[:, PAD] = float("-inf")
+    logits[:, BOS] = float("-inf")
+    return logits
+
+
+class _Best(NamedTuple):
+    """The most probable continuations of A sentences, best first."""
+
+    totals: Tensor
+    """(A, C), log-probabilities of whole hypotheses."""
+    parents: Tensor
+    """(A, C), which of a sentence's hypotheses goes on."""
+    tokens: Tensor
+    """(A, C)."""
+
+
+def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
+    """Find the C best of a sentence's K * V continuations (all of them if there are fewer), without a sort of all.
+
+    The C largest numbers lie in the C groups with the largest maxima, so only those groups are looked at.
+
+    Args:
+        scores: (A, K), of hypotheses.
+        logits: (A * K, V), overwritten.
+        count: C.
+    """
+    sentences, beam = scores.shape
+    vocabulary = logits.shape[-1]
+    members = _group_size(vocabulary)
+    groups = vocabulary // members
+    chances = torch.softmax(logits, dim=-1, out=logits)
+    maxima = chances.view(-1, members, groups).amax(dim=1)  # (A * K, G); group g is g, g + G, g + 2 G ...
+    bounds = (maxima.log_().view(sentences, beam, groups) + scores.unsqueeze(-1)).flatten(1)  # (A, K * G)
+    picked = bounds.topk(min(count, bounds.shape[1]), dim=-1, sorted=False).indices
+    first = picked // groups * vocabulary + picked % groups  # place of a group's first member among K * V
+    places = (first.unsqueeze(-1) + torch.arange(0, vocabulary, groups, device=first.device)).flatten(1)
+    parents = places // vocabulary
+    values = chances.view(sentences, -1).gather(1, places).log_() + scores.gather(1, parents)
+    best, order = values.topk(min(count, values.shape[1]), dim=-1)
+    return _Best(best, parents.gather(1, order), places.gather(1, order) % vocabulary)
+
+
+@lru_cache
+def _group_size(vocabulary: int) -> int:
+    """A divisor of the vocabulary near 40, where finding groups takes as long as looking into them; 1 if there is none."""
+    return min((size for size in range(1, 65) if vocabulary % size == 0), key=lambda size: abs(size - 40))
+
+
+def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
+    state = model.start(model.encode(source, mask))
+    limits = length_limits(mask, settings)
+    results: dict[int, Hypothesis] = {}
+    alive = torch.arange(source.shape[0], device=source.device)  # original index of each row
+    tokens = torch.full_like(alive, BOS)
+    scores = torch.zeros(len(alive), device=source.device)
+    history = torch.empty(len(alive), 0, dtype=torch.long, device=source.device)  # (B, t)
+    seen = _no_weights(source, len(alive), need_weights)
+    while len(alive):
+        output = model.step(tokens, state, need_weights)
+        logits = _allowed_logits(output.logits)
+        tokens = logits.argmax(dim=-1)
+        scores = scores + torch.softmax(logits, dim=-1).amax(dim=-1).log()
+        history = torch.cat([history, tokens.unsqueeze(1)], dim=1)
+        seen = _append(seen, output.weights)
+        ended = tokens == EOS
+        done = ended | (history.shape[1] > limits[alive])
+        state = output.state
+        if not bool(done.any()):
+            continue
+        for row in done.nonzero().flatten().tolist():
+            results[int(alive[row])] = _finish(history[row], scores[row], bool(ended[row]), settings, seen, row)
+        keep = (~done).nonzero().flatten()
+        alive, tokens, scores, history = alive[keep], tokens[keep], scores[keep], history[keep]
+        seen = None if seen is None else seen[keep]
+        state = state.select(keep, keep)
+    return [results[index] for index in range(source.shape[0])]
+
+
+def _no_weights(source: Tensor, rows: int, need_weights: bool) -> Tensor | None:
+    return torch.empty(rows, 0, source.shape[1], device=source.device) if need_weights else None
+
+
+def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
+    if seen is None or weights is None:
+        return None
+    return torch.cat([seen, weights.float().unsqueeze(-2)], dim=-2)
+
+
+def _finish(
+    history: Tensor, score: Tensor, ended: bool, settings: SearchSettings, seen: Tensor | None, row: int | tuple[int, int]
+) -> Hypothesis:
+    """Close a hypothesis: its last token is the end of sentence, or one too many where the limit was met."""
+    tokens = tuple(history.tolist()[:-1])
+    penalty = length_penalty(len(tokens) + 1, settings.length_penalty)
+    weights = None if seen is None else seen[row][: len(tokens) + int(ended)].cpu()
+    return Hypothesis(tokens=tokens, score=float(score) / float(penalty), truncated=not ended, weights=weights)
+
+
+class _Beams(NamedTuple):
+    """The live hypotheses of A sentences, K each (one before the first step)."""
+
+    alive: Tensor
+    """(A,) original index of each sentence."""
+    scores: Tensor
+    """(A, K) log-probabilities, best first; -inf where there are fewer than K."""
+    history: Tensor
+    """(A, K, t) tokens so far."""
+    seen: Tensor | None
+    """(A, K, t, S) attention so far."""
+
+
+def _beam(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
+    count, device = source.shape[0], source.device
+    limits = length_limits(mask, settings)
+    state = model.start(model.encode(source, mask))  # one hypothesis a sentence; the first step makes them K
+    seen = _no_weights(source, count, need_weights)
+    beams = _Beams(
+        alive=torch.arange(count, device=device),
+        scores=torch.zeros(count, 1, device=device),
+        history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
+        seen=None if seen is None else seen.unsqueeze(1),
+    )
+    tokens = torch.full((count,), BOS, device=device)
+    finished: list[list[Hypothesis]] = [[] for _ in range(count)]
+    while len(beams.alive):
+        output = model.step(tokens, state, need_weights)
+        beams, rows = _extend(beams, output.logits, output.weights, finished, settings)
+        keep = _unfinished(beams, finished, limits, settings)
+        tokens, state, beams = _keep(beams, rows, output.state, keep)
+    return [max(candidates, key=lambda h: (not h.truncated, h.score)) for candidates in finished]
+
+
+def _extend(
+    beams: _Beams, logits: Tensor, weights: Tensor | None, finished: list[list[Hypothesis]], settings: SearchSettings
+) -> tuple[_Beams, Tensor]:
+    """Continue every hypothesis by one token; return the K best that go on and the rows (A, K) of their parents."""
+    sentences, live = beams.scores.shape
+    # of 2 K candidates at most K end, so K go on
+    totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
+    ends = tokens == EOS
+    _collect(beams, totals, parents, ends & torch.isfinite(totals), weights, finished, settings)
+    totals = totals.masked_fill(ends, float("-inf"))
+    scores, order = totals.topk(min(settings.beam, totals.shape[1]), dim=-1)
+    parents, tokens = parents.gather(1, order), tokens.gather(1, order)
+    rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
+    history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
+    seen = beams.seen
+    if seen is not None and weights is not None:
+        seen = _append(seen, weights.view(sentences, live, -1))
+        seen = None if seen is None else seen[rows, parents]
+    return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
+
+
+def _collect(
+    beams: _Beams,
+    totals: Tensor,
+    parents: Tensor,
+    ends: Tensor,
+    weights: Tensor | None,
+    finished: list[list[Hypothesis]],
+    settings: SearchSettings,
+) -> None:
+    """Move the ended among the first K candidates of each sentence to its finished hypotheses."""
+    ended = ends[:, : settings.beam].nonzero()
+    if not len(ended):
+        return
+    seen = None if weights is None else _append(beams.seen, weights.view(*beams.scores.shape, -1))
+    for sentence, place in ended.tolist():
+        parent = int(parents[sentence, place])
+        history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
+        hypothesis = _finish(history, totals[sentence, place], True, settings, seen, (sentence, parent))
+        finished[int(beams.alive[sentence])].append(hypothesis)
+
+
+def _unfinished(beams: _Beams, finished: list[list[Hypothesis]], limits: Tensor, settings: SearchSettings) -> list[int]:
+    """Say which sentences go on: neither K hypotheses ended, nor one that no live one can overtake, nor the limit met."""
+    keep = []
+    length = beams.history.shape[-1]
+    best_live = beams.scores[:, 0].tolist()
+    allowed = limits[beams.alive].tolist()
+    for row, sentence in enumerate(beams.alive.tolist()):
+        done = finished[sentence]
+        if length > allowed[row]:
+            if not done:
+                done.append(_finish(beams.history[row, 0], beams.scores[row, 0], False, settings, beams.seen, (row, 0)))
+            continue
+        bound = best_live[row] / float(length_penalty(allowed[row] + 1, settings.length_penalty))
+        if len(done) < settings.beam and not (done and max(h.score for h in done) >= bound):
+            keep.append(row)
+    return keep
+
+
+def _keep(beams: _Beams, parents: Tensor, state: State, keep: list[int]) -> tuple[Tensor, State, _Beams]:
+    """Re-index the state to the rows `parents` (A, K) of the hypotheses that go on, and drop the sentences that are done."""
+    kept = torch.tensor(keep, dtype=torch.long, device=parents.device)
+    gone = len(keep) < len(beams.alive)
+    state = state.select(parents[kept].flatten(), kept if gone else None)
+    if gone:
+        beams = _Beams(*(None if value is None else value[kept] for value in beams))  # type: ignore[arg-type]
+    return beams.history[..., -1].flatten(), state, beams

@@ -1,0 +1,107 @@
+"""The concatenation probe: short real pairs joined into long ones, their references joined too.
+
+Long sentences of a corpus differ from short ones in kind, not only in length. Here the same short pairs are translated one by
+one, two by two, ... five by five: every number of joined pairs uses every pair exactly once, so that length grows while the
+words to translate stay the same. What BLEU loses from k = 1 to k = 5 is the price of length alone, for models that were
+trained on one sentence at a time (compare Varis and Bojar 2021, "Sequence length is a domain").
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from seq2seq.config.errors import UserError
+from seq2seq.corpus.encoded import encode_lines
+from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.run.translation import translate
+from seq2seq.scoring.sentences import sentence_statistics
+
+JOINED = (1, 2, 3, 4, 5)
+PAIRS = 240
+"""Pairs to join, at most."""
+LONGEST = 10
+"""Source words of a short pair, at most."""
+_WHOLE = int(np.lcm.reduce(JOINED))  # a multiple of it leaves no pair over at any number
+
+
+def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
+    """Short pairs, evenly spread over a split, in an order that has nothing to do with theirs, the same for every system.
+
+    Raises:
+        UserError: too few of them.
+    """
+    short = [i for i in range(len(split)) if 0 < len(split.source(i).split()) <= LONGEST]
+    count = min(pairs, len(short)) // _WHOLE * _WHOLE
+    if count == 0:
+        raise UserError(
+            f"the test split has {len(short)} sources of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more"
+        )
+    order = np.random.default_rng(1).permutation(count)
+    return [short[k * len(short) // count] for k in order.tolist()]
+
+
+def join(lines: Sequence[str], size: int) -> list[str]:
+    """Join each `size` consecutive lines by a space."""
+    return [" ".join(lines[start : start + size]) for start in range(0, len(lines), size)]
+
+
+def concatenate_run(run: TrainedRun, data: PreparedData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
+    """Translate joined pairs of the first test split and write `analysis/concatenation.json`; kept if it is there already.
+
+    Args:
+        run: who translates, with its own search.
+        data: its corpus.
+        device: where the model is.
+        pairs: short pairs to join, at most.
+
+    Returns:
+        What the file holds: for every number of joined pairs the BLEU counts of each joined sentence, or null where the model
+        refuses such long sources.
+
+    Raises:
+        UserError: the split has too few short pairs.
+    """
+    name, split = next(iter(data.tests.items()))
+    search = run.settings.search
+    question = {
+        "split": name,
+        "fingerprint": data.fingerprints[name],
+        "pairs": pairs,
+        "search": search.model_dump(mode="json"),
+        "step": run.step,
+    }
+    if (known := kept(run, "concatenation", question)) is not None:
+        return known
+    chosen = choose_pairs(split, pairs)
+    sources, references = [split.source(i) for i in chosen], [split.target(i) for i in chosen]
+    result = {
+        "split": name,
+        "pairs": len(chosen),
+        "longest": max(len(line.split()) for line in sources),
+        "points": [
+            {
+                "joined": size,
+                "n": len(sources) // size,
+                "words": sum(len(line.split()) for line in sources) * size / len(sources),
+                "counts": _counts(run, join(sources, size), join(references, size), device),
+            }
+            for size in JOINED
+        ],
+    }
+    return write_analysis(run, "concatenation", question, result)
+
+
+def _counts(run: TrainedRun, sources: list[str], references: list[str], device: torch.device) -> list[list[float]] | None:
+    """BLEU counts (n, 10) of the translations; None where the model cannot read sources of this length."""
+    split = encode_lines(sources, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
+    try:
+        found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
+    except UserError:  # its positions end before: the point stays empty and is shown as refused
+        return None
+    counted = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"])
+    counts: list[list[float]] = counted.counts["bleu"].tolist()
+    return counts

@@ -1,0 +1,158 @@
+"""What a trained run costs: training tokens a second, decoding time and memory by source length, FLOPs per target token.
+
+Decoding by length is measured with the reference fed step by step, as many steps as it has pieces: the same work for every
+system, where a model that babbles would otherwise look dear. The time over the whole test set is that of the real search.
+"""
+
+import time
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from seq2seq.corpus.batching import Batch, collate
+from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.models.budget import BACKWARD, FlopCounter
+from seq2seq.models.interface import Model
+from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.runs import read_json
+from seq2seq.run.environment import processor
+from seq2seq.run.trained import TrainedRun
+
+LENGTHS = (10, 20, 30, 40, 50, 60)
+"""Source words at which decoding is measured, where the test set has such sentences."""
+AT_ONCE = 8
+"""Sentences in a measured batch, at most; a length is measured on whole batches of this size or not at all."""
+REPEATS = 3
+
+
+def measure_costs(run: TrainedRun, data: PreparedData, device: torch.device) -> dict[str, Any]:
+    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine.
+
+    Args:
+        run: what to measure.
+        data: its corpus.
+        device: where the model is.
+    """
+    name, split = next(iter(data.tests.items()))
+    hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    question = {"split": name, "fingerprint": data.fingerprints[name], "hardware": hardware, "step": run.step}
+    if (known := kept(run, "costs", question)) is not None:
+        searched = searched_ms(run, name)  # another search may have written the hypotheses since
+        if known["ms_per_sentence"] == searched:
+            return known
+        return write_analysis(run, "costs", question, {**known, "ms_per_sentence": searched})
+    result = {
+        "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
+        "flops_per_token": BACKWARD * FlopCounter(run.settings).per_target_token(25, 25),
+        "ms_per_sentence": searched_ms(run, name),
+        "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
+        "hardware": hardware,
+    }
+    return write_analysis(run, "costs", question, result)
+
+
+def searched_ms(run: TrainedRun, split: str) -> float | None:
+    """Milliseconds a sentence of the search that wrote the hypotheses of a split; None where none are."""
+    path = run.folder.hypotheses(split).with_suffix(".json")
+    if not path.exists():
+        return None
+    facts = read_json(path)
+    return 1000 * float(facts["seconds"]) / int(facts["sentences"])
+
+
+def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:
+    """The sentences nearest to each length, at most a tenth away; lengths that too few sentences have are left out."""
+    words = np.array([len(split.source(i).split()) for i in range(len(split))])
+    found = {}
+    for length in lengths:
+        distance = np.abs(words - length)
+        nearest = np.argsort(distance, kind="stable")[:AT_ONCE]
+        if len(nearest) == AT_ONCE and distance[nearest].max() <= length / 10:
+            found[length] = nearest.tolist()
+    return found
+
+
+def cost_at(model: Model, split: EncodedSplit, sentences: Sequence[int], length: int, device: torch.device) -> dict[str, Any]:
+    """Time and peak memory of decoding some sentences of one length together."""
+    batch = collate(split, np.asarray(sentences)).to(device)
+    seconds = min(_seconds(model, batch, device) for _ in range(REPEATS))  # the minimum: what else the machine did is no cost
+    return {
+        "length": length,
+        "ms_per_sentence": 1000 * seconds / len(sentences),
+        "peak_bytes": peak_bytes(model, batch, device),
+        "sentences": len(sentences),
+    }
+
+
+@torch.no_grad()
+def decode_forced(model: Model, batch: Batch) -> None:
+    """Encode, then one step for each column of the reference, logits included."""
+    state = model.start(model.encode(batch.source, batch.source_mask))
+    for tokens in batch.inputs.unbind(dim=1):
+        output = model.step(tokens, state)
+        state = output.state
+
+
+def _seconds(model: Model, batch: Batch, device: torch.device) -> float:
+    _wait(device)
+    began = time.perf_counter()
+    decode_forced(model, batch)
+    _wait(device)
+    return time.perf_counter() - began
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def peak_bytes(model: Model, batch: Batch, device: torch.device) -> int:
+    """Most bytes that decoding a batch holds at once, beside weights and inputs."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        decode_forced(model, batch)
+        return int(torch.cuda.max_memory_allocated(device) - before)
+    with LiveBytes(model) as live:
+        decode_forced(model, batch)
+    return int(live.peak)
+
+
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows the tensors that operations make inside the block, until they are freed; each storage counts once.
+
+    Args:
+        model: whose weights were there before.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.live = self.peak = 0
+        tensors: list[Tensor] = [*model.parameters(), *model.buffers()]
+        self._known = {tensor.untyped_storage()._cdata for tensor in tensors}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        before = {leaf.untyped_storage()._cdata for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)}
+        output = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(output):
+            if isinstance(leaf, Tensor) and leaf.untyped_storage()._cdata not in before:
+                self._made(leaf.untyped_storage())
+        return output
+
+    def _made(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata in self._known:
+            return
+        self._known.add(storage._cdata)
+        self.live += storage.nbytes()
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
+
+    def _freed(self, address: int, size: int) -> None:
+        self._known.discard(address)
+        self.live -= size

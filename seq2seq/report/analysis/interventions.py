@@ -1,0 +1,226 @@
+"""What a trained model does when its weights are replaced while it translates, without retraining, and what its own look like.
+
+If translations get no worse with other weights, the weights were not what carried them (Jain and Wallace 2019,
+arXiv:1902.10186; Wiegreffe and Pinter 2019, arXiv:1908.04626). Every bridge of the model (in a Transformer: of every layer)
+gets a normaliser that asks the trained one and answers something else; self-attention stays as it is. Each replacement keeps
+the sum of a row and never gives weight to what may not be attended to.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.normalisers import Normaliser
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.models.interface import EncoderDecoder, Model
+from seq2seq.models.rnn import RnnDecoder
+from seq2seq.models.transformer import TransformerDecoder
+from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.words import Weights, WordWeights, choose_sentences, diagonal_words, forced_word_weights
+from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.run.translation import translate
+from seq2seq.scoring.buckets import fixed_buckets, source_words
+from seq2seq.scoring.sentences import sentence_statistics
+
+SENTENCES = 100
+EDGES = (10, 20, 30, 40, 50)
+"""Last length of each bucket but the open last one, in source words."""
+NEAR = 2
+"""Source words on each side of the diagonal that count as near it."""
+COVERED = 0.5
+
+Replacement = Callable[[Tensor, Tensor], Tensor]
+"""Weights (B, H, Q, S) and a mask of the same shape, True may attend, to weights of the same shape."""
+
+
+def uniform(weights: Tensor, mask: Tensor) -> Tensor:
+    """Equal weight on all that may be attended to."""
+    return weights.sum(dim=-1, keepdim=True) * mask / mask.sum(dim=-1, keepdim=True).clamp(min=1)
+
+
+def argmax(weights: Tensor, mask: Tensor) -> Tensor:
+    """All weight on the heaviest token, the first of equals."""
+    best = weights.masked_fill(~mask, -1.0).argmax(dim=-1, keepdim=True)  # (B, H, Q, 1)
+    return torch.zeros_like(weights).scatter(-1, best, weights.sum(dim=-1, keepdim=True)) * mask
+
+
+def permuted(weights: Tensor, mask: Tensor) -> Tensor:
+    """Each token gets the weight of another, by a random cycle that depends on nothing but how many tokens there are."""
+    counts = mask.sum(dim=-1)  # (B, H, Q)
+    table = torch.zeros(int(counts.max()) + 1, max(1, int(counts.max())), dtype=torch.long, device=weights.device)
+    for count in set(counts.flatten().tolist()):
+        table[count, :count] = random_cycle(count).to(weights.device)
+    return _exchanged(weights, mask, lambda rank: table[counts].gather(-1, rank))
+
+
+def shifted(weights: Tensor, mask: Tensor) -> Tensor:
+    """Each token gets the weight of the one before it, the first that of the last: the model looks one token too far."""
+    counts = mask.sum(dim=-1, keepdim=True).clamp(min=1)
+    return _exchanged(weights, mask, lambda rank: (rank - 1) % counts)
+
+
+def random_cycle(count: int) -> Tensor:
+    """(count,) whose token each token gets the weight of: one random cycle, so that no token keeps its own (Sattolo)."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(count))
+    cycle = torch.empty_like(order)
+    cycle[order] = order.roll(-1)
+    return cycle
+
+
+def _exchanged(weights: Tensor, mask: Tensor, giver: Callable[[Tensor], Tensor]) -> Tensor:
+    """Give the r-th attendable token of a row the weight of its giver(r)-th, ranks (B, H, Q, S) counted from 0."""
+    places = mask.to(torch.int8).argsort(dim=-1, descending=True, stable=True)  # attendable tokens first, in order
+    rank = (mask.cumsum(dim=-1) - 1).clamp(min=0)
+    return weights.gather(-1, places.gather(-1, giver(rank))) * mask
+
+
+REPLACEMENTS: dict[str, Replacement] = {"uniform": uniform, "argmax": argmax, "permuted": permuted, "shifted": shifted}
+ORIGINAL = "original"
+DESCRIPTION = {
+    ORIGINAL: "the trained weights",
+    "uniform": "equal weight on every source token",
+    "argmax": "all weight on the heaviest token",
+    "permuted": "each token gets the weight of another one, by a random cycle for each source length",
+    "shifted": "each token gets the weight of the one before it",
+}
+
+
+class Intervention(Normaliser):
+    """A trained normaliser whose answer is replaced.
+
+    Args:
+        trained: what the model was trained with.
+        replacement: a function of `REPLACEMENTS`.
+    """
+
+    formula = "replacement(weights)"
+    source = "compare Jain and Wallace 2019, arXiv:1902.10186"
+    expects = "worse translations where the weights matter"
+
+    def __init__(self, trained: Normaliser, replacement: Replacement) -> None:
+        super().__init__()
+        self.trained = trained
+        self.replacement = replacement
+
+    def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
+        weights: Tensor = self.trained(scores, mask)
+        return self.replacement(weights, mask.expand_as(weights))
+
+
+def bridges(model: Model) -> list[Attention]:
+    """The attention over the source, one a layer; none where the context is fixed or there is no bridge."""
+    if not isinstance(model, EncoderDecoder):
+        return []
+    if isinstance(model.decoder, RnnDecoder):
+        found: list[Any] = [model.decoder.attention]
+    else:
+        assert isinstance(model.decoder, TransformerDecoder)
+        found = [layer.cross_attention for layer in model.decoder.layers]
+    return [bridge for bridge in found if isinstance(bridge, Attention)]
+
+
+@contextmanager
+def intervened(model: Model, kind: str) -> Iterator[None]:
+    """Replace the weights of every bridge inside the block; `original` replaces nothing.
+
+    Raises:
+        ValueError: no such intervention.
+    """
+    if kind != ORIGINAL and kind not in REPLACEMENTS:
+        raise ValueError(f"intervention {kind!r} is none of {', '.join(DESCRIPTION)}")
+    trained = [(bridge, bridge.normaliser) for bridge in bridges(model)] if kind != ORIGINAL else []
+    try:
+        for bridge, normaliser in trained:
+            bridge.normaliser = Intervention(normaliser, REPLACEMENTS[kind])
+        yield
+    finally:
+        for bridge, normaliser in trained:
+            bridge.normaliser = normaliser
+
+
+def intervene(
+    run: TrainedRun, data: PreparedData, device: torch.device, *, sentences: int = SENTENCES
+) -> dict[str, Any] | None:
+    """Translate greedily under every intervention and write `analysis/interventions.json`; kept if it is there already.
+
+    Args:
+        run: whose weights to replace.
+        data: its corpus.
+        device: where the model is.
+        sentences: of the first test split, evenly spaced over lengths, at most.
+
+    Returns:
+        What the file holds; None for a model without a bridge that compares.
+    """
+    if not bridges(run.model):
+        return None
+    name, split = next(iter(data.tests.items()))
+    question = {"split": name, "fingerprint": data.fingerprints[name], "sentences": sentences, "step": run.step}
+    if (known := kept(run, "interventions", question)) is not None:
+        return known
+    chosen = choose_sentences(split, sentences)
+    kinds = {}
+    for kind in DESCRIPTION:
+        with intervened(run.model, kind):
+            kinds[kind] = {
+                **bleu_by_length(run, split, chosen, device),
+                **describe_weights(list(forced_word_weights(run, split, chosen, device))),
+            }
+    result = {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
+    return write_analysis(run, "interventions", question, result)
+
+
+def bleu_by_length(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> dict[str, Any]:
+    """BLEU of greedy translations, and of each length bucket that holds a sentence."""
+    greedy = SearchSettings(beam=1, batch_tokens=run.settings.search.batch_tokens)
+    found = translate(run.model, split, run.target_tokenizer, greedy, device=device, sentences=sentences)
+    references = [split.target(i) for i in sentences]
+    counted = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"])
+    lengths = source_words([split.source(i) for i in sentences])
+    buckets = [(bucket, bucket.holds(lengths)) for bucket in fixed_buckets(EDGES)]
+    return {
+        "bleu": counted.score("bleu"),
+        "buckets": [
+            {"min": bucket.low, "max": bucket.high, "n": int(inside.sum()), "bleu": counted.select(inside).score("bleu")}
+            for bucket, inside in buckets
+            if inside.any()
+        ],
+    }
+
+
+def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
+    """Say what weights look like, with the reference fed.
+
+    entropy: of a row over source pieces, in bits, the row taken as shares; mean over target pieces and the end.
+    eos_mass: weight of a target word on the end of the source, as a share of its row; mean over target words.
+    coverage: share of source words whose weights from all target words sum to `COVERED` or more.
+    diagonal_mass: weight of a target word within `NEAR` words of its relative place, as a share of its row; mean over words.
+    Rows that attend to nothing are left out.
+    """
+    entropies, ends, covered, near = [], [], [], []
+    for sentence in sentences:
+        entropies.append(row_entropies(sentence.pieces))
+        totals = sentence.words.sum(axis=1) + sentence.end  # (m,)
+        seen = totals > 0
+        ends.append(sentence.end[seen] / totals[seen])
+        covered.append(sentence.words.sum(axis=0) >= COVERED)
+        m, n = sentence.words.shape
+        distance = np.abs(np.arange(n) - diagonal_words(m, n)[:, None])  # (m, n)
+        near.append((sentence.words * (distance <= NEAR)).sum(axis=1)[seen] / totals[seen])
+    means = {"entropy": entropies, "eos_mass": ends, "coverage": covered, "diagonal_mass": near}
+    return {name: float(np.concatenate(values).mean()) for name, values in means.items()}
+
+
+def row_entropies(weights: Weights) -> Weights:
+    """Entropy in bits of each row (T, S) that has weight, taken as shares of its sum."""
+    totals = weights.sum(axis=1, keepdims=True)
+    shares = weights[totals[:, 0] > 0] / totals[totals[:, 0] > 0]
+    logs = np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    entropies: Weights = -(shares * logs).sum(axis=1)
+    return entropies

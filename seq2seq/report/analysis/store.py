@@ -1,0 +1,35 @@
+"""Where analyses are kept: `<run>/analysis/<name>.json`, each beside the question that it answers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.trained import TrainedRun
+
+
+def analysis_path(folder: RunFolder, name: str) -> Path:
+    """The file of an analysis of a run."""
+    return folder.path / "analysis" / f"{name}.json"
+
+
+def kept(run: TrainedRun, name: str, question: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an analysis that was made before, if it answers this question; a damaged file is made again."""
+    known = read_analysis(run.folder, name)
+    return known if known is not None and known.get("question") == question else None
+
+
+def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
+    """Return what lies in a run's folder; None if nothing usable does."""
+    try:
+        known = json.loads(analysis_path(folder, name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # not made yet, or not readable: it can be made again
+    return known if isinstance(known, dict) else None
+
+
+def write_analysis(run: TrainedRun, name: str, question: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Write an analysis with its question and return both."""
+    content = {"question": question, **result}
+    write_json(analysis_path(run.folder, name), content)
+    return content

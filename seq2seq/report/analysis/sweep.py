@@ -1,0 +1,76 @@
+"""Beam and length penalty chosen for each system on the validation split: the mean BLEU over its seeds decides."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from seq2seq.corpus.prepare import PreparedData
+from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.words import choose_sentences
+from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.run.translation import translate
+from seq2seq.scoring.sentences import sentence_statistics
+
+BEAMS = (1, 2, 5, 10)
+PENALTIES = (0.0, 0.6, 1.0, 1.4)
+SENTENCES = 200
+_CLOSE = 0.005
+"""BLEU below which two ways to search are equally good; the smaller beam, then the smaller penalty, is taken."""
+
+
+def tune_run(
+    run: TrainedRun,
+    data: PreparedData,
+    device: torch.device,
+    *,
+    beams: Sequence[int] = BEAMS,
+    penalties: Sequence[float] = PENALTIES,
+    sentences: int = SENTENCES,
+) -> dict[str, Any]:
+    """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`.
+
+    Greedy search has one hypothesis, which no penalty changes: it is searched once.
+
+    Args:
+        run: whose search to try.
+        data: its corpus.
+        device: where the model is.
+        beams: hypotheses kept, each >= 1.
+        penalties: exponents of the length penalty, each >= 0.
+        sentences: of the validation split, evenly spaced over lengths, at most.
+    """
+    name = run.settings.data.valid
+    question = {
+        "split": name,
+        "fingerprint": data.fingerprints[name],
+        "sentences": sentences,
+        "step": run.step,
+        "beams": list(beams),
+        "penalties": list(penalties),
+    }
+    if (known := kept(run, "beam_sweep", question)) is not None:
+        return known
+    chosen = choose_sentences(data.valid, sentences)
+    references = [data.valid.target(i) for i in chosen]
+    points = []
+    for beam in beams:
+        for penalty in penalties if beam > 1 else penalties[:1]:
+            settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
+            found = translate(run.model, data.valid, run.target_tokenizer, settings, device=device, sentences=chosen)
+            bleu = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"]).score("bleu")
+            points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
+    return write_analysis(run, "beam_sweep", question, {"split": name, "points": points, "n": len(chosen)})
+
+
+def choose(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The best of some ways to search; of equally good ones the cheapest."""
+    best = max(point["bleu"] for point in points)
+    good = [point for point in points if point["bleu"] >= best - _CLOSE]
+    return min(good, key=lambda point: (point["beam"], point["length_penalty"]))
+
+
+def mean_points(sweeps: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Average the BLEU of each way to search over the seeds of a system."""
+    first = sweeps[0]
+    return [{**point, "bleu": sum(sweep[i]["bleu"] for sweep in sweeps) / len(sweeps)} for i, point in enumerate(first)]

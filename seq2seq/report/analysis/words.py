@@ -1,0 +1,104 @@
+"""Attention of pieces read as attention of words, with the reference fed to the model.
+
+Conventions. Row t of the weights belongs to target piece t: it is the attention while that piece was predicted, after pieces
+0..t-1 had been fed; nothing is shifted. A word's weight is the *sum* over its source pieces and the *mean* over its target
+pieces. The row that predicted the end of the target is left out; the column of the source's end is kept apart. Heads are
+averaged, and of several layers the last one counts (`Model.forward` says so). Weights are not renormalised.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seq2seq.attention.fixed import NoContext
+from seq2seq.corpus.batching import evaluation_batches
+from seq2seq.corpus.prepare import EncodedSplit
+from seq2seq.run.trained import TrainedRun
+
+Weights = NDArray[np.float64]
+
+BATCH_TOKENS = 2048
+SENTENCES = 200
+"""Sentences that an analysis looks at by default."""
+
+
+@dataclass(frozen=True)
+class WordWeights:
+    """The attention of one sentence pair."""
+
+    index: int
+    """Of the pair in its split."""
+    pieces: Weights
+    """(T + 1, S + 1), target by source pieces in reading order, the ends of both sentences last."""
+    words: Weights
+    """(m, n), target by source words."""
+    end: Weights
+    """(m,), weight of each target word on the end of the source."""
+
+
+def has_weights(run: TrainedRun) -> bool:
+    """Whether the model attends to source tokens at all; `none` does not."""
+    return not any(isinstance(module, NoContext) for module in run.model.modules())
+
+
+@torch.inference_mode()
+def forced_word_weights(
+    run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], device: torch.device
+) -> Iterator[WordWeights]:
+    """Yield the weights of sentence pairs, longest first; pairs without a word on either side are left out.
+
+    Raises:
+        ValueError: the model has no attention weights.
+    """
+    for batch in evaluation_batches(split, BATCH_TOKENS, sentences):
+        batch = batch.to(device)
+        weights = run.model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
+        if weights is None:
+            raise ValueError("this model has no attention weights")
+        for row, index in enumerate(batch.indices.tolist()):
+            source, target = split.source_tokens(index), split.target_tokens(index)
+            pieces = weights[row, : len(target) + 1, : len(source) + 1].double().cpu().numpy()
+            if split.reverse_source:  # back to reading order; the end of sentence stays last
+                pieces = np.concatenate([pieces[:, :-1][:, ::-1], pieces[:, -1:]], axis=1)
+            source_words = run.source_tokenizer.word_of_piece(source)
+            target_words = run.target_tokenizer.word_of_piece(target)
+            if source_words and target_words:
+                words = merge_pieces(pieces[:-1, :-1], target_words, source_words)
+                end = merge_pieces(pieces[:-1, -1:], target_words, [0])[:, 0]
+                yield WordWeights(index=index, pieces=pieces, words=words, end=end)
+
+
+def merge_pieces(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
+    """Sum weights (T, S) over the pieces of each source word and average them over those of each target word.
+
+    Args:
+        weights: of pieces.
+        target_words: (T,), the word of each target piece, 0, 0, 1 ...
+        source_words: (S,), the word of each source piece.
+
+    Returns:
+        (m, n), m target and n source words.
+    """
+    rows, columns = np.asarray(target_words), np.asarray(source_words)
+    by_source = np.zeros((len(rows), columns.max() + 1))
+    np.add.at(by_source.T, columns, weights.T)
+    merged = np.zeros((rows.max() + 1, by_source.shape[1]))
+    np.add.at(merged, rows, by_source)
+    return merged / np.bincount(rows)[:, None]
+
+
+def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:
+    """Choose sentences evenly spaced over the lengths of a split, the same for every system; in the order of the split."""
+    words = [len(split.source(i).split()) for i in range(len(split))]
+    order = sorted(range(len(split)), key=lambda i: (words[i], i))
+    if len(order) <= count:
+        return list(range(len(split)))
+    return sorted(order[k * len(order) // count] for k in range(count))
+
+
+def diagonal_words(target_size: int, source_size: int) -> NDArray[np.int64]:
+    """(m,), the source word at the same relative place as each of m target words: floor((t + 1/2) n / m)."""
+    return ((2 * np.arange(target_size) + 1) * source_size) // (2 * target_size)

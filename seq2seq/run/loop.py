@@ -1,0 +1,307 @@
+"""The training loop: from prepared data to a trained run, interruptible at any moment without losing or changing a bit."""
+
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.study import RunSettings
+from seq2seq.corpus.batching import Batch, Batches
+from seq2seq.corpus.prepare import PreparedData
+from seq2seq.models.build import build_model
+from seq2seq.models.interface import Model
+from seq2seq.models.output import start_at_frequencies
+from seq2seq.run.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.log import Journal
+from seq2seq.run.machine import Machine, compile_forward
+from seq2seq.run.processes import Processes
+from seq2seq.run.progress import Progress
+from seq2seq.run.schedule import learning_rate
+from seq2seq.run.sharding import share_out
+from seq2seq.run.update import Updater
+from seq2seq.run.validation import Validation, first_attention, validate
+
+
+@dataclass
+class Position:
+    """Where a run stands; with the weights and the optimiser's state it determines everything that follows."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    """Batches of this epoch already used."""
+    target_tokens: int = 0
+    """Real target tokens trained on."""
+    seconds: float = 0.0
+    """Time spent in training steps, without validation."""
+    skipped: int = 0
+    """Updates left out because loss or gradient was not finite."""
+    best_score: float = -math.inf
+    best_step: int = 0
+    waiting: int = 0
+    """Validations since the best one."""
+    window_nats: float = 0.0
+    window_tokens: int = 0
+    """Since the last log line."""
+    scores: list[float] = field(default_factory=list)
+    """Score of every validation, higher is better."""
+    validated: int = 0
+    """Step of the last validation."""
+
+
+class Interrupted(Exception):
+    """The person asked to stop; everything is saved."""
+
+
+class Trainer:
+    """Trains one run.
+
+    Args:
+        settings: the run's resolved settings.
+        seed: determines initial weights, dropout and the order of batches.
+        data: prepared corpus.
+        machine: what to compute with.
+        folder: where everything is written.
+        progress: what the person sees.
+        processes: that share the run; None for this one alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        settings: RunSettings,
+        seed: int,
+        data: PreparedData,
+        machine: Machine,
+        folder: RunFolder,
+        progress: Progress,
+        processes: Processes | None = None,
+    ) -> None:
+        self.settings, self.training, self.seed = settings, settings.training, seed
+        self.data, self.machine, self.folder, self.progress = data, machine, folder, progress
+        self.processes = processes or Processes()
+        self.sharing = share_out(self._build, self.training, self.processes)
+        self.update = Updater(
+            sharing=self.sharing,
+            training=self.training,
+            machine=machine,
+            processes=self.processes,
+            seed=seed,
+            train=data.train,
+            say=progress.say,
+        )
+        self.batches = Batches(
+            data.train, batch_tokens=self.training.batch_tokens, seed=seed, rank=self.processes.rank, world=self.processes.world
+        )
+        self.position = Position()
+        self.journal: Journal | None = None
+        self.stop_requested = False
+
+    @property
+    def model(self) -> Model:
+        """The model being trained."""
+        return self.sharing.model
+
+    def _build(self) -> Model:
+        torch.manual_seed(self.seed)
+        model = build_model(
+            self.settings.model,
+            source_vocabulary=self.data.source_tokenizer.vocabulary_size,
+            target_vocabulary=self.data.target_tokenizer.vocabulary_size,
+        )
+        start_at_frequencies(model.output, self.data.train.target_counts(self.data.target_tokenizer.vocabulary_size))
+        model = model.to(self.machine.device)
+        compile_forward(model, self.training.compile, self.machine.device)
+        return model
+
+    def train(self) -> Position:
+        """Train to the end, from wherever the folder stands.
+
+        Raises:
+            Interrupted: `stop_requested` was set; the run is saved and can go on.
+            RunError: the loss is not finite, memory ran out, the disk is full, or another process of the run has ended.
+        """
+        keep = self._resume()
+        if not self.processes.first:
+            self._loop()
+            return self.position
+        self.journal = Journal(self.folder, keep=keep, step=self.position.step)
+        self.journal.time("begin", step=self.position.step, machine=self.machine.describe(), processes=self.processes.world)
+        try:
+            self._loop()
+            self.journal.time("end", step=self.position.step, seconds=self.position.seconds)
+        finally:
+            self.journal.close()
+        return self.position
+
+    def _loop(self) -> None:
+        training, position = self.training, self.position
+        batches = self._batches()
+        while not self._finished():
+            began, before = time.perf_counter(), position.seconds
+            group = []
+            for _ in range(training.accumulate):
+                position.epoch, position.batch, batch = next(batches)
+                group.append(batch)
+            update = self.update(
+                position.step + 1,
+                group,
+                stop=self.stop_requested,
+                seconds=lambda began=began, before=before: before + time.perf_counter() - began,  # type: ignore[misc]
+            )
+            if update.not_finite:
+                self._not_finite(update.not_finite)
+            else:
+                position.target_tokens += update.tokens
+                position.window_nats += update.nats
+                position.window_tokens += update.tokens
+                self.progress.update(position.step + 1, update.nats / update.tokens, position.target_tokens / update.seconds)
+            position.step += 1
+            position.seconds = update.seconds
+            self._at_intervals()
+            if update.stop:
+                self._save()
+                raise Interrupted
+        if position.validated != position.step:
+            self._validate()
+        self._save()
+
+    def _at_intervals(self) -> None:
+        training, step = self.training, self.position.step
+        if step % training.log_every == 0:
+            self._log_window()
+        if step % training.validate_every == 0:
+            self._validate()
+        if step % training.save_every == 0:
+            self._save()
+
+    def _finished(self) -> bool:
+        training, position = self.training, self.position
+        if position.step >= training.max_steps:
+            return True
+        if training.max_target_tokens is not None and position.target_tokens >= training.max_target_tokens:
+            return True
+        if training.max_minutes is not None and position.seconds >= training.max_minutes * 60:
+            return True
+        return training.patience is not None and position.waiting >= training.patience
+
+    def _batches(self) -> Iterator[tuple[int, int, Batch]]:
+        """Yield (epoch, batches used of it with this one, batch), endlessly, from where the run stands."""
+        epoch, start = self.position.epoch, self.position.batch
+        while True:
+            for used, batch in enumerate(self.batches.epoch(epoch, start=start), start=start + 1):
+                yield epoch, used, batch
+            epoch, start = epoch + 1, 0
+
+    def _not_finite(self, what: str) -> None:
+        """Keep weights and place of an update that cannot be made, so that it can be replayed; then stop or leave it out."""
+        position, accident = self.position, self.folder.accident
+        state = {"step": position.step + 1, "epoch": position.epoch, "batch": position.batch, "what": what}
+        if self.journal:
+            self.journal.time("not_finite", **state)
+        if self.training.non_finite == "stop" or not accident.exists():
+            self._store(accident, {**state, "seed": self.seed, "batches": self.training.accumulate})
+        replay = f"replay it with: python -m seq2seq.run.replay {self.folder.path}"
+        if self.training.non_finite == "stop":
+            raise self.processes.told_once(
+                f"{self.folder.path}: {what} is not finite; {replay}. Go on without such batches with "
+                "--set training.non_finite=skip, or lower training.learning_rate in a new place (--out DIR)"
+            )
+        position.skipped += 1
+        self.progress.say(f"{what} is not finite; the update was left out ({position.skipped} so far); {replay}")
+
+    def _log_window(self) -> None:
+        position = self.position
+        if position.window_tokens and self.journal:
+            self.journal.train(
+                step=position.step,
+                loss=position.window_nats / position.window_tokens,
+                target_tokens=position.target_tokens,
+                learning_rate=learning_rate(position.step, self.training),
+                seconds=position.seconds,
+            )
+        position.window_nats, position.window_tokens = 0.0, 0
+
+    def _validate(self) -> None:
+        position = self.position
+        model = self.sharing.evaluation_model()
+        result = self.processes.on_first(lambda: self._measure(model))
+        score = -result.loss if self.training.best_by == "loss" else (result.bleu or 0.0)
+        if math.isnan(score):
+            score = -math.inf
+        position.scores.append(score)
+        position.validated = position.step
+        better = score > position.best_score
+        self.progress.say(f"step {position.step}: {_summary(result)}{' (best so far)' if better else ''}")
+        if better or not position.best_step:
+            position.best_score, position.best_step, position.waiting = score, position.step, 0
+            self._store(self.folder.best, {"step": position.step, "seed": self.seed})
+        else:
+            position.waiting += 1
+        if self.training.average_last:
+            self._keep_for_average()
+
+    def _measure(self, model: Model) -> Validation:
+        sentences = self.training.validation_bleu_sentences
+        result = validate(model, self.data, device=self.machine.device, bleu_sentences=sentences)
+        weights = first_attention(model, self.data, self.machine.device)
+        if self.journal:
+            position = self.position
+            self.journal.validation(step=position.step, target_tokens=position.target_tokens, result=result, weights=weights)
+        return result
+
+    def _keep_for_average(self) -> None:
+        self._store(self.folder.recent / f"step-{self.position.step:09d}", {"step": self.position.step, "seed": self.seed})
+        if self.processes.first:
+            for old in self.folder.recent_checkpoints()[: -self.training.average_last]:
+                shutil.rmtree(old)
+            for twin in self.folder.recent.glob("*.previous"):  # of a validation made twice, before and after a cut
+                shutil.rmtree(twin)
+
+    def _store(self, path: Path, state: dict[str, Any], *, with_optimizer: bool = False) -> None:
+        """Save a checkpoint; all processes gather, the first one writes."""
+        weights = self.sharing.weights()
+        tensors = self.sharing.optimizer_tensors() if with_optimizer else {}
+        self.processes.on_first(lambda: save_checkpoint(path, Checkpoint(weights, tensors, state)))
+
+    def _save(self) -> None:
+        log_bytes = self.journal.size() if self.journal else 0
+        state = {"position": asdict(self.position), "seed": self.seed, "log_bytes": log_bytes}
+        self._store(self.folder.last, state, with_optimizer=True)
+
+    def _resume(self) -> int:
+        """Continue from the last checkpoint if there is one; returns how many bytes of the log belong to it."""
+        found = find_checkpoint(self.folder.last)
+        for complaint in found.complaints:
+            self.progress.say(complaint)
+        if found.checkpoint is None:
+            if found.complaints:
+                self.progress.say("no checkpoint can be used; starts from the beginning")
+            return 0
+        model, tensors, state = found.checkpoint
+        try:
+            if state["position"].keys() != asdict(Position()).keys():
+                raise ValueError(f"its position has {', '.join(state['position'])}")
+            position, kept = TypeAdapter(Position).validate_python(state["position"]), int(state["log_bytes"])
+            self.sharing.restore(model, tensors, str(self.folder.last))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UserError(
+                f"{self.folder.last}: not a checkpoint of this version of the program ({error}); give --out DIR for a new place"
+            ) from error
+        self.position = position
+        self.progress.say(f"resumes at step {position.step}")
+        return kept
+
+
+def _summary(result: Validation) -> str:
+    bleu = "" if result.bleu is None else f", BLEU {result.bleu:.1f}"
+    accuracy = f"accuracy {100 * result.token_accuracy:.1f} %"
+    return f"validation loss {result.loss:.3f}, perplexity {result.perplexity:.2f}, {accuracy}{bleu}"

@@ -1,0 +1,131 @@
+"""The processes that train one run together; one process on its own is the usual case and costs nothing.
+
+`torchrun --nproc-per-node 8 train.py STUDY` starts several; each takes its shard of every batch, gradients are summed, and
+the first one alone decides, writes and prints. Lightning Fabric finds the others and the right way to talk to them.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from seq2seq.config.errors import RunError, UserError
+
+T = TypeVar("T")
+
+_PATIENCE = timedelta(hours=2)
+"""How long a process waits for the others: longer than the first one needs to prepare a corpus or to validate."""
+
+
+class Processes:
+    """The processes of a run, seen from one of them.
+
+    Args:
+        fabric: what connects them; None for a process on its own.
+    """
+
+    def __init__(self, fabric: Any = None) -> None:
+        self._fabric = fabric
+        self.rank = int(fabric.global_rank) if fabric else 0
+        self.world = int(fabric.world_size) if fabric else 1
+        self.device: str | None = str(fabric.device) if fabric else None
+        """Device of this process; None leaves the choice to the machine."""
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that decides, writes and prints."""
+        return self.rank == 0
+
+    def sum(self, *values: float) -> list[float]:
+        """Return each value summed over the processes, the same bits in all of them."""
+        if not self._fabric:
+            return list(values)
+        total = torch.tensor(values, dtype=torch.float64, device=self.device)
+        with self._talking():
+            summed: list[float] = self._fabric.all_reduce(total, reduce_op="sum").tolist()
+        return summed
+
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace every gradient by its sum over the processes, in one message; a missing one counts as zero."""
+        if not self._fabric:
+            return
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+        with self._talking():
+            flat = self._fabric.all_reduce(flat, reduce_op="sum")
+        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def on_first(self, work: Callable[[], T]) -> T:
+        """Let the first process do something while the others wait; all return its result or raise its error.
+
+        Raises:
+            UserError, RunError: what `work` raised; with its text in the first process only, so that it is told once.
+        """
+        if not self._fabric:
+            return work()
+        message: tuple[str, Any] | None = None
+        failed: UserError | RunError | None = None
+        if self.first:
+            try:
+                message = ("done", work())
+            except (UserError, RunError) as error:
+                failed = error
+                message = ("user" if isinstance(error, UserError) else "run", None)
+        with self._talking():
+            kind, result = self._fabric.broadcast(message)
+        if kind == "done":
+            return result  # type: ignore[no-any-return]
+        raise failed or (UserError("") if kind == "user" else RunError(""))
+
+    def told_once(self, text: str) -> RunError:
+        """Return an error that all processes raise at the same place, with its text in the first one only."""
+        return RunError(text if self.first else "")
+
+    def named(self) -> str:
+        """Return what a message of this process alone begins with."""
+        return f"process {self.rank} of {self.world}: " if self._fabric else ""
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Turn the failure of a message into one line: it means that another process has died."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise RunError(
+                f"{self.named()}another process of this run has ended ({str(error).splitlines()[0][:120]}); its own message "
+                "says why. What was saved is kept: the same command goes on from there"
+            ) from error
+
+
+@cache
+def join_processes() -> Processes:
+    """Find the other processes that `torchrun` has started, if any; safe to call again."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return Processes()
+    from lightning_fabric import Fabric  # 2 s, paid only here
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+    from lightning_fabric.strategies.ddp import DDPStrategy
+
+    logging.getLogger("lightning_fabric").setLevel(logging.ERROR)
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", world))
+    fabric = Fabric(
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=here,
+        num_nodes=world // here,
+        strategy=DDPStrategy(timeout=_PATIENCE),
+        plugins=[TorchElasticEnvironment()],
+    )
+    fabric.launch()
+    return Processes(fabric)
+
+
+def is_first_process() -> bool:
+    """Whether this process may print and write, as `torchrun` numbers them; true for a process on its own."""
+    return os.environ.get("RANK", "0") == "0"

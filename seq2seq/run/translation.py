@@ -1,0 +1,54 @@
+"""From a trained model and sentences to text: batches, search, and lines in their own order."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.batching import evaluation_batches
+from seq2seq.corpus.prepare import EncodedSplit
+from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.models.interface import Model
+from seq2seq.models.kernels.linear import decoding_layout
+from seq2seq.models.search import Hypothesis, search
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What a model says for one sentence."""
+
+    text: str
+    hypothesis: Hypothesis
+
+
+def translate(
+    model: Model,
+    split: EncodedSplit,
+    target_tokenizer: Tokenizer,
+    settings: SearchSettings,
+    *,
+    device: torch.device,
+    sentences: Sequence[int] | None = None,
+    need_weights: bool = False,
+) -> list[Translation]:
+    """Translate a split, or some of its sentences, in order.
+
+    Sentences are searched sorted by length, so that little is padded, and put back in order; the result does not depend on it.
+    """
+    chosen = list(range(len(split))) if sentences is None else list(sentences)
+    found = dict(_search_all(model, split, settings, device, chosen, need_weights))
+    return [Translation(text=target_tokenizer.decode(found[i].tokens), hypothesis=found[i]) for i in chosen]
+
+
+def _search_all(
+    model: Model, split: EncodedSplit, settings: SearchSettings, device: torch.device, chosen: list[int], need_weights: bool
+) -> Iterator[tuple[int, Hypothesis]]:
+    was_training = model.training
+    model.eval()
+    for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
+        batch = batch.to(device)
+        with decoding_layout(model):
+            hypotheses = search(model, batch.source, batch.source_mask, settings, need_weights)
+        yield from zip(batch.indices.tolist(), hypotheses, strict=True)
+    model.train(was_training)

@@ -1,0 +1,167 @@
+"""One optimiser update: gradients of a group of batches, and what to do when memory runs out or a number is not finite."""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from seq2seq.config.errors import RunError
+from seq2seq.config.training import TrainingSettings
+from seq2seq.corpus.batching import Batch, collate
+from seq2seq.corpus.encoded import EncodedSplit
+from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.run.machine import Machine
+from seq2seq.run.processes import Processes
+from seq2seq.run.schedule import learning_rate
+from seq2seq.run.sharding import Whole
+
+
+class Update(NamedTuple):
+    """What an update did; the same in every process."""
+
+    nats: float
+    """Summed over the target tokens of all processes; 0 where the update was left out."""
+    tokens: int
+    """Real target tokens of all processes."""
+    seconds: float
+    """Mean over the processes of what each passed in."""
+    stop: bool
+    """Whether any process was asked to stop."""
+    not_finite: str | None
+    """What was not finite, in words; the weights are then as they were."""
+
+
+class Updater:
+    """Makes updates.
+
+    Args:
+        sharing: model and optimiser.
+        training: the run's settings.
+        machine: what to compute with.
+        processes: that share each batch.
+        seed: with step, batch and process, determines dropout, so that nothing random has to be kept between updates.
+        train: sentences; a process without a share of a batch has to go through the motions with one of them in some modes.
+        say: told aloud about memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        sharing: Whole,
+        training: TrainingSettings,
+        machine: Machine,
+        processes: Processes,
+        seed: int,
+        train: EncodedSplit,
+        say: Callable[[str], None],
+    ) -> None:
+        self.sharing, self.training, self.machine, self.processes = sharing, training, machine, processes
+        self.seed, self.train, self.say = seed, train, say
+
+    def __call__(self, step: int, group: list[Batch], *, stop: bool, seconds: Callable[[], float]) -> Update:
+        """Make update number `step`, from 1, over a group of batches.
+
+        Args:
+            step: its number.
+            group: this process's shards of the batches.
+            stop: whether this process was asked to stop.
+            seconds: time this process has spent, asked when gradients are ready.
+
+        Raises:
+            RunError: memory ran out, or another process has ended.
+        """
+        tokens = sum(batch.global_target_tokens for batch in group)
+        self.sharing.model.train()
+        nats = self._gradients(step, group, tokens)
+        self.sharing.combine_gradients()
+        norm = self.sharing.clip(self.training.clip_norm)
+        nats, stops, spent = self.processes.sum(nats, float(stop), seconds())
+        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None)
+        if not math.isfinite(nats) or not math.isfinite(norm):
+            self.sharing.optimizer.zero_grad(set_to_none=True)
+            return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")
+        for parameters in self.sharing.optimizer.param_groups:
+            parameters["lr"] = learning_rate(step, self.training)
+        self.sharing.optimizer.step()
+        return update
+
+    def _gradients(self, step: int, group: list[Batch], tokens: int) -> float:
+        """Compute gradients, in halves where memory runs out and the settings say so; returns this process's nats."""
+        while True:
+            self.sharing.optimizer.zero_grad(set_to_none=True)
+            try:
+                return sum(self._backward(batch, tokens, (step, place)) for place, batch in enumerate(group))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                group = self._halves(step, group, error)
+            if self.machine.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _backward(self, batch: Batch, tokens: int, place: tuple[int, int]) -> float:
+        share = 1.0
+        if not len(batch.indices):
+            if self.sharing.uneven:
+                return 0.0
+            batch, share = collate(self.train, np.zeros(1, np.int64)), 0.0
+        torch.manual_seed(dropout_seed(self.seed, *place, self.processes.rank))
+        batch = batch.to(self.machine.device)
+        model = self.sharing.model
+        with self.machine.autocast():
+            features = model(batch.source, batch.source_mask, batch.inputs).features
+            kept, wanted = real_positions(features, batch.targets, batch.target_mask)
+            loss = linear_cross_entropy(kept, wanted, model.output, self.training.label_smoothing)
+        (loss.smoothed * (share / tokens)).backward()  # type: ignore[no-untyped-call]
+        return float(loss.nats) * share
+
+    def _halves(self, step: int, group: list[Batch], error: Exception) -> list[Batch]:
+        """Split every batch in two, or stop with advice."""
+        tokens = max(batch.target_tokens for batch in group)
+        splits = any(len(batch.indices) > 1 for batch in group)
+        where = f"{self.processes.named()}step {step}: out of memory with {tokens:,} target tokens in a batch"
+        if not (self.training.halve_on_oom and self.sharing.uneven and splits):
+            half, twice = max(1, self.training.batch_tokens // 2), 2 * self.training.accumulate
+            raise RunError(
+                f"{where}; set training.batch_tokens={half} and training.accumulate={twice} for updates of the same size (with "
+                "--out DIR, since it is another run), or go on here with training.halve_on_oom=true"
+            ) from error
+        self.say(f"{where}; each batch is split in two for this update, its gradient is the same")
+        return [half for batch in group for half in halves(batch)]
+
+
+def dropout_seed(seed: int, step: int, place: int, rank: int) -> int:
+    """Return a seed that no other batch of any run shares but by chance in 2**63."""
+    return int.from_bytes(hashlib.blake2b(f"{seed} {step} {place} {rank}".encode(), digest_size=8).digest(), "big") >> 1
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on an accelerator or on the CPU, where torch has no class for it."""
+    words = ("can't allocate memory", "not enough memory", "bad_alloc")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(word in str(error) for word in words)
+
+
+def halves(batch: Batch) -> list[Batch]:
+    """Split a batch by rows; one row stays as it is."""
+    middle = (len(batch.indices) + 1) // 2
+    parts = [slice(0, middle), slice(middle, None)] if len(batch.indices) > 1 else [slice(None)]
+    return [_rows(batch, part) for part in parts]
+
+
+def _rows(batch: Batch, rows: slice) -> Batch:
+    mask, target_mask = batch.source_mask[rows], batch.target_mask[rows]
+    source_width, target_width = (int(m.sum(dim=1).max()) for m in (mask, target_mask))
+    return replace(
+        batch,
+        source=batch.source[rows, :source_width],
+        source_mask=mask[:, :source_width],
+        inputs=batch.inputs[rows, :target_width],
+        targets=batch.targets[rows, :target_width],
+        target_mask=target_mask[:, :target_width],
+        indices=batch.indices[rows],
+        source_tokens=int(mask.sum()),
+        target_tokens=int(target_mask.sum()),
+    )

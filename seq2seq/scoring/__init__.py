@@ -1,0 +1,23 @@
+"""How sure are we: intervals over seeds and sentences, tests, length buckets, the bottleneck index, papers and claims."""
+
+from seq2seq.scoring.bootstrap import Estimate
+from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets, source_words
+from seq2seq.scoring.comparison import Cell, Comparison, Difference, SystemResult, compare, compare_evidence
+from seq2seq.scoring.evidence import Evidence, SystemScores, Term
+
+__all__ = [
+    "EVERYTHING",
+    "Bucket",
+    "Cell",
+    "Comparison",
+    "Difference",
+    "Estimate",
+    "Evidence",
+    "SystemResult",
+    "SystemScores",
+    "Term",
+    "build_buckets",
+    "compare",
+    "compare_evidence",
+    "source_words",
+]

@@ -1,0 +1,195 @@
+"""What is counted once per sentence of a hypothesis file, and the cache that makes it once."""
+
+import hashlib
+import json
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from seq2seq.scoring.metrics import METRICS, Counts, Scores, bleu, brevity_penalty, length_ratio
+
+REPETITION_ORDER = 4
+SURFACE = ("sentences", "empty", "truncated", "exact", "repeated_ngrams", "ngrams")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class SentenceStatistics:
+    """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums.
+
+    Attributes:
+        counts: metric name -> (n, columns of the metric); "surface" -> (n, 6), the columns named in `SURFACE`.
+        signatures: metric name -> sacreBLEU's signature.
+        truncation_known: whether the search said which hypotheses hit the length limit; otherwise that column is 0.
+    """
+
+    counts: Mapping[str, Counts]
+    signatures: Mapping[str, str]
+    truncation_known: bool = False
+
+    def __len__(self) -> int:
+        return len(self.counts["surface"])
+
+    def select(self, sentences: ArrayLike) -> Self:
+        """The same counts for some sentences: a boolean mask (n,) or indices, which may repeat."""
+        index = np.asarray(sentences)
+        chosen = {name: rows[index] for name, rows in self.counts.items()}
+        return type(self)(counts=chosen, signatures=self.signatures, truncation_known=self.truncation_known)
+
+    def total(self, name: str) -> Counts:
+        """(columns,) sums over all sentences."""
+        return np.asarray(self.counts[name].sum(axis=0))
+
+    def score(self, name: str) -> float:
+        """Corpus score of these sentences, in points; equal to sacreBLEU's."""
+        return float(METRICS[name].score(self.total(name)))
+
+    def scores(self) -> dict[str, float]:
+        """Every metric's corpus score."""
+        return {name: self.score(name) for name in self.signatures}
+
+    def sentence_scores(self, name: str) -> Scores:
+        """(n,) one score per sentence; BLEU with effective order, as sacreBLEU's `sentence_bleu`."""
+        return bleu(self.counts[name], effective_order=True) if name == "bleu" else METRICS[name].score(self.counts[name])
+
+    def save(self, path: Path) -> None:
+        """Write an .npz without pickled objects; another process never sees half a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        about = {"format": _FORMAT, "signatures": dict(self.signatures), "truncation_known": self.truncation_known}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
+        arrays: dict[str, Any] = {f"counts.{name}": rows for name, rows in self.counts.items()}
+        np.savez_compressed(temporary, about=np.array(json.dumps(about)), **arrays)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: the file is not such an archive, is damaged or has another format.
+        """
+        if not zipfile.is_zipfile(path):
+            raise ValueError(f"{path}: not an archive of sentence statistics")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                about = json.loads(str(archive["about"]))
+                counts = {name.removeprefix("counts."): archive[name] for name in archive.files if name != "about"}
+        except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path}: unreadable sentence statistics ({error})") from error
+        if about.get("format") != _FORMAT:
+            raise ValueError(f"{path}: sentence statistics of format {about.get('format')}, this version reads {_FORMAT}")
+        return cls(counts=counts, signatures=about["signatures"], truncation_known=about["truncation_known"])
+
+
+@dataclass(frozen=True)
+class SurfaceFigures:
+    """What is visible without a reference metric, per run.
+
+    Attributes:
+        brevity: brevity penalty, 0 to 1.
+        length_ratio: hypothesis tokens / reference tokens (BLEU's tokens).
+        empty: empty hypotheses.
+        truncated: hypotheses cut at the length limit; None where the search did not say.
+        exact: hypotheses equal to their reference, spaces at the ends aside.
+        repeated: share of a hypothesis's 4-grams (words) that it has said before, 0 to 1.
+    """
+
+    brevity: float
+    length_ratio: float
+    empty: float
+    truncated: float | None
+    exact: float
+    repeated: float
+
+
+def surface_figures(runs: Sequence[SentenceStatistics]) -> SurfaceFigures:
+    """Figures of one run, or the mean over the runs (seeds) of a system; counts stay counts per run."""
+    tokens = np.stack([run.total("bleu") for run in runs])
+    surface = np.stack([run.total("surface") for run in runs])
+    mean = dict(zip(SURFACE, surface.mean(axis=0).tolist(), strict=True))
+    return SurfaceFigures(
+        brevity=float(brevity_penalty(tokens).mean()),
+        length_ratio=float(length_ratio(tokens).mean()),
+        empty=mean["empty"],
+        truncated=mean["truncated"] if all(run.truncation_known for run in runs) else None,
+        exact=mean["exact"],
+        repeated=float((surface[:, 4] / np.maximum(surface[:, 5], 1)).mean()),
+    )
+
+
+def repeated_ngrams(line: str, order: int = REPETITION_ORDER) -> tuple[int, int]:
+    """(n-grams said before in the same line, all n-grams); seq-rep-n of Welleck et al. 2020, arXiv:1908.04319, section 2.3."""
+    words = line.split()
+    ngrams = [tuple(words[start : start + order]) for start in range(len(words) - order + 1)]
+    return len(ngrams) - len(set(ngrams)), len(ngrams)
+
+
+def _surface(hypotheses: Sequence[str], references: Sequence[str], truncated: NDArray[np.bool_]) -> Counts:
+    """(n, 6) counts named in `SURFACE`."""
+    rows = [
+        (1, not hypothesis.strip(), cut, hypothesis.strip() == reference.strip(), *repeated_ngrams(hypothesis))
+        for hypothesis, reference, cut in zip(hypotheses, references, truncated, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(rows), len(SURFACE))
+
+
+def sentence_statistics(
+    hypotheses: Sequence[str],
+    references: Sequence[str],
+    *,
+    metrics: Sequence[str] = tuple(METRICS),
+    tokenizer: str = "13a",
+    truncated: Sequence[bool] | NDArray[np.bool_] | None = None,
+    cache: Path | None = None,
+) -> SentenceStatistics:
+    """Count every sentence, or read the counts if the same question was answered before.
+
+    Args:
+        hypotheses: n detokenised lines.
+        references: n detokenised lines.
+        metrics: keys of `METRICS`, BLEU among them.
+        tokenizer: sacreBLEU's tokenizer for BLEU.
+        truncated: (n,) True where the search stopped at the length limit, if it is known.
+        cache: folder for one .npz per question, named by the content's hash; a damaged file there is written anew.
+
+    Raises:
+        ValueError: line counts differ, or BLEU is not among the metrics.
+    """
+    if len(hypotheses) != len(references):
+        raise ValueError(f"{len(hypotheses)} hypotheses but {len(references)} references")
+    if "bleu" not in metrics:
+        raise ValueError(f"metrics must contain bleu, got {list(metrics)}")
+    if truncated is not None and len(truncated) != len(hypotheses):
+        raise ValueError(f"{len(hypotheses)} hypotheses but {len(truncated)} truncation flags")
+    flags = None if truncated is None else np.asarray(truncated, dtype=np.bool_)
+    question = [_FORMAT, version("sacrebleu"), tokenizer, list(metrics), None if flags is None else flags.tolist()]
+    path = cache / f"{content_hash(question, list(hypotheses), list(references))}.npz" if cache else None
+    if path is not None and path.exists():
+        try:
+            return SentenceStatistics.load(path)
+        except ValueError:
+            path.unlink()  # a cache may always be made again
+    counted = {name: METRICS[name].count(hypotheses, references, tokenizer=tokenizer) for name in metrics}
+    counts = {name: rows for name, (rows, _) in counted.items()}
+    counts["surface"] = _surface(hypotheses, references, np.zeros(len(hypotheses), np.bool_) if flags is None else flags)
+    statistics = SentenceStatistics(
+        counts=counts,
+        signatures={name: signature for name, (_, signature) in counted.items()},
+        truncation_known=flags is not None,
+    )
+    if path is not None:
+        statistics.save(path)
+    return statistics
+
+
+def content_hash(*parts: object) -> str:
+    """SHA-256 of plain values (strings, numbers, lists), in hexadecimal."""
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()

@@ -1,0 +1,204 @@
+"""A study's runs as jobs of a cluster, through submitit: a Slurm job array, or processes of this machine to try it out.
+
+A job is the command of one run, so it can be cut and started again like that command: when Slurm wants the machine back or
+time is up, the run saves and ends, and its job queues again and goes on.
+"""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.study import Study
+from seq2seq.study.runner import Task, begin_study, complain, cores, let_children_import, single_run
+
+Kind = Literal["slurm", "local"]
+
+_GRACE = 80.0
+"""Seconds a run is given to save; Slurm warns 90 seconds ahead."""
+_POLL = 0.2
+_RESTARTS = 1000
+"""How often a job whose time is up may queue again."""
+
+
+class RunJob:
+    """The command of one run, in a form that submitit can send, stop and send again.
+
+    Args:
+        command: and its arguments.
+        folder: to start it in.
+    """
+
+    def __init__(self, command: Sequence[str], folder: str) -> None:
+        self.command, self.folder = list(command), folder
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Run the command; returns its exit status."""
+        self._child = subprocess.Popen(self.command, cwd=self.folder, preexec_fn=_ignore_warnings)
+        while (status := self._child.poll()) is None:  # not wait(): a signal handler could not look at the child then
+            time.sleep(_POLL)
+        return status
+
+    def checkpoint(self) -> Any:
+        """Let the run save and end; returns what submitit queues again."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._child is not None:
+            os.kill(self._child.pid, signal.SIGTERM)
+            until = time.monotonic() + _GRACE
+            while time.monotonic() < until and not _has_ended(self._child.pid):
+                time.sleep(_POLL)
+        return DelayedSubmission(RunJob(self.command, self.folder))
+
+
+def _ignore_warnings() -> None:
+    """Slurm's warning goes to every process of a job; the one that starts the run takes care of it."""
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def run_command(study: Study, task: Task, out: Path, processes: int) -> list[str]:
+    """Return the command of one run, by as many processes as its job has accelerators."""
+    start = [sys.executable, "-m"]
+    if processes > 1:
+        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    return [*start, "seq2seq", *single_run(study, task, out)]
+
+
+def submit_study(
+    study: Study,
+    *,
+    out: Path,
+    systems: Sequence[str] = (),
+    seeds: Sequence[int] = (),
+    kind: Kind,
+    options: Sequence[str] = (),
+) -> bool:
+    """Hand every run of a study that is not finished to a cluster, and wait for all of them.
+
+    Args:
+        study: the study.
+        out: its folder of runs, on a disk that the cluster's machines share.
+        systems: only these; empty for all.
+        seeds: only these; empty for the config's.
+        kind: slurm, or processes of this machine, as many as it has cores at a time.
+        options: `KEY=VALUE` texts for submitit, such as slurm_partition=gpu, gpus_per_node=1 or timeout_min=600.
+
+    Returns:
+        Whether all are finished; False when the person interrupted the waiting (jobs of Slurm then go on).
+
+    Raises:
+        UserError: no submitit, no Slurm, or an option that it does not know.
+        RunError: some runs failed; the others are finished.
+    """
+    parameters: dict[str, int | str] = {"timeout_min": 24 * 60, "name": study.name, **_read_options(options)}
+    out = out.absolute()
+    study, todo = begin_study(study, out, systems, seeds)
+    if not todo:
+        return True
+    let_children_import()
+    logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns once a minute where a cluster keeps no accounts
+    executor = _executor(out / "cluster", kind, parameters)
+    processes = int(parameters.get("gpus_per_node", 1))
+    jobs = [RunJob(run_command(study, task, out, processes), str(Path.cwd())) for task in todo]
+    try:
+        failed = _wait_for(executor, todo, jobs, at_once=len(jobs) if kind == "slurm" else cores())
+    except submission_errors() as error:
+        raise RunError(f"--cluster {kind}: the jobs were not taken: {' '.join(str(error).split())[:300]}") from None
+    except KeyboardInterrupt:
+        print("no longer waiting; the same command says what is finished", file=sys.stderr)
+        return False
+    complain(failed)
+    return True
+
+
+def _read_options(options: Sequence[str]) -> dict[str, int | str]:
+    found: dict[str, int | str] = {}
+    for text in options:
+        key, sign, value = text.partition("=")
+        if not sign or not key.strip():
+            raise UserError(f"--cluster-option {text}: expected KEY=VALUE, for example --cluster-option slurm_partition=gpu")
+        found[key.strip()] = int(value) if value.strip().isdecimal() else value.strip()
+    return found
+
+
+def _executor(folder: Path, kind: Kind, parameters: dict[str, int | str]) -> Any:
+    try:
+        import submitit
+    except ModuleNotFoundError:
+        raise UserError("--cluster: submitit is not installed; install it with: pip install 'seq2seq[cluster]'") from None
+    try:
+        executor = submitit.AutoExecutor(folder=str(folder / "%j"), cluster=kind, slurm_max_num_timeout=_RESTARTS)
+        executor.update_parameters(**parameters)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written to ({error.strerror}); give --out DIR for another place") from None
+    except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:
+        raise UserError(f"--cluster {kind}: {' '.join(str(error).split())[:300]}") from None
+    return executor
+
+
+def _wait_for(executor: Any, todo: Sequence[Task], jobs: Sequence[RunJob], at_once: int) -> list[Task]:
+    """Submit jobs, `at_once` at a time, and tell of each that ends; returns the runs that are not finished."""
+    waiting = list(zip(todo, jobs, strict=True))
+    running: list[tuple[Task, Any]] = []
+    failed: list[Task] = []
+    while waiting or running:
+        now, waiting = waiting[: at_once - len(running)], waiting[at_once - len(running) :]
+        if now:
+            with executor.batch():  # one array; jobs are submitted themselves, since their `checkpoint` is looked for
+                submitted = [executor.submit(job) for _, job in now]
+            running += zip([task for task, _ in now], submitted, strict=True)
+            for task, job in running[-len(now) :]:
+                print(f"[{task.system} seed {task.seed}] is job {job.job_id}, output in {job.paths.stdout}", file=sys.stderr)
+        time.sleep(1.0)
+        for task, job in [entry for entry in running if entry[1].done()]:
+            running.remove((task, job))
+            finished = task.folder.is_finished()
+            print(f"[{task.system} seed {task.seed}] {'is finished' if finished else 'failed'}", file=sys.stderr)
+            if not finished:
+                print(f"  {_last_line(job)}; more in {job.paths.stderr}", file=sys.stderr)
+                failed.append(task)
+    return failed
+
+
+def submission_errors() -> tuple[type[Exception], ...]:
+    """Return what submitit raises where the cluster refuses a job."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    return FailedJobError, FailedSubmissionError
+
+
+def _last_line(job: Any) -> str:
+    try:
+        lines = Path(job.paths.stderr).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return "it has written nothing"
+    return next((line for line in reversed(lines) if line.startswith("error:")), lines[-1] if lines else "no message")
+
+
+def cluster_study(
+    study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int], kind: str, options: Sequence[str]
+) -> bool:
+    """`submit_study` for the command line.
+
+    Raises:
+        UserError: no such kind of cluster.
+    """
+    if kind not in ("slurm", "local"):
+        raise UserError(f"--cluster {kind}: expected slurm or local")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise RunError("--cluster starts the processes of each run itself; leave torchrun out")
+    return submit_study(
+        study, out=out, systems=systems, seeds=seeds, kind="slurm" if kind == "slurm" else "local", options=options
+    )

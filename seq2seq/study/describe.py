@@ -1,0 +1,105 @@
+"""The card of every system of a study before anything is trained: formulas, sources, parameters, FLOPs, memory."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from seq2seq.config.differences import differences
+from seq2seq.config.study import RunSettings, Study
+from seq2seq.models.budget import BACKWARD, attention_bytes, fit_flops, meta_model
+from seq2seq.models.interface import Model, count_parameters
+from seq2seq.study.matching import match_study
+
+_WIDTH = 120
+_LENGTHS = (50, 500)
+_ABOUT = (
+    "FLOPs: forward pass, two for each multiply-add of a product, fitted to counts at a few source lengths S and target "
+    "lengths T (tokens); training does about three times as many. "
+    "Memory: what attention keeps for the backward pass of one pair, fp32."
+)
+
+
+def describe_study(study: Study) -> str:
+    """Describe every system of a study; trains nothing.
+
+    Raises:
+        UserError: a model cannot be built, or widths that meet the study's `match` cannot be found.
+    """
+    matched = match_study(study)
+    lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT, "")]
+    lines += [line for match in matched.matches for line in _filled(str(match), "")]
+    first = next(iter(matched.study.systems))
+    for name, settings in matched.study.systems.items():
+        lines += ["", *_card(name, settings, None if name == first else (first, matched.study.systems[first]))]
+    return "\n".join(lines)
+
+
+def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | None) -> list[str]:
+    model = meta_model(settings)
+    blocks = count_parameters(model)
+    flops = fit_flops(settings)
+    inexact = f"; largest error of the fit {flops.error:.1%}" if flops.error > 1e-6 else ""
+    lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
+    lines += _entry("model", _outline(settings))
+    for part, places in _parts(model).items():
+        text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(places)})"  # type: ignore[attr-defined]
+        lines += _entry(part.__name__, text)
+    lines += _entry("parameters", f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()))
+    at = f"at S = T = 25: {flops(25, 25):,.0f}, in training {BACKWARD * flops(25, 25):,.0f}"
+    lines += _entry("FLOPs per target token", f"{flops} ({at}{inexact})")
+    lines += _entry("attention memory", ", ".join(_memory(settings, length) for length in _LENGTHS))
+    if first is not None:
+        changes = differences(first[1].model_dump(mode="json"), settings.model_dump(mode="json"))
+        told = [f"{path}: {before} -> {after}" for path, before, after in changes]
+        lines += _entry(f"against {first[0]}", "; ".join(told) or "no difference")
+    return lines
+
+
+def _outline(settings: RunSettings) -> str:
+    """Kinds and sizes of the model in one line."""
+    model = settings.model.model_dump(mode="json")
+    return "; ".join(f"{key}: {_told(value)}" for key, value in model.items())
+
+
+def _told(value: Any) -> str:
+    if not isinstance(value, dict):
+        return str(value)
+    kind = value.get("kind")
+    rest = ", ".join(f"{key} {_told(item)}" for key, item in value.items() if key != "kind" and item is not None)
+    if kind is None:
+        return f"({rest})"
+    return f"{kind} ({rest})" if rest else str(kind)
+
+
+def _parts(model: Model) -> dict[type[nn.Module], list[str]]:
+    """Every class of part that has a formula, with the places where it stands; layers of a stack are one place."""
+    found: dict[type[nn.Module], list[str]] = {}
+    for place, module in _with_formula(model):
+        places = found.setdefault(type(module), [])
+        if place not in places:
+            places.append(place)
+    return found
+
+
+def _with_formula(model: Model) -> Iterator[tuple[str, nn.Module]]:
+    for name, module in model.named_modules():
+        if hasattr(type(module), "formula"):
+            yield ".".join("*" if part.isdigit() else part for part in name.split(".")), module
+
+
+def _memory(settings: RunSettings, length: int) -> str:
+    size = attention_bytes(settings, length)
+    return f"S = T = {length}: " + (
+        f"{size / 1e6:,.2f} MB" if size is not None else "refused, the source is too long for a part"
+    )
+
+
+def _entry(label: str, text: str) -> list[str]:
+    return _filled(text, f"  {label}: ")
+
+
+def _filled(text: str, label: str) -> list[str]:
+    indent = "      " if label else ""
+    return textwrap.wrap(label + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,83 @@
+"""What the page asks for: a sentence in every system's translation, with the attention that made it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq2seq.config.errors import UserError
+from seq2seq.corpus.encoded import encode_lines
+from seq2seq.corpus.tokenizer import EOS, normalise
+from seq2seq.run.machine import prepare_machine
+from seq2seq.run.trained import TrainedRun, find_runs, load_run, one_line
+from seq2seq.run.translation import translate
+
+MAX_CHARACTERS = 2000
+
+
+@dataclass(frozen=True)
+class Translators:
+    """Runs in memory, by the name that the page shows."""
+
+    runs: dict[str, TrainedRun]
+    device: torch.device
+
+    def translate(self, text: str) -> list[dict[str, Any]]:
+        """Translate one sentence with every system.
+
+        Raises:
+            UserError: there is nothing to translate, or too much.
+        """
+        line = normalise(text)
+        if not line:
+            raise UserError("type a sentence first")
+        if len(line) > MAX_CHARACTERS:
+            raise UserError(f"a sentence of {len(line):,} characters is too long for this page; {MAX_CHARACTERS:,} are allowed")
+        return [self._answer(name, run, line) for name, run in self.runs.items()]
+
+    def _answer(self, name: str, run: TrainedRun, line: str) -> dict[str, Any]:
+        try:
+            return {"system": name, **_translated(run, line, self.device)}
+        except UserError as error:  # one system may refuse a sentence that others take: too long for its positions
+            return {"system": name, "error": str(error)}
+
+
+def _translated(run: TrainedRun, line: str, device: torch.device) -> dict[str, Any]:
+    reverse = run.settings.data.reverse_source
+    split = encode_lines([line], run.source_tokenizer, reverse_source=reverse)
+    (found,) = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device, need_weights=True)
+    hypothesis = found.hypothesis
+    source = run.source_tokenizer.pieces([*split.source_tokens(0), EOS])
+    weights = hypothesis.weights
+    if weights is not None and reverse:
+        weights = torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1)
+    if weights is not None and not weights.any():
+        weights = None  # a fixed context attends to no token
+    return {
+        "text": one_line(found.text),
+        "score": round(hypothesis.score, 4),
+        "truncated": hypothesis.truncated,
+        "source": source,
+        "target": run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])]),
+        "weights": None if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()],
+    }
+
+
+def load_translators(paths: Sequence[Path], *, allow_code: bool = False) -> Translators:
+    """Load runs, or all runs under folders.
+
+    Raises:
+        UserError: no run there, or one that cannot be loaded.
+    """
+    device = prepare_machine("fp32").device
+    folders = [folder for path in paths for folder in find_runs(path)]
+    seeds = len({folder.seed for folder in folders}) > 1
+    runs: dict[str, TrainedRun] = {}
+    for folder in folders:
+        name = f"{folder.system} seed {folder.seed}" if seeds else folder.system
+        if name in runs:
+            name = str(folder.path)
+        runs[name] = load_run(folder, device, allow_code=allow_code)
+    return Translators(runs, device)

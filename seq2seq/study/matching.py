@@ -1,0 +1,213 @@
+"""The budget solver: widths such that systems agree with a reference in parameters or in FLOPs per target token.
+
+A system that agrees as it is written stays as it is. Otherwise all its hidden sizes are multiplied by one factor, so that its
+proportions stay, and the factor is searched over whole numbers. Where that is too coarse, one more size is tuned by itself: the
+feed-forward size of a Transformer, whose other sizes stay divisible by its heads, or the decoder state of a recurrent model,
+unless its score multiplies it with the memory and wants both of one size. Embeddings of recurrent models, layers and heads are
+left alone, and so is the reference.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seq2seq.attention.build import score_classes
+from seq2seq.config.attention import FixedSettings
+from seq2seq.config.differences import differences
+from seq2seq.config.errors import UserError
+from seq2seq.config.study import MatchSettings, RunSettings, Study
+from seq2seq.models.budget import budget_of
+
+_LARGEST = 1 << 14
+"""Largest hidden size that is tried."""
+_UNITS = {"parameters": "parameters", "flops": "FLOPs per target token at S = T = 25"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """What was chosen for one system."""
+
+    system: str
+    reference: str
+    kind: str
+    budget: float
+    wanted: float
+    changes: tuple[tuple[str, Any, Any], ...]
+    """(dotted path, as written, as chosen); empty where nothing had to change."""
+
+    def __str__(self) -> str:
+        told = "; ".join(f"{path}: {before} -> {after}" for path, before, after in self.changes) or "as written"
+        share = self.budget / self.wanted - 1
+        return f"matched {self.system}: {told} ({self.budget:,.0f} {_UNITS[self.kind]}, {share:+.2%} of {self.reference})"
+
+
+@dataclass(frozen=True)
+class MatchedStudy:
+    """A study whose systems agree, and what was done for it."""
+
+    study: Study
+    matches: tuple[Match, ...]
+
+
+def match_study(study: Study, only: Sequence[str] = ()) -> MatchedStudy:
+    """Choose widths as the study's `match` asks; without one the study is returned as it is. Deterministic.
+
+    Args:
+        study: as it was read.
+        only: systems to choose for, the others staying as written; empty for all.
+
+    Raises:
+        UserError: no width comes near enough, or `match` names no budget or two.
+    """
+    settings = study.header.match
+    if settings is None:
+        return MatchedStudy(study, ())
+    kind, tolerance = _wanted(settings, study.path)
+    reference = settings.to or next(iter(study.systems))
+    wanted = budget_of(study.systems[reference], kind)
+    systems, matches = {}, []
+    for name, system in study.systems.items():
+        systems[name] = system
+        if name == reference or (only and name not in only):
+            continue
+        chosen, budget = _solve(system, kind, wanted, tolerance, f"{study.path}: systems.{name}")
+        systems[name] = chosen
+        changes = tuple(differences(system.model_dump(mode="json"), chosen.model_dump(mode="json")))
+        matches.append(Match(system=name, reference=reference, kind=kind, budget=budget, wanted=wanted, changes=changes))
+    return MatchedStudy(replace(study, systems=systems), tuple(matches))
+
+
+def _wanted(settings: MatchSettings, path: str) -> tuple[str, float]:
+    asked = {kind: getattr(settings, kind) for kind in _UNITS if getattr(settings, kind) is not None}
+    if len(asked) != 1:
+        raise UserError(f"{path}: match: name one budget, parameters or flops, for example match: {{parameters: 1%}}")
+    return next(iter(asked.items()))
+
+
+def _solve(system: RunSettings, kind: str, wanted: float, tolerance: float, where: str) -> tuple[RunSettings, float]:
+    """Return the system, or the nearest one in proportion that meets the budget, and its budget."""
+    best, best_budget = system, budget_of(system, kind)
+    if _close(best_budget, wanted, tolerance):
+        return best, best_budget
+
+    def measure(candidate: RunSettings) -> float:
+        nonlocal best, best_budget
+        budget = budget_of(candidate, kind)
+        if abs(budget - wanted) < abs(best_budget - wanted):
+            best, best_budget = candidate, budget
+        return budget
+
+    grid = _width_grid(system)
+    low = _bisect(lambda width: _with_width(system, width, grid), measure, wanted, (1, _LARGEST // grid))
+    if not _close(best_budget, wanted, tolerance):
+        tune = _fine_tuning(_with_width(system, low, grid))
+        if tune is not None:
+            _bisect(tune, measure, wanted, (1, _LARGEST))
+    if not _close(best_budget, wanted, tolerance):
+        raise UserError(
+            f"{where}: no width brings it within {tolerance:.2%} of {wanted:,.0f} {_UNITS[kind]}; the nearest has "
+            f"{best_budget:,.0f} ({best_budget / wanted - 1:+.2%}); widen match.{kind}, or change its embeddings or layers"
+        )
+    return best, best_budget
+
+
+def _close(budget: float, wanted: float, tolerance: float) -> bool:
+    return abs(budget - wanted) <= tolerance * wanted
+
+
+def _bisect(
+    make: Callable[[int], RunSettings], measure: Callable[[RunSettings], float], wanted: float, limits: tuple[int, int]
+) -> int:
+    """Return the largest number within the limits whose budget is not above what is wanted; budgets grow with the number.
+
+    The number after it is measured as well, so the nearest on either side is known to `measure`.
+    """
+    low, high = limits
+    bound = low
+    while bound < high and measure(make(bound)) <= wanted:  # doubling first: large models are dear to build
+        low, bound = bound, min(2 * bound, high)
+    high = bound
+    while high - low > 1:
+        middle = (low + high) // 2
+        if measure(make(middle)) <= wanted:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _stacks(model: Any) -> list[dict[str, Any]]:
+    """The parts of a dumped model that have a hidden size."""
+    return [model] if "hidden_size" in model else [model["encoder"], model["decoder"]]
+
+
+def _is_transformer(stack: dict[str, Any]) -> bool:
+    return "feedforward_size" in stack
+
+
+def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
+    """What a stack's hidden size has to be a multiple of: heads share it out, waves and rotations need pairs of features."""
+    heads = int(bridge.get("heads", 1))
+    if not _is_transformer(stack):
+        return heads
+    own = int(stack["self_attention"]["heads"])
+    pairs = {"sinusoidal": 2, "rope": 2 * own}.get(stack["positions"]["kind"], 1)
+    return math.lcm(heads, own, pairs)
+
+
+def _width_grid(system: RunSettings) -> int:
+    """The step in which the first stack's hidden size is changed."""
+    model = system.model.model_dump(mode="json")
+    return _divisor(_stacks(model)[0], model.get("attention", {}))
+
+
+def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:
+    """The system with `steps` x `grid` features in its first stack, and all others in proportion."""
+    data = system.model_dump(mode="json")
+    model = data["model"]
+    stacks, bridge = _stacks(model), model.get("attention", {})
+    factor = steps * grid / stacks[0]["hidden_size"]
+    for stack in stacks:
+        divisor = _divisor(stack, bridge)
+        stack["hidden_size"] = max(1, round(stack["hidden_size"] * factor / divisor)) * divisor
+        if _is_transformer(stack):
+            stack["feedforward_size"] = max(1, round(stack["feedforward_size"] * factor))
+    _tie_sizes(model)
+    return RunSettings.model_validate(data)
+
+
+def _tie_sizes(model: dict[str, Any]) -> None:
+    """With tied embeddings both sides have embeddings of one size; where only one is a Transformer, its size decides."""
+    if model.get("tie") != "all":
+        return
+    stacks = _stacks(model)
+    widths = [stack["hidden_size"] for stack in stacks if _is_transformer(stack)]
+    for stack in stacks:
+        if widths and not _is_transformer(stack):
+            stack["embedding_size"] = widths[0]
+
+
+def _fine_tuning(system: RunSettings) -> Callable[[int], RunSettings] | None:
+    """What one more size makes of the system; None if there is no size to tune by itself."""
+    data = system.model_dump(mode="json")
+    stacks = _stacks(data["model"])
+    transformers = [stack for stack in stacks if _is_transformer(stack)]
+    if transformers:
+        sizes = [stack["feedforward_size"] for stack in transformers]
+
+        def with_feedforward(size: int) -> RunSettings:
+            for stack, before in zip(transformers, sizes, strict=True):
+                stack["feedforward_size"] = max(1, round(before * size / max(sizes)))
+            return RunSettings.model_validate(data)
+
+        return with_feedforward
+    bridge = system.model.attention  # type: ignore[union-attr]  # a decoder-only model is a Transformer
+    if not isinstance(bridge.score, FixedSettings) and any(found.equal_sizes for found in score_classes(bridge.score)):
+        return None
+
+    def with_state(size: int) -> RunSettings:
+        stacks[-1]["hidden_size"] = size * bridge.heads
+        return RunSettings.model_validate(data)
+
+    return with_state

@@ -1,0 +1,23 @@
+import random
+
+import pytest
+
+from seq2seq.corpus.grammar.grammar import load_grammar
+
+
+@pytest.fixture(scope="session")
+def grammar():
+    return load_grammar()
+
+
+@pytest.fixture(scope="session")
+def trees(grammar):
+    """10,000 derivations; short ones, so that every construction is seen many times."""
+    rng = random.Random(7)
+    return [grammar.tree(4 + number % 22, rng) for number in range(10_000)]
+
+
+@pytest.fixture(scope="session")
+def samples(grammar, trees):
+    """The same as (English, German, links)."""
+    return [grammar.writer.pair(tree) for tree in trees]

@@ -1,0 +1,145 @@
+import hashlib
+import itertools
+import os
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+from pydantic import ValidationError
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.grammar import GrammarSettings
+from seq2seq.corpus.grammar.generate import SPLITS, generate, split_of
+
+SETTINGS = GrammarSettings(train_pairs=2_850, valid_pairs=570, test_pairs=570)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return {split: list(generate(SETTINGS, split)) for split in SPLITS}
+
+
+def test_sizes_are_settings(splits):
+    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 2_850, "valid": 570, "test": 570}
+
+
+def test_every_length_is_equally_frequent(splits):
+    for split, each in (("train", 50), ("valid", 10), ("test", 10)):
+        lengths = Counter(len(pair.source.split()) for pair in splits[split])
+        assert lengths == dict.fromkeys(range(4, 61), each)
+
+
+def test_lengths_stay_even_when_the_size_is_not_a_multiple():
+    settings = GrammarSettings(train_pairs=100, min_words=5, max_words=11)
+    lengths = Counter(len(pair.source.split()) for pair in generate(settings, "train"))
+    assert set(lengths) == set(range(5, 12))
+    assert max(lengths.values()) - min(lengths.values()) <= 1
+
+
+def test_the_start_of_a_corpus_does_not_depend_on_its_size(splits):
+    smaller = GrammarSettings(train_pairs=100)
+    assert list(generate(smaller, "train")) == splits["train"][:100]
+
+
+def test_splits_share_no_sentence(splits):
+    for one, other in itertools.combinations(SPLITS, 2):
+        assert not {pair.source for pair in splits[one]} & {pair.source for pair in splits[other]}
+        assert not {pair.target for pair in splits[one]} & {pair.target for pair in splits[other]}
+
+
+def test_splits_share_no_sentence_across_seeds_and_sizes(splits):
+    sizes = {"train_pairs": 800, "valid_pairs": 150, "test_pairs": 150, "min_words": 3, "max_words": 3}
+    short = [GrammarSettings(**sizes, seed=seed) for seed in (2, 3)]
+    training = {pair.source for pair in generate(short[0], "train")}
+    assert training & {pair.source for pair in generate(short[1], "train")}  # short enough to meet again
+    assert not training & {pair.source for split in ("valid", "test") for pair in generate(short[1], split)}
+    assert all(split_of(pair.target) == split for split in SPLITS for pair in splits[split])
+
+
+def test_no_split_says_anything_twice(splits):
+    for pairs in splits.values():
+        assert len({pair.source for pair in pairs}) == len(pairs)
+
+
+def test_one_source_has_one_translation():
+    """Across seeds, and mostly short, where the same English is drawn again by another derivation."""
+    known: dict[str, str] = {}
+    for seed in range(4):
+        for pair in generate(GrammarSettings(train_pairs=2_000, max_words=9, seed=seed), "train"):
+            assert known.setdefault(pair.source, pair.target) == pair.target
+
+
+def test_the_seed_decides():
+    first, again, other = (list(generate(GrammarSettings(train_pairs=60, seed=seed), "train")) for seed in (1, 1, 2))
+    assert first == again
+    assert not set(first) & set(other)
+
+
+def test_the_same_bytes_in_another_process():
+    code = (
+        "from seq2seq.config.grammar import GrammarSettings; from seq2seq.corpus.grammar.generate import generate; "
+        "print(*generate(GrammarSettings(train_pairs=200), 'train'), sep='\\n')"
+    )
+    here = "\n".join(str(pair) for pair in generate(GrammarSettings(train_pairs=200), "train")) + "\n"
+    environment = os.environ | {"PYTHONHASHSEED": "12345", "PYTHONIOENCODING": "utf-8"}
+    there = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
+    assert hashlib.sha256(there).digest() == hashlib.sha256(here.encode()).digest()
+
+
+def test_vocabulary_and_lexicon_have_the_promised_size(splits, grammar):
+    lemmas = {(lexeme.name, str(sorted(lexeme.features.items()))) for entries in grammar.lexicon.values() for lexeme in entries}
+    assert len(lemmas) >= 250
+    for side in ("source", "target"):
+        forms = {word.strip(",.;?") for pair in splits["train"] for word in getattr(pair, side).split()}
+        assert 900 < len(forms) < 3_000
+
+
+def test_sentences_look_like_text(splits):
+    for pair in itertools.chain.from_iterable(splits.values()):
+        for line in (pair.source, pair.target):
+            assert line[0].isupper() or line[0].isdigit()
+            assert line[-1] in ".?"
+            assert "  " not in line
+            assert line == line.strip()
+            assert not any(marks in line for marks in (",,", " ,", ",;", " .", ";.", ",."))
+        assert pair.source.endswith("?") == pair.target.endswith("?")
+
+
+def test_reordering_reaches_far(splits):
+    distances = [
+        max(
+            abs(start / len(pair.source.split()) - end / len(pair.target.split())) * len(pair.source.split())
+            for start, end in pair.links
+        )
+        for pair in splits["train"]
+    ]
+    assert sum(distance >= 4 for distance in distances) > len(distances) / 2
+
+
+def test_all_lengths_that_can_be_set_exist():
+    for words in (2, 3, 200):
+        (pair,) = generate(GrammarSettings(min_words=words, max_words=words, train_pairs=1), "train")
+        assert len(pair.source.split()) == words
+
+
+def test_more_short_sentences_than_there_are(monkeypatch):
+    monkeypatch.setattr("seq2seq.corpus.grammar.generate.PATIENCE", 3)
+    with pytest.raises(UserError, match="no more new train sentences of 3 words"):
+        list(generate(GrammarSettings(min_words=3, max_words=3, train_pairs=1_000_000), "train"))
+
+
+def test_an_unknown_split_is_a_programmers_mistake():
+    with pytest.raises(ValueError, match="'dev'"):
+        next(generate(GrammarSettings(), "dev"))
+
+
+def test_settings_in_the_wrong_order():
+    with pytest.raises(ValidationError, match="min_words 30 is greater than max_words 20"):
+        GrammarSettings(min_words=30, max_words=20)
+
+
+def test_the_same_bytes_on_every_machine_and_python():
+    """Whoever changes the grammar on purpose changes this digest too, and says in the CHANGELOG that the corpus is another one."""
+    text = "\n".join(str(tuple(pair)) for pair in generate(GrammarSettings(train_pairs=114), "train"))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "90723c6b3a70e623"

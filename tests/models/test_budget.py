@@ -1,0 +1,109 @@
+"""FLOPs, parameters and memory worked out by hand."""
+
+import pytest
+import torch
+
+from seq2seq.config.study import RunSettings
+from seq2seq.models.budget import FlopCounter, attention_bytes, budget_of, fit_flops, parameters_by_block
+
+RNN = {
+    "encoder": {"hidden_size": 5, "embedding_size": 3, "bidirectional": False},
+    "decoder": {"hidden_size": 7, "embedding_size": 3},
+}
+STACK = {"kind": "transformer", "hidden_size": 8, "layers": 1, "feedforward_size": 11, "self_attention": {"heads": 2}}
+
+
+def settings(vocabulary=300, **model):
+    return RunSettings.model_validate(
+        {"data": {"corpus": "grammar"}, "tokenizer": {"vocabulary_size": vocabulary}, "model": {**RNN, **model}}
+    )
+
+
+def test_parameters_of_a_recurrent_model():
+    blocks = parameters_by_block(settings(attention={"score": "additive", "attention_size": 4}))
+    assert blocks["encoder.embedding"] == blocks["decoder.embedding"] == 300 * 3
+    assert blocks["encoder.layers"] == 3 * 5 * (3 + 5 + 2)
+    assert blocks["decoder.layers"] == 3 * 7 * (3 + 7 + 2)
+    assert blocks["decoder.attention"] == 4 * 7 + 4 * 5 + 4
+    assert blocks["decoder.start_proj"] == 7 * 5 + 7
+    assert blocks["decoder.readout"] == 7 * (5 + 7)
+    assert blocks["output.weight"] + blocks["output.bias"] == 300 * 8
+    assert budget_of(settings(attention={"score": "additive", "attention_size": 4}), "parameters") == sum(blocks.values())
+
+
+def recurrent_flops(source, target, gates, bridge):
+    """Forward FLOPs per target token of RNN, two for each weight and token it meets."""
+    encoder = source * gates * 5 * (3 + 5)
+    decoder = target * (gates * 7 * (3 + 7) + 7 * (5 + 7) + 300 * 7) + 7 * 5
+    return 2 * (encoder + decoder + bridge) / target
+
+
+@pytest.mark.parametrize(("cell", "gates"), [("gru", 3), ("lstm", 4)])
+@pytest.mark.parametrize("placement", ["after", "before"])
+def test_flops_of_a_recurrent_model(cell, gates, placement):
+    model = {part: {**RNN[part], "cell": cell} for part in RNN}
+    model["decoder"]["placement"] = placement
+    source, target = 6, 4
+    found = FlopCounter(settings(**model, attention={"score": "additive", "attention_size": 4}))
+    projections = source * 4 * 5 + target * 4 * 7
+    bridge = projections + target * source * (4 + 5)  # v . tanh(...), then the weighted sum
+    fed = target * gates * 7 * 5 if placement == "before" else 0  # the context enters the cell
+    assert found.per_target_token(source, target) == recurrent_flops(source, target, gates, bridge + fed)
+
+
+def test_none_costs_no_attention():
+    found = FlopCounter(settings(attention={"score": "none"})).per_target_token(6, 4)
+    assert found == recurrent_flops(6, 4, 3, 0)
+    assert attention_bytes(settings(attention={"score": "none"}), 50) == 0
+
+
+def test_flops_of_a_transformer_layer():
+    model = {"encoder": STACK, "decoder": STACK, "attention": {"score": "scaled", "heads": 2}}
+    found = FlopCounter(settings(**model)).per_target_token(6, 4)
+    d, ff = 8, 11
+    encoder = 6 * (4 * d * d + 2 * d * ff) + 2 * 6 * 6 * d
+    decoder = 4 * (4 * d * d + 2 * d * d + 2 * d * ff) + 2 * 4 * 4 * d + 6 * 2 * d * d + 2 * 4 * 6 * d
+    assert found == 2 * (encoder + decoder + 4 * 300 * d) / 4
+
+
+@pytest.mark.parametrize("mechanism", ["full", "window", "linear"])
+def test_the_fit_is_exact_where_the_mechanism_is_a_polynomial(mechanism):
+    stack = {**STACK, "self_attention": {"heads": 2, "mechanism": mechanism}}
+    system = settings(encoder=stack, decoder=STACK, attention={"score": "scaled", "heads": 2})
+    formula, counter = fit_flops(system), FlopCounter(system)
+    assert formula.error < 1e-9
+    assert formula(29, 37) == pytest.approx(counter.per_target_token(29, 37), abs=2000 if mechanism == "window" else 1e-3)
+
+
+def test_the_formula_reads_as_one():
+    assert str(fit_flops(settings(attention={"score": "none"}))).startswith("4,788 + 240 S/T + 70/T")
+
+
+def test_counting_leaves_the_random_state_alone():
+    before = torch.get_rng_state()
+    FlopCounter(settings()).per_target_token(3, 3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_additive_keeps_a_number_for_every_pair_and_feature():
+    small, large = (attention_bytes(settings(attention={"score": "additive", "attention_size": 4}), n) for n in (50, 500))
+    hidden, weights = 500 * 500 * 4 * 4, 500 * 500 * 4
+    assert hidden + weights < large < hidden + 3 * weights
+    assert 70 < large / small < 100
+
+
+def test_a_part_with_too_few_positions_is_no_number():
+    assert attention_bytes(settings(attention={"score": {"kind": "location", "max_source": 60}}), 50) > 0
+    assert attention_bytes(settings(attention={"score": {"kind": "location", "max_source": 60}}), 61) is None
+
+
+def test_memory_of_every_score_can_be_told():
+    for score in ("dot", "scaled", "bilinear", "cosine", "mlp", "concat", "mean", "uniform", "diagonal", "random_frozen"):
+        size = attention_bytes(settings(attention={"score": score}), 20)
+        assert size is not None
+        assert size > 0
+
+
+def test_a_wrong_budget_is_refused():
+    with pytest.raises(ValueError, match="neither"):
+        budget_of(settings(), "minutes")

@@ -1,0 +1,267 @@
+"""A run that was cut anywhere ends where the uninterrupted one ends, bit for bit."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.loading import load_study
+from seq2seq.corpus.prepare import prepare
+from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.loop import Interrupted, Position, Trainer
+from seq2seq.run.machine import prepare_machine
+from seq2seq.run.progress import Progress
+from seq2seq.run.replay import main, replay
+from tests.faults.table import TABLE
+from tests.tiny import tiny_study, write_study
+
+
+class Quiet:
+    def write(self, text):
+        self.text = getattr(self, "text", "") + text
+
+    def flush(self):
+        pass
+
+    def isatty(self):
+        return False
+
+
+def make(tmp_path, name="run", system="additive", model=None, **training):
+    study = load_study(write_study(tmp_path, tiny_study(training=training, model=model or {})))
+    settings = study.systems[system]
+    folder = RunFolder(tmp_path / name / system / "seed-1")
+    folder.claim(settings.model_dump(mode="json"))
+    progress = Progress(total=settings.training.max_steps, label="t", stream=Quiet())
+    data = prepare(settings.data, settings.tokenizer, report=progress.say)
+    machine = prepare_machine(settings.training.precision, device="cpu")
+    return Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
+
+
+def same(a, b):
+    assert a.folder.log.read_bytes() == b.folder.log.read_bytes()
+    one, two = load_checkpoint(a.folder.last), load_checkpoint(b.folder.last)
+    for tensors, others in ((one.model, two.model), (one.optimizer, two.optimizer)):
+        assert tensors.keys() == others.keys()
+        assert all(torch.equal(tensors[name], others[name]) for name in tensors)
+    for state in (one.state, two.state):
+        state["position"].pop("seconds")
+    assert one.state == two.state
+
+
+@pytest.mark.parametrize(("precision", "accumulate"), [("fp32", 1), ("bf16", 3)])
+def test_interrupted_anywhere_equals_uninterrupted(tmp_path, precision, accumulate):
+    options = {"precision": precision, "accumulate": accumulate, "average_last": 2}
+    whole = make(tmp_path, "whole", **options)
+    whole.train()
+    for stop in (1, 7):
+        cut = make(tmp_path, f"cut{stop}", **options)
+        _stop_at(cut, stop)
+        with pytest.raises(Interrupted):
+            cut.train()
+        again = make(tmp_path, f"cut{stop}", **options)
+        again.train()
+        assert f"resumes at step {stop}" in again.progress.stream.text
+        same(whole, again)
+
+
+def _stop_at(trainer, last):
+    update = trainer.update
+
+    def watched(step, group, *, stop, seconds):
+        return update(step, group, stop=step == last, seconds=seconds)
+
+    trainer.update = watched
+
+
+def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
+    whole = make(tmp_path, "whole")
+    whole.train()
+    cut = make(tmp_path, "cut")
+    update = cut.update
+
+    def dies(step, group, **others):
+        if step == 11:
+            raise KeyboardInterrupt
+        return update(step, group, **others)
+
+    cut.update = dies
+    with pytest.raises(KeyboardInterrupt):
+        cut.train()
+    again = make(tmp_path, "cut")
+    again.train()
+    same(whole, again)
+
+
+def test_same_seed_same_losses_and_another_seed_others(tmp_path):
+    one, two = make(tmp_path, "one"), make(tmp_path, "two")
+    one.train()
+    two.train()
+    same(one, two)
+    other = make(tmp_path, "other")
+    other = Trainer(
+        settings=other.settings, seed=2, data=other.data, machine=other.machine, folder=other.folder, progress=other.progress
+    )
+    other.train()
+    assert other.folder.log.read_bytes() != one.folder.log.read_bytes()
+
+
+def test_the_log_holds_training_and_validation(tmp_path):
+    trainer = make(tmp_path)
+    trainer.train()
+    records = [json.loads(line) for line in trainer.folder.log.read_text().splitlines()]
+    assert [r["step"] for r in records if r["event"] == "train"] == [3, 6, 9, 12]
+    validations = [r for r in records if r["event"] == "validation"]
+    assert [r["step"] for r in validations] == [5, 10, 12]
+    assert all(r["perplexity"] == pytest.approx(2.718281828 ** r["loss"], rel=1e-6) for r in validations)
+    assert all(0 <= r["token_accuracy"] <= 1 for r in validations)
+    assert list(trainer.folder.tensorboard.iterdir())
+
+
+def test_first_loss_is_near_the_entropy_of_token_frequencies(tmp_path):
+    """The output bias starts at log frequencies, so nothing is left to learn of them; without it the loss starts at ln V."""
+    trainer = make(tmp_path, log_every=1, max_steps=1)
+    counts = trainer.data.train.target_counts(600) + 1
+    share = torch.from_numpy(counts / counts.sum())
+    entropy = -(share * share.log()).sum().item()
+    trainer.train()
+    first = json.loads(trainer.folder.log.read_text().splitlines()[0])
+    assert first["loss"] == pytest.approx(entropy, rel=0.1)
+    assert entropy < 0.8 * torch.log(torch.tensor(600.0)).item()
+
+
+@pytest.mark.parametrize(
+    ("limit", "steps"), [({"max_target_tokens": 1}, 1), ({"patience": 1, "learning_rate": 1e-12, "best_by": "bleu"}, 10)]
+)
+def test_other_reasons_to_stop(tmp_path, limit, steps):
+    assert make(tmp_path, **limit).train().step == steps
+
+
+def poison(trainer):
+    """Not a number in one place of the embedding: of the sentences that have the most frequent source piece."""
+    pieces = [piece for row in range(len(trainer.data.train)) for piece in trainer.data.train.source_tokens(row)]
+    common = max(set(pieces), key=pieces.count)
+    table = next(p for name, p in trainer.model.named_parameters() if "encoder" in name and p.shape[0] == 600)
+    with torch.no_grad():
+        table[common] = float("nan")
+    return common
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, capsys):
+    trainer = make(tmp_path)
+    common = poison(trainer)
+    with (
+        TABLE.trying("loss not finite"),
+        pytest.raises(RunError, match=r"step 1: loss nan.*seq2seq.run.replay.*non_finite=skip"),
+    ):
+        trainer.train()
+    record = json.loads(trainer.folder.timing.read_text().splitlines()[1])
+    assert (record["event"], record["step"]) == ("not_finite", 1)
+    state, sentences, split = replay(trainer.folder.path)
+    assert state["step"] == 1
+    assert sorted(s.row for s in sentences) == sorted(int(row) for row in trainer.batches.plan(0)[0])
+    assert any(not s.finite for s in sentences)
+    for sentence in sentences:
+        assert sentence.finite == (common not in split.source_tokens(sentence.row))
+        assert sentence.finite or "encoder" in sentence.culprit
+    assert main([str(trainer.folder.path)]) == 0
+    assert "first not finite: encoder" in capsys.readouterr().out
+
+
+def test_nothing_to_replay(tmp_path, capsys):
+    trainer = make(tmp_path)
+    assert main([str(trainer.folder.path)]) == 2
+    assert "no update to replay" in capsys.readouterr().err
+
+
+def test_a_batch_that_is_not_finite_can_be_skipped_and_is_counted(tmp_path):
+    trainer = make(tmp_path, non_finite="skip")
+    backward = trainer.update._backward
+    trainer.update._backward = lambda batch, tokens, place: float("nan") if place[0] == 3 else backward(batch, tokens, place)
+    with TABLE.trying("loss not finite"):
+        position = trainer.train()
+        assert (position.skipped, position.step) == (1, 12)
+    assert "step 3: loss nan" in trainer.progress.stream.text
+    assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
+
+
+class Full:
+    """Says that memory is full, for batches of more than `rows` rows."""
+
+    def __init__(self, trainer, rows):
+        self.backward, self.rows, self.refused = trainer.update._backward, rows, 0
+        trainer.update._backward = self
+
+    def __call__(self, batch, tokens, place):
+        if len(batch.indices) > self.rows:
+            self.refused += 1
+            nats = self.backward(batch, tokens, place)  # some of the gradient is there already when memory runs out
+            assert nats > 0
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:115] . DefaultCPUAllocator: can't allocate memory")
+        return self.backward(batch, tokens, place)
+
+
+def test_out_of_memory_stops_with_advice(tmp_path):
+    trainer = make(tmp_path)
+    Full(trainer, rows=1)
+    with pytest.raises(
+        RunError, match=r"step 1: out of memory.*training.batch_tokens=200 and training.accumulate=2.*halve_on_oom"
+    ):
+        trainer.train()
+
+
+def test_halving_gives_the_same_gradient(tmp_path):
+    quiet = {side: {"hidden_size": 8, "embedding_size": 12, "dropout": 0.0} for side in ("encoder", "decoder")}
+    options = {"max_steps": 3, "precision": "fp32", "validate_every": 3}
+    whole = make(tmp_path, "whole", model=quiet, **options)
+    whole.train()
+    halved = make(tmp_path, "halved", model=quiet, halve_on_oom=True, **options)
+    full = Full(halved, rows=7)
+    halved.train()
+    assert full.refused >= 3
+    assert "split in two" in halved.progress.stream.text
+    for one, two in zip(whole.model.parameters(), halved.model.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
+
+
+def test_a_checkpoint_of_something_else_is_one_clear_line(tmp_path):
+    trainer = make(tmp_path)
+    for state in ({}, {"position": {"step": "x"}, "log_bytes": 0}, {"position": {"steps": 1}, "log_bytes": 0}):
+        save_checkpoint(trainer.folder.last, Checkpoint(trainable_state(trainer.model), {}, state))
+        with pytest.raises(UserError, match="not a checkpoint of this version"):
+            trainer.train()
+    odd = {"0.exp_avg": torch.zeros(1), "0.exp_avg_sq": torch.zeros(1), "0.step": torch.tensor(1.0)}
+    for tensors in (odd, {"x.y": torch.zeros(1)}, {"0.step": torch.tensor(1.0)}):
+        state = {"position": asdict(Position(step=1)), "log_bytes": 0}
+        save_checkpoint(trainer.folder.last, Checkpoint(trainable_state(trainer.model), tensors, state))
+        with pytest.raises(UserError, match=r"not a checkpoint of this version.*optimiser"):
+            trainer.train()
+
+
+def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path):
+    whole = make(tmp_path, "whole")
+    whole.train()
+    cut = make(tmp_path, "cut")
+    _stop_at(cut, 9)
+    with pytest.raises(Interrupted):
+        cut.train()
+    weights = cut.folder.last / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+    again = make(tmp_path, "cut")
+    again.train()
+    assert "damaged checkpoint passed over" in again.progress.stream.text
+    assert "resumes at step 8" in again.progress.stream.text
+    same(whole, again)
+
+
+@pytest.mark.slow
+def test_a_few_pairs_are_learned_by_heart(tmp_path):
+    trainer = make(
+        tmp_path, max_steps=400, learning_rate=0.01, warmup_steps=20, label_smoothing=0.0, validate_every=400, save_every=400
+    )
+    trainer.train()
+    last = [json.loads(line) for line in trainer.folder.log.read_text().splitlines() if "train" in line][-2]
+    assert last["loss"] < 0.5

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.scoring import EVERYTHING, Bucket, Evidence, SystemScores, Term
+from seq2seq.scoring.metrics import bleu
+from seq2seq.scoring.sentences import SentenceStatistics
+
+SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
+SHORT, LONG = Bucket(1, 20), Bucket(21)
+
+
+@pytest.fixture
+def evidence(simulate, world):
+    return Evidence(*simulate(world(), 1, seeds=(3, 2)), SETTINGS)
+
+
+def test_a_score_is_the_mean_of_the_runs_corpus_scores(evidence):
+    runs = evidence.systems["none"].statistics
+    inside = SHORT.holds(evidence.source_words)
+    expected = np.mean([run.select(inside).score("bleu") for run in runs])
+    assert evidence.score("none", "bleu", SHORT).value == pytest.approx(expected)
+
+
+def test_answers_do_not_depend_on_the_order_of_the_questions(evidence, simulate, world):
+    other = Evidence(*simulate(world(), 1, seeds=(3, 2)), SETTINGS)
+    other.bottleneck("other1", "none")
+    other.score("other1", "bleu", LONG)
+    assert other.difference("other1", "none", "bleu", SHORT) == evidence.difference("other1", "none", "bleu", SHORT)
+
+
+def test_a_system_minus_itself_is_exactly_nothing(evidence):
+    nothing = evidence.contrast([Term(1, "none", LONG), Term(-1, "none", LONG)], "bleu")
+    assert (nothing.value, nothing.low, nothing.high, nothing.p) == (0, 0, 0, 1)
+
+
+def test_contrast_of_buckets_by_hand(evidence):
+    terms = [Term(1, "other1", LONG), Term(-1, "other1", SHORT), Term(-1, "none", LONG), Term(1, "none", SHORT)]
+    ours = evidence.contrast(terms, "bleu")
+    values = [evidence.score(term.system, "bleu", term.bucket).value for term in terms]
+    assert ours.value == pytest.approx(values[0] - values[1] - values[2] + values[3])
+    assert ours.low < ours.value < ours.high
+    assert ours.seeds == 2
+
+
+def test_pairing_makes_differences_sharper_than_scores(evidence):
+    apart = np.hypot(*(evidence.score(name, "bleu").standard_error for name in ("none", "other1")))
+    assert evidence.difference("other1", "none", "bleu").standard_error < 0.9 * apart
+
+
+def test_overlapping_buckets_are_refused(evidence):
+    with pytest.raises(ValueError, match="overlap"):
+        evidence.contrast([Term(1, "none", SHORT), Term(-1, "none", EVERYTHING)], "bleu")
+
+
+def test_underpowered_counts_the_sentences_of_every_bucket(evidence):
+    assert evidence.sentences(SHORT) + evidence.sentences(LONG) == evidence.sentences() == 300
+    assert not evidence.underpowered(SHORT, LONG)
+    assert evidence.underpowered(SHORT, Bucket(48))
+
+
+def test_randomisation_takes_seeds_together(evidence):
+    p = evidence.randomisation("other1", "none", "bleu")
+    assert 1 / 201 <= p <= 1
+    means = [np.mean([run.counts["bleu"] for run in system.statistics], axis=0).sum(0) for system in evidence.systems.values()]
+    assert abs(bleu(means[0]) - evidence.score("none", "bleu").value) < 0.2  # pooled and mean scores nearly agree
+
+
+def broken(simulate, world, **changes):
+    systems, lengths = simulate(world(sentences=20), 1)
+    fields = {"name": "none", "seeds": (1,), "statistics": (systems[0].statistics[0],)} | changes
+    return [SystemScores(**fields), systems[1]], lengths
+
+
+def test_other_sentences_are_refused(simulate, world):
+    systems, lengths = broken(simulate, world)
+    with pytest.raises(ValueError, match=r"counts for \[20\] sentences, but 19 sources"):
+        Evidence(systems, lengths[:-1], SETTINGS)
+
+
+def test_two_systems_of_one_name_are_refused(simulate, world):
+    systems, lengths = broken(simulate, world, name="other1")
+    with pytest.raises(ValueError, match="share a name"):
+        Evidence(systems, lengths, SETTINGS)
+
+
+def test_seeds_without_statistics_are_refused(simulate, world):
+    with pytest.raises(ValueError, match="2 seeds but 1 statistics"):
+        broken(simulate, world, seeds=(1, 2))
+
+
+def test_mixed_signatures_are_refused(simulate, world):
+    systems, lengths = broken(simulate, world)
+    run = systems[0].statistics[0]
+    odd = SystemScores(name="none", seeds=(1,), statistics=(SentenceStatistics(run.counts, {"bleu": "tok:char"}),))
+    with pytest.raises(ValueError, match="different signatures"):
+        Evidence([odd, systems[1]], lengths, SETTINGS)
