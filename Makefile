@@ -55,6 +55,7 @@ bench: install
 
 readme: install
 	$(BIN)/python docs/update_readme.py
+	$(BIN)/python docs/architecture.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

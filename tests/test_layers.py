@@ -1,6 +1,6 @@
 """The picture in the README holds: a file imports from its own room or from a room below, and settings know no torch."""
 
-import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,32 +14,29 @@ ROOMS = [["config"], ["corpus", "scoring", "attention"], ["models"], ["run"], ["
 FLOOR_OF = {room: floor for floor, rooms in enumerate(ROOMS) for room in rooms}
 
 
-def modules():
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def part_of(path):
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imported_parts(path):
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        for name in names:
-            if name.startswith("seq2seq."):
-                yield name.split(".")[1]
+def drawing_script():
+    spec = importlib.util.spec_from_file_location("architecture", PACKAGE.parent / "docs" / "architecture.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script
 
 
 def test_every_file_imports_from_its_own_room_or_from_a_room_below():
+    script = drawing_script()
     against = [
-        f"{path.relative_to(PACKAGE)} imports {part}"
-        for path in modules()
-        for part in imported_parts(path)
-        if part != part_of(path) and not FLOOR_OF[part] < FLOOR_OF.get(part_of(path), -1)
+        f"{path.relative_to(PACKAGE)} imports {room}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for room in script.imported_rooms(path)
+        if room != script.room_of(path) and not FLOOR_OF[room] < FLOOR_OF.get(script.room_of(path), -1)
     ]
     assert not against, "\n".join(against)
+
+
+def test_the_drawing_is_what_the_imports_say():
+    script = drawing_script()
+    below = script.arrows()
+    assert script.drawing(below) in script.PAGE.read_text(encoding="utf-8"), "run: make readme"
+    assert script.floors(below) == {room: floor for room, floor in FLOOR_OF.items() if room != "__main__"}
 
 
 def loaded_by(statement):
