@@ -23,6 +23,10 @@ class GrammarSettings(Settings):
     max_words: int = Field(default=60, ge=2, le=200)
     """English words of the longest sentence, `min_words` to 200; every length in between is equally frequent."""
 
+    entries: int | None = Field(default=None, ge=1)
+    """Size of the lexicon: each class of words (nouns for people, verbs for what people eat, months ...) keeps its first
+    `entries`, >= 1; null for all. With 2 or 3 there are few words to learn, and translating is mostly about order."""
+
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which sentences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
 

@@ -32,7 +32,7 @@ def generate(settings: GrammarSettings, split: str) -> Iterator[SentencePair]:
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
     pairs = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
-    grammar = load_grammar()
+    grammar = load_grammar(settings.entries)
     rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {split}".encode(), digest_size=16).digest(), "big"))
     seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
     for _, words in zip(range(pairs), _lengths(settings, rng), strict=False):
@@ -54,7 +54,8 @@ def _new_pair(grammar: Grammar, words: int, split: str, rng: Random, seen: Seen)
         if seen.add(source):
             return SentencePair(source, target, link(source_owners, target_owners))
     raise UserError(
-        f"data: the grammar finds no more new {split} sentences of {words} words; raise min_words or ask for fewer pairs"
+        f"data: the grammar finds no more new {split} sentences of {words} words; "
+        "raise data.grammar.min_words or entries, or ask for fewer pairs"
     )
 
 

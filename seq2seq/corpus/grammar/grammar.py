@@ -43,9 +43,9 @@ def read_data(name: str) -> Any:
 
 
 @cache
-def load_grammar() -> Grammar:
-    """Read, inflect and count; about a second, once per process."""
-    lexicon = Lexicon({name: read_data(name) for name in LEXICON_FILES})
+def load_grammar(entries: int | None = None) -> Grammar:
+    """Read, inflect and count; about a second, once per process and lexicon size (`Lexicon`)."""
+    lexicon = Lexicon({name: read_data(name) for name in LEXICON_FILES}, entries)
     rules: dict[str, Any] = {}
     for name in RULE_FILES:
         rules |= read_data(name)

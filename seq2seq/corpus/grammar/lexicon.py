@@ -15,17 +15,18 @@ NO_OBJECT = "none"
 class Lexicon(dict[str, list[Lexeme]]):
     """Symbol to its entries, for example `noun<person>` to man, woman, child ..."""
 
-    def __init__(self, data: Data) -> None:
+    def __init__(self, data: Data, entries: int | None = None) -> None:
         """Inflect everything.
 
         Args:
             data: the contents of `nouns.yaml`, `adjectives.yaml` ... under their names.
+            entries: how many entries each symbol keeps, in the order of the files, >= 1; None for all.
         """
         super().__init__()
         self.english = English(data["english"])
         self.german = German(data["german"])
         words = data["words"]
-        for entries in (
+        for group in (
             self._nouns(data["nouns"]),
             self._places(data["nouns"]["place"]),
             self._adjectives(data["adjectives"]),
@@ -41,8 +42,10 @@ class Lexicon(dict[str, list[Lexeme]]):
             _event_prepositions(words["event_prepositions"]),
             _reflexive(words["reflexive"]),
         ):
-            for symbol, lexeme in entries:
-                self.setdefault(symbol, []).append(lexeme)
+            for symbol, lexeme in group:
+                kept = self.setdefault(symbol, [])
+                if entries is None or len(kept) < entries:
+                    kept.append(lexeme)
         self["preposition"] = [_chosen_preposition(self, words=1)]
         self["silent_preposition"] = [_chosen_preposition(self, words=0)]
 
