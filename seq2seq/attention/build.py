@@ -3,7 +3,7 @@
 from typing import Any
 
 from seq2seq.attention.custom import build_custom, load_score
-from seq2seq.attention.fixed import FIXED, FixedContext, NoContext
+from seq2seq.attention.fixed import FIXED, FixedContext, NoContext, StateContext
 from seq2seq.attention.scores import SCORES, GatedScore, Score
 from seq2seq.config.attention import (
     CustomSettings,
@@ -12,6 +12,7 @@ from seq2seq.config.attention import (
     MeanSettings,
     MemberSettings,
     NoneSettings,
+    StateOnlySettings,
     UniformSettings,
 )
 from seq2seq.config.base import Settings
@@ -54,11 +55,14 @@ def build_fixed(
 ) -> FixedContext:
     """Make a fixed context.
 
-    `none` and `mean` project nothing unless another size is asked for; `uniform` always has the value and output matrices of
-    an attention; the other controls have them where the attention they stand for would, in a Transformer.
+    `none` and `mean` project nothing unless another size is asked for, `none-state` has no features; `uniform` always has the
+    value and output matrices of an attention; the other controls have them where the attention they stand for would, in a
+    Transformer.
     """
     if isinstance(settings, NoneSettings):
         return NoContext(summary_size=summary_size, context_size=context_size or summary_size)
+    if isinstance(settings, StateOnlySettings):
+        return StateContext()
     has_values = isinstance(settings, UniformSettings) or (projected and not isinstance(settings, MeanSettings))
     value_size = (context_size or memory_size) if has_values else None
     return FIXED[settings.kind](

@@ -4,7 +4,7 @@
 They tell "attention helps" apart from "another path, or more parameters, helps".
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ from seq2seq.attention.keys import AttentionOutput, Keys
 from seq2seq.attention.masks import attendable, masked_softmax
 from seq2seq.attention.positions import Relation
 
+Placement = Literal["before", "after"] | None
+
 
 class FixedContext(nn.Module):
     """A context that does not depend on what is asked, only (if at all) on when."""
@@ -21,6 +23,8 @@ class FixedContext(nn.Module):
     formula: ClassVar[str]
     source: ClassVar[str]
     expects: ClassVar[str]
+    placement: ClassVar[Placement] = None
+    """Placement in a recurrent decoder whatever its settings say; None: theirs."""
 
     heads = 1
     context_size: int
@@ -47,17 +51,21 @@ class FixedContext(nn.Module):
 class NoContext(FixedContext):
     """`none`: the encoder's fixed vector at every step. It attends to no token: all its weights are zero.
 
-    Source: Cho et al. 2014, arXiv:1406.1078, section 2.2: c is the summary of the whole input, given to every step of the
-    decoder. Nothing is projected unless another size is asked for.
+    Source: Cho et al. 2014, arXiv:1406.1078, section 2.2: s_t = f(s_{t-1}, y_{t-1}, c) and p(y_t) = g(s_t, y_{t-1}, c), also
+    the RNNencdec of Bahdanau et al. 2015. Here too a recurrent decoder gets c in its cell and in its readout, whatever its
+    placement. Their c is tanh(V h) of one direction's last state; ours is the last states of both directions, and nothing
+    is projected unless another size is asked for. Their readout is a maxout layer over s_t, y_{t-1} and c, ours is
+    tanh(W_a [c; s_t]), as for every other bridge. In a Transformer it stands in place of the cross-attention.
 
     Args:
         summary_size: features of the fixed vector, > 0.
         context_size: features of the context, > 0.
     """
 
-    formula = "context = summary of the encoder, whatever is asked"
-    source = "Cho et al. 2014, arXiv:1406.1078, section 2.2"
+    formula = "context = summary of the encoder, at every step in cell and readout; `none-input` is another name for it"
+    source = "Cho et al. 2014, arXiv:1406.1078, section 2.2; RNNencdec of Bahdanau et al. 2015, arXiv:1409.0473"
     expects = "good on short sentences; one vector must hold every long one (Bahdanau et al. 2015, figure 2)"
+    placement: ClassVar[Placement] = "before"
 
     def __init__(self, *, summary_size: int, context_size: int) -> None:
         super().__init__()
@@ -86,6 +94,25 @@ class NoContext(FixedContext):
         (batch, size), queries = keys.mask.shape, query.shape[1]
         context = keys.summary.unsqueeze(1).expand(-1, queries, -1)  # (B, Q, context_size)
         return AttentionOutput(context, query.new_zeros(batch, 1, queries, size) if need_weights else None)
+
+
+class StateContext(NoContext):
+    """`none-state`: no context at all. The decoder has the encoder's fixed vector from its first state alone.
+
+    Source: Sutskever et al. 2014, arXiv:1409.3215, section 2, and the baseline of Luong et al. 2015, where the decoder starts
+    from the encoder's last states themselves; ours starts, with every bridge, from s_0 = tanh(W_s summary).
+    """
+
+    formula = "context = nothing (0 features); the summary enters s_0 = tanh(W summary) and nothing else"
+    source = "Sutskever et al. 2014, arXiv:1409.3215, section 2; None-State of Britz et al. 2017, arXiv:1703.03906"
+    expects = "below none: the state must keep the source while it writes"
+    placement: ClassVar[Placement] = "after"
+
+    def __init__(self) -> None:
+        super().__init__(summary_size=0, context_size=0)
+
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
+        return super().project_keys(memory, mask, None if summary is None else summary[:, :0])
 
 
 class FixedWeights(FixedContext):
@@ -250,6 +277,7 @@ class RandomFrozenContext(FixedWeights):
 
 FIXED: dict[str, type[FixedContext]] = {
     "none": NoContext,
+    "none-state": StateContext,
     "mean": MeanContext,
     "uniform": UniformContext,
     "diagonal": DiagonalContext,

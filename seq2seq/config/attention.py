@@ -8,9 +8,15 @@ from seq2seq.config.base import SHORTHAND, Settings
 
 
 class NoneSettings(Settings):
-    """The encoder's fixed vector, whatever is asked (Sutskever et al. 2014; Cho et al. 2014)."""
+    """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014)."""
 
     kind: Literal["none"] = "none"
+
+
+class StateOnlySettings(Settings):
+    """The encoder's fixed vector in the decoder's first state and nowhere else (Sutskever et al. 2014)."""
+
+    kind: Literal["none-state"] = "none-state"
 
 
 class MeanSettings(Settings):
@@ -41,7 +47,7 @@ class RandomFrozenSettings(Settings):
     """Which weights are drawn, >= 0; independent of the seed of the run."""
 
 
-FixedSettings = NoneSettings | MeanSettings | UniformSettings | DiagonalSettings | RandomFrozenSettings
+FixedSettings = NoneSettings | StateOnlySettings | MeanSettings | UniformSettings | DiagonalSettings | RandomFrozenSettings
 """Contexts that are not computed by comparing: nothing that shapes a comparison applies to them."""
 
 
@@ -281,7 +287,7 @@ class AttentionSettings(Settings):
     """What a decoder may know of the source at each step."""
 
     score: ScoreSettings = AdditiveSettings()
-    """How query and key are compared, or the fixed context that stands in place of a comparison."""
+    """How query and key are compared, or the fixed context in place of a comparison; `none-input` is a name of `none`."""
     scale: ScaleSettings = NoScaleSettings()
     """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
     normaliser: NormaliserSettings = SoftmaxSettings()
@@ -307,6 +313,13 @@ class AttentionSettings(Settings):
                 "leave scale out, or write score: dot"
             )
         return {**data, "scale": {"kind": "sqrt"}}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_input_is_none(cls, data: Any) -> Any:
+        if isinstance(data, dict) and _kind(data.get("score")) == "none-input":
+            return {**data, "score": "none"}
+        return data
 
     @model_validator(mode="after")
     def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":

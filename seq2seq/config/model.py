@@ -42,7 +42,8 @@ class RnnDecoderSettings(Settings):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of embeddings, between layers and of the attentional state, 0 to 1."""
     placement: Literal["before", "after"] = "after"
-    """before: the previous state asks and the context enters the cell; after: the new state asks, which computes faster."""
+    """before: the previous state asks and the context enters the cell; after: the new state asks, which computes faster.
+    The fixed context none enters cell and readout in both."""
     input_feeding: bool = False
     """Feed the previous attentional state into the cell (Luong et al. 2015, section 3.3)."""
 
@@ -72,6 +73,15 @@ class EncoderDecoderSettings(Settings):
     """The bridge: what the decoder may know of the source at each step."""
     tie: Literal["none", "output", "all"] = "none"
     """Share embeddings: target with output layer, or source, target and output (needs a joint vocabulary and equal sizes)."""
+
+    @model_validator(mode="after")
+    def _first_state_exists(self) -> "EncoderDecoderSettings":
+        if self.attention.score.kind == "none-state" and self.decoder.kind == "transformer":
+            raise ValueError(
+                "attention.score: none-state gives the source to the decoder's first state, and a Transformer has none; "
+                "use none, or decoder.kind: rnn"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sizes_can_be_tied(self) -> "EncoderDecoderSettings":

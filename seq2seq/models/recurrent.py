@@ -21,9 +21,10 @@ class CellState(NamedTuple):
 
 
 class RecurrentLayer(nn.Module):
-    """One GRU (Cho et al. 2014, arXiv:1406.1078) or LSTM (Hochreiter and Schmidhuber 1997) layer.
+    """One GRU (Cho et al. 2014, arXiv:1406.1078, in cuDNN's form) or LSTM (Hochreiter and Schmidhuber 1997) layer.
 
-    The GRU is the variant of cuDNN and torch (reset gate applied after the product with the state): h' = (1 - z) n + z h.
+    The GRU is the variant of cuDNN and torch: h' = (1 - z) n + z h with n = tanh(W x + b + r (U h + c)), where Cho's reset gate
+    r multiplies h before the matmul: U (r h). Bahdanau's z is our 1 - z.
 
     Args:
         cell: "gru" or "lstm".

@@ -1,7 +1,7 @@
 """Recurrent encoder and decoder, with attention before the recurrence (Bahdanau) or after it (Luong).
 
-`none` differs from `additive` in nothing but the context: the same cells, the same readout, and in place of the weighted sum
-of annotations the encoder's fixed vector, whatever the state asks.
+`none` differs from `additive` before the recurrence in nothing but the context: the same cells, the same readout, and in place
+of the weighted sum of annotations the encoder's fixed vector, whatever the state asks.
 """
 
 from collections.abc import Sequence
@@ -75,7 +75,9 @@ class RnnDecoder(Decoder):
     after:  s_t = cell(e(y_{t-1}), s_{t-1}); c_t = attend(s_t)              (Luong et al. 2015, arXiv:1508.04025, section 3.1)
     both:   attentional state a_t = tanh(W_a [c_t; s_t])                    (Luong equation 5)
     Input feeding adds a_{t-1} to the cell's input (Luong section 3.3). Bahdanau's readout is a maxout layer over state,
-    context and embedding; ours is Luong's for both placements, so that placement is the only difference.
+    context and embedding; ours is Luong's for both placements, so that placement is the only difference. The cell is torch's
+    (see `RecurrentLayer`). A fixed context may have a placement of its own: `none` stands before, so that the fixed vector
+    enters cell and readout.
 
     Args:
         embedding: target token embedding, embedding_size features.
@@ -86,7 +88,7 @@ class RnnDecoder(Decoder):
         output_size: features of the attentional state, > 0.
         layers: stacked recurrences, >= 1; the context enters the lowest, the top one asks.
         dropout: probability, on embeddings, between layers and on the attentional state.
-        placement: "before" or "after" the recurrence.
+        placement: "before" or "after" the recurrence, unless the bridge has its own.
         input_feeding: feed the attentional state back.
     """
 
@@ -108,12 +110,14 @@ class RnnDecoder(Decoder):
         self.embedding = embedding
         self.attention = attention
         self.output_size = output_size
-        self.placement = placement
+        self.placement = (attention.placement if isinstance(attention, FixedContext) else None) or placement
         self.input_feeding = input_feeding
         self.is_lstm = cell == "lstm"
         self.dropout = Dropout(dropout)
         embedding_size, context_size = embedding.embedding_dim, attention.context_size
-        input_size = embedding_size + (context_size if placement == "before" else 0) + (output_size if input_feeding else 0)
+        input_size = (
+            embedding_size + (context_size if self.placement == "before" else 0) + (output_size if input_feeding else 0)
+        )
         sizes = [input_size] + [hidden_size] * (layers - 1)
         stack = nn.ModuleList(RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size) for size in sizes)
         self.layers = cast("Sequence[RecurrentLayer]", stack)
@@ -121,7 +125,10 @@ class RnnDecoder(Decoder):
         self.readout = nn.Linear(context_size + hidden_size, output_size, bias=False)
 
     def start(self, memory: Memory) -> State:
-        """First state s_0 = tanh(W_s summary) a layer (Bahdanau A.2.2); an LSTM's inner cells start at zero."""
+        """First state s_0 = tanh(W_s summary) a layer; an LSTM's inner cells start at zero.
+
+        Bahdanau (A.2.2) takes the backward direction's last state alone; our summary is the last states of both directions.
+        """
         state = self._start(memory)
         if not torch.is_grad_enabled() and attends_additively(self) and bool(memory.mask.any(dim=1).all()):
             keys = state.sentence

@@ -162,7 +162,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: s
         if value.shape != wanted[name].shape:
             raise UserError(
                 f"{where}: '{name}' has shape {tuple(value.shape)}, this model's is {tuple(wanted[name].shape)}; "
-                "the config or the vocabulary differs from the one it was trained with"
+                "it was trained with another config, vocabulary or version (CHANGELOG.md names those that do not load)"
             )
         with torch.no_grad():
             wanted[name].copy_(value)

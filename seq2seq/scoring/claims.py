@@ -26,7 +26,7 @@ from seq2seq.scoring.evidence import Evidence, SystemScores, Term
 
 Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
 
-FIXED = frozenset({"none", "mean", "uniform", "diagonal", "random_frozen"})
+FIXED = frozenset({"none", "none-state", "mean", "uniform", "diagonal", "random_frozen"})
 RELATIVE = frozenset({"relative", "rope", "alibi"})
 ABSOLUTE = frozenset({"sinusoidal", "learned"})
 FINE = 1.0

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seq2seq.attention.fixed import DiagonalContext, MeanContext, NoContext, RandomFrozenContext, UniformContext
+from seq2seq.attention.fixed import DiagonalContext, MeanContext, NoContext, RandomFrozenContext, StateContext, UniformContext
 from seq2seq.attention.normalisers import Entmax15, Sigmoid, Softmax, Sparsemax, TopK
 from seq2seq.attention.scales import LearnedScale, NoScale, SqrtScale
 from seq2seq.attention.scores import (
@@ -244,6 +244,13 @@ def test_none_needs_a_summary():
         context.project_keys(MEMORY, MASK)
     with pytest.raises(ValueError, match="NoContext"):
         context(torch.zeros(1, 2, 2), MeanContext(memory_size=2).project_keys(MEMORY, MASK))
+
+
+def test_none_state_is_nothing():
+    output = fixed(StateContext())
+    assert output.context.shape == (1, 2, 0)
+    assert output.weights.tolist() == [[[[0.0] * 4] * 2]]
+    assert not list(StateContext().parameters())
 
 
 def test_mean():

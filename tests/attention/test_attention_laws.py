@@ -12,6 +12,8 @@ from seq2seq.models.interface import index_rows
 from tests.attention.conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
 
 KNOWS_POSITIONS = ("location", "concat_linear", "local_m", "local_p", "diagonal", "random_frozen")
+WITHOUT_WEIGHTS = {"none": SUMMARY, "none-state": 0}
+"""Fixed contexts that attend to no token, and the features of their context."""
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
 
 
@@ -25,7 +27,7 @@ def attend(attention, query, memory, mask, summary, **options):
 
 def test_rows_sum_to_one_or_what_is_stated(case, attention):
     total = attend(attention, *draw()).weights.sum(dim=-1)
-    if case == "none":
+    if case in WITHOUT_WEIGHTS:
         assert (total == 0).all()
     elif "sigmoid" in case:
         assert ((total > 0) & (total < LENGTHS[:, None, None])).all()
@@ -39,7 +41,7 @@ def test_shapes(case, attention):
     output = attend(attention, *draw())
     assert output.context.shape == (BATCH, QUERIES, attention.context_size)
     assert output.weights.shape == (BATCH, attention.heads, QUERIES, SOURCE)
-    assert attention.context_size == (SUMMARY if case == "none" else CONTEXT if attention.heads > 1 else MEMORY)
+    assert attention.context_size == WITHOUT_WEIGHTS.get(case, CONTEXT if attention.heads > 1 else MEMORY)
 
 
 def test_padding_gets_no_weight_and_no_gradient(case, attention):
@@ -47,7 +49,7 @@ def test_padding_gets_no_weight_and_no_gradient(case, attention):
     memory.requires_grad_()
     output = attend(attention, query, memory, mask, summary)
     assert (output.weights.masked_select(~mask[:, None, None]) == 0).all()
-    if case != "none":
+    if case not in WITHOUT_WEIGHTS:
         (output.context * torch.randn_like(output.context)).sum().backward()
         assert (memory.grad[~mask] == 0).all()
         assert (memory.grad[mask] != 0).any()
@@ -56,7 +58,7 @@ def test_padding_gets_no_weight_and_no_gradient(case, attention):
 def test_padding_gets_no_gradient_from_the_fused_path(case, attention):
     query, memory, mask, summary = draw()
     memory.requires_grad_()
-    if case != "none":
+    if case not in WITHOUT_WEIGHTS:
         context = attend(attention, query, memory, mask, summary, need_weights=False).context
         (context * torch.randn_like(context)).sum().backward()
         assert (memory.grad[~mask] == 0).all()
@@ -138,7 +140,7 @@ def test_rows_with_nothing_to_attend_to_are_finite(case, attention, need_weights
     memory.requires_grad_(), query.requires_grad_(), summary.requires_grad_()
     output = attend(attention, query, memory, mask, summary, need_weights=need_weights)
     output.context.square().sum().backward()
-    if case != "none":
+    if case not in WITHOUT_WEIGHTS:
         assert (output.context[1] == 0).all()
         assert torch.isfinite(memory.grad).all()
     assert output.weights is None or (output.weights[1] == 0).all()
@@ -156,7 +158,7 @@ def test_a_mask_of_the_queries_is_obeyed(case, attention, need_weights):
     flat = attention(query, keys, mask=extra, need_weights=need_weights)
     full = attention(query, keys, mask=extra.expand(BATCH, -1, -1), need_weights=need_weights)
     torch.testing.assert_close(flat.context, full.context, rtol=0, atol=0)
-    if case != "none":
+    if case not in WITHOUT_WEIGHTS:
         assert (flat.context[:, 3] == 0).all()
     assert flat.weights is None or (flat.weights.masked_select(~extra) == 0).all()
 
@@ -195,10 +197,10 @@ def test_dropout_drops_weights_in_training_only_and_shows_them_whole(case):
     torch.testing.assert_close(attend(dropping, *inputs).context, attend(sure, *inputs).context, rtol=0, atol=0)
     dropping.train()
     trained = attend(dropping, *inputs)
-    assert torch.equal(trained.context, attend(sure, *inputs).context) == (case == "none")
+    assert torch.equal(trained.context, attend(sure, *inputs).context) == (case in WITHOUT_WEIGHTS)
     torch.testing.assert_close(trained.weights, attend(sure, *inputs).weights, rtol=0, atol=0)
     fused = attend(dropping, *inputs, need_weights=False).context
-    assert torch.allclose(fused, attend(sure, *inputs).context, **CLOSE) == (case == "none")
+    assert torch.allclose(fused, attend(sure, *inputs).context, **CLOSE) == (case in WITHOUT_WEIGHTS)
 
 
 def test_half_precision_is_finite(case):

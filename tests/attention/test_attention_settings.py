@@ -13,6 +13,7 @@ from seq2seq.attention.windows import WINDOWS
 from seq2seq.config import attention as settings
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
+from seq2seq.config.model import EncoderDecoderSettings
 from tests.attention.conftest import CASES, CONTEXT, HEADS, MEMORY, build
 
 
@@ -50,12 +51,26 @@ def test_scaled_is_a_short_name():
     assert type(build({"score": "dot", "scale": "sqrt"}).score) is DotScore
 
 
+def test_none_input_is_none():
+    assert AttentionSettings(score="none-input") == AttentionSettings(score="none")
+    assert AttentionSettings(score={"kind": "none-input"}) == AttentionSettings(score="none")
+
+
+def test_none_state_needs_a_first_state():
+    assert EncoderDecoderSettings.model_validate({"attention": {"score": "none-state"}}).decoder.kind == "rnn"
+    with pytest.raises(
+        ValidationError, match=r"none-state gives the source to the decoder's first state, and a Transformer has"
+    ):
+        EncoderDecoderSettings.model_validate({"attention": {"score": "none-state"}, "decoder": {"kind": "transformer"}})
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"score": "scaled", "scale": "learned"}, "score: scaled is dot with scale: sqrt, and cannot have scale: learned"),
         ({"score": "scaled", "scale": {"kind": "none"}}, "cannot have scale: none; leave scale out, or write score: dot"),
         ({"score": "none", "heads": 2}, "heads does not apply to score: none, which compares nothing; leave it out"),
+        ({"score": "none-state", "heads": 2}, "heads does not apply to score: none-state, which compares nothing"),
         ({"score": "mean", "window": "local_m"}, "window does not apply to score: mean"),
         ({"score": "uniform", "normaliser": "sparsemax"}, "normaliser does not apply to score: uniform"),
         ({"score": "diagonal", "scale": "sqrt"}, "scale does not apply to score: diagonal"),

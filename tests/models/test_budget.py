@@ -53,8 +53,14 @@ def test_flops_of_a_recurrent_model(cell, gates, placement):
 
 def test_none_costs_no_attention():
     found = FlopCounter(settings(attention={"score": "none"})).per_target_token(6, 4)
-    assert found == recurrent_flops(6, 4, 3, 0)
+    assert found == recurrent_flops(6, 4, 3, 4 * 3 * 7 * 5)  # the fixed vector enters the cell at each of 4 steps
     assert attention_bytes(settings(attention={"score": "none"}), 50) == 0
+
+
+def test_none_state_costs_neither_cell_nor_readout():
+    found = FlopCounter(settings(attention={"score": "none-state"})).per_target_token(6, 4)
+    assert found == recurrent_flops(6, 4, 3, -4 * 7 * 5)
+    assert attention_bytes(settings(attention={"score": "none-state"}), 50) == 0
 
 
 def test_flops_of_a_transformer_layer():
@@ -76,7 +82,7 @@ def test_the_fit_is_exact_where_the_mechanism_is_a_polynomial(mechanism):
 
 
 def test_the_formula_reads_as_one():
-    assert str(fit_flops(settings(attention={"score": "none"}))).startswith("4,788 + 240 S/T + 70/T")
+    assert str(fit_flops(settings(attention={"score": "none"}))).startswith("4,998 + 240 S/T + 70/T")
 
 
 def test_counting_leaves_the_random_state_alone():

@@ -1,17 +1,21 @@
 """The recurrent encoder-decoder: forward equals steps, whatever the bridge, placement, cell and depth."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 from seq2seq.models.build import build_model
+from seq2seq.models.embedding import embed
+from seq2seq.run.checkpoint import load_weights, trainable_state
 from tests.models.hypotheses import expand
 
 SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5
-BRIDGES = ["none", "mean", "additive", "dot", "scaled"]
+BRIDGES = ["none", "none-state", "mean", "additive", "dot", "scaled"]
 
 
 def build(score="additive", placement="before", feeding=False, cell="gru", layers=1, **model):
@@ -132,6 +136,64 @@ def test_without_context_nothing_but_the_summary_crosses_the_bridge():
     memory = model.encode(source, mask)
     scrambled = memory._replace(states=torch.randn_like(memory.states))
     torch.testing.assert_close(model.decode(memory, inputs).features, model.decode(scrambled, inputs).features)
+
+
+@pytest.mark.parametrize("placement", ["before", "after"])
+def test_none_is_the_fixed_vector_in_cell_and_readout(placement):
+    """Cho's c, written out by hand: s_t = GRU([e; c], s_{t-1}), a_t = tanh(W [c; s_t]), whatever the placement."""
+    model = build("none", placement)
+    source, mask, inputs = pair()
+    memory = model.encode(source, mask)
+    decoder, fixed = model.decoder, memory.summary
+    (layer,) = decoder.layers
+    w_input, w_state, b_input, b_state = (part.chunk(3) for part in layer.first_direction())
+    state = torch.tanh(decoder.start_proj(fixed))
+    for t in range(T):
+        entering = torch.cat([embed(decoder.embedding, inputs[:, t]), fixed], dim=1)
+        x = [entering @ w.t() + b for w, b in zip(w_input, b_input, strict=True)]
+        h = [state @ w.t() + b for w, b in zip(w_state, b_state, strict=True)]
+        reset, update = torch.sigmoid(x[0] + h[0]), torch.sigmoid(x[1] + h[1])
+        state = (1 - update) * torch.tanh(x[2] + reset * h[2]) + update * state
+        expected = torch.tanh(torch.cat([fixed, state], dim=1) @ decoder.readout.weight.t())
+        torch.testing.assert_close(model.decode(memory, inputs).features[:, t], expected)
+
+
+@pytest.mark.parametrize("feeding", [False, True])
+@pytest.mark.parametrize("placement", ["before", "after"])
+def test_none_state_is_told_nothing_after_its_first_state(placement, feeding):
+    model = build("none-state", placement, feeding)
+    source, mask, inputs = pair()
+    memory = model.encode(source, mask)
+    first = model.decoder.start(memory)
+    replaced = memory._replace(states=torch.randn_like(memory.states), summary=torch.randn_like(memory.summary))
+    other = model.decoder.start(replaced)
+    mixed = replace(other, hypothesis=first.hypothesis)  # everything of another sentence but the state
+    for t in range(T):
+        one, two = model.step(inputs[:, t], first), model.step(inputs[:, t], mixed)
+        torch.testing.assert_close(one.logits, two.logits, rtol=0, atol=0)
+        first, mixed = one.state, two.state
+    assert not torch.allclose(model.step(inputs[:, 0], other).logits, one.logits)
+
+
+def test_parameters_of_the_baselines():
+    """H = 13, E = 11, a summary of 10: the fixed vector has 3 H columns in the cell and H in the readout, or none at all."""
+    sizes = {
+        (score, placement): sum(p.numel() for p in build(score, placement).decoder.parameters())
+        for score in ("none", "none-state", "mean")
+        for placement in ("before", "after")
+    }
+    assert sizes["none", "before"] == sizes["none", "after"] == sizes["mean", "before"]
+    assert sizes["none", "after"] - sizes["mean", "after"] == 3 * 13 * 10
+    assert sizes["none-state", "before"] == sizes["none-state", "after"] == sizes["none", "after"] - (3 + 1) * 13 * 10
+
+
+def test_a_checkpoint_of_the_readout_only_baseline_is_refused():
+    """What `none` with placement after was in versions before the fixed vector entered the cell."""
+    model = build("none", "after")
+    older = {name: value.clone() for name, value in trainable_state(model).items()}
+    older["decoder.layers.0.rnn.weight_ih_l0"] = older["decoder.layers.0.rnn.weight_ih_l0"][:, :11]
+    with pytest.raises(UserError, match=r"best: 'decoder\.layers\.0\.rnn\.weight_ih_l0' has shape .*CHANGELOG"):
+        load_weights(model, older, "best")
 
 
 @pytest.mark.parametrize(("tie", "shared"), [("none", 0), ("output", 1), ("all", 2)])

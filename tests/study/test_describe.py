@@ -26,7 +26,7 @@ def test_each_system_has_a_card(text):
 
 def test_numbers_are_those_of_the_models(text):
     card = " ".join(text.split())
-    parameters = 2 * 600 * 12 + 2 * 3 * 8 * (12 + 8 + 2) + 3 * 16 * (12 + 16 + 2) + 16 * 16 + 16 + 16 * 32 + 600 * 17
+    parameters = 2 * 600 * 12 + 2 * 3 * 8 * (12 + 8 + 2) + 3 * 16 * (12 + 16 + 16 + 2) + 16 * 16 + 16 + 16 * 32 + 600 * 17
     assert f"parameters: {parameters:,} = " in card
     assert "S = T = 50: 0.00 MB, S = T = 500: 0.00 MB" in card
     assert "at S = T = 25:" in card
