@@ -27,6 +27,7 @@ from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
+from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.machine import compile_forward, prepare_machine
 from seq2seq.run.processes import Processes
 from seq2seq.run.sharding import share_out
@@ -115,7 +116,7 @@ def measure(system: System, device: torch.device, warm: int, steps: int, compile
         compiled.append(compile_forward(model, compiles, device))
         return model
 
-    machine = prepare_machine("bf16", device=str(device))
+    machine = prepare_machine(Arithmetic(precision="bf16", threads=torch.get_num_threads()), device=str(device))
     updater = Updater(
         sharing=share_out(build, training, Processes()),
         training=training,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from benchmarks.__main__ import find_corpus
 from benchmarks.cells import ROOT
@@ -24,6 +25,7 @@ from benchmarks.systems import VOCABULARIES, study
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batch
 from seq2seq.corpus.prepare import prepare
+from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import prepare_machine
@@ -63,10 +65,11 @@ def losses(base: dict[str, Any], path: str, steps: int) -> list[float]:
     names = ("data", "tokenizer", "model", "training")
     settings = RunSettings.model_validate({name: base[name] for name in names})
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    machine = prepare_machine(settings.training.precision, device="cpu")
     with ExitStack() as held:
+        folder = RunFolder(Path(held.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))) / "curves" / "seed-1")
+        arithmetic = decide_arithmetic(folder, settings, data, threads=torch.get_num_threads(), device="cpu")
+        machine = prepare_machine(arithmetic, device="cpu")
         held.enter_context(plain_path() if path == "fp32 plain" else same_masks())
-        folder = RunFolder(Path(held.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-"))))
         progress = Progress(total=steps, label="", stream=StringIO())
         trainer = Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
         found = []

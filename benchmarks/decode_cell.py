@@ -22,6 +22,7 @@ from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models import search as searching
 from seq2seq.models.build import build_model
 from seq2seq.models.kernels.linear import decoding_layout
+from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
 
 LENGTH, BATCH, SENTENCES = 16, 64, 1000
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="multi30k")
     parser.add_argument("--beam", type=int, default=5)
     arguments = parser.parse_args()
-    prepare_machine("fp32")
+    prepare_machine(evaluation_arithmetic())
     torch.manual_seed(1)
     data = prepared(arguments.corpus)
     split = next(iter(data.tests.values()))

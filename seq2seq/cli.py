@@ -10,6 +10,9 @@ import typer
 
 from seq2seq.config.errors import RunError, UserError
 
+for _name, _value in {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}.items():
+    os.environ.setdefault(_name, _value)  # read when torch is imported: threads that wait must not keep others from the cores
+
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,

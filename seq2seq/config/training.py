@@ -74,7 +74,9 @@ class TrainingSettings(Settings):
     clip_norm: float = Field(default=1.0, gt=0)
     """Largest global gradient norm, > 0."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """auto: bf16 products where the machine computes them natively, else fp32; weights and sums stay fp32 always."""
+    """Of matmuls; auto: the fastest on this machine, measured for the study's first run; parameters and sums stay fp32."""
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Threads of a run on a CPU, >= 1; auto: the cores shared out among runs side by side. Kept when a run is resumed."""
     validate_every: int = Field(default=500, ge=1)
     """Updates between validations, >= 1."""
     validation_bleu_sentences: int = Field(default=200, ge=0)

@@ -143,7 +143,7 @@ def reading_notes(report: Report) -> list[str]:
     if rising:
         who = named(rising, len(report.systems))
         notes.append(f"Still learning when training ended, so longer training would raise the score: {who}.")
-    notes += _search_notes(report)
+    notes += [*_search_notes(report), *_arithmetic_notes(report)]
     unfinished = [
         f"{name} seed {run.seed} ({run.status})"
         for name, system in report.systems.items()
@@ -163,6 +163,21 @@ def reading_notes(report: Report) -> list[str]:
     if not report.texts_available:
         notes.append("The corpus was not at hand: scores come from sentence statistics kept beside the runs.")
     return notes
+
+
+def _arithmetic_notes(report: Report) -> list[str]:
+    """Whether the runs were trained with one arithmetic."""
+    by_kind: dict[str, list[str]] = {}
+    parts = [report.environment_differences.get(f"arithmetic.{name}", {}) for name in ("precision", "library", "threads")]
+    names = dict.fromkeys(name for values in parts for name in values)
+    for name in names:
+        values = zip(("", "", "threads "), ("precision", "library", "threads"), parts, strict=True)
+        kind = ", ".join(f"{title}{found.get(name) or 'unknown'}" for title, _, found in values if found)
+        by_kind.setdefault(kind, []).append(name)
+    if len(by_kind) < 2:
+        return []
+    kinds = "; ".join(f"{kind}: {', '.join(runs)}" for kind, runs in by_kind.items())
+    return [f"Runs were not all trained with one arithmetic, so equal seeds differ by more than their systems ({kinds})."]
 
 
 def _search_notes(report: Report) -> list[str]:

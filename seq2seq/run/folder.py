@@ -145,7 +145,7 @@ def config_differences(there: Any, here: Any, path: str = "") -> list[str]:
         for key in sorted(set(there) | set(here)):
             found += config_differences(there.get(key, "(absent)"), here.get(key, "(absent)"), f"{path}.{key}" if path else key)
         return found
-    unset = ("(absent)", None)  # an option that came later and is not used is no difference
+    unset = ("(absent)", None, "auto")  # an option that came later and is not used is no difference
     return [] if there == here or (there in unset and here in unset) else [f"{path}: {there} there, {here} here"]
 
 

@@ -6,6 +6,7 @@ from typing import BinaryIO, TextIO
 
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import normalise
+from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import load_run, one_line
@@ -30,8 +31,9 @@ def translate_lines(
     Returns:
         The number of lines.
     """
-    machine = prepare_machine("fp32")
-    run = load_run(RunFolder(run_path), machine.device, allow_code=allow_code)
+    folder = RunFolder(run_path)
+    machine = prepare_machine(evaluation_arithmetic(folder))
+    run = load_run(folder, machine.device, allow_code=allow_code)
     settings = run.settings.search if beam is None else run.settings.search.model_copy(update={"beam": beam})
     count = 0
     while lines := [normalise(line.decode("utf-8", "replace")) for line in islice(source, _AT_ONCE)]:

@@ -14,11 +14,13 @@ from seq2seq.config.errors import RunError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData, prepare
 from seq2seq.models.interface import Model, count_parameters
+from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.loop import Interrupted, Position, Trainer
-from seq2seq.run.machine import Machine, prepare_machine
+from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Progress, duration
 from seq2seq.run.trained import load_run, translate_tests, write_attention, write_tokenizers
@@ -27,7 +29,7 @@ SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
 
 
-def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str]) -> bool:
+def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> bool:
     """Train one run, or go on with it, or skip it when it is finished.
 
     Args:
@@ -35,6 +37,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         seed: of the run.
         path: the run's folder.
         arguments: the command line, for the record.
+        threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
 
     Returns:
         Whether the run is finished; False when the person interrupted it.
@@ -52,7 +55,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
     try:
         with ExitStack() as held:
             processes.on_first(lambda: held.enter_context(folder.locked()))
-            return _train_locked(settings, seed, folder, processes, progress, arguments)
+            return _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -61,14 +64,23 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
 
 
 def _train_locked(
-    settings: RunSettings, seed: int, folder: RunFolder, processes: Processes, progress: Progress, arguments: list[str]
+    settings: RunSettings,
+    seed: int,
+    folder: RunFolder,
+    processes: Processes,
+    progress: Progress,
+    arguments: list[str],
+    threads: int,
 ) -> bool:
     if processes.on_first(lambda: _claim(folder, settings)):
         progress.say("is finished; skipped")
         return True
     training = settings.training
-    machine = prepare_machine(training.precision, deterministic=training.deterministic, device=processes.device)
-    processes.on_first(lambda: _prepare(settings, folder, arguments, progress))  # the others find it in the cache
+    limit_primitives()
+    arithmetic = processes.on_first(  # the others find the data in the cache
+        lambda: _prepare(settings, folder, arguments, progress, threads=threads, device=processes.device)
+    )
+    machine = prepare_machine(arithmetic, deterministic=training.deterministic, device=processes.device)
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
     progress.say(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
     trainer = Trainer(
@@ -96,12 +108,23 @@ def _claim(folder: RunFolder, settings: RunSettings) -> bool:
     return folder.is_finished()
 
 
-def _prepare(settings: RunSettings, folder: RunFolder, arguments: list[str], progress: Progress) -> None:
-    """Fill the cache and write down what the run is made with."""
+def _prepare(
+    settings: RunSettings,
+    folder: RunFolder,
+    arguments: list[str],
+    progress: Progress,
+    *,
+    threads: int,
+    device: str | None,
+) -> Arithmetic:
+    """Fill the cache and write down what the run is made with; returns its arithmetic."""
     data = prepare(settings.data, settings.tokenizer, report=progress.say)
     folder.check_fingerprints(data.fingerprints)
-    write_json(folder.environment, {**describe_environment(arguments), "fingerprints": data.fingerprints})
+    arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
+    record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints}
+    write_json(folder.environment, {**describe_environment(arguments), **record})
     write_tokenizers(folder, data)
+    return arithmetic
 
 
 def _shared(processes: Processes) -> str:

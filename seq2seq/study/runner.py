@@ -13,6 +13,7 @@ from pathlib import Path
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import Study
 from seq2seq.corpus.prepare import prepare
+from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import PLAIN
@@ -78,10 +79,11 @@ def train_study(
     processes = join_processes()
     study, todo = begin_study(study, out, systems, seeds)
     at_once = min(len(todo), jobs or _jobs(study)) if processes.world == 1 else 1
+    threads = threads_of_a_run(study, jobs)
     if at_once > 1:
-        _prepare_once(study, todo)
-        return _side_by_side(todo, at_once, study, out)
-    return _one_by_one(todo, study, arguments)
+        _prepare_once(study, todo, threads)
+        return _side_by_side(todo, at_once, study, out, threads)
+    return _one_by_one(todo, study, arguments, threads)
 
 
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
@@ -116,22 +118,38 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _prepare_once(study: Study, todo: Sequence[Task]) -> None:
-    """Fill the corpus cache before several processes want it."""
+def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
+    """Share the cores out among the runs of a study that stand side by side, however many of them are left.
+
+    Args:
+        study: all its runs count, since losses depend on threads and must not depend on which runs are asked for first.
+        jobs: runs side by side; None lets the study or the machine say.
+    """
+    import torch
+
+    runs = sum(len(settings.training.seeds) for settings in study.systems.values())
+    return max(1, min(torch.get_num_threads(), cores() // min(runs, jobs or _jobs(study))))
+
+
+def _prepare_once(study: Study, todo: Sequence[Task], threads: int) -> None:
+    """Fill the corpus cache, and let the first run decide the study's arithmetic, before several processes want them."""
     seen = set()
     for task in todo:
         settings = study.systems[task.system]
         key = (settings.data, settings.tokenizer)
         if key not in seen:
             seen.add(key)
-            prepare(settings.data, settings.tokenizer, report=lambda text: print(text, file=sys.stderr))
+            data = prepare(settings.data, settings.tokenizer, report=lambda text: print(text, file=sys.stderr))
+            if task is todo[0]:
+                decide_arithmetic(task.folder, settings, data, threads=threads)
 
 
-def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str]) -> bool:
+def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int) -> bool:
     failed = []
     for task in todo:
+        settings, path = study.systems[task.system], task.folder.path
         try:
-            if not train_run(study.systems[task.system], seed=task.seed, path=task.folder.path, arguments=arguments):
+            if not train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads):
                 return False
         except RunError as error:
             if len(todo) == 1:
@@ -151,14 +169,14 @@ def complain(failed: Sequence[Task]) -> None:
         raise RunError(text if is_first_process() else "")
 
 
-def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -> bool:
-    """Run each task in a process of its own, `at_once` at a time, with the cores shared out among them."""
+def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int) -> bool:
+    """Run each task in a process of its own, `at_once` at a time."""
     waiting = deque(todo)
     failed: list[tuple[Task, int]] = []
     interrupted: list[Task] = []
     lock = threading.Lock()
     let_children_import()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, cores() // at_once)), PLAIN: "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), PLAIN: "1"}
     children: list[subprocess.Popen[bytes]] = []
 
     def work() -> None:
@@ -176,15 +194,15 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path) -
             elif status:
                 failed.append((task, status))
 
-    threads = [threading.Thread(target=work) for _ in range(at_once)]
-    for thread in threads:
+    workers = [threading.Thread(target=work) for _ in range(at_once)]
+    for thread in workers:
         thread.start()
     try:
-        for thread in threads:
+        for thread in workers:
             thread.join()
     except KeyboardInterrupt:  # the terminal sends it to the children as well: they save and end
         interrupted.append(todo[0])
-        for thread in threads:
+        for thread in workers:
             thread.join()
     if any(status == 2 for _, status in failed):
         raise UserError(f"{study.path}: not started; the message above says why")

@@ -74,6 +74,17 @@ def test_whether_a_chosen_search_was_used_is_said(study, texts, tmp_path, built)
     assert any("decoded otherwise (tune --apply): additive beam 10" in note for note in notes)
 
 
+def test_runs_of_several_arithmetics_are_named(study, texts, tmp_path, built):
+    folder = copy_of(study, tmp_path)
+    for path in folder.glob("*/seed-*/environment.json"):
+        arithmetic = {"precision": "bf16" if path.parts[-3] == "scaled" else "fp32", "library": "default", "threads": 1}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"arithmetic": arithmetic}))
+    note = next(note for note in build_report(folder, {"test": texts}).report.notes if "one arithmetic" in note)
+    assert "(fp32: none seed 1, " in note
+    assert "; bf16: scaled seed 1)" in note
+    assert not any("one arithmetic" in note for note in built.report.notes)
+
+
 def test_headline_without_a_powered_bucket_says_so(study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     text = (folder / "study.yaml").read_text().replace("minimum_bucket: 20", "minimum_bucket: 1000")

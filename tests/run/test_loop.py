@@ -9,6 +9,7 @@ import torch
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.loading import load_study
 from seq2seq.corpus.prepare import prepare
+from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.loop import Interrupted, Position, Trainer
@@ -37,7 +38,9 @@ def make(tmp_path, name="run", system="additive", model=None, **training):
     folder.claim(settings.model_dump(mode="json"))
     progress = Progress(total=settings.training.max_steps, label="t", stream=Quiet())
     data = prepare(settings.data, settings.tokenizer, report=progress.say)
-    machine = prepare_machine(settings.training.precision, device="cpu")
+    machine = prepare_machine(
+        Arithmetic(precision=settings.training.precision if settings.training.precision != "auto" else "fp32"), device="cpu"
+    )
     return Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
 
 

@@ -16,6 +16,7 @@ from seq2seq.report.analysis.interventions import intervene
 from seq2seq.report.analysis.probe import probe_run
 from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
 from seq2seq.report.runs import read_json
+from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, find_runs, load_run, translate_tests, write_attention
 
@@ -26,9 +27,10 @@ def loaded_runs(folder: Path, *, allow_code: bool = False) -> Iterator[tuple[Tra
     Raises:
         UserError: no runs there, a run without weights, or a corpus that cannot be had.
     """
-    device = prepare_machine("fp32").device
+    runs = find_runs(folder)
+    device = prepare_machine(evaluation_arithmetic(runs[0])).device
     corpora: dict[str, PreparedData] = {}
-    for place in find_runs(folder):
+    for place in runs:
         if not place.is_finished():
             continue
         run = load_run(place, device, allow_code=allow_code)

@@ -10,6 +10,7 @@ import torch
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import EOS, normalise
+from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, find_runs, load_run, one_line
 from seq2seq.run.translation import translate
@@ -71,8 +72,8 @@ def load_translators(paths: Sequence[Path], *, allow_code: bool = False) -> Tran
     Raises:
         UserError: no run there, or one that cannot be loaded.
     """
-    device = prepare_machine("fp32").device
     folders = [folder for path in paths for folder in find_runs(path)]
+    device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, TrainedRun] = {}
     for folder in folders:

@@ -1,0 +1,134 @@
+"""The arithmetic of a run: measured, not assumed; of one kind in a study; kept when the run is resumed."""
+
+import json
+
+import pytest
+import torch
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.loading import load_study
+from seq2seq.models.build import build_model
+from seq2seq.run.arithmetic import Arithmetic, Matmul, choose_arithmetic, matmul_error, matmuls, measure, use_library
+from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, recorded_arithmetic
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.train import train_run
+from seq2seq.study.runner import threads_of_a_run, train_study
+from tests.tiny import tiny_study, write_study
+
+SHAPES = [Matmul(1, 32, 16, 24, 2.0)]
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    return load_study(write_study(tmp_path, tiny_study(training={"max_steps": 2})))
+
+
+def chosen(precision="auto", **seconds):
+    times = {"fp32": 1.0, "fp32 oneDNN": 1.0, "bf16": 1.0} | {name.replace("_", " "): value for name, value in seconds.items()}
+    return choose_arithmetic(
+        SHAPES, precision, threads=1, times=lambda _, candidates: {name: times[name] for name in candidates}
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "precision", "library"),
+    [
+        ({}, "fp32", "default"),
+        ({"bf16": 0.95, "fp32_oneDNN": 0.95}, "fp32", "default"),  # within the noise
+        ({"bf16": 0.5}, "bf16", "default"),
+        ({"fp32_oneDNN": 0.5}, "fp32", "onednn"),
+        ({"fp32_oneDNN": 0.5, "bf16": 0.48}, "fp32", "onednn"),
+        ({"fp32_oneDNN": 0.5, "bf16": 0.3}, "bf16", "onednn"),
+    ],
+)
+def test_the_fastest_wins_by_a_margin(seconds, precision, library):
+    found = chosen(**seconds)
+    if not torch.backends.mkldnn.is_available():
+        library = "default"
+    assert (found.precision, found.library) == (precision, library)
+
+
+def test_a_precision_that_is_asked_for_is_not_measured_against():
+    assert chosen("fp32", bf16=0.1).precision == "fp32"
+    assert "bf16" not in chosen("fp32").milliseconds
+
+
+def test_an_inaccurate_library_is_no_candidate(monkeypatch):
+    monkeypatch.setattr("seq2seq.run.arithmetic.matmul_error", lambda: 1e-3)
+    assert chosen(fp32_oneDNN=0.1).library == "default"
+    assert use_library("onednn") == "default"
+
+
+def test_measurement_counts_every_matmul_and_leaves_torch_as_it_was():
+    before = torch.get_float32_matmul_precision(), torch.get_num_threads()
+    one, many = (choose_arithmetic([Matmul(1, 256, 64, 64, count)], "auto", threads=1) for count in (1.0, 50.0))
+    assert many.milliseconds["fp32"] > 10 * one.milliseconds["fp32"] > 0
+    assert (torch.get_float32_matmul_precision(), torch.get_num_threads()) == before
+    assert matmul_error() < 5e-6
+
+
+def test_large_matmuls_are_timed_on_a_part():
+    small, large = ([Matmul(1, 512, 128, columns, 1.0)] for columns in (512, 8192))
+    candidates = {"fp32": ("fp32", "default")}
+    assert 4 < measure(large, candidates)["fp32"] / measure(small, candidates)["fp32"] < 64  # 16 times the work
+
+
+@pytest.mark.parametrize(("tie", "features"), [("none", 16), ("output", 12)])
+def test_shapes_are_those_of_the_model(study, tie, features):
+    settings = study.systems["additive"].model.model_copy(update={"tie": tie})
+    with torch.device("meta"):
+        model = build_model(settings, source_vocabulary=600, target_vocabulary=600)
+    found = {shape[1:4]: shape.times for shape in matmuls(model, 400, 10)}
+    assert found[40, 16, 48] == 10  # W_hh of the decoder: (40 sentences, 16) x (16, 3 gates * 16), ten steps
+    assert found[40, 8, 24] == 20  # both directions of the encoder
+    assert found[400, features, 600] == 1  # the output layer; embeddings multiply nothing
+
+
+def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, monkeypatch):
+    made = []
+
+    def choose(shapes, precision, *, threads):
+        made.append(precision)
+        return Arithmetic(precision="bf16", threads=threads, milliseconds={"bf16": 1.0})
+
+    monkeypatch.setattr("seq2seq.run.decision.choose_arithmetic", choose)
+    out = tmp_path / "runs"
+    assert train_study(study, out=out, arguments=[])
+    records = [recorded_arithmetic(RunFolder(out / name / "seed-1")) for name in ("none", "additive")]
+    assert made == ["auto"]
+    assert records == [Arithmetic(precision="bf16", threads=1, milliseconds={"bf16": 1.0})] * 2
+    assert evaluation_arithmetic(RunFolder(out / "none" / "seed-1")).precision == "fp32"
+
+    (out / "arithmetic.json").write_text(Arithmetic(threads=1).model_dump_json())
+    (out / "none" / "seed-1" / "summary.json").unlink()
+    assert train_run(study.systems["none"], seed=1, path=out / "none" / "seed-1", arguments=[], threads=7)
+    assert recorded_arithmetic(RunFolder(out / "none" / "seed-1")) == records[0]
+
+
+def test_settings_have_the_last_word_where_a_run_begins(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    study = load_study(write_study(tmp_path, tiny_study(training={"threads": 3, "precision": "fp32"})))
+    (tmp_path / "arithmetic.json").write_text(Arithmetic(precision="bf16", threads=1).model_dump_json())
+    folder = RunFolder(tmp_path / "none" / "seed-1")
+    found = decide_arithmetic(folder, study.systems["none"], None, threads=8)
+    assert (found.precision, found.threads) == ("fp32", 3)
+
+
+def test_damaged_records_are_named(study, tmp_path):
+    (tmp_path / "arithmetic.json").write_text("{")
+    folder = RunFolder(tmp_path / "none" / "seed-1")
+    with pytest.raises(UserError, match=r"arithmetic\.json: damaged"):
+        decide_arithmetic(folder, study.systems["none"], None, threads=1)
+    folder.path.mkdir(parents=True)
+    folder.environment.write_text(json.dumps({"arithmetic": {"precision": "int4"}}))
+    with pytest.raises(UserError, match=r"environment\.json: damaged"):
+        recorded_arithmetic(folder)
+
+
+def test_threads_do_not_depend_on_what_is_left(study, monkeypatch):
+    monkeypatch.setattr("seq2seq.study.runner.cores", lambda: 8)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
+    assert threads_of_a_run(study, jobs=2) == 4
+    assert threads_of_a_run(study, jobs=1) == 8
+    assert threads_of_a_run(study, jobs=64) == 4  # two runs cannot take more than two places
