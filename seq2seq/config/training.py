@@ -35,8 +35,27 @@ class ConstantSchedule(Settings):
     kind: Literal["constant"] = "constant"
 
 
+class PlateauSchedule(Settings):
+    """Linear warm-up, then constant, lowered whenever validation has stopped improving; ends the run when that is of no use.
+
+    Torch's `ReduceLROnPlateau` with a last step: a run that would be lowered once more than `reductions` times is finished.
+    """
+
+    kind: Literal["plateau"] = "plateau"
+    factor: float = Field(default=0.5, gt=0, lt=1)
+    """What the learning rate is multiplied by, 0 to 1."""
+    patience: int = Field(default=2, ge=1)
+    """Validations in a row without improvement before it is, >= 1."""
+    threshold: float = Field(default=0.0, ge=0)
+    """Smallest improvement over the best that counts, >= 0, in the unit of training.best_by: nats a token, or BLEU."""
+    reductions: int = Field(default=4, ge=0)
+    """Times it is lowered, at most, >= 0."""
+
+
 ScheduleSettings = Annotated[
-    InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule, SHORTHAND, Field(discriminator="kind")
+    InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule | PlateauSchedule,
+    SHORTHAND,
+    Field(discriminator="kind"),
 ]
 
 

@@ -24,7 +24,7 @@ from seq2seq.run.log import Journal
 from seq2seq.run.machine import Machine, compile_forward
 from seq2seq.run.processes import Processes
 from seq2seq.run.progress import Progress
-from seq2seq.run.schedule import learning_rate
+from seq2seq.run.schedule import is_exhausted, learning_rate
 from seq2seq.run.sharding import share_out
 from seq2seq.run.update import Updater
 from seq2seq.run.validation import Validation, first_attention, validate
@@ -154,6 +154,7 @@ class Trainer:
             update = self.update(
                 position.step + 1,
                 group,
+                rate=learning_rate(position.step + 1, training, position.scores),
                 stop=self.stop_requested,
                 seconds=lambda began=began, before=before: before + time.perf_counter() - began,  # type: ignore[misc]
             )
@@ -191,6 +192,8 @@ class Trainer:
             return True
         if training.max_minutes is not None and position.seconds >= training.max_minutes * 60:
             return True
+        if is_exhausted(position.scores, training):
+            return True
         return training.patience is not None and position.waiting >= training.patience
 
     def _batches(self) -> Iterator[tuple[int, int, Batch]]:
@@ -225,7 +228,7 @@ class Trainer:
                 step=position.step,
                 loss=position.window_nats / position.window_tokens,
                 target_tokens=position.target_tokens,
-                learning_rate=learning_rate(position.step, self.training),
+                learning_rate=learning_rate(position.step, self.training, position.scores),
                 seconds=position.seconds,
             )
         position.window_nats, position.window_tokens = 0.0, 0

@@ -1,16 +1,18 @@
-"""The learning rate as a function of the step."""
+"""The learning rate as a function of the step and, on a plateau, of the validations so far: nothing has to be kept for it."""
 
 import math
+from collections.abc import Sequence
 
-from seq2seq.config.training import CosineSchedule, InverseRootSchedule, LinearSchedule, TrainingSettings
+from seq2seq.config.training import CosineSchedule, InverseRootSchedule, LinearSchedule, PlateauSchedule, TrainingSettings
 
 
-def learning_rate(step: int, settings: TrainingSettings) -> float:
+def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float] = ()) -> float:
     """Return the learning rate of an update.
 
     Args:
         step: number of the update, counted from 1.
         settings: peak rate, warm-up, schedule and, for linear and cosine, max_steps.
+        scores: of the validations before it, higher is better; only the plateau schedule looks at them.
     """
     peak, warmup = settings.learning_rate, settings.warmup_steps
     if step <= warmup:
@@ -22,4 +24,25 @@ def learning_rate(step: int, settings: TrainingSettings) -> float:
         progress = min(1.0, (step - warmup) / max(1, settings.max_steps - warmup))
         falling = 1 - progress if isinstance(schedule, LinearSchedule) else 0.5 * (1 + math.cos(math.pi * progress))
         return peak * (schedule.final + (1 - schedule.final) * falling)
+    if isinstance(schedule, PlateauSchedule):
+        return peak * schedule.factor ** plateaus(scores, schedule)
     return peak
+
+
+def plateaus(scores: Sequence[float], schedule: PlateauSchedule) -> int:
+    """Return how often validation has stopped improving: `patience` validations in a row not above the best by `threshold`."""
+    best, waiting, found = -math.inf, 0, 0
+    for score in scores:
+        if score > best + schedule.threshold:
+            best, waiting = score, 0
+            continue
+        waiting += 1
+        if waiting == schedule.patience:
+            waiting, found = 0, found + 1
+    return found
+
+
+def is_exhausted(scores: Sequence[float], settings: TrainingSettings) -> bool:
+    """Whether the schedule says that further training is of no use."""
+    schedule = settings.schedule
+    return isinstance(schedule, PlateauSchedule) and plateaus(scores, schedule) > schedule.reductions

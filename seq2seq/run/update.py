@@ -16,7 +16,6 @@ from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
 from seq2seq.run.machine import Machine
 from seq2seq.run.processes import Processes
-from seq2seq.run.schedule import learning_rate
 from seq2seq.run.sharding import Whole
 
 
@@ -62,12 +61,13 @@ class Updater:
         self.sharing, self.training, self.machine, self.processes = sharing, training, machine, processes
         self.seed, self.train, self.say = seed, train, say
 
-    def __call__(self, step: int, group: list[Batch], *, stop: bool, seconds: Callable[[], float]) -> Update:
+    def __call__(self, step: int, group: list[Batch], *, rate: float, stop: bool, seconds: Callable[[], float]) -> Update:
         """Make update number `step`, from 1, over a group of batches.
 
         Args:
             step: its number.
             group: this process's shards of the batches.
+            rate: learning rate.
             stop: whether this process was asked to stop.
             seconds: time this process has spent, asked when gradients are ready.
 
@@ -85,7 +85,7 @@ class Updater:
             self.sharing.optimizer.zero_grad(set_to_none=True)
             return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")
         for parameters in self.sharing.optimizer.param_groups:
-            parameters["lr"] = learning_rate(step, self.training)
+            parameters["lr"] = rate
         self.sharing.optimizer.step()
         return update
 
