@@ -6,6 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.grammar import GrammarSettings
+from seq2seq.config.join import JoinSettings
 from seq2seq.config.probe import ProbeSettings, check_probe, fill_probe, is_probe
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
@@ -45,8 +46,8 @@ class DataSettings(Settings):
     """Drop a training pair that repeats an earlier one on both sides."""
     reverse_source: bool = False
     """Feed source pieces last to first, the end of sentence still last (Sutskever et al. 2014, section 3.3)."""
-    concatenate: int = Field(default=1, ge=1, le=1000)
-    """Probe: join so many consecutive test pairs into one, 1 to 1000 (1 leaves them alone); the last may hold fewer."""
+    join: JoinSettings | None = None
+    """Join pairs into examples of varying length; None leaves every pair alone."""
     streaming: bool = False
     """Read a corpus of the hub row by row over the network instead of downloading it first."""
     path: str | None = None
@@ -59,6 +60,7 @@ class DataSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_embedded(cls, data: Any) -> Any:
+        data = _without_concatenate(data)
         if isinstance(data, dict) and data.get("corpus") == GRAMMAR and data.get("grammar") is None:
             return {**data, "grammar": {}}
         return fill_probe(data) if isinstance(data, dict) and is_probe(str(data.get("corpus"))) else data
@@ -81,6 +83,10 @@ class DataSettings(Settings):
             raise ValueError(f"probe: applies to a corpus probe-... only, not to '{self.corpus}'; remove it")
         check_probe(self.corpus, self.probe)
         self._refuse_places()
+        if self.join is not None:
+            raise ValueError(
+                f"join: does not apply to corpus '{self.corpus}', whose joined questions have no answer; remove it"
+            )
         return self
 
     def _check_grammar(self) -> None:
@@ -92,6 +98,15 @@ class DataSettings(Settings):
         for option in ("path", "streaming"):
             if getattr(self, option):
                 raise ValueError(f"{option}: does not apply to corpus '{self.corpus}', which is embedded; remove it")
+
+
+def _without_concatenate(data: Any) -> Any:
+    """Read settings of before `join`, where `concatenate: 1` meant nothing is joined."""
+    if not isinstance(data, dict) or "concatenate" not in data:
+        return data
+    if data["concatenate"] != 1:
+        raise ValueError("concatenate was replaced by data.join, which joins training pairs too: join: {max_pairs: 6}")
+    return {key: value for key, value in data.items() if key != "concatenate"}
 
 
 class TokenizerSettings(Settings):

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
+from seq2seq.corpus.join import TrainingJoins
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 
 Indices = NDArray[np.int64]
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 SOURCE_FACTOR = 2
 """Padded source positions of a batch are at most this multiple of its token budget."""
+_JOINING = 1
+"""Third part of the seed of joining, so that it does not draw the numbers that order the batches."""
 _LENGTH_BITS = 16
 """Sort keys hold lengths up to 65,535; longer ones count as that long."""
 
@@ -111,13 +114,22 @@ class Batches:
         rank: which shard of each batch this process gets, 0 <= rank < world.
         world: processes that share each batch; the union of their shards does not depend on it.
         prefetch: batches made ahead by a thread; 0 for none.
+        joins: joins the sentences to examples, anew in every epoch; None leaves them alone.
 
     Raises:
         ValueError: rank is not below world, or batch_tokens is not positive.
     """
 
     def __init__(
-        self, split: EncodedSplit, *, batch_tokens: int, seed: int, rank: int = 0, world: int = 1, prefetch: int = 4
+        self,
+        split: EncodedSplit,
+        *,
+        batch_tokens: int,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        prefetch: int = 4,
+        joins: TrainingJoins | None = None,
     ) -> None:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is not in 0..{world - 1}")
@@ -125,17 +137,26 @@ class Batches:
             raise ValueError(f"batch_tokens {batch_tokens} is not positive")
         self.split, self.batch_tokens, self.seed = split, batch_tokens, seed
         self.rank, self.world, self._prefetch = rank, world, prefetch
-        self._source_sizes = split.source_lengths + 1  # eos
-        self._target_sizes = split.target_lengths + 1
+        self._joins, self._made = joins, (-1, split)
+
+    def examples(self, epoch: int) -> EncodedSplit:
+        """Return what the batches of an epoch are made of: the split, or its pairs joined anew; the last one is kept."""
+        if self._joins is None:
+            return self.split
+        if self._made[0] != epoch:
+            self._made = epoch, self._joins.examples(np.random.default_rng((self.seed, epoch, _JOINING)))
+        return self._made[1]
 
     def plan(self, epoch: int) -> list[Indices]:
-        """Return the sentences of each global batch of an epoch; every sentence is in exactly one."""
+        """Return which of its `examples` each global batch of an epoch holds; every one is in exactly one."""
+        examples = self.examples(epoch)
+        source_sizes, target_sizes = examples.source_lengths + 1, examples.target_lengths + 1  # eos
         random = np.random.default_rng((self.seed, epoch))
-        order = self._order(random)
+        order = _order(source_sizes, target_sizes, random)
         budget = int(random.integers((self.batch_tokens + 1) // 2, self.batch_tokens + 1))  # of the first batch: moves all cuts
         batches, start = [], 0
-        ends = np.cumsum(self._target_sizes[order], dtype=np.int64)
-        source_sizes = self._source_sizes[order]
+        ends = np.cumsum(target_sizes[order], dtype=np.int64)
+        source_sizes = source_sizes[order]
         while start < len(order):
             stop = self._cut(start, budget, ends, source_sizes)
             batches.append(order[start:stop])
@@ -147,33 +168,20 @@ class Batches:
 
         A shard is empty where a batch has fewer sentences than there are processes.
         """
-        batches = (self._shard(indices) for indices in self.plan(epoch)[start:])
+        examples = self.examples(epoch)
+        batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
         return prefetch(batches, self._prefetch) if self._prefetch else batches
 
     def padding_share(self, epoch: int = 0) -> float:
         """Return the share of padding among all source and target positions of an epoch, 0 to 1."""
-        padded = sum(
-            len(rows) * (int(self._source_sizes[rows].max()) + int(self._target_sizes[rows].max())) for rows in self.plan(epoch)
-        )
-        return 1 - int(self._source_sizes.sum() + self._target_sizes.sum()) / padded
+        examples = self.examples(epoch)
+        source, target = examples.source_lengths + 1, examples.target_lengths + 1
+        padded = sum(len(rows) * (int(source[rows].max()) + int(target[rows].max())) for rows in self.plan(epoch))
+        return 1 - int(source.sum() + target.sum()) / padded
 
-    def _shard(self, indices: Indices) -> Batch:
-        tokens = int(self._target_sizes[indices].sum())
-        return collate(self.split, indices[self.rank :: self.world], tokens)
-
-    def _order(self, random: np.random.Generator) -> Indices:
-        """Order sentences by (longer side, difference of the sides up and down in turns, chance): one sort of 64-bit keys."""
-        most = (1 << _LENGTH_BITS) - 1
-        source, target = (np.minimum(sizes, most).astype(np.int64) for sizes in (self._source_sizes, self._target_sizes))
-        key, difference = np.maximum(source, target), source - target
-        np.negative(difference, out=difference, where=key % 2 == 1)  # the snake
-        difference += 1 << _LENGTH_BITS  # > 0, 17 bits
-        del source, target  # each of these is 8 bytes a pair
-        key <<= 17
-        key |= difference
-        key <<= 30
-        key |= random.integers(0, 1 << 30, len(key))
-        return np.argsort(key, kind="stable")
+    def _shard(self, examples: EncodedSplit, indices: Indices) -> Batch:
+        tokens = int(examples.target_lengths[indices].sum()) + len(indices)  # eos
+        return collate(examples, indices[self.rank :: self.world], tokens)
 
     def _cut(self, start: int, budget: int, ends: Indices, source_sizes: NDArray[np.int32]) -> int:
         """Return the end of the largest batch from `start` within both budgets, one sentence at least."""
@@ -183,6 +191,21 @@ class Batches:
         padded = widest * np.arange(1, len(widest) + 1, dtype=np.int64)  # non-decreasing
         fits = int(np.searchsorted(padded, SOURCE_FACTOR * self.batch_tokens, side="right"))
         return start + max(1, fits)
+
+
+def _order(source_sizes: NDArray[np.int32], target_sizes: NDArray[np.int32], random: np.random.Generator) -> Indices:
+    """Order examples by (longer side, difference of the sides up and down in turns, chance): one sort of 64-bit keys."""
+    most = (1 << _LENGTH_BITS) - 1
+    source, target = (np.minimum(sizes, most).astype(np.int64) for sizes in (source_sizes, target_sizes))
+    key, difference = np.maximum(source, target), source - target
+    np.negative(difference, out=difference, where=key % 2 == 1)  # the snake
+    difference += 1 << _LENGTH_BITS  # > 0, 17 bits
+    del source, target  # each of these is 8 bytes a pair
+    key <<= 17
+    key |= difference
+    key <<= 30
+    key |= random.integers(0, 1 << 30, len(key))
+    return np.argsort(key, kind="stable")
 
 
 def evaluation_batches(split: EncodedSplit, batch_tokens: int, sentences: Sequence[int] | None = None) -> Iterator[Batch]:

@@ -4,7 +4,7 @@ Validation and test splits are never shortened: a line without text is an error,
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -25,6 +25,8 @@ class CleaningCounts:
     """Pairs left out, by the first reason that applied."""
     mended: Counter[str] = field(default_factory=Counter)
     """Pairs kept in a changed form, by what was changed."""
+    joined: dict[str, int] = field(default_factory=dict)
+    """Examples made of the pairs that were kept, by length bucket (source words); empty where pairs stand alone."""
 
     @property
     def kept(self) -> int:
@@ -37,22 +39,33 @@ class CleaningCounts:
         for name, counts in (("dropped", self.dropped), ("mended", self.mended)):
             parts = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in sorted(counts.items()) if number)
             text += f"; {name}: {parts}" if parts else ""
+        if self.joined:
+            parts = ", ".join(f"{bucket}: {number:,}" for bucket, number in self.joined.items())
+            text += f"; joined to {sum(self.joined.values()):,} examples by source words: {parts}"
         return text
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `from_dict` reads, for a JSON file."""
-        return {"lines": self.lines, "kept": self.kept, "dropped": dict(self.dropped), "mended": dict(self.mended)}
+        counts = {"lines": self.lines, "kept": self.kept, "dropped": dict(self.dropped), "mended": dict(self.mended)}
+        return {**counts, "joined": self.joined} if self.joined else counts
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Inverse of `as_dict`."""
-        return cls(lines=int(data["lines"]), dropped=Counter(data["dropped"]), mended=Counter(data["mended"]))
+        dropped, mended = Counter(data["dropped"]), Counter(data["mended"])
+        return cls(lines=int(data["lines"]), dropped=dropped, mended=mended, joined=dict(data.get("joined", {})))
 
 
-def clean_training(pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts) -> Iterator[SentencePair]:
+def clean_training(
+    pairs: Iterable[SentencePair],
+    settings: DataSettings,
+    counts: CleaningCounts,
+    held_out: Collection[tuple[str, str]] = (),
+) -> Iterator[SentencePair]:
     """Yield the pairs to learn from, normalised; `counts` says what became of the others.
 
-    Reading stops once `settings.max_pairs` pairs are kept, so later lines are not counted as read.
+    Pairs whose two sides are among `held_out` are dropped. Reading stops once `settings.max_pairs` pairs are kept, so later
+    lines are not counted as read.
     """
     seen = Seen()  # by hash: one chance in a million and a half that among 5 million pairs one is called a duplicate in error
     kept = 0
@@ -60,6 +73,8 @@ def clean_training(pairs: Iterable[SentencePair], settings: DataSettings, counts
         counts.lines += 1
         cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
         reason = _reason_to_drop(pair, cleaned, settings)
+        if reason is None and (cleaned.source, cleaned.target) in held_out:
+            reason = "also_in_validation_or_test"
         if reason is None and settings.drop_duplicates and not seen.add(f"{cleaned.source}\n{cleaned.target}"):
             reason = "duplicate"
         if reason is not None:
@@ -123,27 +138,3 @@ def normalise_evaluation(
                 )
         _count_mended(pair, cleaned, counts)
         yield cleaned
-
-
-def concatenate(pairs: Iterable[SentencePair], size: int) -> Iterator[SentencePair]:
-    """Join each `size` consecutive pairs into one, links shifted; the last may hold fewer. A probe for long sentences."""
-    group: list[SentencePair] = []
-    for pair in pairs:
-        group.append(pair)
-        if len(group) == size:
-            yield _join(group)
-            group = []
-    if group:
-        yield _join(group)
-
-
-def _join(group: list[SentencePair]) -> SentencePair:
-    links: list[tuple[int, int]] = []
-    source_words = target_words = 0
-    for pair in group:
-        links += [(s + source_words, t + target_words) for s, t in pair.links or ()]
-        source_words += len(pair.source.split())
-        target_words += len(pair.target.split())
-    known = all(pair.links is not None for pair in group)
-    source, target = " ".join(p.source for p in group), " ".join(p.target for p in group)
-    return SentencePair(source, target, tuple(links) if known else None)

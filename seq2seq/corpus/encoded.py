@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,8 +110,7 @@ class PairTexts:
                 writer.write_table(pa.table(columns, schema=schema))
             writer.finalize()
 
-    def pair(self, row: int) -> SentencePair:
-        """Return one pair."""
+    def __getitem__(self, row: int) -> SentencePair:
         found = self._open().slice(row, 1).to_pylist()[0]
         links = None if found["links"] is None else tuple(zip(found["links"][::2], found["links"][1::2], strict=True))
         return SentencePair(found["source"], found["target"], links)
@@ -132,13 +131,20 @@ class PairTexts:
         return self._table
 
 
+class Texts(Protocol):
+    """Pairs by row."""
+
+    def __getitem__(self, row: int, /) -> SentencePair:
+        """Return one pair."""
+
+
 class EncodedSplit:
     """Sentence pairs as text and as pieces.
 
     Args:
         source: pieces of the source side, in reading order.
         target: pieces of the target side.
-        texts: the sentences; a list of pairs, or where they are on disk.
+        texts: the sentences; a list of pairs, or whatever gives one when asked.
         rows: (N,) row of each sentence in `texts`, None where they agree.
         reverse_source: feed source pieces last to first (batching does).
     """
@@ -147,7 +153,7 @@ class EncodedSplit:
         self,
         source: TokenArrays,
         target: TokenArrays,
-        texts: PairTexts | Sequence[SentencePair],
+        texts: Texts,
         *,
         rows: NDArray[np.int64] | None = None,
         reverse_source: bool = False,
@@ -165,7 +171,7 @@ class EncodedSplit:
         if not 0 <= i < len(self):
             raise IndexError(f"pair {i} of {len(self)}")
         row = i if self._rows is None else int(self._rows[i])
-        return self._texts.pair(row) if isinstance(self._texts, PairTexts) else self._texts[row]
+        return self._texts[row]
 
     def source(self, i: int) -> str:
         """Return source sentence i."""

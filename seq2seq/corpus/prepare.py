@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
+from seq2seq.config.join import JoinSettings
 from seq2seq.corpus.cache import Cache, default_cache, digest
-from seq2seq.corpus.cleaning import CleaningCounts, clean_training, concatenate, normalise_evaluation
+from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
+from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs
 from seq2seq.corpus.lookup import Corpus, open_corpus
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import Tokenizer
@@ -41,7 +43,10 @@ class PreparedData:
     counts: dict[str, CleaningCounts]
     """What became of the lines, by split name."""
     fingerprints: dict[str, str]
-    """SHA-256 of the sentences of each split as used, by name, and of the tokenizers: source_tokenizer, target_tokenizer."""
+    """SHA-256 of the sentences of each split as used, by name, and of the tokenizers: source_tokenizer, target_tokenizer.
+    Of a joined training split the way of joining is part."""
+    joins: TrainingJoins | None = None
+    """Joins the pairs of `train` anew in every epoch; None where they stand alone."""
 
 
 @dataclass(frozen=True)
@@ -96,20 +101,43 @@ def prepare(
         tests={name: splits[name] for name in settings.test},
         counts=counts,
         fingerprints={name: text.sha256 for name, text in texts.items()}
+        | {settings.train: _train_fingerprint(texts[settings.train].sha256, settings)}
         | {"source_tokenizer": source.fingerprint, "target_tokenizer": target.fingerprint},
+        joins=_training_joins(splits[settings.train], settings, source, target),
     )
 
 
-def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _Text:
-    training = name == settings.train
-    joined = settings.concatenate if name in settings.test else 1
-    rules = {rule: getattr(settings, rule) for rule in _CLEANING} if training else {"concatenate": joined}
+def _training_joins(train: EncodedSplit, settings: DataSettings, source: Tokenizer, target: Tokenizer) -> TrainingJoins | None:
+    if settings.join is None:
+        return None
+    words = None if settings.max_words is None else (settings.max_words, source, target)
+    return TrainingJoins(train, settings.join, max_tokens=settings.max_tokens, max_words=words)
 
-    def pairs(counts: CleaningCounts) -> Iterator[SentencePair]:
+
+def _train_fingerprint(sha256: str, settings: DataSettings) -> str:
+    if settings.join is None:
+        return sha256
+    rules = json.dumps([settings.join.model_dump(mode="json"), settings.max_tokens, settings.max_words])
+    return hashlib.sha256(f"{sha256} {rules}".encode()).hexdigest()
+
+
+def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _Text:
+    training, join = name == settings.train, settings.join
+    rules: dict[str, Any] = {rule: getattr(settings, rule) for rule in _CLEANING} if training else {}
+    kept_apart = dict.fromkeys((settings.valid, *settings.test)) if training and join is not None else {}
+    if kept_apart:
+        rules["held_out"] = [corpus.fingerprint(other) for other in kept_apart]
+    elif join is not None:
+        rules["join"] = join.held_out()
+
+    def lines(split: str, counts: CleaningCounts) -> Iterator[SentencePair]:
+        return normalise_evaluation(corpus.pairs(split), settings, counts, f"{corpus.origin}, split '{split}'")
+
+    def pairs(counts: CleaningCounts) -> Iterable[SentencePair]:
         if training:
-            return clean_training(corpus.pairs(name), settings, counts)
-        lines = normalise_evaluation(corpus.pairs(name), settings, counts, f"{corpus.origin}, split '{name}'")
-        return concatenate(lines, joined) if joined > 1 else lines
+            held_out = {(pair.source, pair.target) for other in kept_apart for pair in lines(other, CleaningCounts())}
+            return clean_training(corpus.pairs(name), settings, counts, held_out)
+        return lines(name, counts) if join is None else _joined(list(lines(name, counts)), join, counts)
 
     def build(folder: Path) -> None:
         counts, sha256, characters = CleaningCounts(), hashlib.sha256(), {"source": 0, "target": 0}
@@ -128,6 +156,15 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
     known = json.loads((place / "text.json").read_text(encoding="utf-8"))
     counts = CleaningCounts.from_dict(known["counts"])
     return _Text(PairTexts(place / "pairs.arrow"), counts, known["sha256"], known["characters"])
+
+
+def _joined(pairs: Sequence[SentencePair], settings: JoinSettings, counts: CleaningCounts) -> list[SentencePair]:
+    """Join a validation or test split, in an order that has nothing to do with length; its first lines are a sample of all."""
+    found = balanced_groups([len(pair.source.split()) for pair in pairs], settings)
+    counts.joined = {name: len(groups) for name, groups in found.items()}
+    groups = [group for bucket in found.values() for group in bucket]
+    order = np.random.default_rng(settings.seed).permutation(len(groups))
+    return [join_pairs([pairs[i] for i in groups[place]]) for place in order]
 
 
 def _observed(pairs: Iterable[SentencePair], sha256: Any, characters: dict[str, int]) -> Iterator[SentencePair]:

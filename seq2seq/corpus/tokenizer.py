@@ -12,9 +12,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import numpy as np
 import sentencepiece
+from numpy.typing import NDArray
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
@@ -169,6 +171,12 @@ class Tokenizer:
                 word += 1
             words.append(word)
         return words
+
+    def words_of(self, tokens: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(N,) whitespace words of sentences laid end to end: sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
+        begun = np.concatenate([[0], np.cumsum(np.asarray(self._starts_word)[tokens])])
+        counted: NDArray[np.int64] = np.diff(begun[offsets])
+        return counted
 
     def _checked(self, i: int) -> int:
         if not 0 <= i < self.vocabulary_size:

@@ -1,7 +1,9 @@
 """From a study's folder to its report: whatever is not yet translated or analysed is, then everything is scored and written."""
 
 from pathlib import Path
+from typing import Any
 
+from seq2seq.config.data import DataSettings
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.corpus.prepare import PreparedData, prepare
@@ -89,15 +91,17 @@ def corpus_of(folders: list[RunFolder]) -> PreparedData | None:
     settings = read_settings(folders[0])
     for folder in folders[1:]:
         other = read_settings(folder).data
-        tested = (other.corpus, other.source, other.target, other.test, other.concatenate)
-        first = settings.data
-        if tested != (first.corpus, first.source, first.target, first.test, first.concatenate):
+        if _tested(other) != _tested(settings.data):
             raise UserError(f"{folder.path}: tested on other sentences than {folders[0].path}; systems of a report share them")
     try:
         return prepare(settings.data, settings.tokenizer, report=lambda _: None)
     except UserError as error:
         print(f"the corpus is not at hand, so stored counts are used and no sentences are shown: {error}")
         return None
+
+
+def _tested(data: DataSettings) -> tuple[Any, ...]:
+    return data.corpus, data.source, data.target, data.test, data.join and data.join.held_out()
 
 
 def _texts(data: PreparedData | None) -> dict[str, Texts | None]:

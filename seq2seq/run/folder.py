@@ -21,6 +21,10 @@ POLICIES = ("training.non_finite", "training.halve_on_oom", "training.shard")
 """Settings that say how to go on after an accident or how to use the machine; they may change in the middle of a run."""
 
 
+RETIRED = {"data.concatenate": 1}
+"""Settings that are gone, with the value at which they did nothing."""
+
+
 class RunFolder:
     """`<study>/<system>/seed-<n>/` and the files in it.
 
@@ -145,7 +149,9 @@ def config_differences(there: Any, here: Any, path: str = "") -> list[str]:
         for key in sorted(set(there) | set(here)):
             found += config_differences(there.get(key, "(absent)"), here.get(key, "(absent)"), f"{path}.{key}" if path else key)
         return found
-    unset = ("(absent)", None, "auto")  # an option that came later and is not used is no difference
+    unset = ("(absent)", None, "auto")  # an option that came later, or is gone, and is not used is no difference
+    if there == RETIRED.get(path):
+        there = None
     return [] if there == here or (there in unset and here in unset) else [f"{path}: {there} there, {here} here"]
 
 

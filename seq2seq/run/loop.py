@@ -99,7 +99,12 @@ class Trainer:
             say=progress.say,
         )
         self.batches = Batches(
-            data.train, batch_tokens=self.training.batch_tokens, seed=seed, rank=self.processes.rank, world=self.processes.world
+            data.train,
+            batch_tokens=self.training.batch_tokens,
+            seed=seed,
+            rank=self.processes.rank,
+            world=self.processes.world,
+            joins=data.joins,
         )
         self.position = Position()
         self.journal: Journal | None = None

@@ -29,8 +29,10 @@ from seq2seq.run.trained import imported_class, read_settings
 class Sentence(NamedTuple):
     """One pair of the update, computed alone and without dropout."""
 
+    split: EncodedSplit
+    """Where it is: the training split, or what was joined from it in that epoch."""
     row: int
-    """Its number in the training split, from 0."""
+    """Its number there, from 0."""
     source_tokens: int
     target_tokens: int
     loss: float
@@ -46,11 +48,11 @@ class Sentence(NamedTuple):
         return math.isfinite(self.loss) and math.isfinite(self.gradient)
 
 
-def replay(run: Path, *, allow_code: bool = False) -> tuple[dict[str, Any], list[Sentence], EncodedSplit]:
+def replay(run: Path, *, allow_code: bool = False) -> tuple[dict[str, Any], list[Sentence]]:
     """Compute the sentences of a run's last update that was not finite.
 
     Returns:
-        What the trainer noted, the sentences, and the split they are from.
+        What the trainer noted, and the sentences.
 
     Raises:
         UserError: the run has no such update, or the model imports somebody's own class and `allow_code` is not given.
@@ -71,18 +73,18 @@ def replay(run: Path, *, allow_code: bool = False) -> tuple[dict[str, Any], list
         target_vocabulary=data.target_tokenizer.vocabulary_size,
     )
     load_weights(model, kept.model, str(folder.accident))
-    batches = Batches(data.train, batch_tokens=settings.training.batch_tokens, seed=state["seed"])
+    batches = Batches(data.train, batch_tokens=settings.training.batch_tokens, seed=state["seed"], joins=data.joins)
     rows = rows_of(batches, state["epoch"], state["batch"], state["batches"])
-    return kept.state, [_look(model.eval(), data.train, row) for row in rows], data.train
+    return kept.state, [_look(model.eval(), split, row) for split, row in rows]
 
 
-def rows_of(batches: Batches, epoch: int, used: int, count: int) -> list[int]:
+def rows_of(batches: Batches, epoch: int, used: int, count: int) -> list[tuple[EncodedSplit, int]]:
     """Return the sentences of the `count` batches that end with batch `used` (from 1) of an epoch, the first may lie before."""
-    plan = batches.plan(epoch)[:used]
+    plan = [(epoch, rows) for rows in batches.plan(epoch)[:used]]
     while len(plan) < count and epoch > 0:
         epoch -= 1
-        plan = batches.plan(epoch) + plan
-    return [int(row) for batch in plan[-count:] for row in batch]
+        plan = [(epoch, rows) for rows in batches.plan(epoch)] + plan
+    return [(batches.examples(epoch), int(row)) for epoch, batch in plan[-count:] for row in batch]
 
 
 def _look(model: Model, split: EncodedSplit, row: int) -> Sentence:
@@ -94,6 +96,7 @@ def _look(model: Model, split: EncodedSplit, row: int) -> Sentence:
     loss.smoothed.backward()  # type: ignore[no-untyped-call]
     gradients = [p.grad.norm() for p in model.parameters() if p.grad is not None]
     return Sentence(
+        split=split,
         row=row,
         source_tokens=batch.source_tokens,
         target_tokens=batch.target_tokens,
@@ -139,7 +142,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m seq2seq.run.replay RUN [--allow-code]", file=sys.stderr)
         return 2
     try:
-        state, sentences, split = replay(paths[0], allow_code="--allow-code" in arguments)
+        state, sentences = replay(paths[0], allow_code="--allow-code" in arguments)
     except (UserError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -149,7 +152,7 @@ def main(arguments: list[str]) -> int:
         sizes = f"{sentence.source_tokens} -> {sentence.target_tokens} tokens"
         print(f"pair {sentence.row}: {sizes}, loss {sentence.loss:.3f}, gradient norm {sentence.gradient:.3g}{where}")
         if not sentence.finite:
-            print(f"  {split.source(sentence.row)}\n  {split.target(sentence.row)}")
+            print(f"  {sentence.split.source(sentence.row)}\n  {sentence.split.target(sentence.row)}")
     return 0
 
 

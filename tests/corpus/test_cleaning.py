@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from seq2seq.config.data import DataSettings
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.cleaning import CleaningCounts, clean_training, concatenate, normalise_evaluation
+from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import normalise
 
@@ -126,20 +126,3 @@ def test_evaluation_lines_are_kept_whatever_training_would_say():
 def test_an_evaluation_line_without_text_is_an_error(pair, language):
     with pytest.raises(UserError, match=f"toy, split 'test': line 2 has no text in '{language}'"):
         evaluate([("good", "good"), pair])
-
-
-def test_concatenation_joins_text_and_shifts_links():
-    pairs = [SentencePair("a b", "x", ((0, 0), (1, 0))), SentencePair("c", "y z", ((0, 1),)), SentencePair("d", "w", ((0, 0),))]
-    joined = list(concatenate(pairs, 2))
-    assert joined[0] == SentencePair("a b c", "x y z", ((0, 0), (1, 0), (2, 2)))
-    assert joined[1] == pairs[2]
-    assert list(concatenate(pairs, 1)) == pairs
-    assert next(concatenate([pairs[0], SentencePair("e", "f")], 2)).links is None
-
-
-@given(number=st.integers(0, 20), size=st.integers(1, 7))
-def test_concatenation_loses_no_word(number, size):
-    pairs = [SentencePair(f"s{i}", f"t{i}") for i in range(number)]
-    joined = list(concatenate(pairs, size))
-    assert " ".join(pair.source for pair in joined).split() == [f"s{i}" for i in range(number)]
-    assert len(joined) == -(-number // size)

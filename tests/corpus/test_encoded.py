@@ -32,7 +32,7 @@ def test_texts_and_links_come_back_and_datasets_reads_the_same_file(tmp_path):
     PairTexts.write(tmp_path / "pairs.arrow", pairs)
     texts = PairTexts(tmp_path / "pairs.arrow")
     for row in (0, 1, 2, 9_999, 10_000, len(pairs) - 1):
-        assert texts.pair(row) == pairs[row]
+        assert texts[row] == pairs[row]
     assert [line for batch in texts.sentences("target") for line in batch] == [pair.target for pair in pairs]
     assert datasets.Dataset.from_file(str(tmp_path / "pairs.arrow"))[10_000]["source"] == pairs[10_000].source
 

@@ -91,7 +91,7 @@ def test_opening_from_the_cache_imports_nothing_heavy(toy, corpus_folder, run, t
         {"max_tokens": 5},
         {"max_pairs": 100},
         {"max_ratio": 1.5},
-        {"concatenate": 3},
+        {"join": {"max_pairs": 3, "edges": [5, 10], "per_bucket": 9}},
         {"source": "xx", "target": "en"},
     ],
 )
@@ -150,14 +150,6 @@ def test_over_long_training_pairs_are_dropped_and_counted_in_pieces(toy, corpus_
     for i in range(len(short.train)):
         assert short.source_tokenizer.decode(short.train.source_tokens(i)) == short.train.source(i)
     assert len(short.tests["test"]) == 30
-
-
-def test_the_concatenation_probe_touches_test_splits_only(toy, run):
-    plain, probe = run(toy), run(changed(toy, concatenate=4))
-    assert len(probe.tests["test"]) == 8
-    assert probe.tests["test"].source(0) == " ".join(plain.tests["test"].source(i) for i in range(4))
-    assert probe.fingerprints["train"] == plain.fingerprints["train"]
-    assert len(probe.valid) == len(plain.valid)
 
 
 def test_gold_links_reach_the_split(run):

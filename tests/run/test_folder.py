@@ -85,3 +85,8 @@ def test_differences_name_the_path():
         "c: 2 there, (absent) here",
         "d: (absent) there, 4 here",
     ]
+
+
+def test_a_setting_that_is_gone_and_did_nothing_is_no_difference():
+    assert config_differences({"data": {"concatenate": 1}}, {"data": {"join": None}}) == []
+    assert config_differences({"data": {"concatenate": 3}}, {"data": {}}) == ["data.concatenate: 3 there, (absent) here"]

@@ -11,7 +11,7 @@ from seq2seq.config.loading import load_study
 from seq2seq.corpus.prepare import prepare
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
-from seq2seq.run.folder import RunFolder
+from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.loop import Interrupted, Position, Trainer
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.progress import Progress
@@ -31,8 +31,8 @@ class Quiet:
         return False
 
 
-def make(tmp_path, name="run", system="additive", model=None, **training):
-    study = load_study(write_study(tmp_path, tiny_study(training=training, model=model or {})))
+def make(tmp_path, name="run", system="additive", model=None, data=None, **training):
+    study = load_study(write_study(tmp_path, tiny_study(training=training, model=model or {}, data=data or {})))
     settings = study.systems[system]
     folder = RunFolder(tmp_path / name / system / "seed-1")
     folder.claim(settings.model_dump(mode="json"))
@@ -71,11 +71,62 @@ def test_interrupted_anywhere_equals_uninterrupted(tmp_path, precision, accumula
         same(whole, again)
 
 
+JOIN = {"max_pairs": 3, "edges": [10, 20], "per_bucket": 10}
+
+
+def test_a_joined_run_is_the_same_however_often_it_was_cut(tmp_path):
+    options = {"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}  # six batches an epoch
+    whole = make(tmp_path, "whole", **options)
+    assert whole.train().epoch == 1
+    for stop in (2, 7):
+        cut = make(tmp_path, f"cut{stop}", **options)
+        _stop_at(cut, stop)
+        with pytest.raises(Interrupted):
+            cut.train()
+        again = make(tmp_path, f"cut{stop}", **options)
+        again.train()
+        same(whole, again)
+
+
+def test_a_joined_run_is_not_resumed_with_other_joins(tmp_path):
+    one, other = (
+        make(tmp_path, name, data={"join": {**JOIN, "single_share": share}}) for name, share in (("a", 0.2), ("b", 0.3))
+    )
+    write_json(one.folder.environment, {"fingerprints": one.data.fingerprints})
+    with pytest.raises(UserError, match=r"made with other data \(SHA-256 of train:"):
+        one.folder.check_fingerprints(other.data.fingerprints)
+
+
+def test_a_plateau_lowers_the_rate_and_then_ends_the_run_resumed_or_not(tmp_path):
+    schedule = {"kind": "plateau", "patience": 1, "reductions": 2, "threshold": 0.5}
+    options = {
+        "schedule": schedule,
+        "warmup_steps": 0,
+        "learning_rate": 0.001,
+        "validate_every": 2,
+        "log_every": 1,
+        "max_steps": 100,
+    }
+    whole = make(tmp_path, "whole", **options)
+    position = whole.train()
+    assert position.step == 8  # one validation that is the first, three that are no better by half a nat
+    records = [json.loads(line) for line in whole.folder.log.read_text().splitlines()]
+    rates = [record["learning_rate"] for record in records if record["event"] == "train"]
+    assert rates == [0.001] * 4 + [0.0005] * 2 + [0.00025] * 2
+    cut = make(tmp_path, "cut", **options)
+    _stop_at(cut, 5)
+    with pytest.raises(Interrupted):
+        cut.train()
+    again = make(tmp_path, "cut", **options)
+    again.train()
+    same(whole, again)
+
+
 def _stop_at(trainer, last):
     update = trainer.update
 
-    def watched(step, group, *, stop, seconds):
-        return update(step, group, stop=step == last, seconds=seconds)
+    def watched(step, group, *, stop, **others):
+        return update(step, group, stop=step == last, **others)
 
     trainer.update = watched
 
@@ -163,12 +214,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, c
         trainer.train()
     record = json.loads(trainer.folder.timing.read_text().splitlines()[1])
     assert (record["event"], record["step"]) == ("not_finite", 1)
-    state, sentences, split = replay(trainer.folder.path)
+    state, sentences = replay(trainer.folder.path)
     assert state["step"] == 1
     assert sorted(s.row for s in sentences) == sorted(int(row) for row in trainer.batches.plan(0)[0])
     assert any(not s.finite for s in sentences)
     for sentence in sentences:
-        assert sentence.finite == (common not in split.source_tokens(sentence.row))
+        assert sentence.finite == (common not in sentence.split.source_tokens(sentence.row))
         assert sentence.finite or "encoder" in sentence.culprit
     assert main([str(trainer.folder.path)]) == 0
     assert "first not finite: encoder" in capsys.readouterr().out

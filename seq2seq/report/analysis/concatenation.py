@@ -6,7 +6,6 @@ words to translate stay the same. What BLEU loses from k = 1 to k = 5 is the pri
 trained on one sentence at a time (compare Varis and Bojar 2021, "Sequence length is a domain").
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
+from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.run.trained import TrainedRun, one_line
@@ -44,11 +44,6 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     return [short[k * len(short) // count] for k in order.tolist()]
 
 
-def join(lines: Sequence[str], size: int) -> list[str]:
-    """Join each `size` consecutive lines by a space."""
-    return [" ".join(lines[start : start + size]) for start in range(0, len(lines), size)]
-
-
 def concatenate_run(run: TrainedRun, data: PreparedData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
     """Translate joined pairs of the first test split and write `analysis/concatenation.json`; kept if it is there already.
 
@@ -77,19 +72,21 @@ def concatenate_run(run: TrainedRun, data: PreparedData, device: torch.device, *
     if (known := kept(run, "concatenation", question)) is not None:
         return known
     chosen = choose_pairs(split, pairs)
-    sources, references = [split.source(i) for i in chosen], [split.target(i) for i in chosen]
+    short = [split.pair(i) for i in chosen]
+    joined = {size: [join_pairs(short[i : i + size]) for i in range(0, len(short), size)] for size in JOINED}
+    words = [len(pair.source.split()) for pair in short]
     result = {
         "split": name,
         "pairs": len(chosen),
-        "longest": max(len(line.split()) for line in sources),
+        "longest": max(words),
         "points": [
             {
                 "joined": size,
-                "n": len(sources) // size,
-                "words": sum(len(line.split()) for line in sources) * size / len(sources),
-                "counts": _counts(run, join(sources, size), join(references, size), device),
+                "n": len(pairs_of_size),
+                "words": sum(words) / len(pairs_of_size),
+                "counts": _counts(run, [p.source for p in pairs_of_size], [p.target for p in pairs_of_size], device),
             }
-            for size in JOINED
+            for size, pairs_of_size in joined.items()
         ],
     }
     return write_analysis(run, "concatenation", question, result)

@@ -90,6 +90,4 @@ def _corpus(settings: RunSettings, folder: RunFolder) -> ProbeCorpus:
     data = settings.data
     if data.probe is None or SPLIT not in data.test:
         raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
-    if data.concatenate > 1:
-        raise UserError(f"{folder.config}: data.concatenate joins test pairs, which are then no question of a probe")
     return ProbeCorpus(data.corpus.removeprefix(PROBE), data.probe)

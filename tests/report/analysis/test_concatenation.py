@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from seq2seq.config.errors import UserError
+from seq2seq.corpus.pairs import SentencePair
 from seq2seq.report.analyses import read_analyses
 from seq2seq.report.analysis import concatenation
 from seq2seq.report.analysis.collect import collect_analyses
-from seq2seq.report.analysis.concatenation import choose_pairs, concatenate_run, join
+from seq2seq.report.analysis.concatenation import choose_pairs, concatenate_run
 from seq2seq.run.folder import write_aside
 
 CPU = torch.device("cpu")
@@ -27,18 +28,13 @@ class Lines:
     def source(self, index):
         return self.sources[index]
 
-    def target(self, index):
-        return self.sources[index].upper()
+    def pair(self, index):
+        return SentencePair(self.sources[index], self.sources[index].upper())
 
 
 @pytest.fixture
 def short():
     return Lines([f"the old man sees {number} houses" for number in range(70)] + ["long " * 11] * 5)
-
-
-def test_every_number_joins_the_same_pairs():
-    assert join(["a", "b", "c", "d"], 1) == ["a", "b", "c", "d"]
-    assert join(["a", "b", "c", "d"], 2) == ["a b", "c d"]
 
 
 def test_pairs_are_short_whole_and_the_same_each_time(short):

@@ -1,0 +1,176 @@
+"""Joining pairs: for training a random partition of the split in every epoch, for validation and test a fixed balanced set.
+
+Subwords never cross a space and every word begins with a word mark, so joining subwords equals joining text with a space:
+nothing is encoded again.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seq2seq.config.join import JoinSettings
+from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.tokenizer import Tokenizer
+
+Indices = NDArray[np.int64]
+
+_CANDIDATES = 64
+"""Least used pairs among which a join is first looked for; all of them after enough failures."""
+_TRIES = 1000
+"""Failures in a row after which a bucket has no more joins."""
+
+
+def join_pairs(group: Sequence[SentencePair]) -> SentencePair:
+    """Join pairs into one, texts by a space, links shifted; links are None if those of any pair are unknown."""
+    links: list[tuple[int, int]] = []
+    source_words = target_words = 0
+    for pair in group:
+        links += [(s + source_words, t + target_words) for s, t in pair.links or ()]
+        source_words += len(pair.source.split())
+        target_words += len(pair.target.split())
+    known = all(pair.links is not None for pair in group)
+    source, target = " ".join(p.source for p in group), " ".join(p.target for p in group)
+    return SentencePair(source, target, tuple(links) if known else None)
+
+
+class TrainingJoins:
+    """The joined examples of every epoch: each pair is in exactly one.
+
+    Args:
+        split: pairs to join.
+        settings: how many, and how many stand alone.
+        max_tokens: subwords of an example on either side, at most, unless a single pair has more.
+        max_words: (largest number, source and target tokenizer that count); None for no limit.
+    """
+
+    def __init__(
+        self,
+        split: EncodedSplit,
+        settings: JoinSettings,
+        *,
+        max_tokens: int,
+        max_words: tuple[int, Tokenizer, Tokenizer] | None = None,
+    ) -> None:
+        self._split, self._settings = split, settings
+        self._limits: list[tuple[NDArray[Any], int]] = [(split.source_lengths, max_tokens), (split.target_lengths, max_tokens)]
+        if max_words is not None:
+            limit, *tokenizers = max_words
+            arrays = (split.source_arrays, split.target_arrays)
+            self._limits += [(t.words_of(side.tokens, side.offsets), limit) for t, side in zip(tokenizers, arrays, strict=True)]
+
+    def examples(self, random: np.random.Generator) -> EncodedSplit:
+        """Join all pairs anew; holds the subwords of the whole split in memory."""
+        order = random.permutation(len(self._split))
+        bounds = self._within_limits(order, self._bounds(random))
+        return joined_split(self._split, order, bounds)
+
+    def _bounds(self, random: np.random.Generator) -> Indices:
+        """(E + 1,) where each example begins in a random order of the pairs, and the end."""
+        settings, count = self._settings, len(self._split)
+        single = round(settings.single_share * count)
+        sizes = random.integers(2, settings.max_pairs + 1, (count - single) // 2 + 1)
+        bounds = np.concatenate([np.arange(single + 1), single + np.cumsum(sizes)])
+        return np.append(bounds[bounds < count], count)
+
+    def _within_limits(self, order: Indices, bounds: Indices) -> Indices:
+        """Cut each example that passes a limit before the pair with which it does."""
+        sizes = [(lengths[order].astype(np.int64), limit) for lengths, limit in self._limits]
+        over = np.zeros(len(bounds) - 1, bool)
+        for lengths, limit in sizes:
+            over |= np.add.reduceat(lengths, bounds[:-1]) > limit
+        cuts = [cut for i in np.flatnonzero(over) for cut in _cuts(sizes, int(bounds[i]), int(bounds[i + 1]))]
+        return np.union1d(bounds, np.array(cuts, np.int64))
+
+
+def _cuts(sizes: Sequence[tuple[Indices, int]], start: int, stop: int) -> list[int]:
+    """Return where the range start..stop has to be cut so that no part of two or more passes a limit."""
+    cuts = []
+    for position in range(start + 1, stop):
+        if any(lengths[start : position + 1].sum() > limit for lengths, limit in sizes):
+            cuts.append(position)
+            start = position
+    return cuts
+
+
+def joined_split(split: EncodedSplit, order: Indices, bounds: Indices) -> EncodedSplit:
+    """Make a split whose example i joins the pairs `order[bounds[i]:bounds[i + 1]]`."""
+    source, target = (_laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
+    return EncodedSplit(source, target, _JoinedTexts(split, order, bounds), reverse_source=split.reverse_source)
+
+
+def _laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays:
+    """Lay the sentences end to end in another order, with an offset at each bound only."""
+    starts, lengths = side.offsets[order], side.offsets[order + 1] - side.offsets[order]
+    ends = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
+    return TokenArrays(side.tokens[places], ends[bounds])
+
+
+class _JoinedTexts:
+    """Texts of joined examples, joined when they are looked at."""
+
+    def __init__(self, split: EncodedSplit, order: Indices, bounds: Indices) -> None:
+        self._split, self._order, self._bounds = split, order, bounds
+
+    def __getitem__(self, i: int) -> SentencePair:
+        return join_pairs([self._split.pair(int(row)) for row in self._order[self._bounds[i] : self._bounds[i + 1]]])
+
+
+def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, list[tuple[int, ...]]]:
+    """Choose which pairs of a validation or test split are joined: different groups, as many in every length bucket.
+
+    The least used pairs are tried first, so that all are used about equally often.
+
+    Args:
+        words: (N,) source words of each pair.
+        settings: buckets, joins in each, pairs in a join, seed.
+
+    Returns:
+        Groups of 1 to `max_pairs` pairs by the name of their bucket, such as "11-20" or "61+"; none where the split has none.
+    """
+    random = np.random.default_rng(settings.seed)
+    lengths, used = np.asarray(words, np.int64), np.zeros(len(words), np.int64)
+    lows, highs = (1, *(edge + 1 for edge in settings.edges)), (*settings.edges, None)
+    found = {}
+    for low, high in zip(lows, highs, strict=True):
+        name = f"{low}+" if high is None else f"{low}-{high}"
+        found[name] = _groups_of_bucket(lengths, used, (low, high), settings, random)
+    return found
+
+
+def _groups_of_bucket(
+    lengths: Indices, used: Indices, bucket: tuple[int, int | None], settings: JoinSettings, random: np.random.Generator
+) -> list[tuple[int, ...]]:
+    groups: dict[frozenset[int], tuple[int, ...]] = {}
+    while len(groups) < settings.per_bucket:
+        order = np.lexsort((random.random(len(used)), used))  # least used first, ties at random
+        group = _fitting_group(lengths, order, bucket, settings.max_pairs, random, groups)
+        if group is None:
+            break
+        used[list(group)] += 1
+        groups[frozenset(group)] = group
+    return list(groups.values())
+
+
+def _fitting_group(
+    lengths: Indices,
+    order: Indices,
+    bucket: tuple[int, int | None],
+    max_pairs: int,
+    random: np.random.Generator,
+    taken: dict[frozenset[int], tuple[int, ...]],
+) -> tuple[int, ...] | None:
+    low, high = bucket
+    for attempt in range(_TRIES):
+        size = int(random.integers(1, max_pairs + 1))
+        candidates = order[: max(size, _CANDIDATES << (attempt // 50))]
+        if size > len(candidates):
+            continue
+        group = tuple(random.choice(candidates, size, replace=False).tolist())
+        total = int(lengths[list(group)].sum())
+        if low <= total and (high is None or total <= high) and frozenset(group) not in taken:
+            return group
+    return None
