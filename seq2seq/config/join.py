@@ -12,7 +12,8 @@ class JoinSettings(Settings):
     """Join random pairs of a split, texts by a space (compare Varis and Bojar 2021, "Sequence length is a domain").
 
     Training pairs are joined anew in every epoch, each used once. Validation and test joins are made once and are balanced
-    over source lengths. A training pair that is also a validation or test pair is left out and counted.
+    over source lengths; a pair is in several of them, so intervals, which take joins as independent, are somewhat too narrow.
+    A training pair that is also a validation or test pair is left out and counted.
     """
 
     max_pairs: int = Field(default=6, ge=2, le=1000)
