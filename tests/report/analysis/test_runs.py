@@ -11,7 +11,8 @@ from seq2seq.report.analysis.runs import analyse_study, loaded_runs
 from seq2seq.report.analysis.sweep import tune_run
 from seq2seq.run.checkpoint import Checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import dump_yaml, write_aside
-from seq2seq.run.trained import load_run, translate_tests, write_tokenizers
+from seq2seq.run.hypotheses import translate_tests
+from seq2seq.run.trained import load_run, write_tokenizers
 
 CPU = torch.device("cpu")
 
