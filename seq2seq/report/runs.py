@@ -161,6 +161,10 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     if not systems:
         return runs, []
     own = [run for run in runs if run.system in systems]
+    if not own:
+        raise UserError(
+            f"{folder}: no runs of its systems ({', '.join(systems)}); train them, or rename the folders of renamed ones"
+        )
     strangers = sorted({run.system for run in runs} - set(systems))
     notes = [
         f"{name}: its runs lie in the folder, but the study has no system of that name, so they are left out; if it was "

@@ -111,6 +111,8 @@ def finished_runs(runs: Path) -> list[RunFolder]:
     Raises:
         UserError: there are none.
     """
+    if (runs / "config.yaml").is_file():
+        raise UserError(f"{runs}: the folder of a single run; give the study's, {runs.resolve().parent.parent}")
     folders, notes = study_folders(runs)
     finished = [folder for folder in folders if folder.is_finished()]
     for note in notes:
@@ -152,12 +154,12 @@ def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) ->
     Raises:
         UserError: systems have different test sets, or a split changed since.
     """
-    for name, text in texts.items():
+    for name in translated_splits(folders):
         known = {folder: facts for folder in folders if (facts := folder.decoding(name)) and "fingerprint" in facts}
         for folder in known:
             _check_alike(name, next(iter(known)), folder, known)
-        for folder, facts in known.items():
-            check_sentences(folder, name, facts, text.fingerprint)
+        for folder, facts in known.items() if name in texts else ():
+            check_sentences(folder, name, facts, texts[name].fingerprint)
 
 
 def _check_alike(split: str, first: RunFolder, other: RunFolder, known: Mapping[RunFolder, Mapping[str, Any]]) -> None:

@@ -52,8 +52,8 @@ def translate_tests(
         if facts is not None and not again:
             check_sentences(run.folder, name, facts, data.fingerprints[name])
         elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
-            if facts is not None:
-                _set_aside(run.folder, name, facts)
+            if run.folder.hypotheses(name).exists():
+                _set_aside(run.folder, name, facts or {})
             write_attention(run, name, split, showcase(split), device)
             facts = _taken_back(run.folder, name, made) or _write_text(run, name, split, device)
             standing_for = {} if instead_of is None else {"instead_of": instead_of.model_dump()}
@@ -99,7 +99,7 @@ def _set_aside(folder: RunFolder, split: str, facts: Mapping[str, Any]) -> None:
     path, kept = folder.hypotheses(split), _earlier(folder, split, facts)
     write_aside(kept, path.read_text(encoding="utf-8"))
     write_json(kept.with_suffix(".json"), facts)
-    path.with_suffix(".json").unlink()
+    path.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _taken_back(folder: RunFolder, split: str, made: Mapping[str, Any]) -> dict[str, Any] | None:

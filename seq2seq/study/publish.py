@@ -97,8 +97,11 @@ def _check_target(runs: Path, target: Path) -> Path:
         raise UserError(
             f"{target}: holds checkpoints, so it is a folder of runs and not a published study; give another folder"
         )
-    if not (target / "study.yaml").exists():
+    if not is_published(target):
         raise UserError(f"{target}: not empty and not a published study; give another folder")
+    own = {*_OF_A_STUDY, "report", "statistics"}
+    if foreign := sorted(path.name for path in target.iterdir() if path.name not in own and not any(path.glob("seed-*"))):
+        raise UserError(f"{target}: also holds {', '.join(foreign[:5])}, which publishing would remove; move it elsewhere")
     return there
 
 
@@ -118,6 +121,8 @@ def _copy_study(runs: Path, edition: Path) -> None:
     for name in _OF_A_STUDY:
         if (runs / name).exists():
             shutil.copy(runs / name, edition / name)
+    if (runs / "statistics").exists():
+        shutil.copytree(runs / "statistics", edition / "statistics")
     for folder in study_folders(runs)[0]:  # also those that are not finished: the report says what became of them
         place = edition / folder.system / folder.path.name
         place.mkdir(parents=True)

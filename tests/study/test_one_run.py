@@ -208,6 +208,24 @@ def test_seeds_that_were_trained_differently_are_not_one_system(place):
     assert "training.learning_rate: 0.001 there, 0.01 here" in said
 
 
+def test_a_single_run_is_no_study(place):
+    before = bytes_of(place.run)
+    status, said = place("report", place.run)
+    assert status == 2
+    assert "the folder of a single run" in said
+    assert bytes_of(place.run) == before
+
+
+def test_translations_without_a_record_are_not_lost(place):
+    first = (place.run / "hypotheses" / "test.txt").read_text()
+    (place.run / "hypotheses" / "test.txt").write_text(first.replace("\n", " by hand\n"))
+    (place.run / "hypotheses" / "test.json").unlink()
+    assert place("report", place.runs)[0] == 0
+    (kept,) = place.earlier()
+    assert "by hand" in kept.read_text()
+    assert (place.run / "hypotheses" / "test.txt").read_text() == first
+
+
 def test_a_renamed_system_is_left_out_and_said(place):
     study = study_of(place.folder)
     study["systems"] = {"other": study["systems"]["additive"]}

@@ -9,6 +9,7 @@ import pytest
 
 from seq2seq.config.errors import UserError
 from seq2seq.report.runs import _read_decoded
+from seq2seq.report.write import write_report
 from seq2seq.study.publish import publish_hypotheses
 from tests.study.conftest import bytes_of, copy_of
 
@@ -70,6 +71,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert [path.name for path in target.parent.iterdir()] == ["mine"]
     published = bytes_of(target)
     assert not [path for path in published if path.suffix == ".safetensors" or "attention" in path.parts]
+    assert json.loads((target / "additive/seed-1/hypotheses/test.json").read_text())["as_reference"] == []
     references = (place.folder / "corpus" / "test.de").read_text().splitlines()
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
     assert json.loads((target / "report" / "report.json").read_text())["environment"]["revision"] == "abc123"
@@ -79,16 +81,26 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert f"check it with: python evaluate.py report {target} --verify" in said
     assert bytes_of(target) == published
     assert place("publish", target, place.folder / "again")[0] == 2
+    (target / "notes.md").write_text("mine")
+    status, said = place("publish", place.runs, target)
+    assert status == 2
+    assert "also holds notes.md" in said
 
 
-def test_a_card_may_allow_text(place):
+def test_a_card_may_allow_text(place, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "seq2seq.report.study.write_report",
+        lambda built, folder, *, without_text: shown.append(without_text) or write_report(built, folder),
+    )
     card = {"name": "mine", "description": "", "languages": ["en", "de"], "source": "", "licence": "", "publishable": True}
     (place.folder / "card.yaml").write_text(json.dumps(card))
     for path in place.run.glob("config.yaml"):
         path.write_text(path.read_text().replace("corpus: mine", f"corpus: {place.folder / 'card.yaml'}"))
     assert place("publish", place.runs, place.folder / "out")[0] == 0
-    first = (place.folder / "corpus" / "test.de").read_text().splitlines()[0]
-    assert first in (place.folder / "out" / "report" / "report.md").read_text()
+    assert shown == [False]
+    facts = json.loads((place.folder / "out/additive/seed-1/hypotheses/test.json").read_text())
+    assert "as_reference" not in facts
 
 
 @pytest.mark.parametrize(
@@ -101,6 +113,7 @@ def test_a_card_may_allow_text(place):
         (lambda place: link(place.folder / "link", place.runs), "is, contains or lies in"),
         (lambda place: link(place.folder / "link", place.folder) / "runs", "is, contains or lies in"),
         (lambda place: shutil.copytree(place.runs, place.folder / "other"), "holds checkpoints"),
+        (lambda place: without_checkpoints(shutil.copytree(place.runs, place.folder / "other")), "not a published study"),
         (lambda place: place.folder / "corpus", "not empty and not a published study"),
         (lambda place: place.folder / "tiny.yaml", "not a folder"),
         (lambda place: link(place.folder / "link", place.folder / "out"), "a link to"),
@@ -108,11 +121,21 @@ def test_a_card_may_allow_text(place):
 )
 def test_a_target_that_would_lose_something_is_refused(place, make, reason):
     target = make(place)
-    before = bytes_of(place.folder)
+    before = everything(place)
     status, said = place("publish", place.runs, target)
     assert status == 2
     assert reason in said
-    assert bytes_of(place.folder) == before
+    assert everything(place) == before
+
+
+def everything(place):
+    return {path: content for path, content in bytes_of(place.folder).items() if path.parts[0] != "cache"}
+
+
+def without_checkpoints(runs):
+    for path in runs.glob("*/*/checkpoints"):
+        shutil.rmtree(path)
+    return runs
 
 
 def link(path, target):
@@ -124,7 +147,7 @@ def link(path, target):
 def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch, error):
     target = place.folder / "results"
     assert place("publish", place.runs, target)[0] == 0
-    before = bytes_of(place.folder)
+    before = everything(place)
 
     def fail(*_, **__):
         raise error
@@ -133,12 +156,12 @@ def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch, erro
         with monkeypatch.context() as patch:
             patch.setattr(f"seq2seq.study.publish.{name}", fail)
             assert place("publish", place.runs, target)[0] != 0
-        assert bytes_of(place.folder) == before
+        assert everything(place) == before
     rename = Path.rename
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", lambda path, to: fail() if path.suffix == ".publishing" else rename(path, to))
         assert place("publish", place.runs, target)[0] != 0
-    assert bytes_of(place.folder) == before
+    assert everything(place) == before
 
 
 def test_code_of_no_known_revision_is_not_published(place):

@@ -87,7 +87,7 @@ def analyse_study(
         try:
             run = load_run(place, device, allow_code=allow_code)
         except UserError as error:
-            if again or any(place.decoding(split) is None for split in wanted):
+            if again or not all(place.hypotheses(split).exists() for split in wanted):
                 raise
             say(f"{name} not analysed, translations and earlier analyses are used as they are: {error}")
             continue
