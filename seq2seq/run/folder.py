@@ -44,8 +44,6 @@ class RunFolder:
         self.last = path / "checkpoints" / "last"
         self.recent = path / "checkpoints" / "recent"
         """Weights of the last validations, where they are to be averaged."""
-        self.accident = path / "checkpoints" / "not_finite"
-        """Weights before an update that could not be made."""
         self.tensorboard = path / "tensorboard"
 
     @property

@@ -3,7 +3,7 @@
 import math
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,7 +164,7 @@ class Trainer:
                 seconds=lambda began=began, before=before: before + time.perf_counter() - began,  # type: ignore[misc]
             )
             if update.not_finite:
-                self._not_finite(update.not_finite)
+                self._not_finite(update.not_finite, group)
             else:
                 position.target_tokens += update.tokens
                 position.window_nats += update.nats
@@ -209,22 +209,21 @@ class Trainer:
                 yield epoch, used, batch
             epoch, start = epoch + 1, 0
 
-    def _not_finite(self, what: str) -> None:
-        """Keep weights and place of an update that cannot be made, so that it can be replayed; then stop or leave it out."""
-        position, accident = self.position, self.folder.accident
-        state = {"step": position.step + 1, "epoch": position.epoch, "batch": position.batch, "what": what}
+    def _not_finite(self, what: str, group: Sequence[Batch]) -> None:
+        """Name the batch of an update that cannot be made, then stop or leave it out."""
+        position = self.position
+        pairs = [row for batch in group for row in batch.indices.tolist()]
         if self.journal:
-            self.journal.time("not_finite", **state)
-        if self.training.non_finite == "stop" or not accident.exists():
-            self._store(accident, {**state, "seed": self.seed, "batches": self.training.accumulate})
-        replay = f"replay it with: python -m seq2seq.run.replay {self.folder.path}"
+            self.journal.time("not_finite", step=position.step + 1, epoch=position.epoch, what=what, pairs=pairs)
+        shown = ", ".join(map(str, pairs[:5])) + (f" and {len(pairs) - 5} more, see {self.folder.timing}" if pairs[5:] else "")
+        where = f"{what} is not finite in batch {position.batch} of epoch {position.epoch} (training pairs {shown})"
         if self.training.non_finite == "stop":
             raise self.processes.told_once(
-                f"{self.folder.path}: {what} is not finite; {replay}. Go on without such batches with "
-                "--set training.non_finite=skip, or lower training.learning_rate in a new place (--out DIR)"
+                f"{self.folder.path}: {where}. Leave such batches out with --set training.non_finite=skip, or lower "
+                "training.learning_rate in a new place (--out DIR)"
             )
         position.skipped += 1
-        self.progress.say(f"{what} is not finite; the update was left out ({position.skipped} so far); {replay}")
+        self.progress.say(f"{where}; the update was left out ({position.skipped} so far)")
 
     def _log_window(self) -> None:
         position = self.position
