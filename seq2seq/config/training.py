@@ -107,7 +107,8 @@ class TrainingSettings(Settings):
     save_every: int = Field(default=500, ge=1)
     """Updates between checkpoints, >= 1."""
     average_last: int = Field(default=0, ge=0)
-    """Average the weights of the last so many validations into the model that is evaluated; 0 evaluates the best one."""
+    """Average the weights of the last so many validations, and evaluate the average if it validates better than the best one; 0
+    evaluates the best one."""
     log_every: int = Field(default=50, ge=1)
     """Updates between log lines, >= 1."""
     non_finite: Literal["stop", "skip"] = "stop"

@@ -41,6 +41,8 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.tokenizers = path / "tokenizer"
         self.best = path / "checkpoints" / "best"
+        self.averaged = path / "checkpoints" / "averaged"
+        """Mean of the last validations' weights, where it validates better than `best`."""
         self.last = path / "checkpoints" / "last"
         self.recent = path / "checkpoints" / "recent"
         """Weights of the last validations, where they are to be averaged."""
@@ -188,14 +190,15 @@ class JsonLines:
 
     Args:
         path: the file.
-        keep: bytes to keep of what is there; None keeps all.
+        keep: bytes to keep of what is there, at most; None keeps all. A line without its end is dropped.
     """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
-        self._file = path.open("ab")
-        if keep is not None:
-            self._file.truncate(keep)
-            self._file.seek(0, os.SEEK_END)
+        self._file = path.open("a+b")
+        self._file.seek(0)
+        there = self._file.read(keep)
+        self._file.truncate(there.rfind(b"\n") + 1)
+        self._file.seek(0, os.SEEK_END)
 
     def write(self, **record: Any) -> None:
         """Append one record."""

@@ -1,11 +1,11 @@
 """One run from its settings to a finished folder: claimed, trained or resumed, translated, summed up."""
 
+import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from io import StringIO
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -13,24 +13,26 @@ import torch
 from seq2seq.config.errors import RunError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData, prepare
-from seq2seq.models.interface import Model, count_parameters
+from seq2seq.models.interface import count_parameters
 from seq2seq.run.arithmetic import Arithmetic
-from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
-from seq2seq.run.loop import Interrupted, Position, Trainer
+from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Progress, duration
-from seq2seq.run.trained import load_run, translate_tests, write_attention, write_tokenizers
+from seq2seq.run.signals import Interrupted, on_signals
+from seq2seq.run.trained import TrainedRun, describe_weights, load_run, translate_tests, write_attention, write_tokenizers
+from seq2seq.run.validation import validate
 
 SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
 
 
-def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> bool:
-    """Train one run, or go on with it, or skip it when it is finished.
+def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> None:
+    """Train one run, or resume it, or skip it when it is finished.
 
     Args:
         settings: of the system.
@@ -39,10 +41,8 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         arguments: the command line, for the record.
         threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
 
-    Returns:
-        Whether the run is finished; False when the person interrupted it.
-
     Raises:
+        Interrupted: a signal ended it; everything is saved.
         UserError: the folder belongs to another config or another process; the corpus cannot be had.
         RunError: the run could not finish; what it had is kept.
     """
@@ -55,7 +55,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
     try:
         with ExitStack() as held:
             processes.on_first(lambda: held.enter_context(folder.locked()))
-            return _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
+            _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -71,10 +71,10 @@ def _train_locked(
     progress: Progress,
     arguments: list[str],
     threads: int,
-) -> bool:
+) -> None:
     if processes.on_first(lambda: _claim(folder, settings)):
         progress.say("is finished; skipped")
-        return True
+        return
     training = settings.training
     limit_primitives()
     arithmetic = processes.on_first(  # the others find the data in the cache
@@ -87,19 +87,18 @@ def _train_locked(
         settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
     )
     try:
-        with _stops_gently(trainer):
+        with on_signals(_stop_gently(trainer)):
             position = trainer.train()
     except Interrupted:
-        progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command goes on from here")
-        return False
+        progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command resumes here")
+        raise
     except RunError as error:
         if processes.first:
             with suppress(OSError):  # a full disk cannot take the summary either; the error itself is told
-                _write_summary(folder, trainer.model, trainer.position, "failed", str(error))
+                _write_summary(folder, trainer, "failed", str(error))
         raise
-    processes.on_first(lambda: _finish(folder, data, machine, trainer.model, position))
+    processes.on_first(lambda: _finish(folder, data, machine, trainer))
     progress.say(f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}")
-    return True
 
 
 def _claim(folder: RunFolder, settings: RunSettings) -> bool:
@@ -131,40 +130,53 @@ def _shared(processes: Processes) -> str:
     return f", shared by {processes.world} processes" if processes.world > 1 else ""
 
 
-@contextmanager
-def _stops_gently(trainer: Trainer) -> Iterator[None]:
-    """Turn the first Ctrl-C or termination into a request to save and stop; a second Ctrl-C acts at once."""
+def _stop_gently(trainer: Trainer) -> Callable[[int], None]:
+    """Make the handler that asks the trainer to save and stop; a second Ctrl-C acts at once."""
 
-    def request(_number: int, _frame: FrameType | None) -> None:
-        trainer.stop_requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def request(number: int) -> None:
+        if number == signal.SIGINT and trainer.stop_requested == signal.SIGINT:
+            raise KeyboardInterrupt
+        trainer.stop_requested = number
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return request
 
 
-def _finish(folder: RunFolder, data: PreparedData, machine: Machine, model: Model, position: Position) -> None:
-    if recent := folder.recent_checkpoints():
-        average_checkpoints(recent, folder.best.with_name("averaged"))
+def _finish(folder: RunFolder, data: PreparedData, machine: Machine, trainer: Trainer) -> None:
     run = load_run(folder, machine.device, allow_code=True)  # the study file asked for it
+    if recent := folder.recent_checkpoints():
+        run = _better_of(run, average_checkpoints(recent), data, machine, trainer)
     translate_tests(run, data, machine.device)
     for name, split in data.tests.items():
         write_attention(run, name, split, showcase(split), machine.device)
-    _write_summary(folder, model, position, "finished", None)
+    _write_summary(folder, trainer, "finished", None, evaluated=run.weights)
 
 
-def average_checkpoints(places: list[Path], target: Path) -> None:
-    """Write the mean of several checkpoints' weights (Vaswani et al. 2017, section 6.1)."""
+def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine: Machine, trainer: Trainer) -> TrainedRun:
+    """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
+    training, folder, best_score = trainer.training, run.folder, trainer.position.best_score
+    load_weights(run.model, average.model, "the average")
+    result = validate(run.model, data, device=machine.device, bleu_sentences=training.validation_bleu_sentences)
+    better = result.score(training.best_by) > best_score
+    trainer.progress.say(
+        f"{describe_weights(average.state)}: {result.describe()}; "
+        + ("better than the best, it translates" if better else f"step {trainer.position.best_step} is better and translates")
+    )
+    if better:
+        save_checkpoint(folder.averaged, average)
+    else:
+        shutil.rmtree(folder.averaged, ignore_errors=True)
+    return load_run(folder, machine.device, allow_code=True)
+
+
+def average_checkpoints(places: list[Path]) -> Checkpoint:
+    """Return the mean of several checkpoints' weights (Vaswani et al. 2017, section 6.1)."""
     loaded = [load_checkpoint(place) for place in places]
     weights = {
         name: torch.stack([c.model[name].double() for c in loaded]).mean(dim=0).to(value.dtype)
         for name, value in loaded[-1].model.items()
     }
-    save_checkpoint(target, Checkpoint(weights, {}, {"step": loaded[-1].state["step"], "averaged": len(loaded)}))
+    steps = [checkpoint.state["step"] for checkpoint in loaded]
+    return Checkpoint(weights, {}, {"step": steps[-1], "averaged": len(loaded), "steps": steps})
 
 
 def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
@@ -175,8 +187,8 @@ def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
     return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]
 
 
-def _write_summary(folder: RunFolder, model: Model, position: Position, status: str, error: str | None) -> None:
-    blocks = count_parameters(model)
+def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str | None, evaluated: str | None = None) -> None:
+    blocks, position = count_parameters(trainer.model), trainer.position
     summary: dict[str, Any] = {
         "status": status,
         "parameters": sum(blocks.values()),
@@ -186,6 +198,7 @@ def _write_summary(folder: RunFolder, model: Model, position: Position, status: 
         "seconds": round(position.seconds, 1),
         "tokens_per_second": round(position.target_tokens / position.seconds) if position.seconds else None,
         "best_step": position.best_step,
+        "evaluated": evaluated,
         "skipped_updates": position.skipped,
         "learning_still_rising": still_rising(position.scores),
         "error": error,

@@ -31,7 +31,9 @@ class TrainedRun:
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     step: int
-    """Update after which the weights were taken."""
+    """Update after which the weights were taken, the last one of an average."""
+    weights: str
+    """Which they are: `step 400`, or `average of steps 200, 300, 400`."""
 
 
 def read_settings(folder: RunFolder) -> RunSettings:
@@ -53,7 +55,7 @@ def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
 
 
 def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = False) -> TrainedRun:
-    """Load the weights that are evaluated: the average of the last validations where there is one, else the best.
+    """Load the weights that are evaluated: the average of the last validations where it was the better one, else the best.
 
     Args:
         folder: of the run.
@@ -73,8 +75,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     model = build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size).to(
         device
     )
-    averaged = folder.best.with_name("averaged")
-    place = averaged if averaged.exists() else folder.best
+    place = folder.averaged if folder.averaged.exists() else folder.best
     found = find_checkpoint(place)
     if found.checkpoint is None:
         why = f" ({'; '.join(found.complaints)})" if found.complaints else ""
@@ -87,7 +88,16 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
         source_tokenizer=source,
         target_tokenizer=target,
         step=int(found.checkpoint.state["step"]),
+        weights=describe_weights(found.checkpoint.state),
     )
+
+
+def describe_weights(state: Mapping[str, Any]) -> str:
+    """Return which weights a checkpoint with this state holds: of one step, or an average."""
+    if "averaged" not in state:
+        return f"step {state['step']}"
+    steps = state.get("steps", [f"up to {state['step']}"])  # a run made before they were kept knows the last one only
+    return f"average of steps {', '.join(map(str, steps))}"
 
 
 def imported_class(settings: Any) -> str | None:
@@ -119,6 +129,7 @@ def translate_tests(run: TrainedRun, data: PreparedData, device: torch.device) -
                 "seconds": round(seconds, 3),
                 "search": run.settings.search.model_dump(),
                 "step": run.step,
+                "weights": run.weights,
                 "fingerprint": data.fingerprints[name],
             },
         )

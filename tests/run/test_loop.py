@@ -12,9 +12,10 @@ from seq2seq.corpus.prepare import prepare
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import RunFolder, write_json
-from seq2seq.run.loop import Interrupted, Position, Trainer
+from seq2seq.run.loop import Position, Trainer
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.progress import Progress
+from seq2seq.run.signals import Interrupted
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
 
@@ -147,6 +148,20 @@ def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
     again = make(tmp_path, "cut")
     again.train()
     same(whole, again)
+
+
+def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
+    cut = make(tmp_path)
+    _stop_at(cut, 7)
+    with pytest.raises(Interrupted):
+        cut.train()
+    lines = cut.folder.log.read_bytes().splitlines(keepends=True)
+    cut.folder.log.write_bytes(lines[0] + lines[1][:9])
+    again = make(tmp_path)
+    again.train()
+    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.stream.text
+    steps = [json.loads(line)["step"] for line in again.folder.log.read_text().splitlines()]
+    assert steps == [3, 9, 10, 12, 12]
 
 
 def test_same_seed_same_losses_and_another_seed_others(tmp_path):
