@@ -108,12 +108,29 @@ def publish(
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Subwords of a translation, at most; default: in proportion to its source.")
+    ] = None,
+    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first, at most the beam.")] = 1,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Write line number, score, 'cut' or nothing, and text, separated by tabs.")
+    ] = False,
+    with_attention: Annotated[
+        bool, typer.Option("--with-attention", help="Write a JSON object a line: subwords, scores and attention.")
+    ] = False,
     allow_code: AllowCode = False,
 ) -> None:
-    """Translate lines from standard input to standard output."""
-    from seq2seq.run.lines import translate_lines
+    """Translate lines from standard input to standard output, each as soon as it is there."""
+    from seq2seq.run.lines import LineOptions, translate_lines
 
-    translate_lines(run, sys.stdin.buffer, sys.stdout, beam=beam, allow_code=allow_code)
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
+    options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
+    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
 
 
 @app.command()

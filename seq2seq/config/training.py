@@ -141,6 +141,6 @@ class SearchSettings(Settings):
     max_ratio: float = Field(default=2.0, gt=0)
     """Longest hypothesis as a multiple of the source length, in pieces; reaching it is counted as a truncation."""
     max_extra: int = Field(default=10, ge=0)
-    """Pieces allowed on top of max_ratio x source length."""
+    """Pieces allowed on top of max_ratio x source length; a model with learned positions also stops where they end."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Padded source pieces x beam in a batch, at most."""

@@ -20,13 +20,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.mechanisms import SelfAttention
-from seq2seq.attention.mechanisms.linformer import LinformerAttention
-from seq2seq.attention.scores.positional import PositionalScore
 from seq2seq.config.model import ModelSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import EncoderDecoder, Model, count_parameters
+from seq2seq.models.limits import limit_of
 
 BACKWARD = 3
 """A training step does the products of the forward pass once more for each of the two factors' gradients."""
@@ -165,7 +164,7 @@ def attention_bytes(settings: RunSettings, length: int) -> int | None:
     model = meta_model(settings).train()
     total = 0
     for name, module in _outermost(model):
-        if _refuses(module, length):
+        if any(length > limit.tokens for part in module.modules() if (limit := limit_of(part))):
             return None
         kept = _Kept(module)
         with torch.device("meta"), saved_tensors_hooks(kept.pack, lambda tensor: tensor):
@@ -196,12 +195,6 @@ def _outermost(model: Model) -> list[tuple[str, Attention | FixedContext | SelfA
         if isinstance(module, Attention | FixedContext | SelfAttention) and not is_inside:
             found.append((name, module))
     return found
-
-
-def _refuses(module: nn.Module, length: int) -> bool:
-    limits = [part.max_source for part in module.modules() if isinstance(part, PositionalScore) and part.longer == "refuse"]
-    limits += [part.key_mixture.shape[1] for part in module.modules() if isinstance(part, LinformerAttention)]
-    return any(length > limit for limit in limits)
 
 
 def _stack_size(settings: ModelSettings, name: str) -> int:

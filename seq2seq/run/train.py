@@ -10,10 +10,11 @@ from typing import Any
 
 import torch
 
-from seq2seq.config.errors import RunError
+from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData, prepare
-from seq2seq.models.interface import count_parameters
+from seq2seq.models.interface import Model, count_parameters
+from seq2seq.models.limits import find_limits
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from seq2seq.run.decision import decide_arithmetic
@@ -86,6 +87,7 @@ def _train_locked(
     trainer = Trainer(
         settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
     )
+    processes.on_first(lambda: check_lengths(trainer.model, data))
     try:
         with on_signals(_stop_gently(trainer)):
             position = trainer.train()
@@ -128,6 +130,26 @@ def _prepare(
 
 def _shared(processes: Processes) -> str:
     return f", shared by {processes.world} processes" if processes.world > 1 else ""
+
+
+def check_lengths(model: Model, data: PreparedData) -> None:
+    """Compare every sentence of every split with the model's limits, before the first update.
+
+    Raises:
+        UserError: the split with a sentence that is too long, the limit's setting, and what would be enough.
+    """
+    limits = find_limits(model)
+    for name, split in {"training": data.train, "validation": data.valid, **data.tests}.items():
+        source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence
+        for side, lengths in (("source", source), ("target", target), ("both", source + target)):
+            limit = getattr(limits, side)
+            if limit is not None and (count := int((lengths > limit.tokens).sum())):
+                what = "source and target together" if side == "both" else side
+                shorter = "lower data.max_tokens" if name == "training" else "leave such sentences out of the files"
+                raise UserError(
+                    f"model: {limit.setting} {limit.tokens} is too small for the {name} split: {count:,} of {len(split):,} "
+                    f"sentences are longer ({what}, the longest {lengths.max()} tokens). Raise {limit.setting}, or {shorter}"
+                )
 
 
 def _stop_gently(trainer: Trainer) -> Callable[[int], None]:

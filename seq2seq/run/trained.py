@@ -32,8 +32,8 @@ class TrainedRun:
     target_tokenizer: Tokenizer
     step: int
     """Update after which the weights were taken, the last one of an average."""
-    weights: str
-    """Which they are: `step 400`, or `average of steps 200, 300, 400`."""
+    weights: str = ""
+    """Which they are: `step 400`, or `average of steps 200, 300, 400`; empty where nothing was trained."""
 
 
 def read_settings(folder: RunFolder) -> RunSettings:
@@ -43,7 +43,9 @@ def read_settings(folder: RunFolder) -> RunSettings:
         UserError: there is no run in the folder, or its config is damaged.
     """
     if not folder.config.is_file():
-        raise UserError(f"{folder.path}: no run here (no config.yaml); train one with: python train.py STUDY")
+        below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
+        advice = f"give one of {below}" if below else "train one with: python train.py STUDY"
+        raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return settings_from(read_yaml(folder.config), str(folder.config))
 
 
@@ -165,10 +167,10 @@ def _attention_record(
         "index": index,
         "source": source.pieces(split.source_tokens(index)) + end,
         "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
-        "weights": _rounded(_reading_order(weights[:, :width], split)) if weights is not None else [],
+        "weights": rounded(reading_order(weights[:, :width], split)) if weights is not None else [],
         "forced": {
             "reference": target.pieces(split.target_tokens(index)) + end,
-            "weights": _rounded(_reading_order(forced_weights(run.model, split, index, device), split)),
+            "weights": rounded(reading_order(forced_weights(run.model, split, index, device), split)),
         },
     }
 
@@ -187,12 +189,13 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     return weights[0].float().cpu()
 
 
-def _reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
+def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
     """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
     return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
 
 
-def _rounded(weights: torch.Tensor) -> list[list[float]]:
+def rounded(weights: torch.Tensor) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them."""
     return [[round(value, 4) for value in row] for row in weights.tolist()]
 
 
