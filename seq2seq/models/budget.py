@@ -23,6 +23,7 @@ from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.model import ModelSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.config.transformer import DecoderOnlySettings
+from seq2seq.corpus.prepare import prepare
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import EncoderDecoder, Model, count_parameters
 from seq2seq.models.limits import limit_of
@@ -44,9 +45,17 @@ _TERMS: tuple[tuple[str, Callable[[float, float], float]], ...] = (
 )
 
 
+def vocabulary_size(settings: RunSettings) -> int:
+    """Return the size that the tokenizer is asked for; `auto` is known only where the training text has been read."""
+    if settings.tokenizer.vocabulary_size != "auto":
+        return settings.tokenizer.vocabulary_size
+    prepared = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    return max(prepared.source_tokenizer.vocabulary_size, prepared.target_tokenizer.vocabulary_size)
+
+
 def meta_model(settings: RunSettings) -> Model:
     """Build a system's model without numbers; vocabularies are as large as the tokenizer is asked to make them."""
-    pieces = settings.tokenizer.vocabulary_size
+    pieces = vocabulary_size(settings)
     with torch.device("meta"):
         return build_model(settings.model, source_vocabulary=pieces, target_vocabulary=pieces)
 
@@ -83,7 +92,7 @@ class FlopCounter:
         random = torch.get_rng_state()
         self._model = build_model(settings.model, source_vocabulary=_PIECES, target_vocabulary=_PIECES).eval()
         torch.set_rng_state(random)
-        self._pieces = settings.tokenizer.vocabulary_size
+        self._pieces = vocabulary_size(settings)
         attends_to_itself = any(isinstance(module, SelfAttention) for module in self._model.modules())
         self.points = _POINTS if attends_to_itself else _SHORT_POINTS
 

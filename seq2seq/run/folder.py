@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from seq2seq.config.loading import plain, read_yaml
 
 _ASIDE = ".writing"
 """Ending of a file that is being written; with `.lock` all that a process killed at once can have left in a run's folder."""
+_SEED = re.compile(r"seed-(\d+)")
 POLICIES = ("training.non_finite", "training.halve_on_oom", "training.shard")
 """Settings that say how to go on after an accident or how to use the machine; they may change in the middle of a run."""
 
@@ -50,13 +52,15 @@ class RunFolder:
 
     @property
     def system(self) -> str:
-        """Name of the system, from the folder above."""
-        return self.path.parent.name
+        """Name of the system, from the folder above; of a folder that is not called seed-<n> its own name."""
+        place = self.path.absolute()
+        return place.parent.name if _SEED.fullmatch(place.name) else place.name
 
     @property
     def seed(self) -> int:
-        """The seed, from the folder's name."""
-        return int(self.path.name.removeprefix("seed-"))
+        """The seed, from the folder's name; 0 where it has another one."""
+        found = _SEED.fullmatch(self.path.absolute().name)
+        return int(found[1]) if found else 0
 
     def recent_checkpoints(self) -> list[Path]:
         """Return the complete checkpoints in `recent`, oldest first."""

@@ -207,7 +207,8 @@ def find_runs(path: Path) -> list[RunFolder]:
     """
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; train a study first: python train.py configs/demo.yaml")
-    places = [path] if (path / "config.yaml").is_file() else sorted(p.parent for p in path.glob("*/seed-*/config.yaml"))
+    found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
+    places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:
         raise UserError(f"{path}: no runs here (no <system>/seed-<n>/config.yaml); train a study first")
     return sorted((RunFolder(p) for p in places), key=lambda r: (r.system, r.seed))

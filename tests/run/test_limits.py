@@ -34,12 +34,13 @@ def test_a_long_sentence_in_any_split(tmp_path, monkeypatch, split, side, model,
             if (name, language) == (split, side):
                 lines[17] = " ".join(lines[17:22])
             (tmp_path / f"{name}.{language}").write_text("\n".join(lines) + "\n")
-    study = tiny_study(model=model, tokenizer={"vocabulary_size": 270})
+    study = tiny_study(model=model, tokenizer={"vocabulary_size": "auto"})
     study["base"]["data"] = {"corpus": "mine", "path": str(tmp_path)}
     study["systems"] = {"only": {}}
     settings = load_study(write_study(tmp_path, study)).systems["only"]
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    built = build_model(settings.model, source_vocabulary=270, target_vocabulary=270)
+    size = data.source_tokenizer.vocabulary_size
+    built = build_model(settings.model, source_vocabulary=size, target_vocabulary=size)
     named = {"train": "training", "valid": "validation", "test": "test"}[split]
     with pytest.raises(UserError, match=rf"{setting} 30 is too small for the {named} split: 1 of \d+ .*Raise {setting}"):
         check_lengths(built, data)
