@@ -92,7 +92,7 @@ def _folders(settings: DataSettings, card: Card | None, card_file: Path | None) 
     beside: list[tuple[str, Path | None]] = []
     if card_file is not None:
         home = below(card_file.parent, (card.folder if card else None) or ".")
-        if any(home.glob(f"*.{settings.source}*")) or any(home.glob("*.tsv*")):
+        if any(home.glob(f"*.{settings.source}*")) or any(home.glob("*-*.tsv*")):
             return [(str(home), home)]
         beside = [(f"{home} (no *.{settings.source} there)", None)]
     name = card.name if card else settings.corpus
