@@ -44,7 +44,7 @@ def main() -> None:
     model = build_model(settings, source_vocabulary=data.source_tokenizer.vocabulary_size, target_vocabulary=pieces).eval()
     with torch.no_grad():
         model.output.bias[EOS] = -1e4
-    searching.length_limits = lambda mask, _: torch.full((len(mask),), LENGTH - 1)  # type: ignore[assignment]
+    searching.length_limits = lambda mask, *_: torch.full((len(mask),), LENGTH - 1)  # type: ignore[assignment]
     order = np.argsort(-split.source_lengths, kind="stable")[:SENTENCES]
     batches = [collate(split, order[i : i + BATCH]) for i in range(0, len(order), BATCH)]
     rates = []

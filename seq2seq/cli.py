@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.signals import Interrupted, interrupt, on_signals
+from seq2seq.run.streams import checked_streams
 
 for _name, _value in {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}.items():
     os.environ.setdefault(_name, _value)  # read when torch is imported: threads that wait must not keep others from the cores
@@ -50,7 +52,7 @@ def train(
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="For submitit, such as slurm_partition=gpu (repeatable).")
     ] = None,
 ) -> None:
-    """Train every system x seed of a study; finished runs are skipped, interrupted ones go on."""
+    """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
     from seq2seq.config.loading import load_study, system_of
 
     loaded = load_study(study, set_ or ())
@@ -60,13 +62,11 @@ def train(
 
     place = out or Path("runs") / loaded.name
     if cluster is None:
-        finished = train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
+        train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
         from seq2seq.study.cluster import cluster_study
 
-        finished = cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
-    if not finished:
-        raise KeyboardInterrupt
+        cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
     if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
         from seq2seq.config.loading import imported_class
 
@@ -141,12 +141,29 @@ def publish(
 def translate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
+    length_penalty: Annotated[
+        float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Subwords of a translation, at most; default: in proportion to its source.")
+    ] = None,
+    n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first, at most the beam.")] = 1,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Write line number, score, 'cut' or nothing, and text, separated by tabs.")
+    ] = False,
+    with_attention: Annotated[
+        bool, typer.Option("--with-attention", help="Write a JSON object a line: subwords, scores and attention.")
+    ] = False,
     allow_code: AllowCode = False,
 ) -> None:
-    """Translate lines from standard input to standard output."""
-    from seq2seq.run.lines import translate_lines
+    """Translate lines from standard input to standard output, each as soon as it is there."""
+    from seq2seq.run.lines import LineOptions, translate_lines
 
-    translate_lines(run, sys.stdin.buffer, sys.stdout, beam=beam, allow_code=allow_code)
+    for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
+        if stream is None:
+            raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
+    options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
+    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
 
 
 @app.command()
@@ -196,10 +213,11 @@ def explore(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 130 interrupted."""
+    """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 128 + the signal that ended it."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
-        status = app(arguments, standalone_mode=False, obj=arguments, prog_name="seq2seq")
+        with on_signals(interrupt), checked_streams():
+            status = app(arguments, standalone_mode=False, obj=arguments, prog_name="seq2seq")
         return status if isinstance(status, int) else 0
     except _ClickException as error:
         return _say(error.format_message(), 2)
@@ -207,14 +225,14 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), 2)
     except RunError as error:
         return _say(str(error), 1)
+    except Interrupted as error:
+        return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
 
 
 def _say(text: str, status: int) -> int:
     if text:  # several processes of one run fail together, and one of them tells why
-        print("error: " + " ".join(text.split("\n")), file=sys.stderr)
+        with checked_streams():
+            print("error: " + " ".join(text.split("\n")), file=sys.stderr)
     return status

@@ -1,6 +1,7 @@
 """Settings of the text: which corpus, what is kept of it, and how sentences become pieces."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -25,7 +26,7 @@ class DataSettings(Settings):
 
     corpus: str = Field(min_length=1, max_length=4096)
     """`grammar` or `probe-copy`, -reverse, -sort, -recall, -first, -last (embedded, no network), the name of a card in `data/`,
-    or the path of a card (.yaml)."""
+    or the path of a card (.yaml), from the study file's folder. With `path` it may be left out: the folder's name."""
     source: Language = "en"
     """Language translated from."""
     target: Language = "de"
@@ -53,7 +54,7 @@ class DataSettings(Settings):
     streaming: bool = False
     """Read a corpus of the hub row by row over the network instead of downloading it first."""
     path: str | None = None
-    """Folder of the corpus; None looks in $SEQ2SEQ_DATA/<corpus>/, then on the hub."""
+    """Folder of the corpus, from the study file's folder; None looks in $SEQ2SEQ_DATA/<corpus>/, then on the hub."""
     grammar: GrammarSettings | None = None
     """Size and lengths of the embedded corpus; with corpus `grammar` only, where None means the defaults."""
     probe: ProbeSettings | None = None
@@ -63,6 +64,8 @@ class DataSettings(Settings):
     @classmethod
     def _fill_embedded(cls, data: Any) -> Any:
         data = _without_concatenate(data)
+        if isinstance(data, dict) and isinstance(data.get("path"), str) and data.get("corpus") is None:
+            data = {**data, "corpus": Path(data["path"]).expanduser().absolute().name or "/"}
         if isinstance(data, dict) and data.get("corpus") == GRAMMAR and data.get("grammar") is None:
             return {**data, "grammar": {}}
         return fill_probe(data) if isinstance(data, dict) and is_probe(str(data.get("corpus"))) else data
@@ -128,8 +131,9 @@ class TokenizerSettings(Settings):
 
     kind: Literal["unigram", "bpe"] = "unigram"
     """Unigram language model (Kudo 2018) or byte-pair encoding (Sennrich et al. 2016)."""
-    vocabulary_size: int = Field(default=8000, ge=8, le=1_000_000)
-    """Pieces in a vocabulary, special ones and the 256 bytes of `byte_fallback` included, 8 to 1,000,000."""
+    vocabulary_size: Annotated[int, Field(ge=8, le=1_000_000)] | Literal["auto"] = 8000
+    """Pieces in a vocabulary, special ones and the 256 bytes of `byte_fallback` included, 8 to 1,000,000; or `auto`: 300, the
+    different characters of its training text, and one for each 300 characters of it up to 8,000; fewer where it fills fewer."""
     joint: bool = True
     """One vocabulary for both languages; false trains one for each, of this size each."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1)

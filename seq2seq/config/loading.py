@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from seq2seq.config.base import CHOICES
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.paths import with_absolute_paths
 from seq2seq.config.study import RunSettings, Study, StudyHeader
 
 T = TypeVar("T", bound=BaseModel)
@@ -109,13 +110,13 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     document = read_yaml(path)
     if not isinstance(document, CommentedMap):
         raise UserError(f"{path}: a study is a mapping with 'base' and 'systems'; see configs/demo.yaml")
-    raw = plain(document)
+    raw = with_absolute_paths(plain(document), path.parent)
     base, systems = raw.pop("base", {}) or {}, raw.pop("systems", None)
     if not isinstance(base, dict):
         raise UserError(f"{path}: base: expected a mapping of settings, found {base!r}")
     if not isinstance(systems, dict) or not systems:
         raise UserError(f"{path}: systems: expected at least one named system; see configs/demo.yaml")
-    changes = [parse_override(text) for text in overrides]
+    changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     evaluation = [change.pop("evaluation") for change in changes if "evaluation" in change]
     for change in evaluation:
         raw["evaluation"] = merge(raw.get("evaluation") or {}, change)

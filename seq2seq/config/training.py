@@ -107,7 +107,8 @@ class TrainingSettings(Settings):
     save_every: int = Field(default=500, ge=1)
     """Updates between checkpoints, >= 1."""
     average_last: int = Field(default=0, ge=0)
-    """Average the weights of the last so many validations into the model that is evaluated; 0 evaluates the best one."""
+    """Average the weights of the last so many validations, and evaluate the average if it validates better than the best one; 0
+    evaluates the best one."""
     log_every: int = Field(default=50, ge=1)
     """Updates between log lines, >= 1."""
     non_finite: Literal["stop", "skip"] = "stop"
@@ -140,6 +141,6 @@ class SearchSettings(Settings):
     max_ratio: float = Field(default=2.0, gt=0)
     """Longest hypothesis as a multiple of the source length, in pieces; reaching it is counted as a truncation."""
     max_extra: int = Field(default=10, ge=0)
-    """Pieces allowed on top of max_ratio x source length."""
+    """Pieces allowed on top of max_ratio x source length; a model with learned positions also stops where they end."""
     batch_tokens: int = Field(default=4096, ge=1)
     """Padded source pieces x beam in a batch, at most."""

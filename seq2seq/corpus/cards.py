@@ -77,6 +77,9 @@ def read_card(path: Path) -> Card:
     try:
         return Card.model_validate(data)
     except ValidationError as error:
+        missing = [".".join(map(str, detail["loc"])) for detail in error.errors() if detail["type"] == "missing"]
+        if missing:
+            raise UserError(f"{path}: missing: {', '.join(missing)}; see data/multi30k.yaml for a complete card") from None
         detail = error.errors()[0]
         where = ".".join(str(item) for item in detail["loc"]) or "the card"
         problem = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")

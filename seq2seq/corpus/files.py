@@ -1,21 +1,29 @@
-"""Corpora as parallel text: `<split>.<language>` or `<split>.<language>.gz`, line n of one side translates line n of the other.
+"""Corpora as parallel text: `<split>.<language>`, line by line, or `<split>.<a>-<b>.tsv`; plain, .gz, .xz or .zst.
 
+Line n of one side translates line n of the other; of a table the first two columns are languages a and b.
 Only a line feed ends a line; U+2028 and the like are spaces inside one. Bytes that are not UTF-8 travel on as lone surrogates
 (`surrogateescape`), so that cleaning can count them.
 """
 
 import gzip
+import io
+import lzma
 import zlib
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cards import Card, below
 from seq2seq.corpus.pairs import SentencePair
 
+_NAMES = {"": "text", ".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
+PACKED = tuple(_NAMES)
+"""Endings of a file's name that say how it is compressed."""
+_PACKED_BYTES = 1 << 12
 _MAX_LINE_BYTES = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -43,12 +51,17 @@ class FileCorpus:
 
     def splits(self) -> tuple[str, ...]:
         """Return the splits that have both languages."""
-        names = {language: self._splits_of(language) for language in (self.source, self.target)}
-        return tuple(sorted(names[self.source] & names[self.target]))
+        names = {path.name.removesuffix(ending) for path in self.folder.iterdir() for ending in PACKED}
 
-    def _splits_of(self, language: str) -> set[str]:
-        files = (path.name.removesuffix(".gz") for path in self.folder.iterdir())
-        return {name.removesuffix(f".{language}") for name in files if name.endswith(f".{language}")}
+        def with_ending(ending: str) -> set[str]:
+            return {name.removesuffix(ending) for name in names if name.endswith(ending)}
+
+        sides = with_ending(f".{self.source}") & with_ending(f".{self.target}")
+        return tuple(sorted(sides.union(*map(with_ending, self._tables()))))
+
+    def _tables(self) -> tuple[str, str]:
+        """Endings of a split that is one table."""
+        return f".{self.source}-{self.target}.tsv", f".{self.target}-{self.source}.tsv"
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the raw lines of a split.
@@ -56,7 +69,11 @@ class FileCorpus:
         Raises:
             UserError: a file is missing, unreadable or damaged, or the sides have different numbers of lines.
         """
-        source, target = self.file(split, self.source), self.file(split, self.target)
+        files = self.files(split)
+        if len(files) == 1:
+            yield from self._rows(files[0])
+            return
+        source, target = files
         counts = [0, 0]
         for ours, theirs in zip_longest(read_lines(source), read_lines(target)):
             counts[0] += ours is not None
@@ -68,11 +85,19 @@ class FileCorpus:
                 f"{source} has {counts[0]:,} lines but {target} has {counts[1]:,}; lines must correspond one to one"
             )
 
+    def _rows(self, table: Path) -> Iterator[SentencePair]:
+        reverse = self._tables()[1] in table.name
+        for number, line in enumerate(read_lines(table), start=1):
+            first, tab, rest = line.partition("\t")
+            if not tab:
+                raise UserError(f"{table}: line {number} has no tab; each line holds a sentence, a tab and its translation")
+            second = rest.partition("\t")[0]
+            yield SentencePair(second, first) if reverse else SentencePair(first, second)
+
     def fingerprint(self, split: str) -> str:
-        """Return a hash of both files' bytes; a file that differs from the card's checksum is reported."""
+        """Return a hash of the files' bytes; a file that differs from the card's checksum is reported."""
         hashes = []
-        for language in (self.source, self.target):
-            path = self.file(split, language)
+        for path in self.files(split):
             try:
                 hashes.append(self._cache.file_hash(path))
             except OSError as error:
@@ -82,37 +107,110 @@ class FileCorpus:
                 self._report(f"{path}: not the file that the card of {self.card.name if self.card else ''} describes (SHA-256)")
         return digest("files", hashes)
 
-    def file(self, split: str, language: str) -> Path:
-        """Return the file of one side of a split.
+    def files(self, split: str) -> tuple[Path, ...]:
+        """Return the table of a split, or its source and target side.
 
         Raises:
-            UserError: there is none, or two, or it leads out of the folder.
+            UserError: there is none, or more than one, or it leads out of the folder.
         """
-        plain = below(self.folder, f"{split}.{language}")
-        zipped = below(self.folder, f"{split}.{language}.gz")
-        if plain.is_file() and zipped.is_file():
-            raise UserError(f"{plain} and {zipped.name} are both there; remove one, so that it is clear which is meant")
-        if zipped.is_file():
-            return zipped
-        if not plain.is_file():
-            there = ", ".join(self.splits()) or f"none in {self.source} and {self.target}"
-            raise UserError(f"{plain}[.gz]: no such file; splits of {self.source}-{self.target} there: {there}")
-        return plain
+        sides = [self._found(f"{split}.{language}") for language in (self.source, self.target)]
+        tables = [path for ending in self._tables() for path in self._found(split + ending)]
+        for some in (*sides, tables, [*tables, *sides[0]] if tables and all(sides) else []):
+            if len(some) > 1:
+                raise UserError(f"{some[0]} and {some[1].name} are both there; remove one, so that it is clear which is meant")
+        if tables:
+            return tuple(tables)
+        for language, some in zip((self.source, self.target), sides, strict=True):
+            if not some:
+                there = ", ".join(self.splits()) or f"none in {self.source} and {self.target}"
+                raise UserError(
+                    f"{self.folder / split}.{language}[.gz]: no such file; splits of {self.source}-{self.target} there: {there}"
+                )
+        return sides[0][0], sides[1][0]
+
+    def _found(self, name: str) -> list[Path]:
+        return [path for ending in PACKED if (path := below(self.folder, name + ending)).is_file()]
 
 
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file without their ends (LF or CR LF) and without a byte order mark.
 
     Raises:
-        UserError: unreadable, damaged gzip, UTF-16, or a line of more than 64 MiB.
+        UserError: unreadable, damaged where it is compressed, UTF-16, or a line of more than 64 MiB.
     """
+    damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
+    if path.suffix == ".zst":
+        damaged = (*damaged, _zstd(path).ZstdError)
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            yield from _lines(cast(BinaryIO, file), path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(f"{path}: damaged or incomplete gzip file ({error}); fetch it again") from None
+        with _open(path) as file:
+            yield from _lines(file, path)
+    except damaged as error:
+        raise UserError(
+            f"{path}: damaged or incomplete {_NAMES.get(path.suffix, path.suffix)} file ({error}); fetch it again"
+        ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    if path.suffix == ".xz":
+        return cast(BinaryIO, lzma.open(path))
+    if path.suffix != ".zst":
+        return path.open("rb")
+    zstd = _zstd(path)
+    if hasattr(zstd, "ZstdFile"):
+        return cast(BinaryIO, zstd.open(path))
+    return cast(BinaryIO, io.BufferedReader(_Frames(path, zstd.ZstdDecompressor())))
+
+
+class _Frames(io.RawIOBase):
+    """The content of a .zst file; the package's own reader takes a file that ends in the middle of a frame for a whole one.
+
+    Args:
+        path: the file.
+        decompressor: of the package `zstandard`.
+    """
+
+    def __init__(self, path: Path, decompressor: Any) -> None:
+        self._file, self._decompressor = path.open("rb"), decompressor
+        self._content, self._rest = self._decompressed(), memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        rest = self._rest or memoryview(next(self._content, b""))
+        count = min(len(rest), len(buffer))
+        buffer[:count], self._rest = rest[:count], rest[count:]
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _decompressed(self) -> Iterator[bytes]:
+        frame, packed, whole = self._decompressor.decompressobj(), b"", True
+        while packed := packed or self._file.read(_PACKED_BYTES):
+            content = frame.decompress(packed)
+            packed, whole = frame.unused_data, frame.eof
+            if whole:
+                frame = self._decompressor.decompressobj()
+            if content:
+                yield content
+        if not whole:
+            raise EOFError("it ends in the middle")
+
+
+def _zstd(path: Path) -> Any:
+    """Return the module that reads .zst: Python's own from 3.14 on, else the package `zstandard`."""
+    for name in ("compression.zstd", "zstandard"):
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    raise UserError(f"{path}: reading .zst needs a package; pip install 'seq2seq[zstd]', or unpack the file with zstd -d")
 
 
 def _lines(file: BinaryIO, path: Path) -> Iterator[str]:

@@ -109,17 +109,19 @@ def _folders(settings: DataSettings, card: Card | None, card_file: Path | None) 
     """Return (description, folder) in the order of look-up; a description alone where there is no folder to try."""
     if settings.path is not None:
         return [(f"data.path {settings.path}", Path(settings.path).expanduser())]
+    beside: list[tuple[str, Path | None]] = []
     if card_file is not None:
         home = below(card_file.parent, (card.folder if card else None) or ".")
-        if card is None or card.hub is None or any(home.glob(f"*.{settings.source}*")):
+        if any(home.glob(f"*.{settings.source}*")) or any(home.glob("*-*.tsv*")):
             return [(str(home), home)]
+        beside = [(f"{home} (no *.{settings.source} there)", None)]
     name = card.name if card else settings.corpus
     if Path(name).name != name or name == "..":
         raise UserError(f"data.corpus: '{name}' is neither a name nor the path of a card (.yaml); for a folder set data.path")
     root = os.environ.get("SEQ2SEQ_DATA")
     if not root:
-        return [("$SEQ2SEQ_DATA (not set)", None)]
-    return [(f"$SEQ2SEQ_DATA/{name}", Path(root).expanduser() / name)]  # may be a link: the person's own doing
+        return [*beside, ("$SEQ2SEQ_DATA (not set)", None)]
+    return [*beside, (f"$SEQ2SEQ_DATA/{name}", Path(root).expanduser() / name)]  # may be a link: the person's own doing
 
 
 def _open_folder(

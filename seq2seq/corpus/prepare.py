@@ -276,14 +276,16 @@ def _tokenizers(
 
     def build(folder: Path) -> None:
         for name, languages in sides.items():
-            share = settings.sample_characters / sum(text.characters[side] for side in languages)
+            characters = sum(text.characters[side] for side in languages)
+            share = settings.sample_characters / characters
             lines = (line for side in languages for line in _sample(text, side, share))
-            Tokenizer.train(lines, settings).save(folder / f"{name}.model")
+            Tokenizer.train(lines, settings, characters).save(folder / f"{name}.model")
 
     place = store.entry("tokenizer", digest(_VERSION, text.sha256, settings.model_dump(), version("sentencepiece")), build)
     found = [Tokenizer.load(place / f"{name}.model") for name in sides]
     sizes = " and ".join(str(tokenizer.vocabulary_size) for tokenizer in found)
-    report(f"tokenizer: {settings.kind}, {'joint' if settings.joint else 'separate'}, {sizes} pieces")
+    auto = " (auto: 300, its characters, and one for each 300 characters of text)" if settings.vocabulary_size == "auto" else ""
+    report(f"tokenizer: {settings.kind}, {'joint' if settings.joint else 'separate'}, {sizes} pieces{auto}")
     return found[0], found[-1]
 
 

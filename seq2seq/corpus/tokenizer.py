@@ -83,19 +83,31 @@ class Tokenizer:
         self._starts_word = [piece.startswith(_SPACE_MARK) for piece in written]
 
     @classmethod
-    def train(cls, lines: Iterable[str], settings: TokenizerSettings) -> Self:
+    def train(cls, lines: Iterable[str], settings: TokenizerSettings, characters: int = 0) -> Self:
         """Learn a vocabulary; the same lines give the same bytes on every machine.
+
+        Args:
+            lines: the training text.
+            settings: kind and size.
+            characters: of the whole text, of which `lines` may be a sample; decides the size where it is `auto`.
 
         Raises:
             UserError: no text, or a vocabulary size that this text cannot have; the message names the limit.
         """
         model = io.BytesIO()
+        text: Iterable[str] = (line for line in map(normalise, lines) if line)
+        if settings.vocabulary_size == "auto":
+            text = list(text)
+            size = auto_size(len(set().union(*text)), characters)
+        else:
+            size = settings.vocabulary_size
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=(line for line in map(normalise, lines) if line),
+                sentence_iterator=iter(text),
                 model_writer=model,
                 model_type=settings.kind,
-                vocab_size=settings.vocabulary_size,
+                vocab_size=size,
+                hard_vocab_limit=settings.vocabulary_size != "auto",  # auto takes fewer where the text cannot fill more
                 character_coverage=settings.character_coverage,
                 byte_fallback=settings.byte_fallback,
                 pad_id=PAD,
@@ -110,7 +122,7 @@ class Tokenizer:
                 minloglevel=2,
             )
         except (RuntimeError, OSError) as error:
-            raise UserError(_explain(str(error), settings)) from None
+            raise UserError(_explain(str(error), size)) from None
         return cls(model.getvalue())
 
     @classmethod
@@ -182,8 +194,17 @@ class Tokenizer:
         return int(i)
 
 
-def _explain(message: str, settings: TokenizerSettings) -> str:
-    size = settings.vocabulary_size
+def auto_size(different: int, characters: int) -> int:
+    """Return the pieces that `vocabulary_size: auto` asks for: few enough for each to be seen often.
+
+    Args:
+        different: characters of the training text, each counted once.
+        characters: of the training text, each time it comes.
+    """
+    return 300 + different + min(characters // 300, 8000)
+
+
+def _explain(message: str, size: int) -> str:
     if found := re.search(r"too high \(\d+\).* <= (\d+)", message):
         return f"tokenizer.vocabulary_size: {size} is more than the training text can fill; the largest possible is {found[1]}"
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):

@@ -20,13 +20,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.mechanisms import SelfAttention
-from seq2seq.attention.mechanisms.linformer import LinformerAttention
-from seq2seq.attention.scores.positional import PositionalScore
 from seq2seq.config.model import ModelSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.config.transformer import DecoderOnlySettings
+from seq2seq.corpus.prepare import prepare
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import EncoderDecoder, Model, count_parameters
+from seq2seq.models.limits import limit_of
 
 BACKWARD = 3
 """A training step does the products of the forward pass once more for each of the two factors' gradients."""
@@ -45,9 +45,17 @@ _TERMS: tuple[tuple[str, Callable[[float, float], float]], ...] = (
 )
 
 
+def vocabulary_size(settings: RunSettings) -> int:
+    """Return the size that the tokenizer is asked for; `auto` is known only where the training text has been read."""
+    if settings.tokenizer.vocabulary_size != "auto":
+        return settings.tokenizer.vocabulary_size
+    prepared = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    return max(prepared.source_tokenizer.vocabulary_size, prepared.target_tokenizer.vocabulary_size)
+
+
 def meta_model(settings: RunSettings) -> Model:
     """Build a system's model without numbers; vocabularies are as large as the tokenizer is asked to make them."""
-    pieces = settings.tokenizer.vocabulary_size
+    pieces = vocabulary_size(settings)
     with torch.device("meta"):
         return build_model(settings.model, source_vocabulary=pieces, target_vocabulary=pieces)
 
@@ -84,7 +92,7 @@ class FlopCounter:
         random = torch.get_rng_state()
         self._model = build_model(settings.model, source_vocabulary=_PIECES, target_vocabulary=_PIECES).eval()
         torch.set_rng_state(random)
-        self._pieces = settings.tokenizer.vocabulary_size
+        self._pieces = vocabulary_size(settings)
         attends_to_itself = any(isinstance(module, SelfAttention) for module in self._model.modules())
         self.points = _POINTS if attends_to_itself else _SHORT_POINTS
 
@@ -165,7 +173,7 @@ def attention_bytes(settings: RunSettings, length: int) -> int | None:
     model = meta_model(settings).train()
     total = 0
     for name, module in _outermost(model):
-        if _refuses(module, length):
+        if any(length > limit.tokens for part in module.modules() if (limit := limit_of(part))):
             return None
         kept = _Kept(module)
         with torch.device("meta"), saved_tensors_hooks(kept.pack, lambda tensor: tensor):
@@ -196,12 +204,6 @@ def _outermost(model: Model) -> list[tuple[str, Attention | FixedContext | SelfA
         if isinstance(module, Attention | FixedContext | SelfAttention) and not is_inside:
             found.append((name, module))
     return found
-
-
-def _refuses(module: nn.Module, length: int) -> bool:
-    limits = [part.max_source for part in module.modules() if isinstance(part, PositionalScore) and part.longer == "refuse"]
-    limits += [part.key_mixture.shape[1] for part in module.modules() if isinstance(part, LinformerAttention)]
-    return any(length > limit for limit in limits)
 
 
 def _stack_size(settings: ModelSettings, name: str) -> int:

@@ -1,6 +1,5 @@
 """Greedy and beam search over any model, batched; a finished sentence leaves the batch."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from torch import Tensor
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 from seq2seq.models.interface import Model, State
+from seq2seq.models.limits import find_limits
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,25 @@ def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
     return ((5 + length) / 6) ** alpha
 
 
-def length_limits(mask: Tensor, settings: SearchSettings) -> Tensor:
-    """Return the most target pieces (B,) for source masks (B, S), whose end of sentence is not counted."""
-    words = mask.sum(dim=1) - 1
-    return (words * settings.max_ratio).long() + settings.max_extra
+def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:
+    """Return the most target pieces (B,) for source masks (B, S): what the settings allow, and the model's positions."""
+    words = mask.sum(dim=1) - 1  # end of sentence is not counted
+    limits = (words * settings.max_ratio).long() + settings.max_extra
+    can_write = find_limits(model).target_pieces(mask)
+    return limits if can_write is None else torch.minimum(limits, can_write)
 
 
-@torch.inference_mode()
 def search(
     model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False
 ) -> list[Hypothesis]:
+    """Translate a batch; returns the best hypothesis of each sentence, as `search_n_best` finds it."""
+    return [found[0] for found in search_n_best(model, source, mask, settings, need_weights)]
+
+
+@torch.inference_mode()
+def search_n_best(
+    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False, n_best: int = 1
+) -> list[list[Hypothesis]]:
     """Translate a batch.
 
     Args:
@@ -49,13 +58,15 @@ def search(
         source: (B, S) tokens with end of sentence.
         mask: (B, S), True at real tokens.
         settings: beam 1 is greedy search.
-        need_weights: keep the attention of the hypothesis that is returned.
+        need_weights: keep the attention of the hypotheses that are returned.
+        n_best: how many a sentence, 1 to the beam; with more than one the search goes on until no other can overtake them.
 
     Returns:
-        The best hypothesis of each sentence, in order.
+        The best hypotheses of each sentence, best first; complete ones before truncated ones, fewer where fewer were found.
     """
-    run: Callable[..., list[Hypothesis]] = _greedy if settings.beam == 1 else _beam
-    return run(model, source, mask, settings, need_weights)
+    if settings.beam == 1:
+        return [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
+    return _beam(model, source, mask, settings, need_weights, n_best)
 
 
 def _allowed_logits(logits: Tensor) -> Tensor:
@@ -111,7 +122,7 @@ def _group_size(vocabulary: int) -> int:
 
 def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
     state = model.start(model.encode(source, mask))
-    limits = length_limits(mask, settings)
+    limits = length_limits(mask, settings, model)
     results: dict[int, Hypothesis] = {}
     alive = torch.arange(source.shape[0], device=source.device)  # original index of each row
     tokens = torch.full_like(alive, BOS)
@@ -172,9 +183,11 @@ class _Beams(NamedTuple):
     """(A, K, t, S) attention so far."""
 
 
-def _beam(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
+def _beam(
+    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool, n_best: int
+) -> list[list[Hypothesis]]:
     count, device = source.shape[0], source.device
-    limits = length_limits(mask, settings)
+    limits = length_limits(mask, settings, model)
     state = model.start(model.encode(source, mask))  # one hypothesis a sentence; the first step makes them K
     seen = _no_weights(source, count, need_weights)
     beams = _Beams(
@@ -188,9 +201,9 @@ def _beam(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, 
     while len(beams.alive):
         output = model.step(tokens, state, need_weights)
         beams, rows = _extend(beams, output.logits, output.weights, finished, settings)
-        keep = _unfinished(beams, finished, limits, settings)
+        keep = _unfinished(beams, finished, limits, settings, n_best)
         tokens, state, beams = _keep(beams, rows, output.state, keep)
-    return [max(candidates, key=lambda h: (not h.truncated, h.score)) for candidates in finished]
+    return [sorted(candidates, key=lambda h: (h.truncated, -h.score))[:n_best] for candidates in finished]
 
 
 def _extend(
@@ -235,20 +248,25 @@ def _collect(
         finished[int(beams.alive[sentence])].append(hypothesis)
 
 
-def _unfinished(beams: _Beams, finished: list[list[Hypothesis]], limits: Tensor, settings: SearchSettings) -> list[int]:
-    """Say which sentences go on: neither K hypotheses ended, nor one that no live one can overtake, nor the limit met."""
+def _unfinished(
+    beams: _Beams, finished: list[list[Hypothesis]], limits: Tensor, settings: SearchSettings, n_best: int
+) -> list[int]:
+    """Return which sentences go on: neither K hypotheses ended, nor n that no live one can overtake, nor the limit met."""
     keep = []
     length = beams.history.shape[-1]
-    best_live = beams.scores[:, 0].tolist()
+    live = beams.scores.tolist()
     allowed = limits[beams.alive].tolist()
     for row, sentence in enumerate(beams.alive.tolist()):
         done = finished[sentence]
         if length > allowed[row]:
-            if not done:
-                done.append(_finish(beams.history[row, 0], beams.scores[row, 0], False, settings, beams.seen, (row, 0)))
+            for at in [(row, place) for place, score in enumerate(live[row]) if score > float("-inf")]:
+                cut = _finish(beams.history[at], beams.scores[at], False, settings, beams.seen, at)
+                if len(done) < n_best and cut.tokens not in {h.tokens for h in done if h.truncated}:
+                    done.append(cut)
             continue
-        bound = best_live[row] / float(length_penalty(allowed[row] + 1, settings.length_penalty))
-        if len(done) < settings.beam and not (done and max(h.score for h in done) >= bound):
+        bound = live[row][0] / float(length_penalty(allowed[row] + 1, settings.length_penalty))
+        surely_best = len(done) >= n_best and sorted(h.score for h in done)[-n_best] >= bound
+        if len(done) < settings.beam and not surely_best:
             keep.append(row)
     return keep
 

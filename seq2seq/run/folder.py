@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ from seq2seq.config.loading import plain, read_yaml
 
 _ASIDE = ".writing"
 """Ending of a file that is being written; with `.lock` all that a process killed at once can have left in a run's folder."""
+_SEED = re.compile(r"seed-(\d+)")
 
 
 class RunFolder:
@@ -38,22 +40,24 @@ class RunFolder:
         self.summary = path / "summary.json"
         self.tokenizers = path / "tokenizer"
         self.best = path / "checkpoints" / "best"
+        self.averaged = path / "checkpoints" / "averaged"
+        """Mean of the last validations' weights, where it validates better than `best`."""
         self.last = path / "checkpoints" / "last"
         self.recent = path / "checkpoints" / "recent"
         """Weights of the last validations, where they are to be averaged."""
-        self.accident = path / "checkpoints" / "not_finite"
-        """Weights before an update that could not be made."""
         self.tensorboard = path / "tensorboard"
 
     @property
     def system(self) -> str:
-        """Name of the system, from the folder above."""
-        return self.path.parent.name
+        """Name of the system, from the folder above; of a folder that is not called seed-<n> its own name."""
+        place = self.path.absolute()
+        return place.parent.name if _SEED.fullmatch(place.name) else place.name
 
     @property
     def seed(self) -> int:
-        """The seed, from the folder's name."""
-        return int(self.path.name.removeprefix("seed-"))
+        """The seed, from the folder's name; 0 where it has another one."""
+        found = _SEED.fullmatch(self.path.absolute().name)
+        return int(found[1]) if found else 0
 
     def recent_checkpoints(self) -> list[Path]:
         """Return the complete checkpoints in `recent`, oldest first."""
@@ -191,8 +195,7 @@ class RunFolder:
 
     def evaluated(self) -> Path:
         """Return the checkpoint that is evaluated: the average of the last validations where there is one, else the best."""
-        averaged = self.best.with_name("averaged")
-        return averaged if averaged.exists() else self.best
+        return self.averaged if self.averaged.exists() else self.best
 
     def _keep_end(self) -> None:
         """Set the end of a finished run aside before it is trained longer: its weights first, then its summary."""
@@ -289,14 +292,15 @@ class JsonLines:
 
     Args:
         path: the file.
-        keep: bytes to keep of what is there; None keeps all.
+        keep: bytes to keep of what is there, at most; None keeps all. A line without its end is dropped.
     """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
-        self._file = path.open("ab")
-        if keep is not None:
-            self._file.truncate(keep)
-            self._file.seek(0, os.SEEK_END)
+        self._file = path.open("a+b")
+        self._file.seek(0)
+        there = self._file.read(keep)
+        self._file.truncate(there.rfind(b"\n") + 1)
+        self._file.seek(0, os.SEEK_END)
 
     def write(self, **record: Any) -> None:
         """Append one record."""

@@ -19,7 +19,7 @@ from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, one_line
+from seq2seq.run.trained import TrainedRun, forced_weights, one_line, reading_order, rounded
 from seq2seq.run.translation import Translation, translate
 
 SHOWCASE = 8
@@ -47,7 +47,8 @@ def translate_tests(
         UserError: translations that are to stay were made of other sentences.
     """
     for name, split in data.tests.items():
-        made = {"search": run.settings.search.model_dump(), "step": run.step, "fingerprint": data.fingerprints[name]}
+        search, fingerprint = run.settings.search.model_dump(), data.fingerprints[name]
+        made = {"search": search, "step": run.step, "weights": run.weights, "fingerprint": fingerprint}
         facts = run.folder.decoding(name)
         if facts is not None and not again:
             check_sentences(run.folder, name, facts, data.fingerprints[name])
@@ -85,6 +86,7 @@ def check_all_sentences(folder: RunFolder, data: EvaluationData) -> None:
 def _made_so(facts: Mapping[str, Any], made: Mapping[str, Any], *, exactly: bool) -> bool:
     searches = [facts[key] for key in ("search", *(() if exactly else ("instead_of",))) if key in facts]
     same = all(facts.get(key) == made[key] for key in ("step", "fingerprint"))
+    same &= facts.get("weights", made["weights"]) == made["weights"]  # an older entry does not name them
     return same and any(same_search(search, made["search"]) for search in searches)
 
 
@@ -154,18 +156,9 @@ def _attention_record(
         "index": index,
         "source": source.pieces(split.source_tokens(index)) + end,
         "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
-        "weights": _rounded(_reading_order(weights[:, :width], split)) if weights is not None else [],
+        "weights": rounded(reading_order(weights[:, :width], split)) if weights is not None else [],
         "forced": {
             "reference": target.pieces(split.target_tokens(index)) + end,
-            "weights": _rounded(_reading_order(forced_weights(run.model, split, index, device), split)),
+            "weights": rounded(reading_order(forced_weights(run.model, split, index, device), split)),
         },
     }
-
-
-def _reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
-    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
-    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
-
-
-def _rounded(weights: torch.Tensor) -> list[list[float]]:
-    return [[round(value, 4) for value in row] for row in weights.tolist()]

@@ -1,47 +1,226 @@
 """Translate lines as they come, with a run's folder and nothing else."""
 
-from itertools import islice
+import json
+import select
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import UnsupportedOperation
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
-from seq2seq.corpus.encoded import encode_lines
-from seq2seq.corpus.tokenizer import normalise
+import torch
+
+from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.encoded import EncodedSplit, encode_lines
+from seq2seq.corpus.tokenizer import EOS, INVALID, normalise
+from seq2seq.models.limits import find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import load_run, one_line
-from seq2seq.run.translation import translate
+from seq2seq.run.trained import TrainedRun, load_run, one_line, reading_order, rounded
+from seq2seq.run.translation import Translation, translate_n_best
 
 _AT_ONCE = 1000
-"""Lines read before they are translated together, sorted by length."""
+"""Lines translated together, sorted by length, at most."""
+_PAUSE = 0.05
+"""Seconds without a further line after which those that have come are translated."""
+_CHUNK = 1 << 16
+_MAX_CHARACTERS = 100_000
+_MAX_BYTES = 4 * _MAX_CHARACTERS + 4
+_PROGRESS = 15.0
+"""Seconds between lines of progress on standard error."""
+
+
+@dataclass(frozen=True)
+class LineOptions:
+    """How lines are translated and written.
+
+    Attributes:
+        beam: hypotheses kept a sentence; None takes the run's setting.
+        length_penalty: exponent alpha; None takes the run's setting.
+        max_length: subwords of a translation, at most, whatever its source; None takes the run's ratio to the source.
+        n_best: translations of each line.
+        scores: write `line, score, cut or nothing, text` separated by tabs.
+        attention: write a JSON object a line, with subwords, scores and attention.
+    """
+
+    beam: int | None = None
+    length_penalty: float | None = None
+    max_length: int | None = None
+    n_best: int = 1
+    scores: bool = False
+    attention: bool = False
+
+    def search(self, settings: SearchSettings) -> SearchSettings:
+        """Return the run's search with what the options change.
+
+        Raises:
+            UserError: more translations are wanted than the beam keeps.
+        """
+        changes = {"beam": self.beam, "length_penalty": self.length_penalty, "max_extra": self.max_length}
+        changes |= {"max_ratio": None if self.max_length is None else 0.0}
+        changed = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        if self.n_best > changed.beam:
+            raise UserError(f"--n-best {self.n_best}: the beam keeps {changed.beam}; give --beam {self.n_best} or more")
+        return changed
+
+
+@dataclass
+class _Counts:
+    """What became of the lines."""
+
+    lines: int = 0
+    refused: int = 0
+    cut: list[int] = field(default_factory=list)
+    invalid: int = 0
+
+    def report(self) -> None:
+        """Say on standard error what a person should know.
+
+        Raises:
+            RunError: lines were left empty.
+        """
+        if self.invalid:
+            print(f"{self.invalid:,} lines hold bytes that are not UTF-8; these were read as U+FFFD", file=sys.stderr)
+        if self.cut:
+            some = ", ".join(map(str, self.cut[:10])) + (", ..." if self.cut[10:] else "")
+            print(f"{len(self.cut):,} translations were cut at the length limit, of lines {some}", file=sys.stderr)
+        if self.refused:
+            raise RunError(f"{self.refused:,} of {self.lines:,} lines were too long and left empty; they are named above")
 
 
 def translate_lines(
-    run_path: Path, source: BinaryIO, target: TextIO, *, beam: int | None = None, allow_code: bool = False
+    run_path: Path, source: BinaryIO, target: TextIO, *, options: LineOptions | None = None, allow_code: bool = False
 ) -> int:
-    """Translate UTF-8 lines; one line out for each line in, an empty one for an empty one.
+    """Translate UTF-8 lines, each as soon as it is there; one line out for each line in, an empty one for an empty one.
 
     Args:
         run_path: the run's folder.
         source: where lines come from; bytes that are no UTF-8 are replaced by U+FFFD.
         target: where translations go.
-        beam: hypotheses kept a sentence; None takes the run's setting.
+        options: how; None for the run's own search, and text alone.
         allow_code: let the run's config import a class of its own.
 
     Returns:
         The number of lines.
+
+    Raises:
+        RunError: some lines were too long for the model; they are named on standard error, and empty in the output.
     """
-    folder = RunFolder(run_path)
+    folder, options = RunFolder(run_path), options or LineOptions()
     machine = prepare_machine(evaluation_arithmetic(folder))
     run = load_run(folder, machine.device, allow_code=allow_code)
-    settings = run.settings.search if beam is None else run.settings.search.model_copy(update={"beam": beam})
-    count = 0
-    while lines := [normalise(line.decode("utf-8", "replace")) for line in islice(source, _AT_ONCE)]:
-        chosen = [i for i, line in enumerate(lines) if line]
-        split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
-        found = translate(run.model, split, run.target_tokenizer, settings, device=machine.device, sentences=chosen)
-        texts = dict(zip(chosen, (one_line(t.text) for t in found), strict=True))
-        target.writelines(texts.get(i, "") + "\n" for i in range(len(lines)))
+    search, counts = options.search(run.settings.search), _Counts()
+    began = shown = time.monotonic()
+    for raw in _arriving(source):
+        lines = [line.decode("utf-8", "replace") for line in raw]
+        counts.invalid += sum(bool(INVALID.search(line)) for line in lines)
+        target.writelines(_answers(run, [normalise(line) for line in lines], search, options, machine.device, counts))
         target.flush()
-        count += len(lines)
-    return count
+        if (now := time.monotonic()) - shown > _PROGRESS:
+            shown = now
+            print(f"{counts.lines:,} lines, {counts.lines / (now - began):,.1f} lines/s", file=sys.stderr)
+    counts.report()
+    return counts.lines
+
+
+def _arriving(source: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines that have come, together; wait only where there is none."""
+    lines: list[bytes] = []
+    rest = b""
+    while chunk := source.read1(_CHUNK):  # type: ignore[attr-defined]  # of BufferedReader and BytesIO: what is there, at least a byte
+        *complete, rest = (rest + chunk).split(b"\n")
+        lines += complete
+        rest = rest[:_MAX_BYTES]  # of a line that is too long anyway the end is not kept
+        if lines and (len(lines) >= _AT_ONCE or not _more_has_come(source)):
+            yield lines
+            lines = []
+    if rest:
+        lines.append(rest)
+    if lines:
+        yield lines
+
+
+def _more_has_come(source: BinaryIO) -> bool:
+    try:
+        return bool(select.select([source], [], [], _PAUSE)[0])
+    except UnsupportedOperation:  # in memory: all of it is there
+        return True
+
+
+def _answers(
+    run: TrainedRun,
+    lines: Sequence[str],
+    search: SearchSettings,
+    options: LineOptions,
+    device: torch.device,
+    counts: _Counts,
+) -> Iterator[str]:
+    """Translate lines together and yield what is written for each."""
+    split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
+    limits = find_limits(run.model)
+    chosen = []
+    for i, line in enumerate(lines):
+        limit = limits.refused(int(split.source_lengths[i]) + 1)
+        if limit or len(line) > _MAX_CHARACTERS:
+            counts.refused += 1
+            most = f"{limit.setting} {limit.tokens}" if limit else f"{_MAX_CHARACTERS:,} characters"
+            sizes = f"{len(line):,} characters, {split.source_lengths[i]:,} subwords"
+            print(f"line {counts.lines + i + 1}: longer than {most} ({sizes}); left empty", file=sys.stderr)
+        elif line:
+            chosen.append(i)
+    found = translate_n_best(
+        run.model,
+        split,
+        run.target_tokenizer,
+        search,
+        device=device,
+        sentences=chosen,
+        need_weights=options.attention,
+        n_best=options.n_best,
+    )
+    translations = dict(zip(chosen, found, strict=True))
+    for i in range(len(lines)):
+        counts.lines += 1
+        best = translations.get(i, [])
+        if best and best[0].hypothesis.truncated:
+            counts.cut.append(counts.lines)
+        if options.attention:
+            yield json.dumps(_record(run, split, i, best, counts.lines), ensure_ascii=False) + "\n"
+        elif options.scores or options.n_best > 1:
+            yield from (_row(counts.lines, translation) for translation in best or [None])
+        else:
+            yield (one_line(best[0].text) if best else "") + "\n"
+
+
+def _row(line: int, translation: Translation | None) -> str:
+    if translation is None:
+        return f"{line}\t\t\t\n"
+    hypothesis = translation.hypothesis
+    return f"{line}\t{hypothesis.score:.4f}\t{'cut' if hypothesis.truncated else ''}\t{one_line(translation.text)}\n"
+
+
+def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Translation], line: int) -> dict[str, Any]:
+    """Return what JSON says of a line: source subwords, and of each translation its subwords and their weights (T, S)."""
+    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
+    hypotheses = []
+    for translation in best:
+        hypothesis = translation.hypothesis
+        weights = hypothesis.weights
+        if weights is not None:  # a fixed context attends to nothing
+            weights = reading_order(weights[:, : len(source)], split) if weights.any() else None
+        hypotheses.append(
+            {
+                "text": one_line(translation.text),
+                "score": round(hypothesis.score, 4),
+                "truncated": hypothesis.truncated,
+                "tokens": run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])]),
+                "attention": None
+                if weights is None or not weights.any()
+                else rounded(reading_order(weights[:, : len(source)], split)),
+            }
+        )
+    return {"line": line, "source": source, "translations": hypotheses}

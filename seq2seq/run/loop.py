@@ -2,8 +2,9 @@
 
 import math
 import shutil
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from seq2seq.run.processes import Processes
 from seq2seq.run.progress import Progress
 from seq2seq.run.schedule import is_exhausted, learning_rate
 from seq2seq.run.sharding import share_out
+from seq2seq.run.signals import Interrupted
 from seq2seq.run.update import Updater
 from seq2seq.run.validation import Validation, first_attention, validate
 
@@ -55,10 +57,6 @@ class Position:
     """Score of every validation, higher is better."""
     validated: int = 0
     """Step of the last validation."""
-
-
-class Interrupted(Exception):
-    """The person asked to stop; everything is saved."""
 
 
 class Trainer:
@@ -108,7 +106,8 @@ class Trainer:
         )
         self.position = Position()
         self.journal: Journal | None = None
-        self.stop_requested = False
+        self.stop_requested = 0
+        """Number of the signal that asked to save and stop; 0 while none did."""
 
     @property
     def model(self) -> Model:
@@ -131,7 +130,7 @@ class Trainer:
         """Train to the end, from wherever the folder stands.
 
         Raises:
-            Interrupted: `stop_requested` was set; the run is saved and can go on.
+            Interrupted: `stop_requested` was set here or in another process; the run is saved and can be resumed.
             RunError: the loss is not finite, memory ran out, the disk is full, or another process of the run has ended.
         """
         keep = self._resume()
@@ -160,11 +159,11 @@ class Trainer:
                 position.step + 1,
                 group,
                 rate=learning_rate(position.step + 1, training, position.scores),
-                stop=self.stop_requested,
+                stop=bool(self.stop_requested),
                 seconds=lambda began=began, before=before: before + time.perf_counter() - began,  # type: ignore[misc]
             )
             if update.not_finite:
-                self._not_finite(update.not_finite)
+                self._not_finite(update.not_finite, group)
             else:
                 position.target_tokens += update.tokens
                 position.window_nats += update.nats
@@ -175,7 +174,7 @@ class Trainer:
             self._at_intervals()
             if update.stop:
                 self._save()
-                raise Interrupted
+                raise Interrupted(self.stop_requested or signal.SIGTERM)
         if position.validated != position.step:
             self._validate()
         self._save()
@@ -209,22 +208,21 @@ class Trainer:
                 yield epoch, used, batch
             epoch, start = epoch + 1, 0
 
-    def _not_finite(self, what: str) -> None:
-        """Keep weights and place of an update that cannot be made, so that it can be replayed; then stop or leave it out."""
-        position, accident = self.position, self.folder.accident
-        state = {"step": position.step + 1, "epoch": position.epoch, "batch": position.batch, "what": what}
+    def _not_finite(self, what: str, group: Sequence[Batch]) -> None:
+        """Name the batch of an update that cannot be made, then stop or leave it out."""
+        position = self.position
+        pairs = [row for batch in group for row in batch.indices.tolist()]
         if self.journal:
-            self.journal.time("not_finite", **state)
-        if self.training.non_finite == "stop" or not accident.exists():
-            self._store(accident, {**state, "seed": self.seed, "batches": self.training.accumulate})
-        replay = f"replay it with: python -m seq2seq.run.replay {self.folder.path}"
+            self.journal.time("not_finite", step=position.step + 1, epoch=position.epoch, what=what, pairs=pairs)
+        shown = ", ".join(map(str, pairs[:5])) + (f" and {len(pairs) - 5} more, see {self.folder.timing}" if pairs[5:] else "")
+        where = f"{what} is not finite in batch {position.batch} of epoch {position.epoch} (training pairs {shown})"
         if self.training.non_finite == "stop":
             raise self.processes.told_once(
-                f"{self.folder.path}: {what} is not finite; {replay}. Go on without such batches with "
-                "--set training.non_finite=skip, or lower training.learning_rate in a new place (--out DIR)"
+                f"{self.folder.path}: {where}. Leave such batches out with --set training.non_finite=skip, or lower "
+                "training.learning_rate in a new place (--out DIR)"
             )
         position.skipped += 1
-        self.progress.say(f"{what} is not finite; the update was left out ({position.skipped} so far); {replay}")
+        self.progress.say(f"{where}; the update was left out ({position.skipped} so far)")
 
     def _log_window(self) -> None:
         position = self.position
@@ -242,13 +240,11 @@ class Trainer:
         position = self.position
         model = self.sharing.evaluation_model()
         result = self.processes.on_first(lambda: self._measure(model))
-        score = -result.loss if self.training.best_by == "loss" else (result.bleu or 0.0)
-        if math.isnan(score):
-            score = -math.inf
+        score = result.score(self.training.best_by)
         position.scores.append(score)
         position.validated = position.step
         better = score > position.best_score
-        self.progress.say(f"step {position.step}: {_summary(result)}{' (best so far)' if better else ''}")
+        self.progress.say(f"step {position.step}: {result.describe()}{' (best so far)' if better else ''}")
         if better or not position.best_step:
             position.best_score, position.best_step, position.waiting = score, position.step, 0
             self._store(self.folder.best, {"step": position.step, "seed": self.seed})
@@ -306,10 +302,7 @@ class Trainer:
             ) from error
         self.position = position
         self.progress.say(f"resumes at step {position.step}")
+        there = self.folder.log.stat().st_size if self.folder.log.exists() else 0
+        if there < kept:
+            self.progress.say(f"{self.folder.log}: {kept - there} bytes are gone since; what they logged stays missing")
         return kept
-
-
-def _summary(result: Validation) -> str:
-    bleu = "" if result.bleu is None else f", BLEU {result.bleu:.1f}"
-    accuracy = f"accuracy {100 * result.token_accuracy:.1f} %"
-    return f"validation loss {result.loss:.3f}, perplexity {result.perplexity:.2f}, {accuracy}{bleu}"

@@ -1,34 +1,37 @@
 """One run from its settings to a finished folder: claimed, trained or resumed, translated, summed up."""
 
+import shutil
 import signal
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from io import StringIO
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
-from seq2seq.config.errors import RunError
+from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import PreparedData, encode_tests, prepare
 from seq2seq.models.interface import Model, count_parameters
+from seq2seq.models.limits import find_limits
 from seq2seq.run.arithmetic import Arithmetic
-from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.hypotheses import translate_tests
-from seq2seq.run.loop import Interrupted, Position, Trainer
+from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Progress, duration
-from seq2seq.run.trained import load_run, write_tokenizers
+from seq2seq.run.signals import Interrupted, on_signals
+from seq2seq.run.trained import TrainedRun, describe_weights, load_run, write_tokenizers
+from seq2seq.run.validation import validate
 
 
-def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> bool:
-    """Train one run, or go on with it, or skip it when it is finished.
+def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> None:
+    """Train one run, or resume it, or skip it when it is finished.
 
     Args:
         settings: of the system.
@@ -37,10 +40,8 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         arguments: the command line, for the record.
         threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
 
-    Returns:
-        Whether the run is finished; False when the person interrupted it.
-
     Raises:
+        Interrupted: a signal ended it; everything is saved.
         UserError: the folder belongs to another config or another process; the corpus cannot be had.
         RunError: the run could not finish; what it had is kept.
     """
@@ -53,7 +54,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
     try:
         with ExitStack() as held:
             processes.on_first(lambda: held.enter_context(folder.locked()))
-            return _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
+            _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -69,10 +70,10 @@ def _train_locked(
     progress: Progress,
     arguments: list[str],
     threads: int,
-) -> bool:
+) -> None:
     if processes.on_first(lambda: _claim(folder, settings, progress)):
         processes.on_first(lambda: _translate_missing(settings, folder, processes.device, progress))
-        return True
+        return
     training = settings.training
     limit_primitives()
     arithmetic = processes.on_first(  # the others find the data in the cache
@@ -84,20 +85,20 @@ def _train_locked(
     trainer = Trainer(
         settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
     )
+    processes.on_first(lambda: check_lengths(trainer.model, data))
     try:
-        with _stops_gently(trainer):
+        with on_signals(_stop_gently(trainer)):
             position = trainer.train()
     except Interrupted:
-        progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command goes on from here")
-        return False
+        progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command resumes here")
+        raise
     except RunError as error:
         if processes.first:
             with suppress(OSError):  # a full disk cannot take the summary either; the error itself is told
-                _write_summary(folder, trainer.model, trainer.position, "failed", str(error))
+                _write_summary(folder, trainer, "failed", str(error))
         raise
-    processes.on_first(lambda: _finish(folder, data, machine, trainer.model, position))
+    processes.on_first(lambda: _finish(folder, data, machine, trainer))
     progress.say(f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}")
-    return True
 
 
 def _claim(folder: RunFolder, settings: RunSettings, progress: Progress) -> bool:
@@ -146,42 +147,75 @@ def _shared(processes: Processes) -> str:
     return f", shared by {processes.world} processes" if processes.world > 1 else ""
 
 
-@contextmanager
-def _stops_gently(trainer: Trainer) -> Iterator[None]:
-    """Turn the first Ctrl-C or termination into a request to save and stop; a second Ctrl-C acts at once."""
+def check_lengths(model: Model, data: PreparedData) -> None:
+    """Compare every sentence of every split with the model's limits, before the first update.
 
-    def request(_number: int, _frame: FrameType | None) -> None:
-        trainer.stop_requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    Raises:
+        UserError: the split with a sentence that is too long, the limit's setting, and what would be enough.
+    """
+    limits = find_limits(model)
+    for name, split in {"training": data.train, "validation": data.valid, **data.tests}.items():
+        source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence
+        for side, lengths in (("source", source), ("target", target), ("both", source + target)):
+            limit = getattr(limits, side)
+            if limit is not None and (count := int((lengths > limit.tokens).sum())):
+                what = "source and target together" if side == "both" else side
+                shorter = "lower data.max_tokens" if name == "training" else "leave such sentences out of the files"
+                raise UserError(
+                    f"model: {limit.setting} {limit.tokens} is too small for the {name} split: {count:,} of {len(split):,} "
+                    f"sentences are longer ({what}, the longest {lengths.max()} tokens). Raise {limit.setting}, or {shorter}"
+                )
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+def _stop_gently(trainer: Trainer) -> Callable[[int], None]:
+    """Make the handler that asks the trainer to save and stop; a second Ctrl-C acts at once."""
+
+    def request(number: int) -> None:
+        if number == signal.SIGINT and trainer.stop_requested == signal.SIGINT:
+            raise KeyboardInterrupt
+        trainer.stop_requested = number
+
+    return request
 
 
-def _finish(folder: RunFolder, data: PreparedData, machine: Machine, model: Model, position: Position) -> None:
-    if recent := folder.recent_checkpoints():
-        average_checkpoints(recent, folder.best.with_name("averaged"))
+def _finish(folder: RunFolder, data: PreparedData, machine: Machine, trainer: Trainer) -> None:
     run = load_run(folder, machine.device, allow_code=True)  # the study file asked for it
+    if recent := folder.recent_checkpoints():
+        run = _better_of(run, average_checkpoints(recent), data, machine, trainer)
     translate_tests(run, data, machine.device, again=True)
-    _write_summary(folder, model, position, "finished", None)
+    _write_summary(folder, trainer, "finished", None, evaluated=run.weights)
 
 
-def average_checkpoints(places: list[Path], target: Path) -> None:
-    """Write the mean of several checkpoints' weights (Vaswani et al. 2017, section 6.1)."""
+def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine: Machine, trainer: Trainer) -> TrainedRun:
+    """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
+    training, folder, best_score = trainer.training, run.folder, trainer.position.best_score
+    load_weights(run.model, average.model, "the average")
+    result = validate(run.model, data, device=machine.device, bleu_sentences=training.validation_bleu_sentences)
+    better = result.score(training.best_by) > best_score
+    trainer.progress.say(
+        f"{describe_weights(average.state)}: {result.describe()}; "
+        + ("better than the best, it translates" if better else f"step {trainer.position.best_step} is better and translates")
+    )
+    if better:
+        save_checkpoint(folder.averaged, average)
+    else:
+        shutil.rmtree(folder.averaged, ignore_errors=True)
+    return load_run(folder, machine.device, allow_code=True)
+
+
+def average_checkpoints(places: list[Path]) -> Checkpoint:
+    """Return the mean of several checkpoints' weights (Vaswani et al. 2017, section 6.1)."""
     loaded = [load_checkpoint(place) for place in places]
     weights = {
         name: torch.stack([c.model[name].double() for c in loaded]).mean(dim=0).to(value.dtype)
         for name, value in loaded[-1].model.items()
     }
-    save_checkpoint(target, Checkpoint(weights, {}, {"step": loaded[-1].state["step"], "averaged": len(loaded)}))
+    steps = [checkpoint.state["step"] for checkpoint in loaded]
+    return Checkpoint(weights, {}, {"step": steps[-1], "averaged": len(loaded), "steps": steps})
 
 
-def _write_summary(folder: RunFolder, model: Model, position: Position, status: str, error: str | None) -> None:
-    blocks = count_parameters(model)
+def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str | None, evaluated: str | None = None) -> None:
+    blocks, position = count_parameters(trainer.model), trainer.position
     summary: dict[str, Any] = {
         "status": status,
         "parameters": sum(blocks.values()),
@@ -191,6 +225,7 @@ def _write_summary(folder: RunFolder, model: Model, position: Position, status: 
         "seconds": round(position.seconds, 1),
         "tokens_per_second": round(position.target_tokens / position.seconds) if position.seconds else None,
         "best_step": position.best_step,
+        "evaluated": evaluated,
         "skipped_updates": position.skipped,
         "learning_still_rising": still_rising(position.scores),
         "error": error,

@@ -1,8 +1,9 @@
 """What is done with a trained run: its weights loaded, its test sets translated, its attention written down."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -28,7 +29,9 @@ class TrainedRun:
     source_tokenizer: Tokenizer
     target_tokenizer: Tokenizer
     step: int
-    """Update after which the weights were taken."""
+    """Update after which the weights were taken, the last one of an average."""
+    weights: str = ""
+    """Which they are: `step 400`, or `average of steps 200, 300, 400`; empty where nothing was trained."""
 
 
 def read_settings(folder: RunFolder) -> RunSettings:
@@ -38,7 +41,9 @@ def read_settings(folder: RunFolder) -> RunSettings:
         UserError: there is no run in the folder, or its config is damaged.
     """
     if not folder.config.is_file():
-        raise UserError(f"{folder.path}: no run here (no config.yaml); train one with: python train.py STUDY")
+        below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
+        advice = f"give one of {below}" if below else "train one with: python train.py STUDY"
+        raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return settings_from(read_yaml(folder.config), str(folder.config))
 
 
@@ -50,7 +55,7 @@ def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
 
 
 def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = False) -> TrainedRun:
-    """Load the weights that are evaluated: the average of the last validations where there is one, else the best.
+    """Load the weights that are evaluated: the average of the last validations where it was the better one, else the best.
 
     Args:
         folder: of the run.
@@ -79,6 +84,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
         source_tokenizer=source,
         target_tokenizer=target,
         step=int(found.checkpoint.state["step"]),
+        weights=describe_weights(found.checkpoint.state),
     )
 
 
@@ -109,6 +115,14 @@ def check_code(folders: Iterable[RunFolder], *, allow_code: bool) -> None:
             )
 
 
+def describe_weights(state: Mapping[str, Any]) -> str:
+    """Return which weights a checkpoint with this state holds: of one step, or an average."""
+    if "averaged" not in state:
+        return f"step {state['step']}"
+    steps = state.get("steps", [f"up to {state['step']}"])  # a run made before they were kept knows the last one only
+    return f"average of steps {', '.join(map(str, steps))}"
+
+
 def one_line(text: str) -> str:
     """A hypothesis is one line of a file, whatever pieces the model put together."""
     return " ".join(text.split())
@@ -128,6 +142,16 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     return weights[0].float().cpu()
 
 
+def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
+    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
+    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
+
+
+def rounded(weights: torch.Tensor) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them."""
+    return [[round(value, 4) for value in row] for row in weights.tolist()]
+
+
 def find_runs(path: Path) -> list[RunFolder]:
     """Return the runs under a study folder, or the one that a run folder is, in order of system and seed.
 
@@ -137,7 +161,7 @@ def find_runs(path: Path) -> list[RunFolder]:
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; train a study first: python train.py configs/demo.yaml")
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
-    places = [path] if (path / "config.yaml").is_file() else sorted(found)
+    places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:
         raise UserError(f"{path}: no runs here (no <system>/seed-<n>/config.yaml); train a study first")
     return sorted((RunFolder(p) for p in places), key=lambda r: (r.system, r.seed))

@@ -11,7 +11,7 @@ from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.models.interface import Model
 from seq2seq.models.kernels.linear import decoding_layout
-from seq2seq.models.search import Hypothesis, search
+from seq2seq.models.search import Hypothesis, search_n_best
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,47 @@ def translate(
     sentences: Sequence[int] | None = None,
     need_weights: bool = False,
 ) -> list[Translation]:
-    """Translate a split, or some of its sentences, in order.
+    """Translate a split, or some of its sentences, in order; the best translation of each."""
+    found = translate_n_best(
+        model, split, target_tokenizer, settings, device=device, sentences=sentences, need_weights=need_weights
+    )
+    return [translations[0] for translations in found]
+
+
+def translate_n_best(
+    model: Model,
+    split: EncodedSplit,
+    target_tokenizer: Tokenizer,
+    settings: SearchSettings,
+    *,
+    device: torch.device,
+    sentences: Sequence[int] | None = None,
+    need_weights: bool = False,
+    n_best: int = 1,
+) -> list[list[Translation]]:
+    """Find the best translations of a split, or of some of its sentences, in order; of each sentence the best one first.
 
     Sentences are searched sorted by length, so that little is padded, and put back in order; the result does not depend on it.
     """
     chosen = list(range(len(split))) if sentences is None else list(sentences)
-    found = dict(_search_all(model, split, settings, device, chosen, need_weights))
-    return [Translation(text=target_tokenizer.decode(found[i].tokens), hypothesis=found[i]) for i in chosen]
+    found = dict(_search_all(model, split, settings, device, chosen, need_weights, n_best))
+    return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]
 
 
 def _search_all(
-    model: Model, split: EncodedSplit, settings: SearchSettings, device: torch.device, chosen: list[int], need_weights: bool
-) -> Iterator[tuple[int, Hypothesis]]:
+    model: Model,
+    split: EncodedSplit,
+    settings: SearchSettings,
+    device: torch.device,
+    chosen: list[int],
+    need_weights: bool,
+    n_best: int,
+) -> Iterator[tuple[int, list[Hypothesis]]]:
     was_training = model.training
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
         batch = batch.to(device)
         with decoding_layout(model):
-            hypotheses = search(model, batch.source, batch.source_mask, settings, need_weights)
+            hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
         yield from zip(batch.indices.tolist(), hypotheses, strict=True)
     model.train(was_training)

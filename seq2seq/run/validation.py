@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -31,6 +32,17 @@ class Validation:
     """sacreBLEU of greedy translations of the first sentences; None where none were translated."""
     bleu_by_length: tuple[tuple[int, int, float], ...]
     """(fewest source words, most, BLEU) over the same sentences."""
+
+    def score(self, best_by: Literal["loss", "bleu"]) -> float:
+        """Return what makes a checkpoint the best, higher is better; -inf where it is not a number."""
+        score = -self.loss if best_by == "loss" else (self.bleu or 0.0)
+        return -math.inf if math.isnan(score) else score
+
+    def describe(self) -> str:
+        """Return the measurements as a person reads them."""
+        bleu = "" if self.bleu is None else f", BLEU {self.bleu:.1f}"
+        accuracy = f"accuracy {100 * self.token_accuracy:.1f} %"
+        return f"validation loss {self.loss:.3f}, perplexity {self.perplexity:.2f}, {accuracy}{bleu}"
 
 
 def validate(
@@ -76,7 +88,7 @@ def _teacher_forced(model: Model, split: EncodedSplit, device: torch.device) -> 
 def _greedy_bleu(
     model: Model, data: PreparedData, device: torch.device, count: int, edges: Sequence[int]
 ) -> tuple[float, tuple[tuple[int, int, float], ...]]:
-    from sacrebleu import corpus_bleu
+    from sacrebleu import corpus_bleu  # force: text that ends in " ." is no reason to warn, the corpus may be so
 
     chosen = range(count)
     found = translate(model, data.valid, data.target_tokenizer, SearchSettings(beam=1), device=device, sentences=chosen)
@@ -87,9 +99,9 @@ def _greedy_bleu(
     for low, high in zip((1, *(e + 1 for e in edges)), (*edges, max(max(words), edges[-1] + 1)), strict=True):
         inside = [i for i in chosen if low <= words[i] <= high]
         if inside:
-            bleu = corpus_bleu([texts[i] for i in inside], [[references[i] for i in inside]]).score
+            bleu = corpus_bleu([texts[i] for i in inside], [[references[i] for i in inside]], force=True).score
             rows.append((low, high, bleu))
-    return corpus_bleu(texts, [references]).score, tuple(rows)
+    return corpus_bleu(texts, [references], force=True).score, tuple(rows)
 
 
 @torch.inference_mode()

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import Study
+from seq2seq.run.signals import Interrupted
 from seq2seq.study.runner import Task, begin_study, complain, cores, let_children_import, single_run
 
 Kind = Literal["slurm", "local"]
@@ -84,7 +85,7 @@ def submit_study(
     seeds: Sequence[int] = (),
     kind: Kind,
     options: Sequence[str] = (),
-) -> bool:
+) -> None:
     """Hand every run of a study that is not finished to a cluster, and wait for all of them.
 
     Args:
@@ -95,10 +96,8 @@ def submit_study(
         kind: slurm, or processes of this machine, as many as it has cores at a time.
         options: `KEY=VALUE` texts for submitit, such as slurm_partition=gpu, gpus_per_node=1 or timeout_min=600.
 
-    Returns:
-        Whether all are finished; False when the person interrupted the waiting (jobs of Slurm then go on).
-
     Raises:
+        Interrupted: the person ended the waiting (jobs of Slurm then go on).
         UserError: no submitit, no Slurm, or an option that it does not know.
         RunError: some runs failed; the others are finished.
     """
@@ -106,7 +105,7 @@ def submit_study(
     out = out.absolute()
     study, todo = begin_study(study, out, systems, seeds)
     if not todo:
-        return True
+        return
     let_children_import()
     logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns once a minute where a cluster keeps no accounts
     executor = _executor(out / "cluster", kind, parameters)
@@ -116,11 +115,10 @@ def submit_study(
         failed = _wait_for(executor, todo, jobs, at_once=len(jobs) if kind == "slurm" else cores())
     except submission_errors() as error:
         raise RunError(f"--cluster {kind}: the jobs were not taken: {' '.join(str(error).split())[:300]}") from None
-    except KeyboardInterrupt:
+    except Interrupted:
         print("no longer waiting; the same command says what is finished", file=sys.stderr)
-        return False
+        raise
     complain(failed)
-    return True
 
 
 def _read_options(options: Sequence[str]) -> dict[str, int | str]:
@@ -189,7 +187,7 @@ def _last_line(job: Any) -> str:
 
 def cluster_study(
     study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int], kind: str, options: Sequence[str]
-) -> bool:
+) -> None:
     """`submit_study` for the command line.
 
     Raises:
@@ -199,6 +197,4 @@ def cluster_study(
         raise UserError(f"--cluster {kind}: expected slurm or local")
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise RunError("--cluster starts the processes of each run itself; leave torchrun out")
-    return submit_study(
-        study, out=out, systems=systems, seeds=seeds, kind="slurm" if kind == "slurm" else "local", options=options
-    )
+    submit_study(study, out=out, systems=systems, seeds=seeds, kind="slurm" if kind == "slurm" else "local", options=options)

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-import threading
-from collections import deque
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +18,12 @@ from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import PLAIN
+from seq2seq.run.signals import ENDING, Interrupted, on_signals
 from seq2seq.run.train import train_run
 from seq2seq.study.matching import match_study
+
+_POLL = 0.2
+"""Seconds between looks at the runs that are being made."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def train_study(
     seeds: Sequence[int] = (),
     jobs: int | None = None,
     arguments: list[str],
-) -> bool:
+) -> None:
     """Train every run of a study that is not finished.
 
     Args:
@@ -72,10 +75,8 @@ def train_study(
         jobs: runs side by side; None lets the study or the machine say.
         arguments: the command line, for the record.
 
-    Returns:
-        Whether all are finished; False when the person interrupted.
-
     Raises:
+        Interrupted: a signal ended it; every run is saved.
         RunError: some runs failed; the others are finished.
     """
     processes = join_processes()
@@ -84,8 +85,9 @@ def train_study(
     threads = threads_of_a_run(study, jobs)
     if at_once > 1:
         _prepare_once(study, todo, threads)
-        return _side_by_side(todo, at_once, study, out, threads)
-    return _one_by_one(todo, study, arguments, threads)
+        _side_by_side(todo, at_once, study, out, threads)
+    else:
+        _one_by_one(todo, study, arguments, threads)
 
 
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
@@ -152,13 +154,12 @@ def _prepare_once(study: Study, todo: Sequence[Task], threads: int) -> None:
                 decide_arithmetic(task.folder, settings, data, threads=threads)
 
 
-def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int) -> bool:
+def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int) -> None:
     failed = []
     for task in todo:
         settings, path = study.systems[task.system], task.folder.path
         try:
-            if not train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads):
-                return False
+            train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads)
         except RunError as error:
             if len(todo) == 1:
                 raise
@@ -166,56 +167,75 @@ def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], thread
                 print(f"[{task.system} seed {task.seed}] failed: {error}", file=sys.stderr)
             failed.append(task)
     complain(failed)
-    return True
 
 
-def complain(failed: Sequence[Task]) -> None:
-    """Raise a RunError that names the runs that failed, if any did."""
-    if failed:
-        names = ", ".join(f"{task.system} seed {task.seed}" for task in failed)
-        text = f"{len(failed)} of the runs failed: {names}; the others are finished"
-        raise RunError(text if is_first_process() else "")
+def complain(failed: Sequence[Task], stopped: Sequence[Task] = ()) -> None:
+    """Raise a RunError that names the runs that failed, and those that a signal of their own stopped, if there are any."""
+    parts = [f"{len(failed)} of the runs failed: {_names(failed)}"] if failed else []
+    if stopped:
+        parts.append(f"stopped by a signal, the same command resumes: {_names(stopped)}")
+    if parts:
+        raise RunError("; ".join([*parts, "the others are finished"]) if is_first_process() else "")
 
 
-def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int) -> bool:
-    """Run each task in a process of its own, `at_once` at a time."""
-    waiting = deque(todo)
-    failed: list[tuple[Task, int]] = []
-    interrupted: list[Task] = []
-    lock = threading.Lock()
+def _names(tasks: Sequence[Task]) -> str:
+    return ", ".join(f"{task.system} seed {task.seed}" for task in tasks)
+
+
+def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int) -> None:
+    """Run each task in a process of its own, `at_once` at a time.
+
+    A signal that would end this process is passed on to every run: each saves and ends, and no other is started. A run that was
+    ended by a signal of its own does not end the others.
+    """
     let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), PLAIN: "1"}
-    children: list[subprocess.Popen[bytes]] = []
 
-    def work() -> None:
-        while True:
-            with lock:
-                if not waiting or interrupted:
-                    return
-                task = waiting.popleft()
-                command = [sys.executable, "-m", "seq2seq", *single_run(study, task, out)]
-                child = subprocess.Popen(command, env=environment)
-                children.append(child)
-            status = child.wait()
-            if status in (130, -2, -15):
-                interrupted.append(task)
-            elif status:
-                failed.append((task, status))
+    def start(task: Task) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "seq2seq", *single_run(study, task, out)], env=environment)
 
-    workers = [threading.Thread(target=work) for _ in range(at_once)]
-    for thread in workers:
-        thread.start()
-    try:
-        for thread in workers:
-            thread.join()
-    except KeyboardInterrupt:  # the terminal sends it to the children as well: they save and end
-        interrupted.append(todo[0])
-        for thread in workers:
-            thread.join()
-    if any(status == 2 for _, status in failed):
+    signals: list[int] = []
+    with on_signals(signals.append):
+        statuses = _wait_for_all(list(todo), at_once, start, signals)
+    if signals:
+        print("stopped; every run is saved, the same command resumes them", file=sys.stderr)
+        raise Interrupted(signals[0])
+    if 2 in statuses.values():
         raise UserError(f"{study.path}: not started; the message above says why")
-    complain([task for task, _ in failed])
-    return not interrupted
+    stopped = {128 + number for number in ENDING} | {-number for number in ENDING}
+    failed = [task for task, status in statuses.items() if status and status not in stopped]
+    complain(failed, [task for task, status in statuses.items() if status in stopped])
+
+
+def _wait_for_all(
+    waiting: list[Task], at_once: int, start: Callable[[Task], subprocess.Popen[bytes]], signals: Sequence[int]
+) -> dict[Task, int]:
+    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started.
+
+    Signals are looked at between polls, and not in their handler, since here every child that was started is known.
+    """
+    running: dict[Task, subprocess.Popen[bytes]] = {}
+    statuses: dict[Task, int] = {}
+    passed_on = 0
+    try:
+        while running or (waiting and not signals):
+            while waiting and len(running) < at_once and not signals:
+                task = waiting.pop(0)
+                running[task] = start(task)
+            if len(signals) > passed_on:
+                passed_on = len(signals)
+                _end(running.values())
+            time.sleep(_POLL)
+            statuses |= {task: status for task, child in running.items() if (status := child.poll()) is not None}
+            running = {task: child for task, child in running.items() if task not in statuses}
+    finally:
+        _end(running.values())  # none but after an error here
+    return statuses
+
+
+def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        child.terminate()
 
 
 def let_children_import() -> None:

@@ -1,6 +1,7 @@
 """Parallel text: what is a line, and what is wrong with a file."""
 
 import gzip
+import lzma
 import os
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cards import Card
-from seq2seq.corpus.files import FileCorpus, read_lines
+from seq2seq.corpus.files import PACKED, FileCorpus, read_lines
 from seq2seq.corpus.pairs import SentencePair
 
 
@@ -117,7 +118,7 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     for attempt in (
         lambda: list(found.pairs("train")),
         lambda: found.fingerprint("train"),
-        lambda: found.file("../secret", "txt"),
+        lambda: found.files("../secret"),
     ):
         with pytest.raises(UserError, match="leads out of"):
             attempt()
@@ -149,3 +150,56 @@ def test_an_unreadable_file_is_said(tmp_path):
     (tmp_path / "train.en").chmod(0)
     with pytest.raises(UserError, match=r"train\.en: cannot be read"):
         found.fingerprint("train")
+
+
+def packed(ending):
+    if ending == ".zst":
+        return pytest.importorskip("zstandard").compress
+    return {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[ending]
+
+
+@pytest.mark.parametrize("ending", PACKED)
+@pytest.mark.parametrize(("languages", "pair"), [("en-xx", ("a b", "x")), ("xx-en", ("x", "a b"))])
+def test_a_table_is_read_in_the_order_of_its_name(tmp_path, ending, languages, pair):
+    (tmp_path / f"train.{languages}.tsv{ending}").write_bytes(packed(ending)(b"a b\tx\tCC BY\r\na b\tx\n"))
+    found = corpus(tmp_path)
+    assert found.splits() == ("train",)
+    assert list(found.pairs("train")) == [SentencePair(*pair)] * 2
+    before = found.fingerprint("train")
+    (tmp_path / f"train.{languages}.tsv{ending}").write_bytes(packed(ending)(b"a c\tx\n"))
+    assert found.fingerprint("train") != before
+
+
+@pytest.mark.parametrize("ending", PACKED)
+def test_sides_may_be_packed_each_in_its_own_way(tmp_path, ending):
+    (tmp_path / f"train.en{ending}").write_bytes(packed(ending)(b"a\nb\n") + packed(ending)(b"c\n"))
+    (tmp_path / "train.xx").write_bytes(b"x\ny\nz\n")
+    assert [pair.source for pair in corpus(tmp_path).pairs("train")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("ending", PACKED[1:])
+def test_a_damaged_file_is_one_line(tmp_path, ending):
+    path = tmp_path / f"train.en{ending}"
+    for damage in (packed(ending)(b"a\n" * 10_000)[:-7], b"nothing of the kind"):
+        path.write_bytes(damage)
+        with pytest.raises(UserError, match=r"train\.en\..*(damaged or incomplete|cannot be read)"):
+            list(read_lines(path))
+
+
+def test_a_table_without_tabs_and_two_forms_at_once_are_refused(tmp_path):
+    (tmp_path / "train.en-xx.tsv").write_text("a\tx\nb\n")
+    with pytest.raises(UserError, match=r"train\.en-xx\.tsv: line 2 has no tab"):
+        list(corpus(tmp_path).pairs("train"))
+    found = write(tmp_path, b"a\n", b"x\n")
+    with pytest.raises(UserError, match=r"train\.en-xx\.tsv and train\.en are both there"):
+        list(found.pairs("train"))
+
+
+def test_zstd_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("seq2seq.corpus.files.import_module", missing)
+    (tmp_path / "train.en.zst").write_bytes(b"")
+    with pytest.raises(UserError, match=r"train\.en\.zst: reading .zst needs a package; pip install 'seq2seq\[zstd\]'"):
+        list(read_lines(tmp_path / "train.en.zst"))

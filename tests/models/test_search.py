@@ -91,7 +91,7 @@ def test_a_beam_of_one_is_greedy(seed):
     model = TableModel(sentences=4, positions=30, seed=seed)
     settings = SearchSettings(beam=1, max_ratio=2, max_extra=3)
     with torch.inference_mode():
-        beam = module._beam(model, *batch(4), settings, False)
+        beam = [best for (best,) in module._beam(model, *batch(4), settings, False, 1)]
     greedy = search(model, *batch(4), settings)
     assert [h.tokens for h in greedy] == [h.tokens for h in beam]
     assert [h.truncated for h in greedy] == [h.truncated for h in beam]

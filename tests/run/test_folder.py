@@ -188,6 +188,17 @@ def test_a_resumed_log_forgets_what_came_after_the_checkpoint(tmp_path):
     assert (tmp_path / "log.jsonl").read_text() == '{"step": 1}\n{"step": "two"}\n'
 
 
+@pytest.mark.parametrize("there", [b"", b'{"step": 1}\n', b'{"step": 1}\n{"step": 2'])
+def test_a_log_shorter_than_its_checkpoint_is_not_filled(tmp_path, there):
+    (tmp_path / "log.jsonl").write_bytes(there)
+    log = JsonLines(tmp_path / "log.jsonl", keep=60)
+    log.write(step=3)
+    assert log.size() == (tmp_path / "log.jsonl").stat().st_size
+    log.close()
+    whole = there[: there.rfind(b"\n") + 1]
+    assert (tmp_path / "log.jsonl").read_bytes() == whole + b'{"step": 3}\n'
+
+
 def test_a_damaged_summary_is_one_clear_line(tmp_path):
     (tmp_path / "summary.json").write_text("{")
     with pytest.raises(UserError, match=r"summary\.json: not JSON"):

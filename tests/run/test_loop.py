@@ -12,10 +12,10 @@ from seq2seq.corpus.prepare import prepare
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import RunFolder, write_json
-from seq2seq.run.loop import Interrupted, Position, Trainer
+from seq2seq.run.loop import Position, Trainer
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.progress import Progress
-from seq2seq.run.replay import main, replay
+from seq2seq.run.signals import Interrupted
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
 
@@ -150,6 +150,20 @@ def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
     same(whole, again)
 
 
+def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
+    cut = make(tmp_path)
+    _stop_at(cut, 7)
+    with pytest.raises(Interrupted):
+        cut.train()
+    lines = cut.folder.log.read_bytes().splitlines(keepends=True)
+    cut.folder.log.write_bytes(lines[0] + lines[1][:9])
+    again = make(tmp_path)
+    again.train()
+    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.stream.text
+    steps = [json.loads(line)["step"] for line in again.folder.log.read_text().splitlines()]
+    assert steps == [3, 9, 10, 12, 12]
+
+
 def test_same_seed_same_losses_and_another_seed_others(tmp_path):
     one, two = make(tmp_path, "one"), make(tmp_path, "two")
     one.train()
@@ -201,34 +215,18 @@ def poison(trainer):
     table = next(p for name, p in trainer.model.named_parameters() if "encoder" in name and p.shape[0] == 600)
     with torch.no_grad():
         table[common] = float("nan")
-    return common
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_can_be_replayed(tmp_path, capsys):
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(tmp_path):
     trainer = make(tmp_path)
-    common = poison(trainer)
-    with (
-        TABLE.trying("loss not finite"),
-        pytest.raises(RunError, match=r"step 1: loss nan.*seq2seq.run.replay.*non_finite=skip"),
-    ):
+    poison(trainer)
+    first, second = (int(row) for row in trainer.batches.plan(0)[0][:2])
+    named = rf"step 1: loss nan.*batch 1 of epoch 0 \(training pairs {first}, {second}, .*non_finite=skip"
+    with TABLE.trying("loss not finite"), pytest.raises(RunError, match=named):
         trainer.train()
     record = json.loads(trainer.folder.timing.read_text().splitlines()[1])
-    assert (record["event"], record["step"]) == ("not_finite", 1)
-    state, sentences = replay(trainer.folder.path)
-    assert state["step"] == 1
-    assert sorted(s.row for s in sentences) == sorted(int(row) for row in trainer.batches.plan(0)[0])
-    assert any(not s.finite for s in sentences)
-    for sentence in sentences:
-        assert sentence.finite == (common not in sentence.split.source_tokens(sentence.row))
-        assert sentence.finite or "encoder" in sentence.culprit
-    assert main([str(trainer.folder.path)]) == 0
-    assert "first not finite: encoder" in capsys.readouterr().out
-
-
-def test_nothing_to_replay(tmp_path, capsys):
-    trainer = make(tmp_path)
-    assert main([str(trainer.folder.path)]) == 2
-    assert "no update to replay" in capsys.readouterr().err
+    assert (record["event"], record["step"], record["epoch"]) == ("not_finite", 1, 0)
+    assert record["pairs"] == [int(row) for row in trainer.batches.plan(0)[0]]
 
 
 def test_a_batch_that_is_not_finite_can_be_skipped_and_is_counted(tmp_path):

@@ -1,0 +1,71 @@
+"""The longest sentences that a model can read and write: what its learned positions and position-bound parts have rows for."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.mechanisms.linformer import LinformerAttention
+from seq2seq.attention.positions import LearnedPositions
+from seq2seq.attention.scores.positional import PositionalScore
+from seq2seq.models.decoder_only import DecoderOnly
+from seq2seq.models.interface import Model
+
+
+class Limit(NamedTuple):
+    """A limit and where it comes from."""
+
+    tokens: int
+    """Most tokens, end of sentence included (in a target, begin of sentence instead)."""
+    setting: str
+    """Name of the setting that says so."""
+
+
+class Limits(NamedTuple):
+    """The limits of a model; None where there is none."""
+
+    source: Limit | None
+    target: Limit | None
+    both: Limit | None
+    """Of source and target together, in a model that has one sequence of both."""
+
+    def target_pieces(self, mask: Tensor) -> Tensor | None:
+        """Return the most subwords (B,) that can be written for source masks (B, S), or None for no limit."""
+        most = None if self.target is None else torch.full((len(mask),), self.target.tokens, device=mask.device)
+        if self.both is not None:
+            left = self.both.tokens - mask.sum(dim=1)
+            most = left if most is None else torch.minimum(most, left)
+        return None if most is None else most - 1  # begin of sentence is read as well
+
+    def refused(self, source_tokens: int) -> Limit | None:
+        """Return the limit that keeps a source of so many tokens, end of sentence included, from being translated."""
+        if self.source is not None and source_tokens > self.source.tokens:
+            return self.source
+        return self.both if self.both is not None and source_tokens >= self.both.tokens else None
+
+
+def limit_of(part: nn.Module) -> Limit | None:
+    """Return the limit of one part of a model, if it has one."""
+    if isinstance(part, LearnedPositions):
+        return Limit(part.max_positions, "max_positions")
+    if isinstance(part, LinformerAttention):
+        return Limit(part.key_mixture.shape[1], "max_length")
+    if isinstance(part, PositionalScore) and part.longer == "refuse":
+        return Limit(part.max_source, "max_source")
+    return None
+
+
+def find_limits(model: Model) -> Limits:
+    """Return the limits of a model, the tightest of each side."""
+    found: dict[str, list[Limit]] = {"source": [], "target": [], "both": []}
+    for name, part in model.named_modules():
+        if limit := limit_of(part):
+            found[_side(model, name)].append(limit)
+    return Limits(**{side: min(limits, default=None) for side, limits in found.items()})
+
+
+def _side(model: Model, name: str) -> str:
+    """Return which sentence the part of that name meets: in a decoder, all but the bridge meet the target."""
+    if isinstance(model, DecoderOnly):
+        return "source" if name.startswith("source_embedding.") else "both"
+    return "target" if name.startswith("decoder.") and (".self_attention" in name or ".positions" in name) else "source"

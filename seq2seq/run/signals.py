@@ -1,0 +1,41 @@
+"""Signals that end a command: Ctrl-C, a closed terminal, a machine that shuts down; one that is ignored (nohup) stays so."""
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal ended the command; what it had is saved. Not a KeyboardInterrupt, of which typer would take the number away.
+
+    Args:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextmanager
+def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Call `handle` with the number of each signal that would end the process, in the main thread, until the block ends."""
+
+    def handler(number: int, _frame: FrameType | None) -> None:
+        handle(number)
+
+    heeded = [number for number in ENDING if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+    before = {number: signal.signal(number, handler) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def interrupt(number: int) -> None:
+    """Raise `Interrupted`: the handler for a command that has nothing to save."""
+    raise Interrupted(number)

@@ -1,0 +1,46 @@
+"""A sentence over the model's limits, in any split, is found before the first update, and the message says what to change."""
+
+import pytest
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.loading import load_study
+from seq2seq.corpus.prepare import prepare
+from seq2seq.models.build import build_model
+from seq2seq.run.train import check_lengths
+from tests.tiny import tiny_study, write_study
+
+WORDS = {"train": 5, "valid": 5, "test": 5}
+STACK = {"kind": "transformer", "hidden_size": 12, "feedforward_size": 10, "self_attention": {"heads": 2}}
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+@pytest.mark.parametrize(
+    ("side", "model", "setting"),
+    [
+        ("en", {"attention": {"score": {"kind": "location", "max_source": 30}}}, "max_source"),
+        (
+            "en",
+            {"encoder": {**STACK, "self_attention": {"heads": 2, "mechanism": {"kind": "linformer", "max_length": 30}}}},
+            "max_length",
+        ),
+        ("de", {"decoder": {**STACK, "positions": {"kind": "learned", "max_positions": 30}}}, "max_positions"),
+    ],
+)
+def test_a_long_sentence_in_any_split(tmp_path, monkeypatch, split, side, model, setting):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    for name, words in WORDS.items():
+        for language in ("en", "de"):
+            lines = [" ".join(f"{language}{i * k % 7}" for k in range(words)) for i in range(40)]
+            if (name, language) == (split, side):
+                lines[17] = " ".join(lines[17:22])
+            (tmp_path / f"{name}.{language}").write_text("\n".join(lines) + "\n")
+    study = tiny_study(model=model, tokenizer={"vocabulary_size": "auto"})
+    study["base"]["data"] = {"corpus": "mine", "path": str(tmp_path)}
+    study["systems"] = {"only": {}}
+    settings = load_study(write_study(tmp_path, study)).systems["only"]
+    data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    size = data.source_tokenizer.vocabulary_size
+    built = build_model(settings.model, source_vocabulary=size, target_vocabulary=size)
+    named = {"train": "training", "valid": "validation", "test": "test"}[split]
+    with pytest.raises(UserError, match=rf"{setting} 30 is too small for the {named} split: 1 of \d+ .*Raise {setting}"):
+        check_lengths(built, data)
