@@ -9,6 +9,8 @@ from seq2seq.config.errors import RunError, UserError
 from seq2seq.corpus.prepare import PreparedData, prepare
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
+from seq2seq.report.headline import MEASURES, half_length_in_words, share
+from seq2seq.report.markup import interval
 from seq2seq.report.schema import Report
 from seq2seq.report.scoring import Texts
 from seq2seq.report.verify import verify_report
@@ -16,6 +18,7 @@ from seq2seq.report.write import write_report
 from seq2seq.run.environment import portable_command
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs, read_settings
+from seq2seq.scoring.length import LengthEffect
 
 
 def report_study(runs: Path, *, without_text: bool, allow_code: bool, arguments: list[str]) -> None:
@@ -114,12 +117,36 @@ def _texts(data: PreparedData | None) -> dict[str, Texts | None]:
 
 
 def summary_table(report: Report) -> str:
-    """Write BLEU by source length for every system as plain text."""
+    """Write BLEU by source length for every system as plain text, and what length does to it, points and proportion."""
     buckets = next(iter(report.systems.values())).buckets
     names = [f"{b.min}-{b.max}" if b.max is not None else f"{b.min}+" for b in buckets]
     width = max(len(name) for name in ["system", *report.systems])
-    lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + "  source words"]
+    lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + "  source words; keeps; L50"]
     lines.append(f"{'sentences':{width}}  {'':>6}  " + "  ".join(f"{b.n:>6}" for b in buckets))
     for name, system in report.systems.items():
-        lines.append(f"{name:{width}}  {system.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in system.buckets))
-    return "\n".join(lines)
+        line = f"{name:{width}}  {system.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in system.buckets)
+        lines.append(line + (f"  {_kept(system.length)}" if system.length else ""))
+    planned = f"planned: {MEASURES[report.primary]}" if report.primary else "no measure was planned before the run"
+    return "\n".join([*lines, *_contrasts(report), planned])
+
+
+def _kept(effect: LengthEffect) -> str:
+    """`59 % [54, 64]; 41 [35, 50] words`."""
+    kept = effect.retention
+    return f"{share(kept.value, kept.low, kept.high)}; {half_length_in_words(effect.half_length)}"
+
+
+def _contrasts(report: Report) -> list[str]:
+    """Points and proportion against the baseline, a line a system."""
+    lines = []
+    for name, system in report.systems.items():
+        effect = system.length
+        if effect and effect.log_ratio and effect.points and effect.bottleneck_index:
+            found = (("log-ratio", effect.log_ratio), ("points", effect.points), ("index", effect.bottleneck_index))
+            said = "; ".join(
+                f"{label} {each.value:+.2f} {interval(each.low, each.high, 2)} {each.verdict}" for label, each in found
+            )
+            lines.append(
+                f"{name} against {report.baseline}, above {effect.long_min - 1} and up to {effect.short_max} words: {said}"
+            )
+    return lines

@@ -19,6 +19,7 @@ from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.learning import learning_of
 from seq2seq.run.loop import Interrupted, Position, Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
@@ -176,7 +177,7 @@ def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
 
 
 def _write_summary(folder: RunFolder, model: Model, position: Position, status: str, error: str | None) -> None:
-    blocks = count_parameters(model)
+    blocks, found = count_parameters(model), learning_of(folder.log)
     summary: dict[str, Any] = {
         "status": status,
         "parameters": sum(blocks.values()),
@@ -187,20 +188,9 @@ def _write_summary(folder: RunFolder, model: Model, position: Position, status: 
         "tokens_per_second": round(position.target_tokens / position.seconds) if position.seconds else None,
         "best_step": position.best_step,
         "skipped_updates": position.skipped,
-        "learning_still_rising": still_rising(position.scores),
+        "learning_still_rising": found.state != "at rest",
+        "learning": found.state,
+        "learning_judged_by": found.judged_by,
         "error": error,
     }
     write_json(folder.summary, summary)
-
-
-def still_rising(scores: list[float]) -> bool:
-    """Whether validation was still improving at the end: its best lies in the last tenth, more than 1 % above that before.
-
-    Args:
-        scores: of all validations in order, higher is better.
-    """
-    tail = max(1, len(scores) // 10)
-    if len(scores) < 2:
-        return True
-    before, end = max(scores[:-tail]), max(scores[-tail:])
-    return end > before + 0.01 * abs(before)
