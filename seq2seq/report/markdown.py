@@ -129,8 +129,8 @@ def _length_effects(report: Report) -> str:
         row += [half_length_in_words(each.half_length)]
         rows.append(row + [_contrast(getattr(each, key)) for key in contrasts if report.baseline is not None])
     note = (
-        f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over BLEU on the {first.n_short:,} "
-        f"of at most {first.short_max}. L50: words at which BLEU has fallen to half of the shortest bucket's. Log-ratio: log of "
+        f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over BLEU on the "
+        f"{first.n_short:,} of at most {first.short_max}. L50: words at which BLEU has fallen to half of the shortest bucket's. Log-ratio: log of "
         f"retention minus that of {report.baseline or 'the baseline'}; growth in points: of the gap, from short to long; "
         "bottleneck index: points of sentence score per ten words. Above 0 the system loses less; verdicts are Holm-corrected "
         "over systems. " + (f"Planned: {MEASURES[marked]}." if marked else "No measure was planned before the run.")

@@ -218,8 +218,8 @@ def weights_align(evidence: Evidence) -> Finding:
         _moved(against, diagonal, evidence.settings.confidence),
         list(rated),
         controls="fixed contexts left out; the same sentences for all",
-        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{_except(worse)}; agreement with links "
-        "is not what the model relies on: the interventions ask that",
+        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{_except(worse)}; agreement with "
+        "links is not what the model relies on: the interventions ask that",
     )
 
 

@@ -134,7 +134,7 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
     third, two_thirds = np.quantile(lengths, (1 / 3, 2 / 3), method="inverted_cdf")
     above = settings.long_above
     if above is None:
-        above = LONG if (lengths > LONG).sum() >= settings.minimum_bucket else int(two_thirds)
+        above = LONG if (lengths > LONG).sum() >= settings.minimum_bucket else max(1, int(two_thirds) - 1)
     upto = settings.short_up_to
     if upto is None:
         upto = SHORT if above >= SHORT else int(third)

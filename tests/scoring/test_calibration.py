@@ -104,7 +104,7 @@ def test_a_family_of_comparisons_has_one_false_positive_in_twenty(simulate, worl
         result = compare(
             *simulate(world(sentences=400), seed, seeds=(3, 3, 3)), SETTINGS.model_copy(update={"minimum_bucket": 50})
         )
-        cells = [cell.differences["bleu"] for system in result.systems[1:] for cell in system.buckets]
+        cells = [bucket.comparison for system in result.systems[1:] for bucket in system.buckets]
         wrong += any(cell.verdict in {"better", "worse"} for cell in cells)
     print(f"\n3 systems x buckets, equally good: a wrong verdict in {wrong / families:.1%} of {families} families")
     assert wrong / families <= 0.08
