@@ -22,11 +22,17 @@ Power against 2 BLEU, 3 + 3 seeds: 23 % where seeds differ by 1.3 BLEU (21 % wit
 84 % with 5 + 5 seeds.
 """
 
+import dataclasses
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring import Evidence, compare
+from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
+from seq2seq.scoring import Evidence, compare, compare_evidence
+from seq2seq.scoring.claims import judge_claims
+from seq2seq.scoring.length import length_effects
+from seq2seq.scoring.shape_checks import CheckSettings, Paper, run_check
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
 
@@ -52,48 +58,103 @@ WORLDS = {
 }
 
 
-@pytest.mark.parametrize("name", ["all effects", "strong seeds", pytest.param("seeds alone", marks=pytest.mark.slow)])
-def test_false_positives_with_three_seeds(simulate, world, name):
-    rate, _ = rejections(simulate, world(**WORLDS[name]))
-    assert 0.03 <= rate <= 0.07
+def test_false_positives_with_three_seeds(simulate, world):
+    rate, _ = rejections(simulate, world(**WORLDS["strong seeds"]), comparisons=200)
+    assert 0.01 <= rate <= 0.09
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["no seed effect", "strong interaction"])
-def test_false_positives_where_sentences_rule(simulate, world, name):
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_false_positives_in_every_world(simulate, world, name):
     rate, _ = rejections(simulate, world(**WORLDS[name]))
-    assert 0.03 <= rate <= 0.07
+    assert 0.02 <= rate <= 0.08
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(5, 5), (2, 2), (3, 2)])
 def test_false_positives_with_other_numbers_of_seeds(simulate, world, seeds):
     rate, _ = rejections(simulate, world(seed=0.15), seeds=seeds)
-    assert 0.03 <= rate <= 0.07
+    assert 0.01 <= rate <= 0.09
 
 
-def test_false_positives_of_the_bottleneck_index(simulate, world):
-    rate, _ = rejections(simulate, world(), figure="slope")
-    assert 0.03 <= rate <= 0.07
+@pytest.mark.slow
+def test_false_positives_of_the_bottleneck_index_and_the_log_ratio(simulate, world):
+    for figure in ("slope", "log_bleu"):
+        rate, _ = rejections(simulate, world(), figure=figure)
+        assert 0.02 <= rate <= 0.08
 
 
+@pytest.mark.slow
+def test_a_single_seed_with_borrowed_variance(simulate, world):
+    rate, _ = rejections(simulate, world(seed=0.15), comparisons=300, seeds=(3, 1, 3, 3))
+    assert rate <= 0.09
+
+
+@pytest.mark.slow
 def test_single_seeds_are_calibrated_for_sentences_and_blind_to_seeds(simulate, world):
     blind, _ = rejections(simulate, world(), comparisons=300, seeds=(1, 1))
-    assert blind > 0.2  # why a single seed is labelled n=1 everywhere
+    assert blind > 0.2  # why a study of single seeds leans and gives no verdict
     honest, _ = rejections(simulate, world(seed=0), comparisons=300, seeds=(1, 1))
     assert honest <= 0.08
 
 
+@pytest.mark.slow
 def test_noise_alone_is_judged_carefully(simulate, world):
     rate, _ = rejections(simulate, world(seed=0, interaction=0), comparisons=200)
-    assert rate <= 0.05
+    assert rate <= 0.06
 
 
-@pytest.mark.parametrize(("spread", "least", "most"), [(0.05, 0.15, 0.4), (0.01, 0.4, 0.75)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "least", "most"), [(0.05, 0.15, 0.45), (0.01, 0.4, 0.8)])
 def test_power_against_two_bleu(simulate, world, spread, least, most):
     power, difference = rejections(simulate, world(seed=spread), comparisons=300, advantage=0.073)
     assert difference == pytest.approx(2, abs=0.3)
     assert least <= power <= most
+
+
+STUDIES = {"1": (1, 1, 1), "2": (2, 2, 2), "3": (3, 3, 3), "5": (5, 5, 5), "3, one with 1": (3, 1, 3)}
+CHECK = CheckSettings.model_validate(
+    {"id": "one", "paper": "p", "where": "w", "claim": "c", "seen_in_source": True, "paper_value": 2.0, "margin": 2.0,
+     "systems": {"other": ["other1"], "none": ["none"]},
+     "terms": [{"weight": 1, "system": "other"}, {"weight": -1, "system": "none"}]}
+)  # fmt: skip
+PAPER = Paper.model_validate({"title": "t", "authors": "a", "year": 2000, "source": "s", "task": "t"})
+
+
+def words_of_a_study(simulate, made, seed, seeds):
+    """Every verdict word that one study of equally good systems gets: on BLEU, in buckets, on lengths, in a check, in a claim."""
+    systems, lengths = simulate(made, seed, seeds=seeds)
+    facts = {"none": {"bridge_twins": ["other1"]}, "other1": {"score": "additive"}}
+    known = [dataclasses.replace(system, facts=facts.get(system.name, {"score": "mean"})) for system in systems]
+    settings = SETTINGS.model_copy(update={"minimum_bucket": 50, "buckets": FixedBucketSettings(edges=(25,))})
+    evidence = Evidence(known, lengths, settings)
+    other, effects = compare_evidence(evidence)["other1"], length_effects(evidence)["other1"]
+    fine = next(claim for claim in judge_claims(evidence) if claim.claim.startswith("no attention"))
+    return [
+        ("difference", other.comparison.verdict),
+        ("log-ratio", effects.log_ratio.verdict),
+        ("points", effects.points.verdict),
+        ("index", effects.bottleneck_index.verdict),
+        ("check", run_check(CHECK, PAPER, evidence).verdict),
+        ("claim: fine for short", fine.verdict),
+    ]
+
+
+@pytest.mark.slow
+def test_how_often_every_verdict_word_is_said_of_equally_good_systems(simulate, world):
+    """The table of tests/README.md: nothing differs, so better, worse, pass, fail and contradicted (the claim) are false."""
+    repetitions, decided = 100, {"better", "worse", "pass", "fail"}
+    print(f"\n{repetitions} studies of three equally good systems a row; share of each verdict word\n")
+    print("| seed SD, BLEU | seeds | verdict on | words |\n| ---: | --- | --- | --- |")
+    for label, spread in (("1.3", 0.05), ("4", 0.15)):
+        for name, seeds in STUDIES.items():
+            studies = [words_of_a_study(simulate, world(seed=spread), seed, seeds) for seed in range(repetitions)]
+            for about in dict(studies[0]):
+                words = Counter(word for study in studies for what, word in study if what == about)
+                told = ", ".join(f"{word} {100 * count / repetitions:.0f} %" for word, count in sorted(words.items()))
+                print(f"| {label} | {name} | {about} | {told} |")
+                assert sum(words[word] for word in decided) <= 0.13 * repetitions
+                assert max(seeds) > 1 or not decided & set(words)
 
 
 @pytest.mark.slow
