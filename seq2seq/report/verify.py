@@ -18,37 +18,11 @@ TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
 
 _NOT_COMPARED = ("report_command", "texts_available", "notes")
-_SCORES = frozenset(
-    [
-        "n",
-        "min",
-        "max",
-        "mean_length",
-        "bleu",
-        "chrf",
-        "ter",
-        "brevity",
-        "length_ratio",
-        "empty",
-        "truncated",
-        "exact",
-        "repeated",
-        "seed_bleu",
-    ]
-    + [
-        "seed",
-        "seeds",
-        "status",
-        "steps",
-        "target_tokens",
-        "hypotheses_sha256",
-        "parameters",
-        "runs",
-        "systems",
-        "buckets",
-        "buckets_equal_count",
-    ]
-)
+_SCORES = {
+    *("n", "min", "max", "mean_length", "bleu", "chrf", "ter", "brevity", "length_ratio", "empty", "truncated", "exact"),
+    *("repeated", "seed_bleu", "seed", "seeds", "status", "steps", "target_tokens", "hypotheses_sha256", "parameters"),
+    *("runs", "systems", "buckets", "buckets_equal_count"),
+}
 """What no method of statistics changes: scores, counts and what they were made from."""
 _MOST = 50
 
