@@ -130,10 +130,11 @@ def _length_effects(report: Report) -> str:
         rows.append(row + [_contrast(getattr(each, key)) for key in contrasts if report.baseline is not None])
     planned = f"Planned: {MEASURES[marked]}." if marked else "No measure was planned before the run."
     note = (
-        f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over that on the {first.n_short:,} of at "
-        f"most {first.short_max}. L50: words at which BLEU has fallen to half of the shortest bucket's. Log-ratio: log of retention "
-        f"minus that of {report.baseline or 'the baseline'}; growth in points: of the gap, from short to long; bottleneck index: "
-        f"points of sentence score per ten words. Above 0 the system loses less; Holm-corrected over systems. {planned}"
+        f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over that on the "
+        f"{first.n_short:,} of at most {first.short_max}. L50: words at which BLEU has fallen to half of the shortest bucket's. "
+        f"Log-ratio: log of retention minus that of {report.baseline or 'the baseline'}; growth in points: of the gap, from "
+        "short to long; bottleneck index: points of sentence score per ten words. Above 0 the system loses less; "
+        f"Holm-corrected over systems. {planned}"
     )
     caution = f" {cell(report.bottleneck_caution)}" if report.bottleneck_caution else ""
     return f"## What length does\n\n{table(heads, rows)}\n\n{note}{caution}"
