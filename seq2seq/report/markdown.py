@@ -131,7 +131,7 @@ def _length_effects(report: Report) -> str:
     planned = f"Planned: {MEASURES[marked]}." if marked else "No measure was planned before the run."
     note = (
         f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over that on the "
-        f"{first.n_short:,} of at most {first.short_max}. L50: words at which BLEU has fallen to half of the shortest bucket's. "
+        f"{first.n_short:,} of at most {first.short_max}. L50: words at which BLEU is down to half of the shortest bucket's. "
         f"Log-ratio: log of retention minus that of {report.baseline or 'the baseline'}; growth in points: of the gap, from "
         "short to long; bottleneck index: points of sentence score per ten words. Above 0 the system loses less; "
         f"Holm-corrected over systems. {planned}"
