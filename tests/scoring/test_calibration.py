@@ -29,9 +29,10 @@ import numpy as np
 import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
-from seq2seq.scoring import Evidence, compare, compare_evidence
+from seq2seq.scoring import Bucket, Evidence, Term, compare
 from seq2seq.scoring.claims import judge_claims
-from seq2seq.scoring.length import length_effects
+from seq2seq.scoring.evidence import LOG_BLEU
+from seq2seq.scoring.results import verdict_on
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, run_check
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
@@ -122,22 +123,23 @@ PAPER = Paper.model_validate({"title": "t", "authors": "a", "year": 2000, "sourc
 
 
 def words_of_a_study(simulate, made, seed, seeds):
-    """Every verdict word that one study of equally good systems gets: on BLEU, in buckets, on lengths, in a check, in a claim."""
+    """Every verdict word that one comparison of equally good systems gets, uncorrected; the third system lends its seeds."""
     systems, lengths = simulate(made, seed, seeds=seeds)
     facts = {"none": {"bridge_twins": ["other1"]}, "other1": {"score": "additive"}}
     known = [dataclasses.replace(system, facts=facts.get(system.name, {"score": "mean"})) for system in systems]
+    short, long = Bucket(1, 25), Bucket(26)
     settings = SETTINGS.model_copy(update={"minimum_bucket": 50, "buckets": FixedBucketSettings(edges=(25,))})
     evidence = Evidence(known, lengths, settings)
-    other, effects = compare_evidence(evidence)["other1"], length_effects(evidence)["other1"]
+    growth = [Term(1, "other1", long), Term(-1, "other1", short), Term(-1, "none", long), Term(1, "none", short)]
+    estimates = {
+        "difference": evidence.difference("other1", "none", "bleu"),
+        "log-ratio": evidence.contrast(growth, LOG_BLEU),
+        "points": evidence.contrast(growth, "bleu"),
+        "bottleneck index": evidence.bottleneck("other1", "none"),
+    }
+    words = {about: verdict_on(each, each.p, small=False, level=0.05) for about, each in estimates.items()}
     fine = next(claim for claim in judge_claims(evidence) if claim.claim.startswith("no attention"))
-    return [
-        ("difference", other.comparison.verdict),
-        ("log-ratio", effects.log_ratio.verdict),
-        ("points", effects.points.verdict),
-        ("index", effects.bottleneck_index.verdict),
-        ("check", run_check(CHECK, PAPER, evidence).verdict),
-        ("claim: fine for short", fine.verdict),
-    ]
+    return {**words, "check": run_check(CHECK, PAPER, evidence).verdict, "claim: fine for short": fine.verdict}
 
 
 @pytest.mark.slow
@@ -149,8 +151,8 @@ def test_how_often_every_verdict_word_is_said_of_equally_good_systems(simulate, 
     for label, spread in (("1.3", 0.05), ("4", 0.15)):
         for name, seeds in STUDIES.items():
             studies = [words_of_a_study(simulate, world(seed=spread), seed, seeds) for seed in range(repetitions)]
-            for about in dict(studies[0]):
-                words = Counter(word for study in studies for what, word in study if what == about)
+            for about in studies[0]:
+                words = Counter(study[about] for study in studies)
                 told = ", ".join(f"{word} {100 * count / repetitions:.0f} %" for word, count in sorted(words.items()))
                 print(f"| {label} | {name} | {about} | {told} |")
                 assert sum(words[word] for word in decided) <= 0.13 * repetitions
