@@ -59,7 +59,19 @@ class EvaluationSettings(Settings):
     """Level of the intervals, 0.5 to 1; a corrected p below 1 - confidence counts as a difference."""
 
     minimum_bucket: int = Field(default=100, ge=2)
-    """Sentences, 2 or more; a smaller bucket is called underpowered instead of getting a verdict."""
+    """Sentences, 2 or more; a smaller bucket is called a small sample instead of getting a verdict."""
+
+    primary: Literal["points", "retention", "log_ratio", "half_length", "bottleneck_index"] | None = None
+    """Measure of what length does that the study was planned to be judged by, named before the run; all are reported, and this
+    one is marked as planned. None: nothing was planned, and the report says so."""
+
+    long_above: int | None = Field(default=None, ge=1)
+    """Source words, 1 or more; a source with more is long, for retention and the log-ratio. None: 40 where the test set has
+    minimum_bucket longer sources, else where the longest third of its sentences begins."""
+
+    short_up_to: int | None = Field(default=None, ge=1)
+    """Source words, 1 or more and at most long_above; a source with no more is short. None: 20, or where the shortest third of
+    the sentences ends if 20 is long already."""
 
     bottleneck_score: Literal["chrf", "bleu"] = "chrf"
     """Sentence score whose gap to the baseline is followed over source length by the bottleneck index."""
@@ -73,6 +85,8 @@ class EvaluationSettings(Settings):
             raise ValueError(f"metrics must contain bleu (lengths and brevity come from it), got {list(self.metrics)}")
         if len(set(self.metrics)) != len(self.metrics):
             raise ValueError(f"metrics names one twice: {list(self.metrics)}")
+        if self.long_above is not None and self.short_up_to is not None and self.short_up_to > self.long_above:
+            raise ValueError(f"short_up_to {self.short_up_to} is above long_above {self.long_above}")
         if self.bottleneck_score not in self.metrics:
             raise ValueError(f"bottleneck_score {self.bottleneck_score!r} is not among metrics {list(self.metrics)}")
         return self

@@ -10,16 +10,21 @@ from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettin
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.budgets import compare_budgets
-from seq2seq.report.cells import bucket_scores, comparison, scores, system_report
+from seq2seq.report.cells import least_finished, system_report
 from seq2seq.report.curves import learning_curve
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
-from seq2seq.report.schema import Claim, MissingRun, Ranked, Report, Scores, ShapeCheck, SplitSummary, SystemReport
+from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
-from seq2seq.scoring import Comparison as Statistics
-from seq2seq.scoring import Evidence, compare_evidence
+from seq2seq.scoring import Comparisons, Evidence, compare_evidence
+from seq2seq.scoring.claims import judge_claims
+from seq2seq.scoring.length import length_effects
 from seq2seq.scoring.ranking import rank_systems
+from seq2seq.scoring.shape_checks import ShapeCheck, load_papers, run_checks
+
+STATISTICS = 2
+"""Version of the methods behind intervals, p and verdicts. 2: seed variance moderated and paired, verdicts with conditions."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +67,9 @@ def build_report(
     systems = _systems(evidence, found, name, runs, study.study.evaluation)
     report = _assemble(study, name, scored, found, systems, analyses)
     report.other_splits = _other_splits(study, name, texts or {}, recount)
-    report.ranking = [Ranked(**vars(rank)) for rank in rank_systems(evidence)] if len(systems) > 1 else []
+    report.ranking = list(rank_systems(evidence)) if len(systems) > 1 else []
     report.bottleneck_caution = bottleneck_caution(report)
-    report.claims = _claims(evidence)
+    report.claims = list(judge_claims(evidence))
     report.shape_checks = _shape_checks(papers, evidence)
     report.report_command = command
     report.missing += [
@@ -86,25 +91,28 @@ def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Texts
 
 
 def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Evidence:
-    facts = run_settings.facts_for_claims({name: found[0].config for name, found in runs.items()}, analyses)
+    configs, summaries = ({name: getattr(some[0], what) for name, some in runs.items()} for what in ("config", "summary"))
+    facts = run_settings.facts_for_claims(configs, analyses, summaries)
+    for name, some in runs.items():
+        facts[name]["learning"] = least_finished(some)
     systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
     return Evidence(systems, scored.lengths, study.study.evaluation)
 
 
 def _systems(
-    evidence: Evidence, found: Statistics, split: str, runs: Mapping[str, Sequence[Run]], settings: EvaluationSettings
+    evidence: Evidence, found: Comparisons, split: str, runs: Mapping[str, Sequence[Run]], settings: EvaluationSettings
 ) -> dict[str, SystemReport]:
     """Every system with both kinds of buckets: the study's, and the other kind with its default numbers."""
     other_kind = FixedBucketSettings() if settings.buckets.kind == "equal_count" else EqualCountBucketSettings()
     rebucketed = copy(evidence)  # shares what was resampled for the whole split
     rebucketed.settings = settings.model_copy(update={"buckets": other_kind})
-    other = compare_evidence(rebucketed)
+    other, effects = compare_evidence(rebucketed), length_effects(evidence)
     changes = run_settings.differences({name: some[0].config for name, some in runs.items()})
     reports = {}
     for result in found.systems:
-        cut = [bucket_scores(evidence.source_words, found.baseline, each[result.name]) for each in (found, other)]
+        cut = [each[result.name].buckets for each in (found, other)]
         fixed, equal = reversed(cut) if settings.buckets.kind == "equal_count" else cut
-        reports[result.name] = system_report(result, split, runs[result.name], found.baseline, fixed, equal)
+        reports[result.name] = system_report(result, split, runs[result.name], fixed, equal, effects.get(result.name))
         reports[result.name].changes = {path: values.get(result.name) for path, values in changes.items()}
     return reports
 
@@ -113,17 +121,17 @@ def _assemble(
     study: StudyRuns,
     split: str,
     scored: ScoredSplit,
-    found: Statistics,
+    found: Comparisons,
     systems: dict[str, SystemReport],
     analyses: Analyses,
 ) -> Report:
     runs = study.on(split)
     environment, environment_differences = run_settings.shared_environment([run for some in runs.values() for run in some])
     comparisons = [
-        comparison(result, cell, found.baseline, metric)
+        found_cell
         for result in found.systems
-        for cell in (result.overall, *result.buckets)
-        for metric in cell.differences
+        for cells in zip(*result.comparisons.values(), strict=True)  # a bucket's metrics together
+        for found_cell in cells
     ]
     return Report(
         study=study.name,
@@ -140,7 +148,9 @@ def _assemble(
         baseline=found.baseline,
         evaluation=study.study.evaluation.model_dump(mode="json"),
         systems=systems,
-        comparisons=[each for each in comparisons if each is not None],
+        comparisons=comparisons,
+        primary=study.study.evaluation.primary,
+        statistics=STATISTICS,
         learning_curves={name: [learning_curve(run) for run in some] for name, some in runs.items()},
         config_differences=run_settings.differences({name: some[0].config for name, some in runs.items()}),
         fairness=compare_budgets(systems),
@@ -162,46 +172,9 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
             continue
         scored = score_split(study, split, lines, study.study.evaluation, recount=recount)
         found = compare_evidence(Evidence(scored.systems, scored.lengths, study.study.evaluation))
-        summaries[split] = SplitSummary(
-            n=found.n, systems={result.name: Scores(**scores(result.overall)) for result in found.systems}
-        )
+        summaries[split] = SplitSummary(n=found.n, systems={result.name: result.overall for result in found.systems})
     return summaries
 
 
-def _claims(evidence: Evidence) -> list[Claim]:
-    from seq2seq.scoring.claims import judge_claims
-
-    return [
-        Claim(
-            claim=result.claim,
-            verdict=result.verdict,
-            explanation=result.explanation.removeprefix(f"{result.verdict}: "),
-            systems=list(dict.fromkeys(result.systems)),
-            value=result.estimate.value if result.estimate else None,
-            low=result.estimate.low if result.estimate else None,
-            high=result.estimate.high if result.estimate else None,
-        )
-        for result in judge_claims(evidence)
-    ]
-
-
 def _shape_checks(path: Path | None, evidence: Evidence) -> list[ShapeCheck] | None:
-    if path is None:
-        return None
-    from seq2seq.scoring.shape_checks import load_papers, run_checks
-
-    papers = load_papers(path)
-    return [
-        ShapeCheck(
-            id=result.check.id,
-            paper=f"{papers.papers[result.check.paper].authors} {papers.papers[result.check.paper].year}",
-            where=result.check.where,
-            claim=result.check.claim,
-            seen=result.check.seen_in_source,
-            verdict=result.outcome,
-            ours=result.reason,
-            theirs=result.check.paper_value,
-            systems=dict(result.systems),
-        )
-        for result in run_checks(papers, evidence)
-    ]
+    return None if path is None else list(run_checks(load_papers(path), evidence))

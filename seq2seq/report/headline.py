@@ -3,8 +3,10 @@
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
-from seq2seq.report.schema import Bucket, Report, Scores, SystemReport
+from seq2seq.report.schema import Report, SystemReport
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
+from seq2seq.scoring.length import HalfLength
+from seq2seq.scoring.results import BucketScores, Scores
 
 
 def lengths_in_words(minimum: int | None, maximum: int | None) -> str:
@@ -17,9 +19,38 @@ def lengths_in_words(minimum: int | None, maximum: int | None) -> str:
 
 
 def with_interval(scores: Scores, digits: int = 1) -> str:
-    """`92.0 [90.1, 93.8]`."""
-    interval = "" if scores.low is None or scores.high is None else f" [{scores.low:.{digits}f}, {scores.high:.{digits}f}]"
-    return f"{scores.bleu:.{digits}f}{interval}"
+    """`92.0 [90.1, 93.8]`, or `92.0 (seeds 88.1, 95.9)` where the seeds are too few for an interval."""
+    value = f"{scores.bleu:.{digits}f}"
+    if scores.low is None or scores.high is None:
+        seeds = ", ".join(f"{each:.{digits}f}" for each in scores.seed_bleu)
+        return f"{value} (seeds {seeds})" if len(scores.seed_bleu) > 1 else value
+    return f"{value} [{scores.low:.{digits}f}, {scores.high:.{digits}f}]"
+
+
+def half_length_in_words(found: HalfLength | None) -> str:
+    """`17 [15, 22] words`, `not reached up to 55 words`."""
+    if found is None:
+        return "–"
+    ends = ["not reached" if end is None else f"{end:.0f}" for end in (found.low, found.high)]
+    if found.words is None:
+        least = "" if found.low is None else f", at least {found.low:.0f}"
+        return f"not reached up to {found.longest:.0f} words{least}"
+    return f"{found.words:.0f} [{ends[0]}, {ends[1]}] words"
+
+
+def share(value: float, low: float | None, high: float | None) -> str:
+    """`59 % [54, 64]`."""
+    return f"{100 * value:.0f} %" + ("" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]")
+
+
+MEASURES = {
+    "points": "the gap in points",
+    "retention": "retention",
+    "log_ratio": "the log-ratio",
+    "half_length": "the half-length",
+    "bottleneck_index": "the bottleneck index",
+}
+"""Measures of what length does, as `evaluation.primary` names them and as readers know them."""
 
 
 def headline(report: Report) -> str:
@@ -56,14 +87,14 @@ def _probe(report: Report) -> str:
     return f"{text} On longer questions: {beyond}." if beyond else text
 
 
-def _at(bucket: Bucket) -> str:
+def _at(bucket: BucketScores) -> str:
     """`Above 40 source words,` or `At 1 to 10 source words,`."""
     if bucket.max is None and bucket.min > 1:
         return f"Above {bucket.min - 1} source words,"
     return f"At {lengths_in_words(bucket.min, bucket.max)},"
 
 
-def _ends(report: Report) -> tuple[Bucket | None, Bucket | None]:
+def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
     """The baseline's longest and shortest buckets that have enough sentences; the second only if it is another one."""
     powered = [bucket for bucket in report.systems[str(report.baseline)].buckets if not bucket.underpowered]
     if not powered:
@@ -71,7 +102,7 @@ def _ends(report: Report) -> tuple[Bucket | None, Bucket | None]:
     return powered[-1], powered[0] if len(powered) > 1 else None
 
 
-def _line(report: Report, bucket: Bucket | None) -> str:
+def _line(report: Report, bucket: BucketScores | None) -> str:
     """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket, the baseline first."""
     if is_crowd(report):
         return _crowd_line(report, bucket)
@@ -81,11 +112,11 @@ def _line(report: Report, bucket: Bucket | None) -> str:
     return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
 
 
-def _scores(system: SystemReport, bucket: Bucket | None) -> Scores:
+def _scores(system: SystemReport, bucket: BucketScores | None) -> Scores:
     return system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
 
 
-def _crowd_line(report: Report, bucket: Bucket | None) -> str:
+def _crowd_line(report: Report, bucket: BucketScores | None) -> str:
     """The baseline, then the ends and the middle of all others: more numbers are no sentence."""
     found = {name: _scores(system, bucket) for name, system in report.systems.items()}
     others = sorted((name for name in found if name != report.baseline), key=lambda name: -found[name].bleu)
@@ -96,20 +127,26 @@ def _crowd_line(report: Report, bucket: Bucket | None) -> str:
 
 
 def _growth(report: Report) -> str:
-    """How many systems pull away from the baseline as sentences grow longer."""
-    if report.bottleneck_caution:
-        return f" {report.bottleneck_caution}"
-    slopes = {name: system.bottleneck_index for name, system in report.systems.items() if system.bottleneck_index is not None}
-    growing = [name for name, slope in slopes.items() if slope.low is not None and slope.low > 0]
-    if not slopes:
+    """What every system keeps of its short-sentence score, and for how many the gap grows, in proportion and in points."""
+    effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
+    if not effects:
         return ""
-    if not growing:
-        return f" For no system is the gap to `{report.baseline}` shown to grow with sentence length."
-    metric = {"chrf": "chrF", "bleu": "sentence BLEU"}[str(report.evaluation.get("bottleneck_score", "chrf"))]
+    first = next(iter(effects.values()))
+    compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
+    order = [str(report.baseline), *compared]
+    kept = [f"`{n}` {share(r.value, r.low, r.high)}" for n in order if (r := effects[n].retention)]
+    text = (
+        f" Above {first.long_min - 1} source words a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
+    )
     if is_crowd(report):
-        return f" The gap to `{report.baseline}` grows with sentence length for {len(growing)} of {len(slopes)} systems."
-    values = ", ".join(f"`{name}` {slopes[name].slope:+.1f}" for name in growing)
-    return f" The gap to `{report.baseline}` grows with every ten source words ({metric} points): {values}."
+        text = ""
+    grown = {
+        measure: sum(getattr(each, key).verdict in ("better", "leans better") for each in compared.values())
+        for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
+    }
+    counts = ", ".join(f"{measure} for {count} of {len(compared)}" for measure, count in grown.items())
+    text += f" The gap to `{report.baseline}` grows with length {counts} systems."
+    return text + (f" {report.bottleneck_caution}" if report.bottleneck_caution else "")
 
 
 def _seeds(report: Report) -> str:
@@ -117,7 +154,9 @@ def _seeds(report: Report) -> str:
     if not single:
         return ""
     who = "every system" if len(single) == len(report.systems) else named([f"`{name}`" for name in single], len(report.systems))
-    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed."
+    if len(single) < len(report.systems):
+        return f" n=1 seed for {who}: seed variance is taken from the other systems."
+    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed, so differences only lean."
 
 
 def bottleneck_caution(report: Report) -> str:
@@ -130,7 +169,7 @@ def bottleneck_caution(report: Report) -> str:
     low = sum(score < FLOOR for score in scores)
     return (
         f"`{report.baseline}` scores below {FLOOR:g} BLEU in {low} of {len(scores)} length buckets, so it has nothing left to "
-        "lose with length and the bottleneck index says little here."
+        "lose in points with length: growth in points and the bottleneck index say little here."
     )
 
 
@@ -139,10 +178,14 @@ def reading_notes(report: Report) -> list[str]:
     notes = []
     if len(report.systems) > 1:
         notes.append(report.fairness.sentence)
-    rising = [name for name, system in report.systems.items() if system.learning_still_rising]
-    if rising:
-        who = named(rising, len(report.systems))
-        notes.append(f"Still learning when training ended, so longer training would raise the score: {who}.")
+    notes += _learning_notes(report)
+    if report.baseline is not None and len(report.systems) > 1:
+        planned = MEASURES.get(report.primary or "")
+        notes.append(
+            f"Planned before the run: {planned}."
+            if planned
+            else "No measure of what length does was planned (evaluation.primary): read points and proportion together."
+        )
     notes += [*_search_notes(report), *_seen_notes(report), *_arithmetic_notes(report)]
     unfinished = [
         f"{name} seed {run.seed} ({run.status})"
@@ -159,7 +202,7 @@ def reading_notes(report: Report) -> list[str]:
     if small:
         which = ", ".join(f"{lengths_in_words(b.min, b.max)} (n={b.n})" for b in small)
         minimum = report.evaluation.get("minimum_bucket")
-        notes.append(f"Underpowered, fewer than {minimum} sentences, so without a verdict: {which}.")
+        notes.append(f"Small samples, fewer than {minimum} sentences, so without a verdict: {which}.")
     if not report.texts_available:
         notes.append("The corpus was not at hand: scores come from sentence statistics kept beside the runs.")
     return notes
@@ -193,6 +236,20 @@ def _seen_notes(report: Report) -> list[str]:
         f"{most('sources')} of the {report.n} source sentences stand in the training text too, {most('pairs')} of them with "
         "the same translation: scores on them say little about new sentences."
     ]
+
+
+def _learning_notes(report: Report) -> list[str]:
+    """Which systems a longer training may still raise, and how that was judged."""
+    meanings = {
+        "still improving": "Still improving when training ended, so longer training would raise the score",
+        "at rest because the rate is zero": "At rest because the learning rate is zero (still improving before its decay), "
+        "which does not show that learning was done",
+    }
+    found = []
+    for state, meaning in meanings.items():
+        names = [name for name, system in report.systems.items() if system.learning == state]
+        found += [f"{meaning}: {named(names, len(report.systems))}."] if names else []
+    return found
 
 
 def _search_notes(report: Report) -> list[str]:

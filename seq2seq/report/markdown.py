@@ -2,10 +2,12 @@
 
 from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import lengths_in_words, with_interval
+from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words, share, with_interval
 from seq2seq.report.markdown_analyses import analyses
 from seq2seq.report.markup import cell, code, interval, number, p_value, table
-from seq2seq.report.schema import Bucket, Report, SystemReport
+from seq2seq.report.schema import Report, SystemReport
+from seq2seq.scoring.length import Contrast
+from seq2seq.scoring.results import BucketScores
 
 SAMPLES = 5
 
@@ -17,6 +19,7 @@ def markdown(report: Report, exhibits: Exhibits) -> str:
         _ranking(report),
         _systems(report),
         _by_length(report),
+        _length_effects(report),
         _pictures(report, exhibits),
         _differences(report),
         analyses(report),
@@ -61,11 +64,11 @@ def _ranking(report: Report) -> str:
 
 def _systems(report: Report) -> str:
     level = float(report.evaluation.get("confidence", 0.95))
-    heads = ["system", f"BLEU [{level:.0%}]", "chrF", "TER", "− baseline", "p (Holm)", "verdict", "bottleneck index", "seeds"]
+    heads = ["system", f"BLEU [{level:.0%}]", "chrF", "TER", "− baseline", "p (Holm)", "verdict", "seeds"]
     heads += ["parameters", "training tokens", "updates", "minutes", "length ratio", "empty", "truncated", "repeated"]
     rows = []
     for name, system in report.systems.items():
-        found, slope = system.comparison, system.bottleneck_index
+        found = system.comparison
         rows.append(
             [
                 cell(name),
@@ -79,7 +82,6 @@ def _systems(report: Report) -> str:
                 else "–",
                 p_value(found.p_holm) if found else "–",
                 found.verdict if found else "–",
-                f"{slope.slope:+.2f} {interval(slope.low, slope.high, 2)}" if slope else "–",
                 _seeds(system),
                 number(system.parameters, 0),
                 number(system.target_tokens, 0),
@@ -91,24 +93,58 @@ def _systems(report: Report) -> str:
                 f"{system.repeated:.1%}",
             ]
         )
-    note = "Bottleneck index: growth of the gap to the baseline, in points of sentence score per ten source words."
-    note += f" {cell(report.bottleneck_caution)}" if report.bottleneck_caution else ""
-    return "## Systems\n\n" + table(heads, rows) + (f"\n\n{note}" if report.baseline else "")
+    return "## Systems\n\n" + table(heads, rows)
 
 
 def _by_length(report: Report) -> str:
     buckets = next(iter(report.systems.values())).buckets
     heads = ["system", *(f"{lengths_in_words(b.min, b.max).removesuffix(' source words')} (n={b.n})" for b in buckets)]
     rows = [[cell(name), *map(_bucket_cell, system.buckets)] for name, system in report.systems.items()]
-    note = "† underpowered: no verdict. ↑ ↓ better or worse than the baseline after Holm's correction over systems x buckets."
+    note = "† small sample: no verdict. ↑ ↓ better or worse than the baseline after Holm's correction over systems x buckets."
     return "## BLEU by source length in words\n\n" + table(heads, rows) + f"\n\n{note}"
 
 
-def _bucket_cell(bucket: Bucket) -> str:
+def _bucket_cell(bucket: BucketScores) -> str:
     mark = " †" if bucket.underpowered else ""
     if bucket.comparison is not None:
         mark += {"better": " ↑", "worse": " ↓"}.get(bucket.comparison.verdict, "")
     return with_interval(bucket) + mark
+
+
+def _length_effects(report: Report) -> str:
+    """Every measure of what length does, side by side, the planned one marked."""
+    effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
+    if not effects:
+        return ""
+    first, marked = next(iter(effects.values())), report.primary
+    names = {"retention": "retention", "half_length": "half-length L50"}
+    contrasts = {"log_ratio": "log-ratio", "points": "growth in points", "bottleneck_index": "bottleneck index"}
+    shown = names | (contrasts if report.baseline is not None else {})
+    heads = ["system", f"BLEU up to {first.short_max}", f"BLEU above {first.long_min - 1}"]
+    heads += [f"{text} (planned)" if key == marked else text for key, text in shown.items()]
+    rows = []
+    for name, each in effects.items():
+        kept = each.retention
+        row = [cell(name), f"{each.short:.1f}", f"{each.long:.1f}", share(kept.value, kept.low, kept.high)]
+        row += [half_length_in_words(each.half_length)]
+        rows.append(row + [_contrast(getattr(each, key)) for key in contrasts if report.baseline is not None])
+    planned = f"Planned: {MEASURES[marked]}." if marked else "No measure was planned before the run."
+    note = (
+        f"Retention: BLEU on the {first.n_long:,} sources above {first.long_min - 1} words over that on the "
+        f"{first.n_short:,} of at most {first.short_max}. L50: words at which BLEU is down to half of the shortest bucket's. "
+        f"Log-ratio: log of retention minus that of {report.baseline or 'the baseline'}; growth in points: of the gap, from "
+        "short to long; bottleneck index: points of sentence score per ten words. Above 0 the system loses less; "
+        f"Holm-corrected over systems. {planned}"
+    )
+    caution = f" {cell(report.bottleneck_caution)}" if report.bottleneck_caution else ""
+    return f"## What length does\n\n{table(heads, rows)}\n\n{note}{caution}"
+
+
+def _contrast(found: Contrast | None) -> str:
+    if found is None:
+        return "baseline"
+    ends = interval(found.low, found.high, 2) or "(too few seeds for an interval)"
+    return f"{found.value:+.2f} {ends} {found.verdict}"
 
 
 def _pictures(report: Report, exhibits: Exhibits) -> str:
@@ -146,12 +182,12 @@ def _differences(report: Report) -> str:
 def _judgements(report: Report) -> str:
     parts = []
     if report.claims:
-        rows = [[cell(c.claim), c.verdict, cell(c.explanation)] for c in report.claims]
-        parts.append("## Textbook claims\n\n" + table(["claim", "verdict", "numbers"], rows))
+        rows = [[cell(c.claim), c.verdict, cell(c.explanation), cell(c.replicates), cell(c.controls)] for c in report.claims]
+        parts.append("## Textbook claims\n\n" + table(["claim", "verdict", "numbers", "replicates", "controls"], rows))
     if report.shape_checks:
         rows = [
             [
-                f"{cell(check.paper)}, {cell(check.where)}{'' if check.seen else ' (not seen in the source)'}",
+                f"{cell(check.paper)}, {cell(check.where)}",
                 cell(check.claim),
                 check.verdict,
                 number(check.theirs),

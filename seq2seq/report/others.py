@@ -6,8 +6,6 @@ from pathlib import Path
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.corpus.files import read_lines
-from seq2seq.report.cells import bucket_scores, scores
-from seq2seq.report.schema import Scores
 from seq2seq.report.study import bucket_table
 from seq2seq.scoring import Evidence, SystemScores, compare_evidence, source_words
 from seq2seq.scoring.sentences import sentence_statistics
@@ -41,7 +39,7 @@ def score_files(source: Path, reference: Path, hypotheses: Sequence[Path], setti
         raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
     lengths = source_words(sources)
     found = compare_evidence(Evidence(systems, lengths, settings))
-    rows = {each.name: (Scores(**scores(each.overall)), bucket_scores(lengths, found.baseline, each)) for each in found.systems}
+    rows = {each.name: (each.overall, each.buckets) for each in found.systems}
     return f"{bucket_table(rows)}\n\n" + "\n".join(found.signatures.values())
 
 

@@ -56,7 +56,7 @@ def checks_table(study: Path) -> str:
     for check in _report(study)["shape_checks"] or []:
         if check["verdict"] == "not applicable":
             continue
-        theirs = "" if check["theirs"] is None else f"{check['theirs']:+g}" + ("" if check["seen"] else " (second hand)")
+        theirs = "" if check["theirs"] is None else f"{check['theirs']:+g}"
         rows.append([_short(check["paper"]) + f", {check['where']}", check["claim"], theirs, check["ours"], check["verdict"]])
     return _markdown(rows)
 
@@ -94,7 +94,8 @@ def attention_table(study: Path) -> str:
     for name, found in replaced.items():
         error = alignment["systems"][name]
         scores = [f"{found[kind]['bleu']:.1f}" for kind in ("original", *kinds)]
-        rows.append([name, f"{error['aer']:.3f} [{error['low']:.3f}, {error['high']:.3f}]", *scores])
+        ends = "" if error["low"] is None else f" [{error['low']:.3f}, {error['high']:.3f}]"
+        rows.append([name, f"{error['aer']:.3f}{ends}", *scores])
     return _markdown(rows)
 
 
@@ -114,6 +115,8 @@ def _report(study: Path) -> dict[str, Any]:
 
 
 def _interval(scores: dict[str, Any]) -> str:
+    if scores["low"] is None:
+        return f"{scores['bleu']:.1f} (seeds {', '.join(f'{each:.1f}' for each in scores['seed_bleu'])})"
     return f"{scores['bleu']:.1f} [{scores['low']:.1f}, {scores['high']:.1f}]"
 
 

@@ -6,7 +6,7 @@ line), low and high the ends of an interval. A score of a system is the mean ove
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from seq2seq.report.analyses import (
     AlignmentReport,
@@ -16,121 +16,14 @@ from seq2seq.report.analyses import (
     ProbeReport,
     SystemCosts,
 )
-
-Verdict = Literal["better", "worse", "undecided", "underpowered"]
-
-
-class Part(BaseModel):
-    """A piece of the report: no unknown keys, the sentence under each field goes into the schema."""
-
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
+from seq2seq.scoring.claims import Claim
+from seq2seq.scoring.length import LengthEffect
+from seq2seq.scoring.ranking import Ranked
+from seq2seq.scoring.results import BucketScores, Comparison, Result, Scores, Slope
+from seq2seq.scoring.shape_checks import ShapeCheck
 
 
-class Scores(Part):
-    """Scores of one system on some sentences: the whole split, or a length bucket."""
-
-    n: int
-    """Sentences, the same ones for every system."""
-    bleu: float
-    """Corpus BLEU."""
-    low: float | None = None
-    """Lower end of BLEU's interval; seeds and sentences are resampled together."""
-    high: float | None = None
-    """Upper end of BLEU's interval."""
-    chrf: float | None = None
-    """chrF2."""
-    chrf_low: float | None = None
-    """Lower end of chrF's interval."""
-    chrf_high: float | None = None
-    """Upper end of chrF's interval."""
-    ter: float | None = None
-    """Translation edit rate; lower is better."""
-    ter_low: float | None = None
-    """Lower end of TER's interval."""
-    ter_high: float | None = None
-    """Upper end of TER's interval."""
-    brevity: float
-    """Brevity penalty, 0 to 1."""
-    length_ratio: float
-    """Hypothesis tokens / reference tokens."""
-    empty: float
-    """Empty hypotheses, mean over seeds."""
-    truncated: float | None
-    """Hypotheses cut at the length limit, mean over seeds; null where the search did not say."""
-    exact: float
-    """Hypotheses equal to their reference, mean over seeds."""
-    repeated: float
-    """Share of 4-grams that a hypothesis has said before, 0 to 1."""
-    seed_bleu: list[float]
-    """Corpus BLEU of every seed, in the order of `seeds`."""
-
-
-class Comparison(Part):
-    """A paired difference, system minus baseline, on the same sentences."""
-
-    system: str
-    """The system."""
-    baseline: str
-    """What it is compared with."""
-    metric: Literal["bleu", "chrf", "ter"] = "bleu"
-    """The score that is compared."""
-    min: int | None = None
-    """Shortest source of the bucket in words; null for the whole split."""
-    max: int | None = None
-    """Longest source of the bucket in words; null for the whole split or the open last bucket."""
-    n: int
-    """Sentences."""
-    seeds: int
-    """Seeds of the system; 1 means that the interval says nothing about a new training."""
-    difference: float
-    """System minus baseline, in points."""
-    low: float | None
-    """Lower end of the interval; null where there is nothing to resample."""
-    high: float | None
-    """Upper end of the interval."""
-    p: float | None
-    """Two-sided p from the standard error of the hierarchical bootstrap, uncorrected."""
-    p_randomisation: float
-    """Second opinion: two-sided p of paired approximate randomisation over sentences, uncorrected."""
-    p_holm: float | None
-    """`p` after Holm's correction over systems x buckets; null if underpowered."""
-    verdict: Verdict
-    """better or worse where `p_holm` is below 1 - confidence."""
-    words: str
-    """The verdict as a sentence."""
-
-
-class Bucket(Scores):
-    """Scores on the sentences of a length bucket."""
-
-    min: int
-    """Shortest source, in words, inclusive."""
-    max: int | None
-    """Longest source, in words, inclusive; null for the open last bucket."""
-    mean_length: float
-    """Mean source length of the bucket's sentences, in words: where it stands on the axis."""
-    underpowered: bool
-    """Fewer sentences than the study's minimum: no verdict."""
-    comparison: Comparison | None = None
-    """Against the baseline; null for the baseline itself."""
-
-
-class Slope(Part):
-    """The bottleneck index: how fast the gap between a system and the baseline grows with source length."""
-
-    slope: float
-    """Points per 10 source words."""
-    low: float | None
-    """Lower end of the interval."""
-    high: float | None
-    """Upper end of the interval."""
-    p: float | None
-    """Two-sided p for a slope of 0, uncorrected."""
-    unit: str
-    """Unit in words."""
-
-
-class SeedRun(Part):
+class SeedRun(Result):
     """One training."""
 
     seed: int
@@ -152,7 +45,11 @@ class SeedRun(Part):
     best_step: int | None = None
     """Step of the checkpoint that translated."""
     learning_still_rising: bool | None = None
-    """Whether the validation score was still rising at the end: a longer training would score higher."""
+    """Whether a longer training may score higher: false only where the run came to rest before its learning rate did."""
+    learning: str | None = None
+    """still improving; at rest; at rest because the rate is zero: it was improving before the decay; not known."""
+    learning_judged_by: str | None = None
+    """Which validations decided that."""
     hypotheses_sha256: str
     """Of the file of hypotheses."""
     decoding: dict[str, Any] = Field(default_factory=dict)
@@ -177,22 +74,26 @@ class SystemReport(Scores):
     seconds: float | None
     """Wall-clock of training in seconds, mean over seeds."""
     learning_still_rising: bool
-    """True if any seed was still learning when it stopped."""
+    """True if a longer training of any seed may score higher; see `SeedRun.learning`."""
+    learning: str | None = None
+    """How the seeds ended, the least finished of them; see `SeedRun.learning`."""
     changes: dict[str, Any] = Field(default_factory=dict)
     """Settings that differ from another system's, by dotted path."""
     runs: list[SeedRun]
     """Every seed."""
-    buckets: list[Bucket]
+    buckets: list[BucketScores]
     """By source words, with the study's edges."""
-    buckets_equal_count: list[Bucket]
+    buckets_equal_count: list[BucketScores]
     """By source words, each bucket about the same number of sentences."""
     comparison: Comparison | None = None
     """Against the baseline on the whole split."""
     bottleneck_index: Slope | None = None
     """Against the baseline."""
+    length: LengthEffect | None = None
+    """What source length does to the system, on every scale; null where the test set has one length."""
 
 
-class MissingRun(Part):
+class MissingRun(Result):
     """A run that was asked for and is not in the scores."""
 
     system: str
@@ -203,7 +104,7 @@ class MissingRun(Part):
     """What is missing or went wrong."""
 
 
-class Fairness(Part):
+class Fairness(Result):
     """Which budgets agree between the systems, so that nobody reads a ranking out of unequal ones."""
 
     regimes: list[str]
@@ -214,7 +115,7 @@ class Fairness(Part):
     """The same in words."""
 
 
-class CurvePoint(Part):
+class CurvePoint(Result):
     """One validation of a run."""
 
     step: int
@@ -235,7 +136,7 @@ class CurvePoint(Part):
     """BLEU on the validation subset's longest bucket."""
 
 
-class LearningCurve(Part):
+class LearningCurve(Result):
     """How one run learned."""
 
     seed: int
@@ -246,7 +147,7 @@ class LearningCurve(Part):
     """(step, training loss), thinned to at most 200 points."""
 
 
-class SplitSummary(Part):
+class SplitSummary(Result):
     """Scores of every system on another split."""
 
     n: int
@@ -255,62 +156,7 @@ class SplitSummary(Part):
     """Scores by system."""
 
 
-class Ranked(Part):
-    """A place in the order of BLEU on the whole split; it says nothing about systems with unequal budgets."""
-
-    system: str
-    """The system."""
-    rank: int
-    """1 for the highest score; equal scores share a place."""
-    low: int
-    """Lower end of the rank's interval, over resampled seeds and sentences."""
-    high: int
-    """Upper end of the rank's interval."""
-
-
-class Claim(Part):
-    """A textbook claim and what these runs say about it."""
-
-    claim: str
-    """As textbooks have it."""
-    verdict: Literal["supported", "contradicted", "undecided", "not tested"]
-    """Supported or contradicted where the whole interval is on one side."""
-    explanation: str
-    """The number behind the verdict with its interval, as a sentence; or what a study would need to test it."""
-    systems: list[str]
-    """The systems that took part."""
-    value: float | None = None
-    """The number that decides."""
-    low: float | None = None
-    """Lower end of its interval."""
-    high: float | None = None
-    """Upper end of its interval."""
-
-
-class ShapeCheck(Part):
-    """A shape that a paper shows (who is ahead, where a curve falls) against ours."""
-
-    id: str
-    """Key in `data/papers.yaml`."""
-    paper: str
-    """Authors and year."""
-    where: str
-    """Table, figure or section."""
-    claim: str
-    """What the paper shows."""
-    seen: bool
-    """False: written down without having the source itself at hand."""
-    verdict: Literal["pass", "fail", "underpowered", "not applicable"]
-    """Whether the shape holds here."""
-    ours: str
-    """Our number with its interval and the limit, or why the check does not apply."""
-    theirs: float | None = None
-    """The same figure from the paper's numbers."""
-    systems: dict[str, str]
-    """Role -> our system that played it."""
-
-
-class Report(Part):
+class Report(Result):
     """What a study's runs say."""
 
     format: Literal[1] = 1
@@ -347,6 +193,10 @@ class Report(Part):
     """System minus baseline, overall and by bucket."""
     ranking: list[Ranked] = Field(default_factory=list)
     """Systems in the order of their BLEU; read it with `fairness`."""
+    primary: str | None = None
+    """Measure of what length does that the study file planned; null: none was named before the run."""
+    statistics: int = 1
+    """Version of the methods behind intervals, p and verdicts; reports before it was written have 1."""
     bottleneck_caution: str = ""
     """What weakens the bottleneck indices of this study; empty if nothing does."""
     other_splits: dict[str, SplitSummary] = Field(default_factory=dict)

@@ -1,10 +1,11 @@
 """What a study's configs and environments say: where systems differ, and what claims need to know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seq2seq.config.differences import differing, flatten
 from seq2seq.config.identity import comparable
+from seq2seq.config.probe import PROBE
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
 
@@ -33,38 +34,63 @@ def commands(runs: Sequence[Run]) -> str:
     return "\n".join(dict.fromkeys(str(run.environment["command"]) for run in runs if run.environment.get("command")))
 
 
-def facts_for_claims(configs: Mapping[str, Mapping[str, Any]], analyses: Analyses) -> dict[str, dict[str, Any]]:
-    """What `scoring/claims.py` wants to know of each system.
+def facts_for_claims(
+    configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """What claims and the papers' conditions want to know of each system (`scoring/claims.py`, `scoring/shape_checks.py`).
 
-    Heads and positions are told only of systems that have a twin: another one that differs in nothing else. Otherwise
-    a claim about heads would be decided by whatever else differs.
+    Twins are systems that differ in one thing and in no other. Heads that bring projections with them make another model, which
+    the number of parameters tells, so head twins have as many parameters.
+
+    Args:
+        configs: system -> its resolved config.
+        analyses: decoding costs and alignment, where they were measured.
+        summaries: system -> the summary of its first run.
     """
     flat = {system: flatten(comparable(config)) for system, config in configs.items()}
-    facts: dict[str, dict[str, Any]] = {system: {} for system in configs}
+    sizes = {system: (summaries or {}).get(system, {}).get("parameters") for system in configs}
+    facts: dict[str, dict[str, Any]] = {}
     for system, leaves in flat.items():
-        score = leaves.get("model.attention.score.kind", leaves.get("model.attention.score"))
-        size = leaves.get("model.attention.attention_size") or leaves.get("model.decoder.hidden_size")
+        heads = _twins(flat, system, lambda path: "heads" in path.split("."))
+        pair, corpus = (leaves.get("data.source"), leaves.get("data.target")), leaves.get("data.corpus")
         known = {
-            "score": score,
-            "scale": leaves.get("model.attention.scale.kind"),
-            "attention_size": size,
-            "trained_words": leaves.get("data.max_words"),
-            "heads": leaves.get("model.attention.heads") if _has_twin(flat, system, "heads") else None,
-            "positions": leaves.get("model.encoder.positions.kind") if _has_twin(flat, system, "positions") else None,
+            **{name: leaves.get(path) for name, path in _FACTS.items()},
+            "score": leaves.get("model.attention.score.kind", leaves.get("model.attention.score")),
+            "attention_size": leaves.get("model.attention.attention_size") or leaves.get("model.decoder.hidden_size"),
+            "projected": leaves.get("model.attention.attention_size") is not None,
+            "pair": None if None in pair else pair,
+            "natural": None if corpus is None else not str(corpus).startswith(("grammar", PROBE)),
+            "probe": str(corpus).startswith(PROBE),
+            "head_twins": [name for name in heads if sizes[name] == sizes[system]],
+            "position_twins": _twins(flat, system, lambda path: "positions" in path.split(".")),
+            "bridge_twins": _twins(flat, system, lambda path: path.startswith("model.attention.") or path.endswith("_size")),
             **_measured(system, analyses),
         }
         facts[system] = {key: value for key, value in known.items() if value is not None}
     return facts
 
 
-def _has_twin(flat: Mapping[str, Mapping[str, Any]], system: str, word: str) -> bool:
-    """Whether another system differs from this one in settings whose path names `word`, and in no other."""
+_FACTS = {
+    "scale": "model.attention.scale.kind",
+    "heads": "model.attention.heads",
+    "placement": "model.decoder.placement",
+    "input_feeding": "model.decoder.input_feeding",
+    "positions": "model.encoder.positions.kind",
+    "trained_words": "data.max_words",
+    "reversed": "data.reverse_source",
+    "learning_rate": "training.learning_rate",
+}
+"""Fact -> the setting that it is."""
+
+
+def _twins(flat: Mapping[str, Mapping[str, Any]], system: str, may_differ: Callable[[str], bool]) -> list[str]:
+    """Other systems that differ from this one in settings that may differ, and in no other."""
 
     def rest(leaves: Mapping[str, Any]) -> dict[str, Any]:
-        return {path: value for path, value in leaves.items() if word not in path.split(".")}
+        return {path: value for path, value in leaves.items() if not may_differ(path)}
 
-    own = flat[system]
-    return any(rest(own) == rest(other) and dict(own) != dict(other) for name, other in flat.items() if name != system)
+    own = rest(flat[system])
+    return [name for name, other in flat.items() if name != system and dict(other) != dict(flat[system]) and rest(other) == own]
 
 
 def _measured(system: str, analyses: Analyses) -> dict[str, Any]:
@@ -79,4 +105,5 @@ def _measured(system: str, analyses: Analyses) -> dict[str, Any]:
         diagonal = analyses.alignment.baselines.get("diagonal")
         facts["alignment_error_rates"] = scores.aer_by_seed or [scores.aer]
         facts["diagonal_error_rate"] = diagonal.aer if diagonal else None
+        facts["alignment_half_width"] = None if scores.low is None or scores.high is None else (scores.high - scores.low) / 2
     return facts

@@ -7,7 +7,9 @@ from typing import Any
 
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import lengths_in_words
-from seq2seq.report.schema import Bucket, Report, Scores
+from seq2seq.report.schema import Report
+from seq2seq.scoring.length import LengthEffect
+from seq2seq.scoring.results import BucketScores, Scores
 
 SCORE_FIELDS = [name for name in Scores.model_fields if name != "seed_bleu"]
 
@@ -56,14 +58,35 @@ def _systems(report: Report) -> list[dict[str, Any]]:
             "bottleneck_index": system.bottleneck_index.slope if system.bottleneck_index else None,
             "bottleneck_low": system.bottleneck_index.low if system.bottleneck_index else None,
             "bottleneck_high": system.bottleneck_index.high if system.bottleneck_index else None,
+            **_length(system.length),
             "signature": report.signature,
         }
         for name, system in report.systems.items()
     ]
 
 
+def _length(effect: LengthEffect | None) -> dict[str, Any]:
+    """Columns of what length does."""
+    if effect is None:
+        return {}
+    half, ratio, points = effect.half_length, effect.log_ratio, effect.points
+    return {
+        "retention": effect.retention.value,
+        "retention_low": effect.retention.low,
+        "retention_high": effect.retention.high,
+        "half_length": half.words if half else None,
+        "half_length_low": half.low if half else None,
+        "half_length_high": half.high if half else None,
+        **{f"log_ratio{end}": getattr(ratio, key) if ratio else None for end, key in _ENDS.items()},
+        **{f"points{end}": getattr(points, key) if points else None for end, key in _ENDS.items()},
+    }
+
+
+_ENDS = {"": "value", "_low": "low", "_high": "high"}
+
+
 def _buckets(report: Report) -> list[dict[str, Any]]:
-    kinds: dict[str, dict[str, Iterable[Bucket]]] = {
+    kinds: dict[str, dict[str, Iterable[BucketScores]]] = {
         "fixed": {name: system.buckets for name, system in report.systems.items()},
         "equal_count": {name: system.buckets_equal_count for name, system in report.systems.items()},
     }
@@ -179,5 +202,5 @@ def _caption(report: Report) -> str:
         f"* differs from {report.baseline} (Holm-corrected over systems and buckets)." if report.baseline else "",
         report.fairness.sentence,
     ]
-    parts += [note for note in report.notes if note.startswith(("n=1", "Underpowered"))]
+    parts += [note for note in report.notes if note.startswith(("n=1", "Small samples"))]
     return " ".join(part for part in parts if part)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seq2seq.config.differences import differences
 from seq2seq.config.errors import UserError
-from seq2seq.report.build import build_report
+from seq2seq.report.build import STATISTICS, build_report
 from seq2seq.report.runs import read_json
 from seq2seq.report.schema import Report
 from seq2seq.report.scoring import Texts
@@ -19,6 +19,12 @@ TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
 
 _NOT_COMPARED = ("report_command", "texts_available", "notes")
+_SCORES = {
+    *("n", "min", "max", "mean_length", "bleu", "chrf", "ter", "brevity", "length_ratio", "empty", "truncated", "exact"),
+    *("repeated", "seed_bleu", "seed", "seeds", "status", "steps", "target_tokens", "hypotheses_sha256", "parameters"),
+    *("runs", "systems", "buckets", "buckets_equal_count"),
+}
+"""What no method of statistics changes: scores, counts and what they were made from."""
 _MOST = 50
 
 
@@ -46,7 +52,8 @@ def verify_report(
     """Score the stored hypotheses again and compare with a report.
 
     With the corpus at hand sacreBLEU counts every hypothesis anew; without it the counts kept beside the runs are taken,
-    if they are of just these hypotheses.
+    if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by score; its
+    intervals, p and verdicts were made by other methods, and `basis` says so.
 
     Args:
         runs: the study's folder.
@@ -60,13 +67,15 @@ def verify_report(
     path = report or runs / "report" / "report.json"
     stored = read_json(path)
     try:
-        split = Report.model_validate(stored).split
+        known = Report.model_validate(stored)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
-    lines = (texts or {}).get(split)
+    split, lines = known.split, (texts or {}).get(known.split)
     again = build_report(runs, texts, split=split, papers=papers, recount=lines is not None).report.model_dump(mode="json")
-    found = compare_reports(stored, again)
+    earlier = known.statistics != STATISTICS
+    pair = ({"systems": _only_scores(each["systems"])} for each in (stored, again)) if earlier else (stored, again)
+    found = compare_reports(*pair)
     count = sum(len(system["seeds"]) for system in again["systems"].values())
     basis = f"{split}: {again['n']:,} sentences of {count} runs, "
     basis += (
@@ -74,6 +83,11 @@ def verify_report(
         if lines is not None
         else "scored from the sentence statistics kept beside the runs, as the corpus is not at hand."
     )
+    if earlier:
+        basis += (
+            f" Scores only: intervals and verdicts of this report are by statistics {known.statistics}, this version has "
+            f"{STATISTICS}; make the report again to have them."
+        )
     hidden = len(found) - _MOST
     return Verification(found if hidden <= 0 else [*found[:_MOST], f"... and {hidden} more"], basis)
 
@@ -85,6 +99,17 @@ def compare_reports(stored: Mapping[str, Any], again: Mapping[str, Any]) -> list
         f"{path}: report {_short(old)}, scored again {_short(new)}"
         for path, old, new in differences(before, after, equal=_equal)
     ]
+
+
+def _only_scores(systems: dict[str, Any]) -> dict[str, Any]:
+    """Systems with scores, counts and their origin, and nothing that statistics add."""
+
+    def kept(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: kept(each) for key, each in value.items() if key in _SCORES}
+        return [kept(each) for each in value] if isinstance(value, list) else value
+
+    return {name: kept(system) for name, system in systems.items()}
 
 
 def _equal(stored: Any, again: Any) -> bool:

@@ -191,7 +191,7 @@ def _answers(
         if options.attention:
             yield json.dumps(_record(run, split, i, best, counts.lines), ensure_ascii=False) + "\n"
         elif options.scores or options.n_best > 1:
-            yield from (_row(counts.lines, translation) for translation in best or [None])
+            yield from (_row(counts.lines, translation) for translation in (*best,) or (None,))
         else:
             yield (one_line(best[0].text) if best else "") + "\n"
 

@@ -21,6 +21,7 @@ from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.hypotheses import translate_tests
+from seq2seq.run.learning import learning_of
 from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
@@ -215,7 +216,7 @@ def average_checkpoints(places: list[Path]) -> Checkpoint:
 
 
 def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str | None, evaluated: str | None = None) -> None:
-    blocks, position = count_parameters(trainer.model), trainer.position
+    blocks, position, found = count_parameters(trainer.model), trainer.position, learning_of(folder.log)
     summary: dict[str, Any] = {
         "status": status,
         "parameters": sum(blocks.values()),
@@ -227,22 +228,11 @@ def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str 
         "best_step": position.best_step,
         "evaluated": evaluated,
         "skipped_updates": position.skipped,
-        "learning_still_rising": still_rising(position.scores),
+        "learning_still_rising": found.state != "at rest",
+        "learning": found.state,
+        "learning_judged_by": found.judged_by,
         "error": error,
     }
     if earlier := folder.read_summary().get("earlier"):  # ends of this run before it was trained longer
         summary["earlier"] = earlier
     write_json(folder.summary, summary)
-
-
-def still_rising(scores: list[float]) -> bool:
-    """Whether validation was still improving at the end: its best lies in the last tenth, more than 1 % above that before.
-
-    Args:
-        scores: of all validations in order, higher is better.
-    """
-    tail = max(1, len(scores) // 10)
-    if len(scores) < 2:
-        return True
-    before, end = max(scores[:-tail]), max(scores[-tail:])
-    return end > before + 0.01 * abs(before)

@@ -1,16 +1,14 @@
-"""How sure are we: intervals over seeds and sentences, tests, length buckets, the bottleneck index, papers and claims."""
+"""How sure are we: intervals over seeds and sentences, tests, length buckets, what length does, papers and claims."""
 
 from seq2seq.scoring.bootstrap import Estimate
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets, source_words
-from seq2seq.scoring.comparison import Cell, Comparison, Difference, SystemResult, compare, compare_evidence
+from seq2seq.scoring.comparison import Comparisons, SystemResult, compare, compare_evidence
 from seq2seq.scoring.evidence import Evidence, SystemScores, Term
 
 __all__ = [
     "EVERYTHING",
     "Bucket",
-    "Cell",
-    "Comparison",
-    "Difference",
+    "Comparisons",
     "Estimate",
     "Evidence",
     "SystemResult",

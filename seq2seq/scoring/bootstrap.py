@@ -1,18 +1,21 @@
-"""The hierarchical bootstrap (seed, then sentence) and the interval it gives with the two to five seeds that one can afford.
+"""Intervals over seeds and sentences together, with the one to five seeds that one can afford.
 
-A score differs from the truth for two reasons: another sample of sentences, and another seed of training. Resampling both
-levels, full size, with the same resampled sentences for all systems, keeps both in the interval. Three details decide
-whether 5 % means 5 % with few seeds; each is a known result, and tests/scoring/test_calibration.py holds the figures:
+A score differs from the truth for two reasons: another sample of sentences, and another seed of training. Sentences are
+resampled, the same ones for all systems; seeds are too few to resample, so their variance is estimated and added:
 
-1. Resampling K seeds shows only (K - 1) / K of their variance: a third is missing at K = 3. The resampled weights are
-   stretched around 1 / K by sqrt(K / (K - 1)) (Rao and Wu 1988, JASA 83, section 2).
-2. The noise that belongs to one seed on one sentence is seen by both levels and enters three times instead of once
-   (Owen 2007, "The pigeonhole bootstrap", arXiv:0712.1111). It is measured from the same resamples and taken out twice.
-3. A variance from K - 1 degrees of freedom has heavy tails, so the interval is value +- t * standard error with
+    variance = variance of the mean over resamples + variance between seeds - what both levels saw
+
+1. The noise that belongs to one seed on one sentence is seen by both levels (Owen 2007, "The pigeonhole bootstrap",
+   arXiv:0712.1111). It is measured from the same resamples and taken out once.
+2. The variance between seeds is moderated over the study's systems, and paired where they share seeds (seeds.py).
+3. A variance from few degrees of freedom has heavy tails, so the interval is value +- t * standard error with
    Satterthwaite's degrees of freedom (Welch 1947), not a percentile of the resamples; p is the t distribution's.
 
-Limits. Seeds are taken as normally distributed around their system; with 2 seeds the interval is honest and very wide. A
-single seed gives an interval about sentences only, and says so. Intervals are symmetric, clipped where a score ends.
+tests/scoring/test_calibration.py holds how often 5 % is 5 %.
+
+Limits. Below `LEAST_FREEDOM` degrees of freedom no interval is given: with one, t is 12.7 and the interval says nothing. Where
+no system of the study has two seeds the interval is about sentences only, and says so. Intervals are symmetric, clipped where a
+score ends.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +25,11 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.scoring.seeds import satterthwaite
+
 Floats = NDArray[np.float64]
+LEAST_FREEDOM = 1.99
+"""Degrees of freedom below which no interval is given: two seeds of two systems have one."""
 _CELLS = 4_000_000  # resampled counts in one block, 32 MB
 _ROUNDING = 1e-9  # points; equal counts may give scores that differ by less
 
@@ -33,12 +40,14 @@ class Estimate:
 
     Attributes:
         value: the figure on the sentences and seeds at hand (mean over seeds).
-        low, high: ends of the confidence interval; None where fewer than two sentences leave nothing to resample.
+        low, high: ends of the confidence interval; None where fewer than two sentences, or too few seeds, leave nothing to say.
         standard_error: of `value`, in its unit; None as above.
-        degrees_of_freedom: Satterthwaite's; near the number of sentences where seeds hardly matter, near K - 1 where they rule.
-        p: two-sided, for the hypothesis that the true value is 0 (only of use for differences); None as above.
+        degrees_of_freedom: Satterthwaite's; near the number of sentences where seeds hardly matter, near those of the seed
+            variance where they rule; None for fewer than two sentences.
+        p: two-sided, for the hypothesis that the true value is 0; None as above and for plain scores.
         seeds: runs behind it; the smaller number where systems differ.
-        covers: what the interval speaks about; "sentences" where some system has one seed, for another seed may differ by more.
+        covers: what the interval speaks about; "sentences" where the seed variance of some system is unknown, for another seed
+            may differ by more; such a figure gets no verdict.
     """
 
     value: float
@@ -49,6 +58,11 @@ class Estimate:
     p: float | None
     seeds: int
     covers: Literal["sentences and seeds", "sentences"]
+
+    @property
+    def half_width(self) -> float | None:
+        """Smallest true difference that would have been told from 0: half the interval's width before it is clipped."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,29 @@ class Part:
         """The figure times a number."""
         return Part(weight * self.points, weight * self.replicates)
 
+    def run_noise(self) -> float:
+        """Variance of what the sentences do to one run alone; 0 for a single run, which cannot show it."""
+        runs = len(self.points)
+        if runs < 2:
+            return 0.0
+        own = self.replicates - self.replicates.mean(axis=1, keepdims=True)
+        return float(own.var(axis=0).mean()) * runs / (runs - 1)
+
+
+@dataclass(frozen=True)
+class SeedTerm:
+    """Variance between seeds of one part of a figure.
+
+    Attributes:
+        variance: of the part's mean over its runs.
+        freedom: its degrees of freedom; 0 where it is unknown.
+        noise: how much of it is noise of one run on one sentence, which the resampled sentences show as well.
+    """
+
+    variance: float
+    freedom: float
+    noise: float = 0.0
+
 
 def resampled_counts(generator: np.random.Generator, sentences: int, resamples: int) -> Iterator[Floats]:
     """How often each sentence is drawn in each resample: blocks (r, sentences) whose rows sum to `sentences`."""
@@ -82,62 +119,66 @@ def resampled_counts(generator: np.random.Generator, sentences: int, resamples: 
 
 
 def seed_weights(generator: np.random.Generator, seeds: int, resamples: int) -> Floats:
-    """(R, K) weights of resampled seeds, rows summing to 1, stretched so that K seeds show their whole variance."""
+    """(R, K) weights of resampled seeds, rows summing to 1.
+
+    K resampled seeds show only (K - 1) / K of their variance, so the weights are stretched around 1 / K by sqrt(K / (K - 1))
+    (Rao and Wu 1988, JASA 83, section 2); with two or three seeds some are below 0.
+    """
     if seeds == 1:
         return np.ones((resamples, 1))
     drawn: Floats = generator.multinomial(seeds, np.full(seeds, 1 / seeds), resamples) / seeds
     return 1 / seeds + (drawn - 1 / seeds) * float(np.sqrt(seeds / (seeds - 1)))
 
 
-def hierarchical_replicates(parts: Sequence[Part], generator: np.random.Generator) -> Floats:
-    """(R,) the sum of the parts on resampled seeds (drawn for each system by itself) and resampled sentences."""
-    total = np.zeros(len(parts[0].replicates))
-    for part in parts:
-        total += (seed_weights(generator, len(part.points), len(part.replicates)) * part.replicates).sum(axis=1)
-    return total
-
-
-def _variances(parts: Sequence[Part], replicates: Floats) -> tuple[float, list[float]]:
-    """Variance of the sum of the parts, and each part's variance between seeds (0 for a single seed)."""
-    between, twice_counted = [], 0.0
-    for part in parts:
-        seeds = len(part.points)
-        between.append(float(part.points.var(ddof=1)) / seeds if seeds > 1 else 0.0)
-        if seeds > 1:
-            own = part.replicates - part.replicates.mean(axis=1, keepdims=True)  # what a sentence does to one seed only
-            twice_counted += float(own.var(axis=0).mean()) / (seeds - 1)
-    sentences = float(np.sum([part.replicates.mean(axis=1) for part in parts], axis=0).var())
-    total = float(replicates.var()) - 2 * twice_counted
-    return max(total, sum(between), sentences), between  # either level alone is a lower bound
-
-
 def estimate(
     parts: Sequence[Part],
+    seeds: Sequence[SeedTerm],
     *,
     sentences: int,
     confidence: float,
-    generator: np.random.Generator,
+    most_freedom: float = np.inf,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
-    """Interval of a sum of parts, one for each system: [a] is a's score, [a, b.times(-1)] their difference.
+    """Interval of a sum of parts.
 
     Args:
-        parts: one per system; figures of the same system are to be combined before, run by run.
+        parts: one for each group of runs that share their seeds, figures of a group combined before, run by run.
+        seeds: variance between seeds, terms of a sum.
         sentences: sentences that were resampled.
         confidence: level of the interval, 0.5 to 1.
-        generator: for the seeds; the sentences were resampled when the parts were made.
+        most_freedom: degrees of freedom that the study has for variance between seeds, all systems together.
         bounds: where the figure ends, for instance (0, 100).
     """
     value = float(sum(part.points.mean() for part in parts))
-    seeds = min(len(part.points) for part in parts)
+    runs = min(len(part.points) for part in parts)
+    known = all(term.freedom > 0 for term in seeds)
     if sentences < 2:
-        return Estimate(value, None, None, None, None, None, seeds, _covers(seeds))
-    variance, between = _variances(parts, hierarchical_replicates(parts, generator))
-    freedom = _degrees_of_freedom(variance, between, [len(part.points) for part in parts], sentences)
-    finest = 1 / (len(parts[0].replicates) + 1)
+        return Estimate(value, None, None, None, None, None, runs, "sentences and seeds" if known else "sentences")
+    drawn = float(np.sum([part.replicates.mean(axis=1) for part in parts], axis=0).var())
+    between = sum(term.variance for term in seeds)
+    total = max(drawn + between - sum(term.noise for term in seeds), between, drawn)  # either level alone is a lower bound
+    of_seeds = min(satterthwaite([(term.variance, term.freedom) for term in seeds]), most_freedom)
+    freedom = satterthwaite([(between, of_seeds), (max(total - between, 0.0), sentences - 1)])
     return t_estimate(
-        value, float(np.sqrt(variance)), freedom, seeds=seeds, confidence=confidence, bounds=bounds, finest=finest
+        value,
+        float(np.sqrt(total)),
+        freedom if np.isfinite(freedom) else float(sentences - 1),
+        seeds=runs,
+        confidence=confidence,
+        bounds=bounds,
+        finest=1 / (len(parts[0].replicates) + 1),
+        covers="sentences and seeds" if known else "sentences",
     )
+
+
+def estimate_alone(
+    part: Part, *, sentences: int, confidence: float = 0.95, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> Estimate:
+    """Interval of one system's figure where no other system lends its seed variance; arguments as in `estimate`."""
+    runs = len(part.points)
+    variance = float(part.points.var(ddof=1)) / runs if runs > 1 else 0.0
+    term = SeedTerm(variance, runs - 1, part.run_noise() / runs)
+    return estimate([part], [term], sentences=sentences, confidence=confidence, bounds=bounds)
 
 
 def t_estimate(
@@ -149,8 +190,9 @@ def t_estimate(
     confidence: float,
     bounds: tuple[float, float] = (-np.inf, np.inf),
     finest: float = 0.0,
+    covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds",
 ) -> Estimate:
-    """Student's interval and p of a value with a standard error.
+    """Student's interval and p of a value with a standard error; neither below `LEAST_FREEDOM`.
 
     Args:
         value: the figure.
@@ -160,23 +202,15 @@ def t_estimate(
         confidence: level of the interval, 0.5 to 1.
         bounds: where the figure ends, for instance (0, 100).
         finest: p for a difference that does not vary at all; with resamples, the smallest share that they can tell from 0.
+        covers: what the standard error speaks about.
     """
     from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 
     error = error if error > _ROUNDING else 0.0
+    if error > 0 and freedom < LEAST_FREEDOM:
+        return Estimate(value, None, None, error, freedom, None, seeds, covers)
     reach = float(stdtrit(freedom, 0.5 + confidence / 2)) * error
     low, high = np.clip([value - reach, value + reach], *bounds)
     constant = 1.0 if abs(value) < _ROUNDING else finest
     p = float(2 * stdtr(freedom, -abs(value) / error)) if error > 0 else constant
-    return Estimate(value, float(low), float(high), error, freedom, p, seeds, _covers(seeds))
-
-
-def _covers(seeds: int) -> Literal["sentences and seeds", "sentences"]:
-    return "sentences and seeds" if seeds > 1 else "sentences"
-
-
-def _degrees_of_freedom(variance: float, between: list[float], seeds: list[int], sentences: int) -> float:
-    """Satterthwaite 1946: (sum v)^2 / sum(v^2 / df), over the seed variance of every system and the sentences' variance."""
-    rest = max(variance - sum(between), 0.0)
-    spread = rest**2 / (sentences - 1) + sum(v**2 / (k - 1) for v, k in zip(between, seeds, strict=True) if k > 1)
-    return variance**2 / spread if spread > 0 else float(sentences - 1)
+    return Estimate(value, float(low), float(high), error, freedom, p, seeds, covers)

@@ -1,30 +1,40 @@
 """Textbook claims, with the verdict that the runs at hand allow and the numbers behind it.
 
-Each claim turns into one number whose sign or size decides it, so that its interval needs no correction within the claim.
-What a claim has to know beside the scores stands in `SystemScores.facts`, all keys optional:
+Each claim is one contrast whose sign or size decides it, so that its interval needs no correction within the claim. Its
+replicates
+are seeds (cost: timings); its controls are what systems must share to take part. Where a study lacks one of them the claim is
+not
+tested, and the report says what is missing. What a claim has to know beside the scores stands in `SystemScores.facts`, all keys
+optional:
 
 - "score": "none", "additive", "dot" ... (the bridge's score; any key of FIXED counts as no attention; default: the name);
 - "scale": "sqrt" or "none"; score "scaled" stands for dot with sqrt;
-- "attention_size": features that dot products are taken over; "heads";
-- "positions": "sinusoidal", "learned", "relative", "rope" or "alibi";
+- "bridge_twins": names of the systems that differ from this one in the attention and in widths only;
+- "attention_size": features that dot products are taken over; "heads", with "head_twins": names of the systems that differ in
+  heads only and have as many parameters; "learning_rate";
+- "positions": "sinusoidal", "learned", "relative", "rope" or "alibi", with "position_twins": those that differ in nothing else;
 - "trained_words": longest training sentence in source words;
+- "learning": whether training ended too early, `run.learning`'s words; "probe": True where sentences are a probe's;
 - "decoding_costs": [(source words, milliseconds per sentence), ...], three or more;
-- "alignment_error_rates": per seed, and "diagonal_error_rate", both 0 to 1, lower is better.
-
-Systems that take part in a claim are assumed to differ in nothing else; the study's systems page shows whether that is so.
+- "alignment_error_rates": per seed, "alignment_half_width" over sentences, and "diagonal_error_rate", 0 to 1, lower is better.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from seq2seq.scoring.bootstrap import Estimate, t_estimate
+from seq2seq.scoring.bottleneck import FLOOR
 from seq2seq.scoring.buckets import Bucket, build_buckets
-from seq2seq.scoring.evidence import Evidence, SystemScores, Term
+from seq2seq.scoring.evidence import LOG_BLEU, Evidence, SystemScores, Term
+from seq2seq.scoring.results import Result, detectable
+from seq2seq.scoring.seeds import moderate, satterthwaite
 
-Verdict = Literal["supported", "contradicted", "undecided", "not tested"]
+Verdict = Literal[
+    "supported", "contradicted", "leans supported", "leans contradicted", "undecided", "small sample", "not tested"
+]
 
 FIXED = frozenset({"none", "none-state", "mean", "uniform", "diagonal", "random_frozen"})
 RELATIVE = frozenset({"relative", "rope", "alibi"})
@@ -33,171 +43,286 @@ FINE = 1.0
 """BLEU points that "fine" may cost: about what a reader of a results table would call the same."""
 
 
-@dataclass(frozen=True)
-class ClaimResult:
-    """A claim and what became of it.
-
-    Attributes:
-        claim: as textbooks have it.
-        needs: what has to be in a study to test it.
-        verdict: supported or contradicted where the whole 95 % interval (or that of the settings) is on one side.
-        number: what decides, in words; "" if not tested.
-        estimate: its value and interval.
-        systems: the systems that took part.
-        explanation: the verdict as a sentence.
-    """
+class Claim(Result):
+    """A textbook claim and what these runs say about it."""
 
     claim: str
-    needs: str
+    """As textbooks have it."""
     verdict: Verdict
-    number: str
-    estimate: Estimate | None
-    systems: tuple[str, ...]
+    """Supported or contradicted where the whole interval is on one side; "leans" where no seed variance is known."""
     explanation: str
+    """The number behind the verdict with its interval, as a sentence; or what a study would need to test it."""
+    systems: list[str]
+    """The systems that took part."""
+    value: float | None = None
+    """The number that decides."""
+    low: float | None = None
+    """Lower end of its interval."""
+    high: float | None = None
+    """Upper end of its interval."""
+    contrast: str = ""
+    """What the number is."""
+    replicates: str = ""
+    """What was repeated, and how often: the unit that the interval is about."""
+    controls: str = ""
+    """What the systems share."""
+    within: float | None = None
+    """Largest effect in either direction that an undecided interval leaves possible; null where it decides or is not there."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """The number that decides a claim: supported above the limit, or below it where `above` is False."""
 
-    number: str
+    contrast: str
     estimate: Estimate
-    systems: tuple[str, ...]
+    systems: Sequence[str]
+    controls: str
+    replicates: str = ""
+    beside: str = ""
     small: bool = False
     limit: float = 0.0
     above: bool = True
 
 
-def fine_for_short(evidence: Evidence) -> Finding | None:
-    """Mean of the attention systems minus the baseline on the shortest bucket: at most `FINE` points."""
-    attention, fixed = _bridges(evidence)
+class Untested(Exception):
+    """A study that does not test a claim; the message says what is missing."""
+
+
+def fine_for_short(evidence: Evidence) -> Finding:
+    """Attention minus the baseline on the shortest bucket, over systems that differ in attention only: at most `FINE`."""
+    fixed = _fixed_baseline(evidence)
+    twins = set(evidence.systems[fixed].facts.get("bridge_twins", ()))
+    attention = [name for name, system in evidence.systems.items() if name in twins and not is_fixed(system)]
+    if not attention:
+        raise Untested(f"a system that differs from {fixed} in its attention only")
     buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
-    if not attention or fixed is None or len(buckets) < 2:
-        return None
-    estimate = evidence.contrast([*_mean(attention, 1, buckets[0]), Term(-1, fixed, buckets[0])], "bleu")
-    number = f"BLEU of attention minus {fixed} at {buckets[0]} source words (fine: below {FINE:g})"
-    return Finding(number, estimate, (*attention, fixed), evidence.underpowered(buckets[0]), limit=FINE, above=False)
+    if len(buckets) < 2:
+        raise Untested("two length buckets")
+    if evidence.systems[fixed].facts.get("probe"):
+        raise Untested("translations; a probe's answers are none")
+    short = buckets[0]
+    reached = evidence.score(fixed, "bleu", short).value
+    if reached < FLOOR:
+        raise Untested(f"a baseline that translates; {fixed} has {reached:.1f} BLEU at {short} source words")
+    if evidence.systems[fixed].facts.get("learning") == "still improving":
+        raise Untested(f"a baseline that is done learning; {fixed} was still improving when training ended")
+    return Finding(
+        f"BLEU of attention minus {fixed} at {short} source words (fine: below {FINE:g})",
+        evidence.contrast([*_mean(attention, 1, short), Term(-1, fixed, short)], "bleu"),
+        (*attention, fixed),
+        controls="same data, budget and settings but for the attention and widths",
+        small=evidence.small(short),
+        limit=FINE,
+        above=False,
+    )
 
 
-def cost_grows(evidence: Evidence) -> Finding | None:
+def cost_grows(evidence: Evidence) -> Finding:
     """Least-squares slope of decoding time over source length, attention minus baseline, from the timings of both."""
-    attention, fixed = _bridges(evidence)
-    timed = [name for name in attention if len(_costs(evidence, name)) > 2]
-    if not timed or fixed is None or len(_costs(evidence, fixed)) < 3:
-        return None
-    slopes = [_slope(_costs(evidence, name)) for name in timed]
-    base, base_error, base_freedom = _slope(_costs(evidence, fixed))
-    value = float(np.mean([slope for slope, _, _ in slopes])) - base
-    error = float(np.sqrt(sum(each**2 for _, each, _ in slopes) / len(slopes) ** 2 + base_error**2))
-    freedom = min(base_freedom, *(each for _, _, each in slopes))
+    from scipy.stats import linregress
+
+    fixed = _fixed_baseline(evidence)
+    timed = [n for n, s in evidence.systems.items() if not is_fixed(s) and len(_costs(evidence, n)) > 2]
+    if not timed or len(_costs(evidence, fixed)) < 3:
+        raise Untested("decoding times by length of the baseline and an attention system")
+    fits = {name: linregress(*np.array(_costs(evidence, name), dtype=np.float64).T) for name in (*timed, fixed)}
+    weights = {name: 1 / len(timed) for name in timed} | {fixed: -1.0}
+    value = sum(weight * float(fits[name].slope) for name, weight in weights.items())
+    terms = [((weight * float(fits[name].stderr)) ** 2, len(_costs(evidence, name)) - 2.0) for name, weight in weights.items()]
+    error, freedom = sum(variance for variance, _ in terms) ** 0.5, min(satterthwaite(terms), 1e6)
     estimate = t_estimate(value, error, freedom, seeds=1, confidence=evidence.settings.confidence)
-    return Finding(f"ms per sentence per source word, attention minus {fixed}", estimate, (*timed, fixed))
+    contrast = f"ms per sentence per source word, attention minus {fixed}"
+    lengths = len(_costs(evidence, fixed))
+    return Finding(contrast, estimate, (*timed, fixed), controls="one machine", replicates=f"timings at {lengths} lengths")
 
 
-def dot_needs_scaling(evidence: Evidence) -> Finding | None:
-    """(Scaled minus dot) at the largest attention size minus the same at the smallest."""
-    by_size: dict[int, dict[str, str]] = {}
+def dot_needs_scaling(evidence: Evidence) -> Finding:
+    """(Scaled minus dot) at the largest attention size minus the same at the smallest, at the same learning rates."""
+    cast: dict[float | None, dict[int, dict[str, str]]] = {}
     for system in evidence.systems.values():
-        kind = _dot_kind(system)
-        if kind is not None and "attention_size" in system.facts:
-            by_size.setdefault(system.facts["attention_size"], {}).setdefault(kind, system.name)
-    sizes = sorted(size for size, pair in by_size.items() if len(pair) == 2)
-    if len(sizes) < 2:
-        return None
-    small, large = by_size[sizes[0]], by_size[sizes[-1]]
-    terms = [Term(1, large["scaled"]), Term(-1, large["dot"]), Term(-1, small["scaled"]), Term(1, small["dot"])]
-    number = f"BLEU of scaled minus dot, at size {sizes[-1]} minus at size {sizes[0]}"
-    return Finding(number, evidence.contrast(terms, "bleu"), tuple(term.system for term in terms))
+        kind, size = _dot_kind(system), system.facts.get("attention_size")
+        if kind is not None and size is not None:
+            rate = system.facts.get("learning_rate")
+            cast.setdefault(rate, {}).setdefault(size, {}).setdefault(kind, system.name)
+    both = {rate: sorted(size for size, pair in sizes.items() if len(pair) == 2) for rate, sizes in cast.items()}
+    small, large = next(((sizes[0], sizes[-1]) for sizes in both.values() if len(sizes) > 1), (0, 0))
+    rates = [rate for rate, sizes in both.items() if small < large and {small, large} <= set(sizes)]
+    if not rates:
+        raise Untested("dot and scaled at two attention sizes each, at one learning rate")
+    terms = [
+        Term(sign / len(rates), cast[rate][size][kind])
+        for rate in rates
+        for size, kind, sign in ((large, "scaled", 1), (large, "dot", -1), (small, "scaled", -1), (small, "dot", 1))
+    ]
+    at = ", ".join(f"{rate:g}" for rate in rates if rate is not None)
+    controls = f"learning rates: {at}"
+    controls += "" if len(rates) > 1 else "; whether another rate would do instead of the scale is not tested"
+    contrast = f"BLEU of scaled minus dot, at size {large} minus at size {small}"
+    names = list(dict.fromkeys(term.system for term in terms))
+    return Finding(contrast, evidence.contrast(terms, "bleu"), names, controls=controls)
 
 
-def more_heads_help(evidence: Evidence) -> Finding | None:
-    """Least-squares slope of BLEU over log2(heads), over systems that differ in heads."""
-    systems = [system for system in evidence.systems.values() if "heads" in system.facts and not _is_fixed(system)]
-    heads = np.log2([system.facts["heads"] for system in systems])
-    if len(set(heads.tolist())) < 2:
-        return None
+def more_heads_help(evidence: Evidence) -> Finding:
+    """Least-squares slope of BLEU over log2(heads), over systems that are the same model but for their heads."""
+    for system in evidence.systems.values():
+        group = [system, *(evidence.systems[name] for name in system.facts.get("head_twins", ()) if name in evidence.systems)]
+        if len({each.facts.get("heads") for each in group}) > 1:
+            break
+    else:
+        raise Untested("systems that differ in their heads and have as many parameters (one head with projections, too)")
+    heads = np.log2([each.facts["heads"] for each in group])
     weights = (heads - heads.mean()) / ((heads - heads.mean()) ** 2).sum()
-    terms = [Term(float(weight), system.name) for weight, system in zip(weights, systems, strict=True)]
-    return Finding("BLEU per doubling of heads", evidence.contrast(terms, "bleu"), tuple(term.system for term in terms))
+    terms = [Term(float(weight), each.name) for weight, each in zip(weights, group, strict=True)]
+    controls = "same settings and parameters but for the number of heads"
+    return Finding("BLEU per doubling of heads", evidence.contrast(terms, "bleu"), [t.system for t in terms], controls=controls)
 
 
-def relative_generalises(evidence: Evidence) -> Finding | None:
-    """(Relative minus absolute positions) beyond the longest training sentence minus the same within."""
-    relative = [name for name, system in evidence.systems.items() if system.facts.get("positions") in RELATIVE]
-    absolute = [name for name, system in evidence.systems.items() if system.facts.get("positions") in ABSOLUTE]
+def relative_generalises(evidence: Evidence) -> Finding:
+    """Log of retention beyond the longest training sentence, relative minus absolute positions; points beside it."""
+    twins = [name for name, system in evidence.systems.items() if system.facts.get("position_twins")]
+    relative = [name for name in twins if evidence.systems[name].facts.get("positions") in RELATIVE]
+    absolute = [name for name in twins if evidence.systems[name].facts.get("positions") in ABSOLUTE]
     limits = {evidence.systems[name].facts.get("trained_words") for name in (*relative, *absolute)}
     limit = next(iter(limits), None)
     if not relative or not absolute or len(limits) != 1 or limit is None:
-        return None
+        raise Untested("relative and absolute positions, else the same, trained to the same length")
     within, beyond = Bucket(1, limit), Bucket(limit + 1)
     if min(evidence.sentences(within), evidence.sentences(beyond)) < 2:
-        return None
-    terms = [
-        *_mean(relative, 1, beyond),
-        *_mean(absolute, -1, beyond),
-        *_mean(relative, -1, within),
-        *_mean(absolute, 1, within),
-    ]
-    number = f"BLEU of relative minus absolute positions, above {limit} source words minus up to {limit}"
-    return Finding(number, evidence.contrast(terms, "bleu"), (*relative, *absolute), evidence.underpowered(within, beyond))
+        raise Untested(f"test sentences within and beyond the {limit} words of training")
+    ends = ((1, beyond), (-1, within))
+    terms = [t for sign, end in ends for t in (*_mean(relative, sign, end), *_mean(absolute, -sign, end))]
+    gaps = [evidence.contrast([*_mean(relative, 1, b), *_mean(absolute, -1, b)], "bleu") for b in (within, beyond)]
+    return Finding(
+        f"log of BLEU above {limit} source words over BLEU up to {limit}, relative minus absolute positions",
+        evidence.contrast(terms, LOG_BLEU),
+        (*relative, *absolute),
+        controls="same settings but for the positions",
+        beside=f"BLEU of relative minus absolute: {_value(gaps[0])} up to {limit} words, {_value(gaps[1])} beyond",
+        small=evidence.small(within, beyond),
+    )
 
 
-def weights_interpretable(evidence: Evidence) -> Finding | None:
-    """Alignment error rate of the diagonal minus that of the weights, over runs: agreement with gold links, not cause."""
-    gains: list[float] = []
-    systems = []
-    for name, system in evidence.systems.items():
-        rates, diagonal = system.facts.get("alignment_error_rates"), system.facts.get("diagonal_error_rate")
-        if rates is not None and diagonal is not None:
-            gains += [diagonal - rate for rate in rates]
-            systems.append(name)
-    if len(gains) < 2:
-        return None
-    error = float(np.std(gains, ddof=1) / np.sqrt(len(gains)))
-    confidence = evidence.settings.confidence
-    estimate = t_estimate(float(np.mean(gains)), error, len(gains) - 1, seeds=len(gains), confidence=confidence)
-    return Finding("alignment error rate of the diagonal minus that of the weights", estimate, tuple(systems))
+def weights_align(evidence: Evidence) -> Finding:
+    """Alignment error rate of the diagonal minus that of the weights, mean over attention systems; no fixed context."""
+    facts = {name: system.facts for name, system in evidence.systems.items() if not is_fixed(system)}
+    rated = {n: f for n, f in facts.items() if f.get("alignment_error_rates") and f.get("diagonal_error_rate") is not None}
+    if not rated:
+        raise Untested("alignment error rates of an attention system on a corpus with gold links")
+    value = {name: f["diagonal_error_rate"] - float(np.mean(f["alignment_error_rates"])) for name, f in rated.items()}
+    worse = [name for name, gain in value.items() if gain <= 0]
+    against = error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)))
+    diagonal = next(iter(rated.values()))["diagonal_error_rate"]  # the same sentences, so the same for all
+    return Finding(
+        "alignment error rate of the diagonal minus that of the weights",
+        _moved(against, diagonal, evidence.settings.confidence),
+        list(rated),
+        controls="fixed contexts left out; the same sentences for all",
+        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{_except(worse)}; agreement with "
+        "links is not what the model relies on: the interventions ask that",
+    )
 
 
-CLAIMS: dict[str, tuple[str, Callable[[Evidence], Finding | None]]] = {
-    "no attention is fine for short sentences": ("the baseline, an attention system, two length buckets", fine_for_short),
-    "attention costs more as length grows": ("decoding times by length of the baseline and an attention system", cost_grows),
-    "dot needs scaling at high dimension": ("dot and scaled at two attention sizes each", dot_needs_scaling),
-    "more heads help": ("systems that differ in their number of heads", more_heads_help),
-    "relative positions generalise better": (
-        "relative and absolute positions, trained to the same length, test sentences beyond it",
-        relative_generalises,
-    ),
-    "weights are interpretable": (
-        "alignment error rates of two or more runs on a corpus with gold links",
-        weights_interpretable,
-    ),
+def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float]) -> Estimate:
+    """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' mean interval over sentences.
+
+    Systems are rated on the same sentences, so their intervals are taken as if they moved together.
+    """
+    facts = {name: evidence.systems[name].facts for name in weights}
+    rates = {name: np.array(f["alignment_error_rates"], dtype=np.float64) for name, f in facts.items()}
+    runs = np.array([float(len(rate)) for rate in rates.values()])
+    own = np.array([rate.var(ddof=1) if len(rate) > 1 else 0.0 for rate in rates.values()])
+    variances, freedoms = moderate(own, runs - 1)
+    halves = [abs(weight) * float(facts[name].get("alignment_half_width") or 0.0) for name, weight in weights.items()]
+    terms = [(w**2 * v / k, d) for w, v, k, d in zip(weights.values(), variances, runs, freedoms, strict=True)]
+    over_sentences = (sum(halves) / 1.96) ** 2
+    return t_estimate(
+        sum(weight * float(rates[name].mean()) for name, weight in weights.items()),
+        (sum(variance for variance, _ in terms) + over_sentences) ** 0.5,
+        min(satterthwaite([*terms, (over_sentences, 1e6)]), 1e6),
+        seeds=int(runs.min()),
+        confidence=evidence.settings.confidence,
+        covers="sentences and seeds" if (freedoms > 0).all() else "sentences",
+    )
+
+
+def _moved(estimate: Estimate, by: float, confidence: float) -> Estimate:
+    """The same estimate with a constant added."""
+    return t_estimate(
+        estimate.value + by,
+        estimate.standard_error or 0.0,
+        estimate.degrees_of_freedom or 1e6,
+        seeds=estimate.seeds,
+        confidence=confidence,
+        covers=estimate.covers,
+    )
+
+
+CLAIMS: dict[str, Callable[[Evidence], Finding]] = {
+    "no attention is fine for short sentences": fine_for_short,
+    "attention costs more as length grows": cost_grows,
+    "dot needs scaling at high dimension": dot_needs_scaling,
+    "more heads help": more_heads_help,
+    "relative positions generalise better": relative_generalises,
+    "attention weights agree with word alignments": weights_align,
 }
 
 
-def judge_claims(evidence: Evidence) -> tuple[ClaimResult, ...]:
+def judge_claims(evidence: Evidence) -> tuple[Claim, ...]:
     """Every claim, tested or not, in the order of the table."""
-    return tuple(_judged(claim, needs, find(evidence)) for claim, (needs, find) in CLAIMS.items())
+    return tuple(_answer(claim, find, evidence) for claim, find in CLAIMS.items())
 
 
-def _judged(claim: str, needs: str, finding: Finding | None) -> ClaimResult:
-    if finding is None:
-        return ClaimResult(claim, needs, "not tested", "", None, (), f"not tested: needs {needs}")
-    estimate = finding.estimate
-    verdict: Verdict = "undecided"
-    if not finding.small and estimate.low is not None and estimate.high is not None:
-        if estimate.low > finding.limit:
-            verdict = "supported" if finding.above else "contradicted"
-        elif estimate.high < finding.limit:
-            verdict = "contradicted" if finding.above else "supported"
+def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence) -> Claim:
+    try:
+        finding = find(evidence)
+    except Untested as missing:
+        return Claim(claim=claim, verdict="not tested", explanation=f"needs {missing}", systems=[])
+    estimate, verdict = finding.estimate, _verdict(finding)
+    seeds = "1 seed each" if estimate.seeds == 1 else f"{estimate.seeds} seeds each"
+    undecided = verdict == "undecided" and estimate.low is not None and estimate.high is not None
+    reach = max(finding.limit - (estimate.low or 0), (estimate.high or 0) - finding.limit) if undecided else None
+    why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
+    leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
+    parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
+    return Claim(
+        claim=claim,
+        verdict=verdict,
+        explanation="; ".join(part for part in parts if part),
+        systems=list(finding.systems),
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        contrast=finding.contrast,
+        replicates=finding.replicates or seeds,
+        controls=finding.controls,
+        within=reach,
+    )
+
+
+def _verdict(finding: Finding) -> Verdict:
+    low, high = finding.estimate.low, finding.estimate.high
+    if finding.small:
+        return "small sample"
+    if low is None or high is None or low <= finding.limit <= high:
+        return "undecided"
+    supported = (low > finding.limit) == finding.above
+    if finding.estimate.covers == "sentences":
+        return "leans supported" if supported else "leans contradicted"
+    return "supported" if supported else "contradicted"
+
+
+def _value(estimate: Estimate) -> str:
     interval = f" [{estimate.low:+.3g}, {estimate.high:+.3g}]" if estimate.low is not None and estimate.high is not None else ""
-    words = f"{verdict}: {finding.number} is {estimate.value:+.3g}{interval}"
-    words += "; too few sentences" if finding.small else ""
-    words += "; n=1 seed" if estimate.seeds == 1 else ""
-    return ClaimResult(claim, needs, verdict, finding.number, estimate, finding.systems, words)
+    return f"{estimate.value:+.3g}{interval}"
 
 
-def _is_fixed(system: SystemScores) -> bool:
+def _except(names: Sequence[str]) -> str:
+    return f" (not {', '.join(names)})" if names else ""
+
+
+def is_fixed(system: SystemScores) -> bool:
+    """Whether a system's context does not depend on what is asked."""
     return system.facts.get("score", system.name) in FIXED
 
 
@@ -209,11 +334,11 @@ def _dot_kind(system: SystemScores) -> str | None:
     return "dot" if score == "dot" and scale == "none" else None
 
 
-def _bridges(evidence: Evidence) -> tuple[list[str], str | None]:
-    """Names of the attention systems, and of the baseline where it is a fixed context."""
-    attention = [name for name, system in evidence.systems.items() if not _is_fixed(system)]
-    baseline = evidence.systems.get(evidence.settings.baseline)
-    return attention, baseline.name if baseline is not None and _is_fixed(baseline) else None
+def _fixed_baseline(evidence: Evidence) -> str:
+    baseline = evidence.baseline
+    if baseline is None or not is_fixed(evidence.systems[baseline]):
+        raise Untested("a baseline without attention")
+    return baseline
 
 
 def _mean(names: Sequence[str], weight: float, bucket: Bucket) -> list[Term]:
@@ -223,13 +348,3 @@ def _mean(names: Sequence[str], weight: float, bucket: Bucket) -> list[Term]:
 def _costs(evidence: Evidence, name: str) -> Sequence[tuple[float, float]]:
     costs: Sequence[tuple[float, float]] = evidence.systems[name].facts.get("decoding_costs", ())
     return costs
-
-
-def _slope(points: Sequence[tuple[float, float]]) -> tuple[float, float, int]:
-    """Least-squares slope of (x, y) points, its standard error and degrees of freedom."""
-    x, y = np.array(points, dtype=np.float64).T
-    spread = float(((x - x.mean()) ** 2).sum())
-    slope = float(((x - x.mean()) * y).sum() / spread)
-    residuals = y - y.mean() - slope * (x - x.mean())
-    freedom = len(x) - 2
-    return slope, float(np.sqrt((residuals**2).sum() / freedom / spread)), freedom

@@ -1,82 +1,51 @@
 """Systems side by side: every score with its interval, every difference to the baseline with two tests and a verdict."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
-
-import numpy as np
+from dataclasses import dataclass
+from typing import Any
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring.bootstrap import Estimate, hierarchical_replicates
+from seq2seq.scoring.bootstrap import Estimate
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths, build_buckets
 from seq2seq.scoring.corrections import holm
 from seq2seq.scoring.evidence import Evidence, SystemScores
 from seq2seq.scoring.metrics import METRICS
-from seq2seq.scoring.sentences import SurfaceFigures, surface_figures
+from seq2seq.scoring.results import BucketScores, Comparison, Scores, Slope, Verdict, detectable, verdict_on
+from seq2seq.scoring.sentences import surface_figures
 
-Verdict = Literal["better", "worse", "undecided", "underpowered"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """System minus baseline on the same sentences, in points of the metric.
-
-    Attributes:
-        estimate: value, interval and uncorrected p (hierarchical bootstrap, bootstrap.py).
-        p_holm: p corrected over the family: systems x buckets for a bucket, systems for the whole; None if underpowered,
-            as an underpowered bucket gets no verdict and so does not burden the others.
-        p_randomisation: second opinion about these runs' sentences (randomisation.py), uncorrected.
-        wins, ties, losses: shares of the resamples in which the system scores better, exactly equal, worse; they sum to 1.
-        verdict: "better" or "worse" where p_holm is below 1 - confidence.
-        words: the verdict as a sentence.
-    """
-
-    estimate: Estimate
-    p_holm: float | None
-    p_randomisation: float
-    wins: float
-    ties: float
-    losses: float
-    verdict: Verdict
-    words: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One system on one bucket.
-
-    Attributes:
-        bucket: the lengths; `EVERYTHING` for the whole test set.
-        n: sentences, the same for all systems.
-        scores: metric -> score with interval (mean over seeds).
-        per_seed: metric -> score of every run.
-        surface: brevity, length ratio, empty, truncated, exact, repeated; means over seeds.
-        differences: metric -> difference to the baseline; empty for the baseline itself and without one.
-        underpowered: fewer sentences than `minimum_bucket`.
-    """
-
-    bucket: Bucket
-    n: int
-    scores: Mapping[str, Estimate]
-    per_seed: Mapping[str, tuple[float, ...]]
-    surface: SurfaceFigures
-    differences: Mapping[str, Difference]
-    underpowered: bool
+Cell = tuple[str, Bucket]
+"""A system on a bucket."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystemResult:
-    """One system: the whole test set, every bucket, and the bottleneck index (None for the baseline and without one)."""
+    """One system.
+
+    Attributes:
+        name, seeds: as in the study.
+        overall: scores on the whole test set.
+        per_seed: metric -> score of every run on the whole test set.
+        buckets: scores by length.
+        comparisons: metric -> differences to the baseline, the whole test set first; empty for the baseline and without one.
+        bottleneck: the bottleneck index; None for the baseline and without one.
+    """
 
     name: str
     seeds: tuple[int, ...]
-    overall: Cell
-    buckets: tuple[Cell, ...]
-    bottleneck: Estimate | None
+    overall: Scores
+    per_seed: Mapping[str, tuple[float, ...]]
+    buckets: tuple[BucketScores, ...]
+    comparisons: Mapping[str, tuple[Comparison, ...]]
+    bottleneck: Slope | None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """BLEU against the baseline on the whole test set."""
+        return self.comparisons["bleu"][0] if self.comparisons else None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class Comparisons:
     """Everything the report says about scores.
 
     Attributes:
@@ -93,15 +62,13 @@ class Comparison:
     baseline: str | None
     n: int
     signatures: Mapping[str, str]
-    resamples: int
-    confidence: float
     notes: tuple[str, ...]
 
     def __getitem__(self, name: str) -> SystemResult:
         return next(system for system in self.systems if system.name == name)
 
 
-def compare(systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings) -> Comparison:
+def compare(systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings) -> Comparisons:
     """Score every system on every bucket and compare it with the baseline.
 
     Args:
@@ -112,113 +79,136 @@ def compare(systems: Sequence[SystemScores], source_words: Lengths, settings: Ev
     return compare_evidence(Evidence(systems, source_words, settings))
 
 
-def compare_evidence(evidence: Evidence) -> Comparison:
-    """As `compare`, for evidence that shape checks and claims will use as well: resamples are then made once."""
-    settings = evidence.settings
+def compare_evidence(evidence: Evidence) -> Comparisons:
+    """Score and compare what `evidence` holds; the comparison shares its resamples with checks and claims."""
     if len(evidence.source_words) == 0:
         raise ValueError("the test set has no sentence to compare on")
-    baseline = settings.baseline if settings.baseline in evidence.systems else None
-    buckets = build_buckets(settings.buckets, evidence.source_words)
-    cells = {
-        (name, bucket): _cell(evidence, name, baseline, bucket)
-        for name in evidence.systems
-        for bucket in (EVERYTHING, *buckets)
-    }
-    for family in ((EVERYTHING,), buckets):
-        _correct(cells, family, settings)
-    results = tuple(
-        SystemResult(
-            name=name,
-            seeds=system.seeds,
-            overall=cells[name, EVERYTHING],
-            buckets=tuple(cells[name, bucket] for bucket in buckets),
-            bottleneck=evidence.bottleneck(name, baseline) if baseline is not None and name != baseline else None,
-        )
-        for name, system in evidence.systems.items()
-    )
+    buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
     first = next(iter(evidence.systems.values())).statistics[0]
-    return Comparison(
-        systems=results,
+    return Comparisons(
+        systems=_systems(evidence, buckets),
         buckets=buckets,
-        baseline=baseline,
+        baseline=evidence.baseline,
         n=len(evidence.source_words),
         signatures={name: first.signatures[name] for name in evidence.metrics},
-        resamples=settings.resamples,
-        confidence=settings.confidence,
-        notes=_notes(evidence, baseline),
+        notes=_notes(evidence),
     )
 
 
-def _cell(evidence: Evidence, name: str, baseline: str | None, bucket: Bucket) -> Cell:
+def _systems(evidence: Evidence, buckets: Sequence[Bucket]) -> tuple[SystemResult, ...]:
+    found: dict[tuple[str, Cell], Comparison] = {}
+    for metric in evidence.metrics:
+        for family in ((EVERYTHING,), buckets):
+            found |= {(metric, cell): each for cell, each in _family(evidence, metric, family).items()}
+    results = []
+    for name, system in evidence.systems.items():
+        compared = evidence.baseline is not None and name != evidence.baseline
+        results.append(
+            SystemResult(
+                name=name,
+                seeds=system.seeds,
+                overall=Scores(**_scores(evidence, name, EVERYTHING)),
+                per_seed={metric: tuple(evidence.part(name, metric).points.tolist()) for metric in evidence.metrics},
+                buckets=tuple(_bucket(evidence, name, bucket, found.get(("bleu", (name, bucket)))) for bucket in buckets),
+                comparisons={
+                    metric: tuple(found[metric, (name, bucket)] for bucket in (EVERYTHING, *buckets))
+                    for metric in (evidence.metrics if compared else ())
+                },
+                bottleneck=_index(evidence, name, str(evidence.baseline)) if compared else None,
+            )
+        )
+    return tuple(results)
+
+
+def _scores(evidence: Evidence, name: str, bucket: Bucket) -> dict[str, Any]:
+    """Fields of `Scores`."""
     inside = bucket.holds(evidence.source_words)
-    compared = evidence.metrics if baseline is not None and name != baseline else ()
-    return Cell(
-        bucket=bucket,
-        n=int(inside.sum()),
-        scores={metric: evidence.score(name, metric, bucket) for metric in evidence.metrics},
-        per_seed={metric: tuple(evidence.part(name, metric, bucket).points.tolist()) for metric in evidence.metrics},
-        surface=surface_figures([run.select(inside) for run in evidence.systems[name].statistics]),
-        differences={metric: _difference(evidence, name, str(baseline), metric, bucket) for metric in compared},
-        underpowered=evidence.underpowered(bucket),
+    runs = [run.select(inside) for run in evidence.systems[name].statistics]
+    fields: dict[str, Any] = {"n": int(inside.sum()), **vars(surface_figures(runs))}
+    fields["seed_bleu"] = evidence.part(name, "bleu", bucket).points.tolist()
+    for metric in evidence.metrics:
+        estimate, prefix = evidence.score(name, metric, bucket), "" if metric == "bleu" else f"{metric}_"
+        fields |= {metric: estimate.value, f"{prefix}low": estimate.low, f"{prefix}high": estimate.high}
+    return fields
+
+
+def _bucket(evidence: Evidence, name: str, bucket: Bucket, comparison: Comparison | None) -> BucketScores:
+    return BucketScores(
+        **_scores(evidence, name, bucket),
+        min=bucket.low,
+        max=bucket.high,
+        mean_length=float(evidence.source_words[bucket.holds(evidence.source_words)].mean()),
+        underpowered=evidence.small(bucket),
+        comparison=comparison,
     )
 
 
-def _difference(evidence: Evidence, name: str, baseline: str, metric: str, bucket: Bucket) -> Difference:
-    """The difference before correction and verdict, which need the whole family."""
-    sign = 1 if METRICS[metric].higher_is_better else -1
-    parts = evidence.part(name, metric, bucket), evidence.part(baseline, metric, bucket).times(-1)
-    gains = sign * hierarchical_replicates(parts, np.random.default_rng([evidence.settings.seed, len(parts)]))
-    ties = float((np.abs(gains) < 1e-9).mean())
-    wins = float((gains >= 1e-9).mean())
-    return Difference(
-        estimate=evidence.difference(name, baseline, metric, bucket),
-        p_holm=None,
+def _index(evidence: Evidence, name: str, baseline: str) -> Slope:
+    index = evidence.bottleneck(name, baseline)
+    unit = "points of sentence score per 10 source words, system minus baseline"
+    return Slope(slope=index.value, low=index.low, high=index.high, p=index.p, unit=unit)
+
+
+def _family(evidence: Evidence, metric: str, family: Sequence[Bucket]) -> dict[Cell, Comparison]:
+    """Differences to the baseline that are corrected together; small samples get no corrected p and burden no other."""
+    if evidence.baseline is None:
+        return {}
+    cells = [(name, bucket) for name in evidence.systems if name != evidence.baseline for bucket in family]
+    estimates = {cell: evidence.difference(cell[0], evidence.baseline, metric, cell[1]) for cell in cells}
+    judged = [cell for cell in cells if not evidence.small(cell[1]) and estimates[cell].p is not None]
+    corrected = dict(zip(judged, holm([estimates[cell].p or 0.0 for cell in judged]), strict=True))
+    return {cell: _difference(evidence, metric, cell, estimates[cell], corrected.get(cell)) for cell in cells}
+
+
+def _difference(evidence: Evidence, metric: str, cell: Cell, estimate: Estimate, p_holm: float | None) -> Comparison:
+    (name, bucket), baseline, small = cell, str(evidence.baseline), evidence.small(cell[1])
+    better = METRICS[metric].higher_is_better
+    level = 1 - evidence.settings.confidence
+    verdict = verdict_on(estimate, p_holm, small=small, level=level, higher_is_better=better)
+    return Comparison(
+        system=name,
+        baseline=baseline,
+        metric=METRICS[metric].name,
+        min=None if bucket == EVERYTHING else bucket.low,
+        max=bucket.high,
+        n=evidence.sentences(bucket),
+        seeds=estimate.seeds,
+        covers=estimate.covers,
+        difference=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        p=estimate.p,
+        degrees_of_freedom=estimate.degrees_of_freedom,
+        detectable=estimate.half_width,
         p_randomisation=evidence.randomisation(name, baseline, metric, bucket),
-        wins=wins,
-        ties=ties,
-        losses=1 - wins - ties,
-        verdict="underpowered",
-        words="",
+        p_holm=p_holm,
+        verdict=verdict,
+        words=_words(evidence, metric, bucket, estimate, verdict),
     )
 
 
-def _correct(cells: dict[tuple[str, Bucket], Cell], family: Sequence[Bucket], settings: EvaluationSettings) -> None:
-    """Fill in corrected p and verdict for every difference of a family, metric by metric."""
-    for metric in settings.metrics:
-        compared = [key for key, cell in cells.items() if key[1] in family and metric in cell.differences]
-        powered = [key for key in compared if not cells[key].underpowered]
-        p_values = [cells[key].differences[metric].estimate.p for key in powered]
-        corrected = dict(zip(powered, holm([1.0 if p is None else p for p in p_values]), strict=True))
-        for key in compared:
-            cell = cells[key]
-            judged = _judge(cell, metric, corrected.get(key), settings)
-            cells[key] = replace(cell, differences={**cell.differences, metric: judged})
+def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, verdict: Verdict) -> str:
+    label = METRICS[metric].label
+    lengths = "all lengths" if bucket == EVERYTHING else f"{bucket} source words"
+    if verdict == "small sample":
+        p = "" if estimate.p is None else f", p = {estimate.p:.2g}"
+        size = f"{evidence.sentences(bucket)} sentences, {evidence.settings.minimum_bucket} wanted"
+        return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
+    if verdict == "undecided":
+        return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"
+    seeds = "; no system has a second seed, so another training may say otherwise" if verdict.startswith("leans") else ""
+    return f"{verdict} by {abs(estimate.value):.1f} {label} at {lengths}{seeds}"
 
 
-def _judge(cell: Cell, metric: str, p_holm: float | None, settings: EvaluationSettings) -> Difference:
-    difference = cell.differences[metric]
-    value, label = difference.estimate.value, METRICS[metric].label
-    verdict: Verdict = "underpowered"
-    if p_holm is not None:
-        improved = (value > 0) == METRICS[metric].higher_is_better
-        verdict = "undecided" if p_holm >= 1 - settings.confidence else "better" if improved else "worse"
-    lengths = "all lengths" if cell.bucket == EVERYTHING else f"{cell.bucket} source words"
-    words = {
-        "underpowered": f"underpowered at {lengths}: {cell.n} sentences, {settings.minimum_bucket} wanted",
-        "undecided": f"no difference shown in {label} at {lengths} ({value:+.1f})",
-    }.get(verdict, f"{verdict} by {abs(value):.1f} {label} at {lengths}")
-    if verdict != "underpowered" and difference.estimate.covers == "sentences":
-        words += "; n=1 seed, so another training may say otherwise"
-    return replace(difference, p_holm=p_holm, verdict=verdict, words=words)
-
-
-def _notes(evidence: Evidence, baseline: str | None) -> tuple[str, ...]:
+def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
     single = [name for name, system in evidence.systems.items() if len(system.seeds) == 1]
-    if single:
-        who = "every system" if len(single) == len(evidence.systems) else ", ".join(single)
-        notes.append(f"n=1 seed: {who}. Intervals cover the choice of test sentences, not of the seed.")
-    if baseline is None:
+    if len(single) == len(evidence.systems):
+        notes.append("n=1 seed: every system. Intervals cover the choice of test sentences, not of the seed: differences lean.")
+    elif single:
+        borrowed = "their seed variance is taken from the systems with several seeds"
+        notes.append(f"n=1 seed: {', '.join(single)}; {borrowed}.")
+    if evidence.baseline is None:
         notes.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
     empty = int((evidence.source_words == 0).sum())
     if empty:

@@ -5,20 +5,26 @@ and the same construction of its interval.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring.bootstrap import Estimate, Part, estimate, resampled_counts
+from seq2seq.scoring.bootstrap import Estimate, Floats, Part, SeedTerm, estimate, resampled_counts
 from seq2seq.scoring.bottleneck import slope, slope_counts
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths
 from seq2seq.scoring.metrics import METRICS, Counts, Scores
 from seq2seq.scoring.randomisation import randomisation_p
+from seq2seq.scoring.seeds import moderate, satterthwaite, shared_correlation
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SLOPE = "slope"
+LOG_BLEU = "log_bleu"
+LEAST_BLEU = 0.1
+"""BLEU that the logarithm takes a smaller one for: below it a corpus score is a matter of smoothing."""
+Shape = tuple[tuple[Bucket, float], ...]
+"""Buckets with weights, the first of them 1: which combination of a system's scores a figure is about."""
 _SCORES: dict[str, Callable[[Counts], Scores]] = {**{name: metric.score for name, metric in METRICS.items()}, SLOPE: slope}
 _BOUNDS = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, np.inf)}
 
@@ -53,6 +59,24 @@ class Term:
     bucket: Bucket = EVERYTHING
 
 
+@dataclass(frozen=True)
+class _Family:
+    """Seed variance of one figure over systems.
+
+    Attributes:
+        variances, freedoms: of one run, moderated, by system.
+        noise: variance of what the sentences do to one run alone, mean over systems of several seeds.
+        most_freedom: degrees of freedom of all systems together.
+        correlations: seeds that systems share -> range of the correlation that they bring.
+    """
+
+    variances: Mapping[str, float]
+    freedoms: Mapping[str, float]
+    noise: float
+    most_freedom: float
+    correlations: Mapping[tuple[int, ...], tuple[float, float]]
+
+
 class Evidence:
     """Systems scored on the same test set.
 
@@ -76,43 +100,48 @@ class Evidence:
         if len(signatures) > 1:
             raise ValueError(f"runs were scored with different signatures: {sorted(signatures)}")
         self._parts: dict[Bucket, dict[tuple[str, str], Part]] = {}
+        self._families: dict[tuple[str, Shape], _Family] = {}
 
     @property
     def metrics(self) -> tuple[str, ...]:
         """Names of the metrics that were counted."""
         return self.settings.metrics
 
+    @property
+    def baseline(self) -> str | None:
+        """Name of the system that others are compared with; None where the study has none of that name."""
+        return self.settings.baseline if self.settings.baseline in self.systems else None
+
     def sentences(self, bucket: Bucket = EVERYTHING) -> int:
         """Sentences of the bucket."""
         return int(bucket.holds(self.source_words).sum())
 
-    def underpowered(self, *buckets: Bucket) -> bool:
+    def small(self, *buckets: Bucket) -> bool:
         """Whether one of the buckets has fewer sentences than `minimum_bucket`."""
         return any(self.sentences(bucket) < self.settings.minimum_bucket for bucket in buckets)
 
     def part(self, system: str, figure: str, bucket: Bucket = EVERYTHING) -> Part:
-        """A system's score ("bleu", "chrf", "ter") or length slope ("slope") on a bucket, by seed and by resample."""
+        """A system's figure on a bucket, by seed and by resample: "bleu", "chrf", "ter", "log_bleu" or the length "slope"."""
+        if figure == LOG_BLEU:
+            plain = self.part(system, "bleu", bucket)
+            return Part(np.log(np.maximum(plain.points, LEAST_BLEU)), np.log(np.maximum(plain.replicates, LEAST_BLEU)))
         if bucket not in self._parts:
-            self._parts[bucket] = self._resample(bucket)
+            self._parts[bucket] = self.resample(bucket, (*self.metrics, SLOPE))
         return self._parts[bucket][system, figure]
 
-    def estimate(self, *parts: Part, sentences: int, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
-        """Interval of a sum of parts of different systems."""
-        generator = np.random.default_rng([self.settings.seed, len(parts)])
-        return estimate(parts, sentences=sentences, confidence=self.settings.confidence, generator=generator, bounds=bounds)
-
     def score(self, system: str, metric: str, bucket: Bucket = EVERYTHING) -> Estimate:
-        """A system's score on a bucket, mean over its seeds."""
-        return self.estimate(self.part(system, metric, bucket), sentences=self.sentences(bucket), bounds=_BOUNDS[metric])
+        """A system's score on a bucket, mean over its seeds; without a p, as nobody asks whether it is 0."""
+        return replace(self.contrast([Term(1, system, bucket)], metric, bounds=_BOUNDS[metric]), p=None)
 
     def difference(self, system: str, other: str, figure: str, bucket: Bucket = EVERYTHING) -> Estimate:
         """System minus other on the same sentences."""
         return self.contrast([Term(1, system, bucket), Term(-1, other, bucket)], figure)
 
-    def contrast(self, terms: Sequence[Term], figure: str) -> Estimate:
+    def contrast(self, terms: Sequence[Term], figure: str, *, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
         """Weighted sum of scores of any systems on any buckets, with its interval.
 
-        Shared buckets have shared resamples and a system's buckets have shared seeds, so what is paired stays paired.
+        Shared buckets have shared resamples, a system's buckets have shared seeds, and systems with the same seeds are paired
+        as far as the study shows that seeds move them together, so what is paired stays paired.
 
         Raises:
             ValueError: two buckets overlap without being the same; their sentences would be resampled as if unrelated.
@@ -123,11 +152,19 @@ class Evidence:
             raise ValueError(
                 f"buckets of a contrast overlap: {', '.join(map(str, sorted(buckets, key=lambda each: each.low)))}"
             )
-        parts: dict[str, Part] = {}
-        for term in terms:
-            part = self.part(term.system, figure, term.bucket).times(term.weight)
-            parts[term.system] = parts[term.system] + part if term.system in parts else part
-        return self.estimate(*parts.values(), sentences=min(self.sentences(bucket) for bucket in buckets))
+        shares = _shares(terms)
+        groups: dict[tuple[int, ...], list[str]] = {}
+        for name in shares:
+            groups.setdefault(self.systems[name].seeds, []).append(name)
+        shapes = {shape for _, shape in shares.values()}
+        return estimate(
+            [self._sum(names, figure, shares) for names in groups.values()],
+            [self._seed_term(names, figure, shares) for names in groups.values()],
+            sentences=min(self.sentences(bucket) for bucket in buckets),
+            confidence=self.settings.confidence,
+            most_freedom=max(self._family(figure, shape).most_freedom for shape in shapes) or np.inf,
+            bounds=bounds,
+        )
 
     def bottleneck(self, system: str, baseline: str) -> Estimate:
         """The bottleneck index of bottleneck.py, in points per ten source words."""
@@ -142,15 +179,67 @@ class Evidence:
         generator = np.random.default_rng([self.settings.seed, 2, bucket.low, bucket.high or 0])
         return randomisation_p(*means, score=_SCORES[metric], trials=self.settings.resamples, generator=generator)
 
+    def seed_term(self, system: str, figure: str) -> SeedTerm:
+        """Variance between seeds of a system's figure on the whole test set."""
+        return self._seed_term([system], figure, _shares([Term(1, system)]))
+
+    def _combined(self, system: str, figure: str, shape: Shape) -> Part:
+        first, *others = [self.part(system, figure, bucket).times(weight) for bucket, weight in shape]
+        return sum(others, start=first)
+
+    def _sum(self, names: Sequence[str], figure: str, shares: Mapping[str, tuple[float, Shape]]) -> Part:
+        """Figures of systems with the same seeds, summed run by run."""
+        first, *others = [self._combined(name, figure, shares[name][1]).times(shares[name][0]) for name in names]
+        return sum(others, start=first)
+
+    def _seed_term(self, names: Sequence[str], figure: str, shares: Mapping[str, tuple[float, Shape]]) -> SeedTerm:
+        """Variance between seeds of the sum over systems that share their seeds."""
+        seeds = self.systems[names[0]].seeds
+        runs = len(seeds)
+        families = [self._family(figure, shares[name][1]) for name in names]
+        low, high = families[0].correlations.get(seeds, (0.0, 1.0))
+        own = np.array([family.variances[name] / runs for family, name in zip(families, names, strict=True)])
+        freedoms = [family.freedoms[name] for family, name in zip(families, names, strict=True)]
+        moved = np.array([shares[name][0] for name in names]) * np.sqrt(own)  # of a standard deviation of seeds, in each system
+        together = np.outer(moved, moved)
+        correlated = np.where(together < 0, low, high) * together  # to the side that widens the interval
+        np.fill_diagonal(correlated, moved**2)
+        summed = self._sum(names, figure, shares)
+        noise = summed.run_noise() if runs > 1 else families[0].noise * shares[names[0]][0] ** 2 if len(names) == 1 else 0.0
+        freedom = satterthwaite(list(zip((moved**2).tolist(), freedoms, strict=True)))
+        most = max(family.most_freedom for family in families)
+        return SeedTerm(float(correlated.sum()), min(freedom, most) if min(freedoms) > 0 else 0.0, noise / runs)
+
+    def _family(self, figure: str, shape: Shape) -> _Family:
+        """Seed variances of a figure over all systems, each moderated by the others."""
+        key = (figure, shape)
+        if key not in self._families:
+            parts = {name: self._combined(name, figure, shape) for name in self.systems}
+            several = [part for part in parts.values() if len(part.points) > 1]
+            freedoms: Floats = np.array([len(part.points) - 1.0 for part in parts.values()])
+            own: Floats = np.array([part.points.var(ddof=1) if len(part.points) > 1 else 0.0 for part in parts.values()])
+            variances, moderated = moderate(own, freedoms)
+            groups: dict[tuple[int, ...], list[Floats]] = {}
+            for name, part in parts.items():
+                groups.setdefault(self.systems[name].seeds, []).append(part.points)
+            self._families[key] = _Family(
+                variances=dict(zip(parts, variances.tolist(), strict=True)),
+                freedoms=dict(zip(parts, moderated.tolist(), strict=True)),
+                noise=float(np.mean([part.run_noise() for part in several])) if several else 0.0,
+                most_freedom=float(freedoms.sum()),
+                correlations={seeds: shared_correlation(np.stack(points)) for seeds, points in groups.items()},
+            )
+        return self._families[key]
+
     def _counts(self, run: SentenceStatistics, figure: str) -> Counts:
         if figure == SLOPE:
             return slope_counts(self.source_words, run.sentence_scores(self.settings.bottleneck_score))
         return run.counts[figure]
 
-    def _resample(self, bucket: Bucket) -> dict[tuple[str, str], Part]:
+    def resample(self, bucket: Bucket, figures: Sequence[str]) -> dict[tuple[str, str], Part]:
         """Every system's figures on the same resamples of a bucket: (R, n) draws times (n, columns of all runs) counts."""
         inside = bucket.holds(self.source_words)
-        names = [(system.name, figure) for system in self.systems.values() for figure in (*self.metrics, SLOPE)]
+        names = [(system.name, figure) for system in self.systems.values() for figure in figures]
         blocks = {
             (name, figure): np.stack([self._counts(run, figure)[inside] for run in self.systems[name].statistics], axis=1)
             for name, figure in names
@@ -165,3 +254,17 @@ class Evidence:
             scores = _SCORES[key[1]](columns.reshape(len(sums), *block.shape[1:]))  # (1 + R, K)
             parts[key] = Part(points=scores[0], replicates=scores[1:])
         return parts
+
+
+def _shares(terms: Sequence[Term]) -> dict[str, tuple[float, Shape]]:
+    """System -> (scale, shape): how much of which combination of its scores a contrast has."""
+    weights: dict[str, dict[Bucket, float]] = {}
+    for term in terms:
+        own = weights.setdefault(term.system, {})
+        own[term.bucket] = own.get(term.bucket, 0.0) + term.weight
+    found = {}
+    for system, own in weights.items():
+        ordered = sorted(own.items(), key=lambda item: (item[0].low, item[0].high or 0))
+        scale = next((weight for _, weight in ordered if weight), 1.0)
+        found[system] = scale, tuple((bucket, round(weight / scale, 12)) for bucket, weight in ordered)
+    return found

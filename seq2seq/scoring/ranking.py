@@ -1,50 +1,55 @@
 """Systems in order of a score, each with the interval of its rank: what is left of an order when sentences and seeds change."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from seq2seq.scoring.bootstrap import hierarchical_replicates
+from seq2seq.scoring.bootstrap import Floats
 from seq2seq.scoring.evidence import Evidence
 from seq2seq.scoring.metrics import METRICS
+from seq2seq.scoring.results import Result
 
 _TIE = 1e-9  # points
 
 
-@dataclass(frozen=True)
-class Rank:
-    """A system's place.
-
-    Attributes:
-        system: its name.
-        rank: 1 for the best score; equal scores share the smaller number.
-        low, high: ends of the percentile interval of the rank over resamples of seeds and sentences (Goldstein and
-            Spiegelhalter 1996, JRSS A 159, section 4); of sentences only where a system has one seed.
-    """
+class Ranked(Result):
+    """A place in the order of BLEU on the whole split; it says nothing about systems with unequal budgets."""
 
     system: str
+    """The system."""
     rank: int
+    """1 for the highest score; equal scores share a place."""
     low: int
+    """Lower end of the rank's interval, over other seeds and sentences (only sentences where no seed variance is known)."""
     high: int
+    """Upper end of the rank's interval."""
 
 
-def rank_systems(evidence: Evidence, metric: str = "bleu") -> tuple[Rank, ...]:
-    """Every system in the order of a score on the whole test set, the best first; equal ones in the study's order."""
+def rank_systems(evidence: Evidence, metric: str = "bleu") -> tuple[Ranked, ...]:
+    """Every system in the order of a score on the whole test set, the best first; equal ones in the study's order.
+
+    Ends of a rank are percentiles over resampled sentences, the same for all, and drawn seeds, each system's own
+    (Goldstein and Spiegelhalter 1996, JRSS A 159, section 4).
+    """
     sign = 1 if METRICS[metric].higher_is_better else -1
-    parts = [evidence.part(name, metric) for name in evidence.systems]
-    points = sign * np.array([part.points.mean() for part in parts])  # (N,)
-    replicates = np.stack(
-        [
-            sign * hierarchical_replicates([part], np.random.default_rng([evidence.settings.seed, 3, place]))
-            for place, part in enumerate(parts)
-        ],
-        axis=1,
-    )  # (R, N): the same sentences for all systems in a row, each system's own seeds
+    points = sign * np.array([evidence.part(name, metric).points.mean() for name in evidence.systems])  # (N,)
+    replicates = np.stack([sign * _drawn(evidence, name, metric, place) for place, name in enumerate(evidence.systems)], axis=1)
     tail = (1 - evidence.settings.confidence) / 2
     low, high = np.quantile(_ranks(replicates), (tail, 1 - tail), axis=0, method="nearest")
     ranks = _ranks(points[None])[0]
-    found = [Rank(name, int(ranks[i]), int(low[i]), int(high[i])) for i, name in enumerate(evidence.systems)]
+    names = enumerate(evidence.systems)
+    found = [Ranked(system=name, rank=int(ranks[i]), low=int(low[i]), high=int(high[i])) for i, name in names]
     return tuple(sorted(found, key=lambda each: each.rank))
+
+
+def _drawn(evidence: Evidence, name: str, metric: str, place: int) -> Floats:
+    """(R,) scores on other sentences and with other seeds; noise that the sentences show already is not drawn again."""
+    drawn: Floats = evidence.part(name, metric).replicates.mean(axis=1)
+    term = evidence.seed_term(name, metric)
+    spread = max(term.variance - term.noise, 0.0) ** 0.5
+    if term.freedom <= 0 or spread == 0:
+        return drawn
+    generator = np.random.default_rng([evidence.settings.seed, 3, place])
+    moved: Floats = drawn + spread * generator.standard_t(term.freedom, len(drawn))
+    return moved
 
 
 def _ranks(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

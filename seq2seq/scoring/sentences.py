@@ -1,4 +1,4 @@
-"""What is counted once per sentence of a hypothesis file, and the cache that makes it once."""
+"""Counts of every sentence of a hypothesis file, and their file."""
 
 import json
 import os

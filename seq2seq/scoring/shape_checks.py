@@ -1,24 +1,40 @@
 """Paper against ours: the papers' numbers with provenance, and the shapes they claim, checked on our systems.
 
-Both are data (`data/papers.yaml`). A check is a weighted sum of scores and the side of a threshold on which the paper puts it;
-it passes if the whole interval is on that side, fails if the whole interval is on the other, and is underpowered in between.
-Checks are written from the papers and never tuned; each stands for one sentence of a paper and is not corrected for the others.
+Both are data (`data/papers.yaml`). A check is a weighted sum of scores, the side of a threshold on which the paper puts it, and
+the conditions under which the paper says so. Checks are written from the papers and never tuned; each stands for one sentence
+of a paper and is not corrected for the others. Outcomes:
+
+- *not applicable*: the study lacks a system, a condition that the claim is about (`requires`), or a baseline that translates;
+- *analogue*: the paper's setting differs in what is named (`setting`), so ours is shown and nothing is passed or failed;
+- *small sample*: fewer sentences than the study's minimum;
+- *pass*: the whole interval is on the paper's side; *same direction*: so it is, but the paper says "a little" and ours is much;
+- *fail*: the whole interval is on the other side;
+- *contradicted*: the interval holds the limit and nothing as large as the paper's effect: contradicted within +- x;
+- *undecided*: the interval holds the limit and effects that matter;
+- *leans* before pass, fail or same direction: no system of the study has a second seed.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.errors import UserError
 from seq2seq.scoring.bootstrap import Estimate
-from seq2seq.scoring.buckets import EVERYTHING, Bucket
+from seq2seq.scoring.bottleneck import FLOOR, at_floor
+from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
+from seq2seq.scoring.claims import FINE, error_rate_contrast, is_fixed
 from seq2seq.scoring.evidence import Evidence, Term
+from seq2seq.scoring.results import Result, detectable
 
-Outcome = Literal["pass", "fail", "underpowered", "not applicable"]
+Outcome = Literal[
+    "pass", "leans pass", "same direction", "leans same direction", "fail", "leans fail", "contradicted", "undecided",
+    "small sample", "analogue", "not applicable", "underpowered",
+]  # fmt: skip
+"""What became of a check; "underpowered" is only in reports of earlier versions."""
+Side = Literal["paper's", "other", "neither"]
 
 
 class PaperNumber(Settings):
@@ -30,10 +46,70 @@ class PaperNumber(Settings):
     """The paper's name of the system."""
     value: float
     """The number, in the unit of the column."""
+    sd: float | None = None
+    """Standard deviation over the paper's runs, in the same unit, where it gives one."""
     unit: str = "BLEU"
     """Unit; the papers' BLEU is tokenised, so differences may be compared with ours and levels may not."""
     seen_in_source: bool
     """Whether the number was read in the text of the paper when it was written down here."""
+
+
+class Conditions(Settings):
+    """What a paper's systems were; a condition that is not given is not compared."""
+
+    pair: tuple[str, str] | None = None
+    """Source and target language."""
+    natural: bool | None = None
+    """Whether sentences were written by people; a grammar's or a probe's were not."""
+    trained_words: int | None = None
+    """Longest training sentence in source words."""
+    score: tuple[str, ...] | None = None
+    """Kinds of score, one of them."""
+    scale: tuple[str, ...] | None = None
+    """Kinds of scale, one of them."""
+    placement: Literal["before", "after"] | None = None
+    """Whether the previous or the new decoder state asks."""
+    projected: bool | None = None
+    """Whether queries and memory are projected to a common size before they are compared."""
+    attention_size: int | None = None
+    """That size, in features."""
+    heads: int | None = None
+    """Heads of the bridge."""
+    reversed: bool | None = None
+    """Whether the source is read backwards."""
+    input_feeding: bool | None = None
+    """Luong's input feeding."""
+    positions: str | None = None
+    """Kind of positions."""
+
+    def differences(self, facts: Mapping[str, Any]) -> list[str]:
+        """Where a system differs, as `placement after (paper: before)`; a fact that is not known differs."""
+        found = []
+        for name in (each for each in type(self).model_fields if each in self.model_fields_set):
+            wanted, ours = getattr(self, name), facts.get(name)
+            several = isinstance(wanted, tuple) and name != "pair"
+            if ours is None or (ours not in wanted if several else ours != wanted):
+                told = "any length" if name == "trained_words" and ours is None else _plain(ours)
+                found.append(f"{_FACT_NAMES.get(name, name)} {told} (paper: {_plain(wanted)})")
+        return found
+
+
+_FACT_NAMES = {
+    "trained_words": "trained on sentences of up to",
+    "natural": "natural text",
+    "attention_size": "attention size",
+    "input_feeding": "input feeding",
+    "reversed": "reversed source",
+}
+
+
+def _plain(value: Any) -> str:
+    """A condition as a reader would say it."""
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 class Paper(Settings):
@@ -46,6 +122,8 @@ class Paper(Settings):
     """Identifier by which anyone finds it."""
     task: str
     """Language pair, test set and training data in a few words."""
+    setting: Conditions = Conditions()
+    """What all of its systems share."""
     numbers: tuple[PaperNumber, ...] = ()
 
 
@@ -55,11 +133,11 @@ class TermSettings(Settings):
     weight: float
     system: str
     """Role, a key of the check's `systems`."""
-    words: tuple[int, int | None] | None = None
-    """Source words from, to (null: open); without it the whole test set."""
+    words: tuple[int, int | None] | Literal["within", "beyond"] | None = None
+    """Source words from, to (null: open); within or beyond the role's longest training sentence; null: the whole test set."""
 
 
-class ShapeCheck(Settings):
+class CheckSettings(Settings):
     """One claim of a paper, as something that our systems can pass or fail."""
 
     id: str
@@ -71,17 +149,30 @@ class ShapeCheck(Settings):
     """The claim in our words."""
     seen_in_source: bool
     """Whether the claim was read in the text of the paper when it was written down here."""
-    systems: Mapping[str, tuple[str, ...]]
+    systems: Mapping[str, tuple[str, ...]] = {}
     """Role -> names of systems that can play it; the first one that the study has does."""
-    metric: Literal["bleu", "chrf", "ter", "slope"] = "bleu"
-    """Score, in points, or "slope": points per ten source words, as in the bottleneck index."""
-    terms: tuple[TermSettings, ...] = Field(min_length=1)
-    """The sum that is compared with the threshold."""
-    expect: Literal["above", "below"]
+    requires: Mapping[str, Conditions] = {}
+    """Role, or "all" -> what the claim is about; a study that differs does not test it."""
+    setting: Mapping[str, Conditions] = {}
+    """Role, or "all" -> what else the paper's systems were; a study that differs is an analogue."""
+    analogue: str = ""
+    """Why no study here can be more than an analogue; empty where one can."""
+    not_measured: str = ""
+    """Why nothing here is compared with the claim; empty where something is."""
+    metric: Literal["bleu", "chrf", "ter", "slope", "aer"] = "bleu"
+    """Score in points, "slope": points per ten source words, as in the bottleneck index, "aer": alignment error rate, 0 to
+    1."""
+    terms: tuple[TermSettings, ...] = ()
+    """The sum that is compared with the threshold; empty only where nothing is measured."""
+    expect: Literal["above", "below", "near"] = "above"
+    """Side of the threshold, or near it."""
     threshold: float = 0.0
     """Limit in points."""
-    threshold_reason: str = "0: the sign of the effect"
-    """Why this limit."""
+    margin: float = Field(default=FINE, gt=0)
+    """Points: differences up to this are nothing to the claim, unless the paper's own is smaller."""
+    at_most: float | None = None
+    """Points that "a little" means; an interval beyond is the same direction and no pass. None where the paper claims a
+    sign."""
     paper_value: float | None = None
     """The same sum from the paper's numbers, where it prints them."""
 
@@ -90,6 +181,11 @@ class ShapeCheck(Settings):
         unknown = {term.system for term in self.terms} - set(self.systems)
         if unknown:
             raise ValueError(f"terms of check {self.id!r} use roles that its systems do not name: {sorted(unknown)}")
+        strange = (set(self.requires) | set(self.setting)) - set(self.systems) - {"all"}
+        if strange:
+            raise ValueError(f"conditions of check {self.id!r} are about roles that its systems do not name: {sorted(strange)}")
+        if bool(self.terms) == bool(self.not_measured):
+            raise ValueError(f"check {self.id!r} needs terms, or a reason in not_measured, and not both")
         return self
 
 
@@ -97,7 +193,7 @@ class Papers(Settings):
     """What `data/papers.yaml` says."""
 
     papers: Mapping[str, Paper]
-    checks: tuple[ShapeCheck, ...]
+    checks: tuple[CheckSettings, ...]
 
     @model_validator(mode="after")
     def _papers_known(self) -> Self:
@@ -107,23 +203,41 @@ class Papers(Settings):
         return self
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """What became of a check.
+class ShapeCheck(Result):
+    """A shape that a paper shows (who is ahead, where a curve falls) against ours."""
 
-    Attributes:
-        check: the check.
-        outcome: pass, fail, underpowered or not applicable.
-        estimate: our value with its interval; None where it does not apply.
-        systems: role -> system of ours that played it.
-        reason: the outcome as a sentence.
-    """
-
-    check: ShapeCheck
-    outcome: Outcome
-    estimate: Estimate | None
-    systems: Mapping[str, str]
-    reason: str
+    id: str
+    """Key in `data/papers.yaml`."""
+    paper: str
+    """Authors and year."""
+    where: str
+    """Table, figure or section."""
+    claim: str
+    """What the paper shows."""
+    seen: bool
+    """False: written down without having the source itself at hand."""
+    verdict: Outcome
+    """Whether the shape holds here."""
+    ours: str
+    """Our number with its interval and the limit, or why the check does not apply."""
+    theirs: float | None = None
+    """The same figure from the paper's numbers."""
+    systems: dict[str, str]
+    """Role -> our system that played it."""
+    value: float | None = None
+    """Our number."""
+    low: float | None = None
+    """Lower end of its interval."""
+    high: float | None = None
+    """Upper end of its interval."""
+    p: float | None = None
+    """Two-sided p for a true value at the limit 0; null where the limit is another."""
+    side: Side | None = None
+    """Side of the limit on which the whole interval lies; neither: it holds the limit."""
+    within: float | None = None
+    """Where contradicted: no effect larger than this, in either direction."""
+    differs: list[str] = Field(default_factory=list)
+    """Where our setting is not the paper's."""
 
 
 def load_papers(path: Path) -> Papers:
@@ -148,39 +262,153 @@ def load_papers(path: Path) -> Papers:
         raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
 
 
-def run_checks(papers: Papers, evidence: Evidence) -> tuple[CheckResult, ...]:
+def run_checks(papers: Papers, evidence: Evidence) -> tuple[ShapeCheck, ...]:
     """Every check on the systems at hand, in the order of the file."""
-    return tuple(run_check(check, evidence) for check in papers.checks)
+    return tuple(run_check(check, papers.papers[check.paper], evidence) for check in papers.checks)
 
 
-def run_check(check: ShapeCheck, evidence: Evidence) -> CheckResult:
-    """One check: find the systems, compute the sum, compare its interval with the threshold."""
-    cast = {role: next((name for name in names if name in evidence.systems), None) for role, names in check.systems.items()}
-    systems = {role: name for role, name in cast.items() if name is not None}
-    missing = [" or ".join(check.systems[role]) for role, name in cast.items() if name is None]
+def run_check(check: CheckSettings, paper: Paper, evidence: Evidence) -> ShapeCheck:
+    """One check: find the systems, compare the conditions, compute the sum, compare its interval with the threshold."""
+    systems = {role: name for role, names in check.systems.items() if (name := _first(names, evidence)) is not None}
+    reason = _inapplicable(check, systems, evidence)
+    if reason:
+        return _result(check, paper, systems, "not applicable", reason)
+    differs = [check.analogue] if check.analogue else []
+    differs += _differences({"all": paper.setting}, systems, evidence) + _differences(check.setting, systems, evidence)
+    found = _estimate(check, systems, evidence)
+    small = check.metric != "aer" and evidence.small(*(_bucket(term, systems, evidence) for term in check.terms))
+    return _judged(check, paper, found, systems, small=small, differs=list(dict.fromkeys(differs)))
+
+
+def _first(names: Sequence[str], evidence: Evidence) -> str | None:
+    return next((name for name in names if name in evidence.systems), None)
+
+
+def _inapplicable(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence) -> str:
+    """Why a study does not test a claim; empty if it does."""
+    if check.not_measured:
+        return check.not_measured
+    missing = [" or ".join(names) for role, names in check.systems.items() if role not in systems]
     if missing:
-        return CheckResult(check, "not applicable", None, systems, f"no system named {'; none named '.join(missing)}")
+        return f"no system named {'; none named '.join(missing)}"
+    wrong = _differences(check.requires, systems, evidence)
+    if wrong:
+        return f"the claim is about another setting: {'; '.join(wrong)}"
+    if check.metric == "aer":
+        rated = all(evidence.systems[name].facts.get("alignment_error_rates") for name in systems.values())
+        return "" if rated else "alignment was not measured"
     if check.metric != "slope" and check.metric not in evidence.metrics:
-        return CheckResult(check, "not applicable", None, systems, f"{check.metric} was not scored")
-    terms = [Term(term.weight, systems[term.system], Bucket(*term.words) if term.words else EVERYTHING) for term in check.terms]
-    empty = sorted({str(term.bucket) for term in terms if evidence.sentences(term.bucket) < 2})
+        return f"{check.metric} was not scored"
+    if any(isinstance(term.words, str) and _trained(systems[term.system], evidence) is None for term in check.terms):
+        return "the longest training sentence is not known"
+    empty = {str(b) for t in check.terms if evidence.sentences(b := _bucket(t, systems, evidence)) < 2}
     if empty:
-        return CheckResult(check, "not applicable", None, systems, f"no two sentences of {' or '.join(empty)} source words")
-    return _judged(
-        check, evidence.contrast(terms, check.metric), systems, evidence.underpowered(*(term.bucket for term in terms))
-    )
+        return f"no two sentences of {' or '.join(sorted(empty))} source words"
+    low = [name for name in systems.values() if is_fixed(evidence.systems[name]) and _at_floor(evidence, name)]
+    return f"baseline at the floor: {', '.join(low)} below {FLOOR:g} BLEU at most lengths" if low else ""
 
 
-def _judged(check: ShapeCheck, ours: Estimate, systems: Mapping[str, str], small: bool) -> CheckResult:
+def _at_floor(evidence: Evidence, name: str) -> bool:
+    buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
+    return at_floor([float(evidence.part(name, "bleu", bucket).points.mean()) for bucket in buckets])
+
+
+def _differences(conditions: Mapping[str, Conditions], systems: Mapping[str, str], evidence: Evidence) -> list[str]:
+    """Differences by role; those of all roles are told once."""
+    found = []
+    for role, wanted in conditions.items():
+        names = systems.values() if role == "all" else [systems[role]] if role in systems else []
+        told = [each for name in names for each in wanted.differences(evidence.systems[name].facts)]
+        found += [each if role == "all" else f"{systems[role]}: {each}" for each in dict.fromkeys(told)]
+    return found
+
+
+def _trained(system: str, evidence: Evidence) -> int | None:
+    words: int | None = evidence.systems[system].facts.get("trained_words")
+    return words
+
+
+def _bucket(term: TermSettings, systems: Mapping[str, str], evidence: Evidence) -> Bucket:
+    if isinstance(term.words, str):
+        limit = _trained(systems[term.system], evidence) or 1
+        return Bucket(1, limit) if term.words == "within" else Bucket(limit + 1)
+    return Bucket(*term.words) if term.words else EVERYTHING
+
+
+def _estimate(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence) -> Estimate:
+    if check.metric == "aer":
+        return error_rate_contrast(evidence, {systems[term.system]: term.weight for term in check.terms})
+    terms = [Term(term.weight, systems[term.system], _bucket(term, systems, evidence)) for term in check.terms]
+    return evidence.contrast(terms, check.metric)
+
+
+def _judged(
+    check: CheckSettings, paper: Paper, ours: Estimate, systems: Mapping[str, str], *, small: bool, differs: list[str]
+) -> ShapeCheck:
     """Outcome by where the interval lies."""
+    side, within = _side(check, ours), None
+    outcome: Outcome = "undecided"
+    if differs:
+        outcome = "analogue"
+    elif small:
+        outcome = "small sample"
+    elif side == "neither":
+        reach = max(check.threshold - (ours.low or 0.0), (ours.high or 0.0) - check.threshold)
+        tiny = ours.low is not None and reach <= min(check.margin, abs(check.paper_value or check.margin))
+        outcome, within = ("contradicted", reach) if tiny and check.expect != "near" else ("undecided", None)
+    else:
+        outcome = _decided(check, ours, side)
+    digits = 3 if check.metric == "aer" else 2
+    interval = "" if ours.low is None or ours.high is None else f" [{ours.low:+.{digits}f}, {ours.high:+.{digits}f}]"
+    limit = f"{check.expect} {check.threshold:g}" + (f" (within {check.margin:g})" if check.expect == "near" else "")
+    words = [
+        f"{ours.value:+.{digits}f}{interval}, expected {limit}",
+        {
+            "undecided": f"the interval holds the limit; {detectable(ours)}",
+            "contradicted": f"within +-{within or 0:.2g}",
+            "small sample": "" if ours.p is None or check.threshold else f"p = {ours.p:.2g}",
+            "analogue": {"paper's": "the paper's side", "other": "the other side"}.get(side, "neither side"),
+        }.get(outcome, ""),
+        "no second seed in the study" if ours.covers == "sentences" else "",
+        *differs,
+    ]
+    result = _result(check, paper, systems, outcome, "; ".join(word for word in words if word))
+    numbers = {"value": ours.value, "low": ours.low, "high": ours.high, "p": None if check.threshold else ours.p}
+    return result.model_copy(update={**numbers, "side": side, "within": within, "differs": differs})
+
+
+def _side(check: CheckSettings, ours: Estimate) -> Side:
+    """Where the whole interval lies."""
     if ours.low is None or ours.high is None:
-        raise ValueError(f"check {check.id}: no interval")
-    sides = {"above": ours.low > check.threshold, "below": ours.high < check.threshold}
-    other = "below" if check.expect == "above" else "above"
-    outcome: Outcome = "underpowered"
-    if not small:
-        outcome = "pass" if sides[check.expect] else "fail" if sides[other] else "underpowered"
-    words = f"{ours.value:+.2f} [{ours.low:+.2f}, {ours.high:+.2f}], expected {check.expect} {check.threshold:g}"
-    why = "; a bucket is too small" if small else "; the interval holds the limit" if outcome == "underpowered" else ""
-    single = "; n=1 seed, interval over sentences only" if ours.covers == "sentences" else ""
-    return CheckResult(check, outcome, ours, systems, f"{words}{why}{single}")
+        return "neither"
+    if check.expect == "near":
+        low, high = check.threshold - check.margin, check.threshold + check.margin
+        inside, outside = low <= ours.low and ours.high <= high, ours.high < low or ours.low > high
+        return "paper's" if inside else "other" if outside else "neither"
+    above, below = ours.low > check.threshold, ours.high < check.threshold
+    expected, other = (above, below) if check.expect == "above" else (below, above)
+    return "paper's" if expected else "other" if other else "neither"
+
+
+def _decided(check: CheckSettings, ours: Estimate, side: Side) -> Outcome:
+    leans = ours.covers == "sentences"
+    if side == "other":
+        return "leans fail" if leans else "fail"
+    nearest = min(abs(ours.low or 0.0), abs(ours.high or 0.0))
+    if check.at_most is not None and nearest > check.at_most:
+        return "leans same direction" if leans else "same direction"
+    return "leans pass" if leans else "pass"
+
+
+def _result(check: CheckSettings, paper: Paper, systems: Mapping[str, str], verdict: Outcome, ours: str) -> ShapeCheck:
+    return ShapeCheck(
+        id=check.id,
+        paper=f"{paper.authors} {paper.year}",
+        where=check.where,
+        claim=check.claim,
+        seen=check.seen_in_source,
+        verdict=verdict,
+        ours=ours,
+        theirs=check.paper_value,
+        systems=dict(systems),
+    )

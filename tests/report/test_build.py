@@ -47,6 +47,8 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
     assert built.report.headline.startswith(f"Above 40 source words, `none` scores {last['none'].bleu:.1f} [")
     assert f"`additive` {last['additive'].bleu:.1f} [{last['additive'].low:.1f}" in built.report.headline
     assert "n=1 seed for `scaled`" in built.report.headline
+    kept = built.report.systems["additive"].length.retention
+    assert f"`additive` {100 * kept.value:.0f} % [" in built.report.headline
     assert "best" not in built.report.headline
 
 
@@ -58,9 +60,8 @@ def test_a_baseline_at_the_floor_is_said_beside_the_index(study, texts, tmp_path
     report = build_report(folder, {"test": texts}).report
     assert "`none` scores below 5 BLEU in 4 of 4 length buckets" in report.bottleneck_caution
     assert report.bottleneck_caution in report.headline
-    assert "grows with every ten" not in report.headline
     write_report(BuiltReport(report, built.exhibits), tmp_path / "report")
-    assert "bottleneck index says little here" in (tmp_path / "report" / "report.md").read_text()
+    assert "bottleneck index say little here" in (tmp_path / "report" / "report.md").read_text()
     assert 'id="bottleneck-caution"' in (tmp_path / "report" / "index.html").read_text()
 
 
@@ -92,7 +93,7 @@ def test_headline_without_a_powered_bucket_says_so(study, texts, tmp_path):
     report = build_report(folder, {"test": texts}).report
     assert "No length bucket has enough sentences" in report.headline
     assert all(
-        bucket.comparison is None or bucket.comparison.verdict == "underpowered"
+        bucket.comparison is None or bucket.comparison.verdict == "small sample"
         for bucket in report.systems["additive"].buckets
     )
 
@@ -102,9 +103,10 @@ def test_missing_runs_unequal_budgets_and_small_buckets_are_named(built):
     assert "Missing: scaled seed 2" in notes
     assert "Missing: absent" in notes
     assert "They differ in parameters by a factor of 1.12" in notes
-    assert "Underpowered" in notes
+    assert "Small samples" in notes
     assert "1 to 10 source words (n=15)" in notes
-    assert "Still learning when training ended" in notes
+    assert "Still improving when training ended" in notes
+    assert "No measure of what length does was planned" in notes
     assert built.report.fairness.regimes == ["equal updates", "equal training tokens", "equal wall-clock"]
 
 
@@ -133,15 +135,17 @@ def test_analyses_are_taken_along_and_claims_judged(built):
     assert {claim.claim for claim in built.report.claims} >= {"more heads help", "attention costs more as length grows"}
 
 
-def test_heads_are_a_fact_only_among_twins():
+def test_head_twins_are_the_same_model_but_for_their_heads():
     base = {"model": {"attention": {"heads": 4, "score": "scaled"}}, "training": {"seeds": [1]}}
     twin = {"model": {"attention": {"heads": 1, "score": "scaled"}}, "training": {"seeds": [2]}}
     other = {"model": {"attention": {"heads": 2, "score": "additive"}}, "training": {"seeds": [1]}}
     from seq2seq.report.analyses import Analyses
 
-    facts = facts_for_claims({"a": base, "b": twin, "c": other}, Analyses())
-    assert (facts["a"]["heads"], facts["b"]["heads"]) == (4, 1)
-    assert "heads" not in facts["c"]
+    configs = {"a": base, "b": twin, "c": other}
+    facts = facts_for_claims(configs, Analyses(), {name: {"parameters": 100} for name in configs})
+    assert [facts[name]["head_twins"] for name in configs] == [["b"], ["a"], []]
+    projected = facts_for_claims(configs, Analyses(), {"a": {"parameters": 150}, "b": {"parameters": 100}})
+    assert projected["a"]["head_twins"] == []  # four heads bring projections that one has not
     assert "training.seeds" not in differences({"a": base, "b": twin})
 
 

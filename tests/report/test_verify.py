@@ -40,6 +40,24 @@ def test_a_changed_score_is_found(reported, texts):
         assert found.differences[0].startswith("systems.none.buckets.1.bleu: report ")
 
 
+def test_a_report_of_earlier_statistics_is_compared_score_by_score(reported, texts):
+    path = reported / "report" / "report.json"
+    report = json.loads(path.read_text())
+    del report["statistics"], report["primary"]
+    for system in report["systems"].values():
+        del system["length"]
+        system["low"] -= 1
+    bucket = report["systems"]["additive"]["buckets"][0]
+    bucket["comparison"]["verdict"] = "underpowered"
+    path.write_text(json.dumps(report))
+    found = verify_report(reported, texts={"test": texts})
+    assert found.passed
+    assert "Scores only" in found.basis
+    bucket["bleu"] += 0.01
+    path.write_text(json.dumps(report))
+    assert verify_report(reported, texts={"test": texts}).differences[0].startswith("systems.additive.buckets.0.bleu: report ")
+
+
 def test_a_changed_hypothesis_is_found(reported, texts):
     path = reported / "additive/seed-1/hypotheses/test.txt"
     lines = path.read_text().splitlines()

@@ -2,12 +2,16 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from seq2seq.scoring.bootstrap import Part, estimate, resampled_counts, seed_weights, t_estimate
+from seq2seq.scoring.bootstrap import Part, SeedTerm, estimate, estimate_alone, resampled_counts, seed_weights, t_estimate
+
+
+def own_seeds(part):
+    runs = len(part.points)
+    return SeedTerm(part.points.var(ddof=1) / runs if runs > 1 else 0.0, runs - 1, part.run_noise() / runs)
 
 
 def interval(*parts, sentences=100, confidence=0.95, **options):
-    generator = np.random.default_rng(0)
-    return estimate(parts, sentences=sentences, confidence=confidence, generator=generator, **options)
+    return estimate(parts, [own_seeds(part) for part in parts], sentences=sentences, confidence=confidence, **options)
 
 
 def mean_part(values, resamples=4000, seed=0):
@@ -82,6 +86,7 @@ def test_a_constant_difference_gets_the_finest_p_that_resamples_can_tell():
 def test_one_sentence_has_no_interval():
     alone = interval(Part(np.array([3.0]), np.full((100, 1), 3.0)), sentences=1)
     assert alone.value == 3
+    assert estimate_alone(Part(np.array([3.0]), np.full((100, 1), 3.0)), sentences=1) == alone
     assert (alone.low, alone.high, alone.p, alone.standard_error) == (None, None, None, None)
 
 
@@ -94,3 +99,26 @@ def test_t_estimate_by_hand():
     ours = t_estimate(2.0, 1.0, 4, seeds=3, confidence=0.95)
     assert ours.high == pytest.approx(2 + 2.776445, abs=1e-5)
     assert ours.p == pytest.approx(2 * scipy.stats.t.sf(2, 4))
+
+
+def test_one_degree_of_freedom_gives_no_interval():
+    ours = t_estimate(38.5, 20.0, 1.0, seeds=2, confidence=0.95)  # t would be 12.7: an interval of [-216, 293]
+    assert (ours.low, ours.high, ours.p) == (None, None, None)
+    assert (ours.value, ours.standard_error, ours.degrees_of_freedom) == (38.5, 20.0, 1.0)
+    assert ours.half_width is None
+
+
+def test_two_seeds_that_rule_leave_no_interval_and_sentences_that_rule_do():
+    rest = np.random.default_rng(8).normal(0, 0.1, (500, 2))
+    assert estimate_alone(Part(np.array([12.0, 51.0]), np.array([12.0, 51.0]) + rest), sentences=300).low is None
+    shared = np.random.default_rng(8).normal(0, 1, (500, 1))
+    assert estimate_alone(Part(np.array([30.0, 30.1]), np.array([30.0, 30.1]) + shared + rest), sentences=300).low is not None
+
+
+def test_an_unknown_seed_variance_is_said():
+    part = mean_part(np.random.default_rng(9).normal(5, 2, (100, 1)))
+    assert interval(part).covers == "sentences"
+    lent = estimate([part], [SeedTerm(1.0, 4.0)], sentences=100, confidence=0.95)
+    assert lent.covers == "sentences and seeds"
+    assert lent.standard_error == pytest.approx(np.hypot(1, interval(part).standard_error))
+    assert lent.degrees_of_freedom < 5

@@ -22,11 +22,18 @@ Power against 2 BLEU, 3 + 3 seeds: 23 % where seeds differ by 1.3 BLEU (21 % wit
 84 % with 5 + 5 seeds.
 """
 
+import dataclasses
+from collections import Counter
+
 import numpy as np
 import pytest
 
-from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring import Evidence, compare
+from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
+from seq2seq.scoring import Bucket, Evidence, Term, compare
+from seq2seq.scoring.claims import judge_claims
+from seq2seq.scoring.evidence import LOG_BLEU
+from seq2seq.scoring.results import verdict_on
+from seq2seq.scoring.shape_checks import CheckSettings, Paper, run_check
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
 
@@ -52,48 +59,104 @@ WORLDS = {
 }
 
 
-@pytest.mark.parametrize("name", ["all effects", "strong seeds", pytest.param("seeds alone", marks=pytest.mark.slow)])
-def test_false_positives_with_three_seeds(simulate, world, name):
-    rate, _ = rejections(simulate, world(**WORLDS[name]))
-    assert 0.03 <= rate <= 0.07
+def test_false_positives_with_three_seeds(simulate, world):
+    rate, _ = rejections(simulate, world(**WORLDS["strong seeds"]), comparisons=200)
+    assert 0.01 <= rate <= 0.09
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["no seed effect", "strong interaction"])
-def test_false_positives_where_sentences_rule(simulate, world, name):
+@pytest.mark.parametrize("name", list(WORLDS))
+def test_false_positives_in_every_world(simulate, world, name):
     rate, _ = rejections(simulate, world(**WORLDS[name]))
-    assert 0.03 <= rate <= 0.07
+    assert 0.02 <= rate <= 0.08
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(5, 5), (2, 2), (3, 2)])
 def test_false_positives_with_other_numbers_of_seeds(simulate, world, seeds):
     rate, _ = rejections(simulate, world(seed=0.15), seeds=seeds)
-    assert 0.03 <= rate <= 0.07
+    assert 0.01 <= rate <= 0.09
 
 
-def test_false_positives_of_the_bottleneck_index(simulate, world):
-    rate, _ = rejections(simulate, world(), figure="slope")
-    assert 0.03 <= rate <= 0.07
+@pytest.mark.slow
+def test_false_positives_of_the_bottleneck_index_and_the_log_ratio(simulate, world):
+    for figure in ("slope", "log_bleu"):
+        rate, _ = rejections(simulate, world(), figure=figure)
+        assert 0.02 <= rate <= 0.08
 
 
+@pytest.mark.slow
+def test_a_single_seed_with_borrowed_variance(simulate, world):
+    rate, _ = rejections(simulate, world(seed=0.15), comparisons=300, seeds=(3, 1, 3, 3))
+    assert rate <= 0.09
+
+
+@pytest.mark.slow
 def test_single_seeds_are_calibrated_for_sentences_and_blind_to_seeds(simulate, world):
     blind, _ = rejections(simulate, world(), comparisons=300, seeds=(1, 1))
-    assert blind > 0.2  # why a single seed is labelled n=1 everywhere
+    assert blind > 0.2  # why a study of single seeds leans and gives no verdict
     honest, _ = rejections(simulate, world(seed=0), comparisons=300, seeds=(1, 1))
     assert honest <= 0.08
 
 
+@pytest.mark.slow
 def test_noise_alone_is_judged_carefully(simulate, world):
     rate, _ = rejections(simulate, world(seed=0, interaction=0), comparisons=200)
-    assert rate <= 0.05
+    assert rate <= 0.06
 
 
-@pytest.mark.parametrize(("spread", "least", "most"), [(0.05, 0.15, 0.4), (0.01, 0.4, 0.75)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("spread", "least", "most"), [(0.05, 0.15, 0.45), (0.01, 0.4, 0.8)])
 def test_power_against_two_bleu(simulate, world, spread, least, most):
     power, difference = rejections(simulate, world(seed=spread), comparisons=300, advantage=0.073)
     assert difference == pytest.approx(2, abs=0.3)
     assert least <= power <= most
+
+
+STUDIES = {"1": (1, 1, 1), "2": (2, 2, 2), "3": (3, 3, 3), "5": (5, 5, 5), "3, one with 1": (3, 1, 3)}
+CHECK = CheckSettings.model_validate(
+    {"id": "one", "paper": "p", "where": "w", "claim": "c", "seen_in_source": True, "paper_value": 2.0, "margin": 2.0,
+     "systems": {"other": ["other1"], "none": ["none"]},
+     "terms": [{"weight": 1, "system": "other"}, {"weight": -1, "system": "none"}]}
+)  # fmt: skip
+PAPER = Paper.model_validate({"title": "t", "authors": "a", "year": 2000, "source": "s", "task": "t"})
+
+
+def words_of_a_study(simulate, made, seed, seeds):
+    """Every verdict word that one comparison of equally good systems gets, uncorrected; the third system lends its seeds."""
+    systems, lengths = simulate(made, seed, seeds=seeds)
+    facts = {"none": {"bridge_twins": ["other1"]}, "other1": {"score": "additive"}}
+    known = [dataclasses.replace(system, facts=facts.get(system.name, {"score": "mean"})) for system in systems]
+    short, long = Bucket(1, 25), Bucket(26)
+    settings = SETTINGS.model_copy(update={"minimum_bucket": 50, "buckets": FixedBucketSettings(edges=(25,))})
+    evidence = Evidence(known, lengths, settings)
+    growth = [Term(1, "other1", long), Term(-1, "other1", short), Term(-1, "none", long), Term(1, "none", short)]
+    estimates = {
+        "difference": evidence.difference("other1", "none", "bleu"),
+        "log-ratio": evidence.contrast(growth, LOG_BLEU),
+        "points": evidence.contrast(growth, "bleu"),
+        "bottleneck index": evidence.bottleneck("other1", "none"),
+    }
+    words = {about: verdict_on(each, each.p, small=False, level=0.05) for about, each in estimates.items()}
+    fine = next(claim for claim in judge_claims(evidence) if claim.claim.startswith("no attention"))
+    return {**words, "check": run_check(CHECK, PAPER, evidence).verdict, "claim: fine for short": fine.verdict}
+
+
+@pytest.mark.slow
+def test_how_often_every_verdict_word_is_said_of_equally_good_systems(simulate, world):
+    """The table of tests/README.md: nothing differs, so better, worse, pass, fail and contradicted (the claim) are false."""
+    repetitions, decided = 100, {"better", "worse", "pass", "fail"}
+    print(f"\n{repetitions} studies of three equally good systems a row; share of each verdict word\n")
+    print("| seed SD, BLEU | seeds | verdict on | words |\n| ---: | --- | --- | --- |")
+    for label, spread in (("1.3", 0.05), ("4", 0.15)):
+        for name, seeds in STUDIES.items():
+            studies = [words_of_a_study(simulate, world(seed=spread), seed, seeds) for seed in range(repetitions)]
+            for about in studies[0]:
+                words = Counter(study[about] for study in studies)
+                told = ", ".join(f"{word} {100 * count / repetitions:.0f} %" for word, count in sorted(words.items()))
+                print(f"| {label} | {name} | {about} | {told} |")
+                assert sum(words[word] for word in decided) <= 0.13 * repetitions
+                assert max(seeds) > 1 or not decided & set(words)
 
 
 @pytest.mark.slow
@@ -104,7 +167,7 @@ def test_a_family_of_comparisons_has_one_false_positive_in_twenty(simulate, worl
         result = compare(
             *simulate(world(sentences=400), seed, seeds=(3, 3, 3)), SETTINGS.model_copy(update={"minimum_bucket": 50})
         )
-        cells = [cell.differences["bleu"] for system in result.systems[1:] for cell in system.buckets]
+        cells = [bucket.comparison for system in result.systems[1:] for bucket in system.buckets]
         wrong += any(cell.verdict in {"better", "worse"} for cell in cells)
     print(f"\n3 systems x buckets, equally good: a wrong verdict in {wrong / families:.1%} of {families} families")
     assert wrong / families <= 0.08

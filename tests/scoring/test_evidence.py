@@ -53,10 +53,10 @@ def test_overlapping_buckets_are_refused(evidence):
         evidence.contrast([Term(1, "none", SHORT), Term(-1, "none", EVERYTHING)], "bleu")
 
 
-def test_underpowered_counts_the_sentences_of_every_bucket(evidence):
+def test_a_small_sample_counts_the_sentences_of_every_bucket(evidence):
     assert evidence.sentences(SHORT) + evidence.sentences(LONG) == evidence.sentences() == 300
-    assert not evidence.underpowered(SHORT, LONG)
-    assert evidence.underpowered(SHORT, Bucket(48))
+    assert not evidence.small(SHORT, LONG)
+    assert evidence.small(SHORT, Bucket(48))
 
 
 def test_randomisation_takes_seeds_together(evidence):
@@ -64,6 +64,32 @@ def test_randomisation_takes_seeds_together(evidence):
     assert 1 / 201 <= p <= 1
     means = [np.mean([run.counts["bleu"] for run in system.statistics], axis=0).sum(0) for system in evidence.systems.values()]
     assert abs(bleu(means[0]) - evidence.score("none", "bleu").value) < 0.2  # pooled and mean scores nearly agree
+
+
+def test_plain_scores_have_no_p_and_differences_have(evidence):
+    assert evidence.score("none", "bleu").p is None
+    assert 0 <= evidence.difference("other1", "none", "bleu").p <= 1
+
+
+def test_seeds_that_move_all_systems_together_sharpen_their_difference(simulate, world):
+    systems, lengths = simulate(world(seed=0, interaction=0, noise=0), 5, seeds=(3, 3, 3, 3, 3))
+    moved = []
+    for system in systems:  # the second and third seed lose the matches of a tenth and a fifth of the sentences, in all systems
+        runs = []
+        for seed, run in enumerate(system.statistics):
+            counts = run.counts["bleu"].copy()
+            counts[: seed * 30, 2:6] = 0
+            runs.append(SentenceStatistics({**run.counts, "bleu": counts}, run.signatures))
+        moved.append(SystemScores(name=system.name, seeds=system.seeds, statistics=tuple(runs)))
+    paired = Evidence(moved, lengths, SETTINGS)
+    apart = [
+        SystemScores(name=s.name, seeds=tuple(10 * i + k for k in s.seeds), statistics=s.statistics)
+        for i, s in enumerate(moved)
+    ]
+    alone = Evidence(apart, lengths, SETTINGS)
+    ours, theirs = (each.difference("other1", "none", "bleu") for each in (paired, alone))
+    assert ours.value == pytest.approx(theirs.value)
+    assert ours.standard_error < 0.7 * theirs.standard_error
 
 
 def broken(simulate, world, **changes):

@@ -1,3 +1,4 @@
+import dataclasses
 import re
 from pathlib import Path
 
@@ -5,8 +6,9 @@ import pytest
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring import Evidence
-from seq2seq.scoring.shape_checks import ShapeCheck, load_papers, run_check, run_checks
+from seq2seq.scoring import Bucket, Evidence
+from seq2seq.scoring.shape_checks import CheckSettings, Paper, load_papers, run_checks
+from seq2seq.scoring.shape_checks import run_check as run_check_of
 
 PAPERS = Path(__file__).parents[2] / "data" / "papers.yaml"
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
@@ -23,6 +25,13 @@ def evidence(simulate, world):
     return Evidence(*simulate(world(), 1, advantage=0.3), SETTINGS)
 
 
+PAPER = {"title": "t", "authors": "Somebody", "year": 2015, "source": "s", "task": "t"}
+
+
+def run_check(check, evidence, **setting):
+    return run_check_of(check, Paper.model_validate({**PAPER, "setting": setting}), evidence)
+
+
 def check(**changes):
     fields = {
         "id": "helps",
@@ -34,7 +43,13 @@ def check(**changes):
         "terms": [{"weight": 1, "system": "attention"}, {"weight": -1, "system": "fixed"}],
         "expect": "above",
     }
-    return ShapeCheck.model_validate(fields | changes)
+    return CheckSettings.model_validate(fields | changes)
+
+
+def with_facts(evidence, **facts):
+    """The same evidence about systems of which something is known."""
+    systems = [dataclasses.replace(system, facts=facts.get(name, {})) for name, system in evidence.systems.items()]
+    return Evidence(systems, evidence.source_words, evidence.settings)
 
 
 def test_every_paper_of_the_issue_is_there_with_provenance(papers):
@@ -42,6 +57,7 @@ def test_every_paper_of_the_issue_is_there_with_provenance(papers):
         papers.papers
     )
     assert {check.paper for check in papers.checks} == set(papers.papers)
+    assert {"shaw2018", "press2022", "pougetabadie2014"} <= set(papers.papers)
     assert len({check.id for check in papers.checks}) == len(papers.checks)
     tables = {number.where.split(",")[0] for number in papers.papers["luong2015"].numbers}
     assert {"Table 1", "Table 3", "Table 4"} <= tables
@@ -69,26 +85,116 @@ def test_paper_values_follow_from_the_papers_numbers(papers, check_id, paper, pl
     assert value == pytest.approx(numbers[plus] - numbers[minus])
 
 
+def test_standard_deviations_of_britz_are_there(papers):
+    spread = {number.row: number.sd for number in papers.papers["britz2017"].numbers if number.sd is not None}
+    assert spread == {"Mul-512": 0.05, "Add-512": 0.27, "None-State": 0.28, "None-Input": 0.30}
+
+
+def test_no_note_to_the_maker_reaches_a_reader(papers):
+    shown = [text for check in papers.checks for text in (check.where, check.claim, check.analogue, check.not_measured)]
+    assert not any("(read" in text or "not read" in text or "second hand" in text for text in shown)
+
+
 def test_pass_fail_and_the_first_system_that_is_there(evidence):
-    result = run_check(check(), evidence)
-    assert result.outcome == "pass"
+    result, ours = run_check(check(), evidence), evidence.difference("other1", "none", "bleu")
+    assert (result.verdict, result.side) == ("pass", "paper's")
     assert result.systems == {"attention": "other1", "fixed": "none"}
-    assert result.estimate == evidence.difference("other1", "none", "bleu")
-    assert run_check(check(expect="below"), evidence).outcome == "fail"
-    assert run_check(check(threshold=90), evidence).outcome == "fail"
+    assert (result.value, result.low, result.high, result.p) == (ours.value, ours.low, ours.high, ours.p)
+    assert run_check(check(expect="below"), evidence).verdict == "fail"
+    assert run_check(check(threshold=90), evidence).verdict == "fail"
 
 
-def test_an_interval_that_holds_the_limit_is_underpowered(evidence):
-    result = run_check(check(threshold=evidence.difference("other1", "none", "bleu").value + 0.1), evidence)
-    assert result.outcome == "underpowered"
-    assert "the interval holds the limit" in result.reason
+def test_a_little_that_is_much_is_the_same_direction(evidence):
+    assert run_check(check(at_most=1.4, paper_value=0.69), evidence).verdict == "same direction"
+    assert run_check(check(at_most=20), evidence).verdict == "pass"
 
 
-def test_a_small_bucket_is_underpowered_whatever_it_says(evidence):
+def test_an_interval_that_holds_the_limit_is_undecided_and_says_what_it_could_have_shown(evidence):
+    ours = evidence.difference("other1", "none", "bleu")
+    result = run_check(check(threshold=ours.value + 0.1), evidence)
+    assert result.verdict == "undecided"
+    assert f"could have shown {ours.half_width:.2g}" in result.ours
+
+
+def test_an_interval_that_leaves_nothing_of_the_paper_is_contradicted(simulate, world):
+    quiet = Evidence(*simulate(world(sentences=3000, seed=0, interaction=0, noise=0.1), 1), SETTINGS)
+    result = run_check(check(paper_value=5.0), quiet)
+    assert result.verdict == "contradicted"
+    assert result.within == pytest.approx(max(-result.low, result.high))
+    assert result.within < 1
+    assert run_check(check(paper_value=0.01), quiet).verdict == "undecided"  # the paper's own effect is still inside
+
+
+def test_near_is_inside_the_margin(evidence):
+    assert run_check(check(expect="near"), evidence).verdict == "fail"
+    assert run_check(check(expect="near", margin=30), evidence).verdict == "pass"
+    assert (
+        run_check(check(expect="near", margin=evidence.difference("other1", "none", "bleu").value), evidence).verdict
+        == "undecided"
+    )
+
+
+def test_a_small_sample_gets_no_verdict_and_keeps_its_p(evidence):
     terms = [{"weight": 1, "system": "attention", "words": [48, None]}, {"weight": -1, "system": "fixed", "words": [48, None]}]
-    result = run_check(check(terms=terms, threshold=-90), evidence)
-    assert result.outcome == "underpowered"
-    assert "too small" in result.reason
+    result = run_check(check(terms=terms), evidence)
+    assert result.verdict == "small sample"
+    assert 0 <= result.p <= 1
+    assert "p = " in result.ours
+
+
+def test_a_fixed_vector_at_the_floor_makes_a_check_inapplicable(simulate, world):
+    low = Evidence(*simulate(world(quality=-3.0), 1, advantage=4.0), SETTINGS)
+    result = run_check(check(), low)
+    assert result.verdict == "not applicable"
+    assert "baseline at the floor: none below 5 BLEU" in result.ours
+    both = check(systems={"attention": ["other1"], "fixed": ["other1"]})
+    assert run_check(both, low).verdict != "not applicable"  # it has no fixed vector
+
+
+CONDITIONS = [
+    ("pair", ["de", "en"], ("en", "fr")),
+    ("natural", True, False),
+    ("trained_words", 50, 24),
+    ("score", ["location"], "dot"),
+    ("scale", ["none"], "sqrt"),
+    ("placement", "before", "after"),
+    ("projected", True, False),
+    ("attention_size", 512, 384),
+    ("heads", 1, 4),
+    ("reversed", True, False),
+    ("input_feeding", True, False),
+    ("positions", "sinusoidal", "learned"),
+]
+
+
+@pytest.mark.parametrize(("name", "theirs", "ours"), CONDITIONS)
+def test_every_condition_is_compared(evidence, name, theirs, ours):
+    alike = theirs[0] if isinstance(theirs, list) and name != "pair" else tuple(theirs) if isinstance(theirs, list) else theirs
+    same, other = with_facts(evidence, other1={name: alike}), with_facts(evidence, other1={name: ours})
+    wanted = {"attention": {name: theirs}}
+    assert run_check(check(requires=wanted, setting=wanted), same).verdict == "pass"
+    assert run_check(check(requires=wanted), other).verdict == "not applicable"
+    assert run_check(check(requires=wanted), evidence).verdict == "not applicable"  # nothing is known
+    analogue = run_check(check(setting=wanted), other)
+    assert (analogue.verdict, analogue.side) == ("analogue", "paper's")
+    assert len(analogue.differs) == 1
+
+
+def test_what_all_systems_of_a_paper_share_is_compared_and_told_once(evidence):
+    both = with_facts(evidence, none={"pair": ("en", "de")}, other1={"pair": ("en", "de")})
+    result = run_check(check(), both, pair=["en", "fr"])
+    assert (result.verdict, result.differs) == ("analogue", ["pair en-de (paper: en-fr)"])
+
+
+def test_luongs_german_english_is_about_german_to_english(papers, evidence):
+    one = next(each for each in papers.checks if each.id == "luong-german-english")
+    luong = papers.papers[one.paper]
+    facts = {"natural": True, "placement": "after", "reversed": True}
+    for pair, expected in ((("de", "en"), "pass"), (("en", "fr"), "not applicable")):
+        plan = {"none": {**facts, "score": "none", "pair": pair}, "other1": {**facts, "score": "location", "pair": pair}}
+        named = with_facts(evidence, **plan)
+        systems = [dataclasses.replace(s, name={"other1": "location"}.get(s.name, s.name)) for s in named.systems.values()]
+        assert run_check_of(one, luong, Evidence(systems, evidence.source_words, SETTINGS)).verdict == expected
 
 
 @pytest.mark.parametrize(
@@ -96,31 +202,55 @@ def test_a_small_bucket_is_underpowered_whatever_it_says(evidence):
     [
         ({"systems": {"attention": ["a", "b"], "fixed": ["none"]}}, "no system named a or b"),
         ({"metric": "chrf"}, "chrf was not scored"),
+        ({"metric": "aer"}, "alignment was not measured"),
         ({"terms": [{"weight": 1, "system": "fixed", "words": [80, None]}]}, r"no two sentences of 80\+ source words"),
+        ({"terms": [{"weight": 1, "system": "fixed", "words": "beyond"}]}, "longest training sentence is not known"),
+        ({"terms": [], "not_measured": "nothing here does that"}, "nothing here does that"),
     ],
 )
 def test_not_applicable_says_what_is_missing(evidence, changes, reason):
     result = run_check(check(**changes), evidence)
-    assert (result.outcome, result.estimate) == ("not applicable", None)
-    assert re.search(reason, result.reason)
+    assert (result.verdict, result.value) == ("not applicable", None)
+    assert re.search(reason, result.ours)
+
+
+def test_beyond_is_beyond_the_roles_own_training(evidence):
+    known = with_facts(evidence, other1={"trained_words": 25}, none={"trained_words": 25})
+    terms = [{"weight": 1, "system": "attention", "words": "beyond"}, {"weight": -1, "system": "fixed", "words": "beyond"}]
+    expected = evidence.difference("other1", "none", "bleu", Bucket(26)).value
+    assert run_check(check(terms=terms), known).value == pytest.approx(expected)
+
+
+def test_alignment_errors_are_compared_over_seeds(evidence):
+    rates = {"other1": {"alignment_error_rates": [0.2, 0.22, 0.21]}, "none": {"alignment_error_rates": [0.5, 0.52, 0.51]}}
+    result = run_check(check(metric="aer", expect="below"), with_facts(evidence, **rates))
+    assert result.value == pytest.approx(-0.3)
+    assert result.verdict == "pass"
 
 
 def test_slope_checks_are_the_bottleneck_index(evidence):
-    assert run_check(check(metric="slope"), evidence).estimate == evidence.bottleneck("other1", "none")
+    assert run_check(check(metric="slope"), evidence).value == evidence.bottleneck("other1", "none").value
 
 
-def test_single_seeds_are_named(simulate, world):
-    evidence = Evidence(*simulate(world(), 1, seeds=(1, 3), advantage=0.3), SETTINGS)
-    assert "n=1 seed" in run_check(check(), evidence).reason
+def test_single_seeds_lean(simulate, world):
+    evidence = Evidence(*simulate(world(), 1, seeds=(1, 1), advantage=0.3), SETTINGS)
+    assert run_check(check(), evidence).verdict == "leans pass"
+    assert run_check(check(expect="below"), evidence).verdict == "leans fail"
+    assert "no second seed" in run_check(check(), evidence).ours
 
 
 def test_all_checks_of_the_file_run(papers, simulate, world):
     systems, lengths = simulate(world(), 1, seeds=(2, 2))
-    renamed = [systems[0], type(systems[1])(name="additive", seeds=(1, 2), statistics=systems[1].statistics)]
-    outcomes = {result.check.id: result.outcome for result in run_checks(papers, Evidence(renamed, lengths, SETTINGS))}
-    assert outcomes["attention-helps"] in {"pass", "fail", "underpowered"}
-    assert outcomes["attention-holds"] == "not applicable"  # nothing above 50 words
-    assert outcomes["vaswani-one-head"] == "not applicable"
+    facts = {"pair": ("en", "fr"), "natural": True, "trained_words": 50}
+    renamed = [
+        dataclasses.replace(systems[0], facts={**facts, "score": "none"}),
+        dataclasses.replace(systems[1], name="additive", facts={**facts, "score": "additive", "placement": "before"}),
+    ]
+    verdicts = {result.id: result.verdict for result in run_checks(papers, Evidence(renamed, lengths, SETTINGS))}
+    assert verdicts["attention-helps"] in {"pass", "fail", "undecided", "contradicted"}
+    assert verdicts["attention-holds"] == "not applicable"  # nothing above 50 words
+    assert verdicts["vaswani-one-head"] == "not applicable"
+    assert verdicts["britz-attention-needed"] == "analogue"  # another pair, another width
 
 
 @pytest.mark.parametrize(
@@ -148,5 +278,9 @@ def test_a_missing_file_is_one_clear_line(tmp_path):
 def test_unknown_roles_and_papers_are_refused(papers):
     with pytest.raises(ValueError, match="roles that its systems do not name"):
         check(terms=[{"weight": 1, "system": "nobody"}])
+    with pytest.raises(ValueError, match="are about roles that its systems do not name"):
+        check(requires={"nobody": {"heads": 1}})
+    with pytest.raises(ValueError, match="needs terms, or a reason in not_measured"):
+        check(terms=[])
     with pytest.raises(ValueError, match="papers that are not listed"):
         type(papers)(papers=papers.papers, checks=(check(),))

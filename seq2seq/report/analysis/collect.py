@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from statistics import NormalDist, fmean
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from seq2seq.report.analysis.store import read_analysis
 from seq2seq.report.analysis.sweep import choose, mean_points
 from seq2seq.report.runs import study_folders
 from seq2seq.run.folder import write_json
-from seq2seq.scoring.bootstrap import Part, estimate, resampled_counts
+from seq2seq.scoring.bootstrap import Part, estimate_alone, resampled_counts
 from seq2seq.scoring.metrics import METRICS, length_ratio
 
 Known = dict[str, list[dict[str, Any]]]
@@ -80,7 +80,7 @@ def _interval(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     generator = np.random.default_rng(1)
     drawn = np.concatenate(list(resampled_counts(generator, counts.shape[1], _RESAMPLES)))  # (R, n)
     part = Part(rate(counts.sum(axis=1)), np.stack([rate(drawn @ run) for run in counts], axis=1))
-    found = estimate([part], sentences=counts.shape[1], confidence=0.95, generator=generator, bounds=(0, 1))
+    found = estimate_alone(part, sentences=counts.shape[1], bounds=(0, 1))
     return {"low": found.low, "high": found.high, "aer_by_seed": part.points.tolist()}
 
 
@@ -171,19 +171,19 @@ def _ranges(probe: Mapping[str, Any]) -> list[tuple[int, int]]:
 def _share(right: np.ndarray[Any, Any]) -> dict[str, float]:
     """Share of right answers (K, n) with its interval: over seeds and answers, and never narrower than Wilson's for n answers.
 
-    Resampling answers that are all right, or all wrong, shows no variance; Wilson 1927 (JASA 22, 209-212) knows better.
+    Resampling answers that are all right, or all wrong, shows no variance; Wilson 1927 (JASA 22, 209-212) knows better. Two
+    seeds that rule leave no interval over seeds; then both are held by the one over answers.
     """
-    share, n, normal = float(right.mean()), right.shape[1], NormalDist().inv_cdf(0.975)
-    centre = (share + normal**2 / (2 * n)) / (1 + normal**2 / n)
-    reach = normal / (1 + normal**2 / n) * float(np.sqrt(share * (1 - share) / n + normal**2 / (4 * n**2)))
-    low, high = max(0.0, centre - reach), min(1.0, centre + reach)
+    from scipy.stats import binomtest
+
+    share, n = float(right.mean()), right.shape[1]
+    wilson = binomtest(round(share * n), n).proportion_ci(method="wilson")
+    ends = [float(wilson.low), float(wilson.high), *right.mean(axis=1).tolist()]
     if len(right) > 1:
-        generator = np.random.default_rng(1)
-        drawn = np.concatenate(list(resampled_counts(generator, n, _RESAMPLES)))
-        part = Part(right.mean(axis=1), drawn @ right.T / n)
-        found = estimate([part], sentences=n, confidence=0.95, generator=generator, bounds=(0, 1))
-        low, high = min(low, low if found.low is None else found.low), max(high, high if found.high is None else found.high)
-    return {"exact": share, "low": low, "high": high}
+        drawn = np.concatenate(list(resampled_counts(np.random.default_rng(1), n, _RESAMPLES)))
+        found = estimate_alone(Part(right.mean(axis=1), drawn @ right.T / n), sentences=n, bounds=(0, 1))
+        ends += [end for end in (found.low, found.high) if end is not None]
+    return {"exact": share, "low": min(ends), "high": max(ends)}
 
 
 def _concatenation(known: Known) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _joined(points: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     drawn = np.concatenate(list(resampled_counts(generator, counts.shape[1], _RESAMPLES)))  # (R, n)
     score = METRICS["bleu"].score
     part = Part(score(counts.sum(axis=1)), np.stack([score(drawn @ run) for run in counts], axis=1))
-    found = estimate([part], sentences=counts.shape[1], confidence=0.95, generator=generator, bounds=(0, 100))
+    found = estimate_alone(part, sentences=counts.shape[1], bounds=(0, 100))
     ratio = float(length_ratio(counts.sum(axis=1)).mean())
     return {**common, "bleu": found.value, "length_ratio": ratio, "low": found.low, "high": found.high}
 

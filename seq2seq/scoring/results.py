@@ -1,0 +1,157 @@
+"""What the statistics return and `report.json` publishes: the same pieces, with a sentence for each field."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from seq2seq.scoring.bootstrap import Estimate
+
+Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided", "small sample", "underpowered"]
+"""What becomes of a difference: see `verdict_on`. "underpowered" is only in reports of earlier versions."""
+
+
+class Result(BaseModel):
+    """A piece of the report: no unknown keys, the sentence under each field goes into the schema."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
+
+
+def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float, higher_is_better: bool = True) -> Verdict:
+    """Judge a difference.
+
+    Args:
+        estimate: the difference.
+        p: its p, corrected where it is one of many.
+        small: whether it rests on fewer sentences than the study's minimum.
+        level: p below which a difference counts, for instance 0.05.
+        higher_is_better: False for error rates.
+
+    Returns:
+        "small sample" for few sentences, whatever p says; "undecided" where p is not below the level, or too few seeds leave no
+        p; otherwise "better" or "worse", with "leans" before it where no seed variance is known: another training may differ.
+    """
+    if small:
+        return "small sample"
+    if p is None or p >= level:
+        return "undecided"
+    improved = (estimate.value > 0) == higher_is_better
+    if estimate.covers == "sentences":
+        return "leans better" if improved else "leans worse"
+    return "better" if improved else "worse"
+
+
+def detectable(estimate: Estimate) -> str:
+    """How large a difference would have had to be to be shown, for figures that decide nothing."""
+    if estimate.half_width is None:
+        return "too few seeds for an interval"
+    return f"this design could have shown {estimate.half_width:.2g}"
+
+
+class Scores(Result):
+    """Scores of one system on some sentences: the whole split, or a length bucket."""
+
+    n: int
+    """Sentences, the same ones for every system."""
+    bleu: float
+    """Corpus BLEU."""
+    low: float | None = None
+    """Lower end of BLEU's interval, over seeds and sentences; null where too few seeds leave none (`seed_bleu` has them)."""
+    high: float | None = None
+    """Upper end of BLEU's interval."""
+    chrf: float | None = None
+    """chrF2."""
+    chrf_low: float | None = None
+    """Lower end of chrF's interval."""
+    chrf_high: float | None = None
+    """Upper end of chrF's interval."""
+    ter: float | None = None
+    """Translation edit rate; lower is better."""
+    ter_low: float | None = None
+    """Lower end of TER's interval."""
+    ter_high: float | None = None
+    """Upper end of TER's interval."""
+    brevity: float
+    """Brevity penalty, 0 to 1."""
+    length_ratio: float
+    """Hypothesis tokens / reference tokens."""
+    empty: float
+    """Empty hypotheses, mean over seeds."""
+    truncated: float | None
+    """Hypotheses cut at the length limit, mean over seeds; null where the search did not say."""
+    exact: float
+    """Hypotheses equal to their reference, mean over seeds."""
+    repeated: float
+    """Share of 4-grams that a hypothesis has said before, 0 to 1."""
+    seed_bleu: list[float]
+    """Corpus BLEU of every seed, in the order of `seeds`."""
+
+
+class Comparison(Result):
+    """A paired difference, system minus baseline, on the same sentences."""
+
+    system: str
+    """The system."""
+    baseline: str
+    """What it is compared with."""
+    metric: Literal["bleu", "chrf", "ter"] = "bleu"
+    """The score that is compared."""
+    min: int | None = None
+    """Shortest source of the bucket in words; null for the whole split."""
+    max: int | None = None
+    """Longest source of the bucket in words; null for the whole split or the open last bucket."""
+    n: int
+    """Sentences."""
+    seeds: int
+    """Seeds of the system."""
+    covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds"
+    """What the interval speaks about; "sentences": no seed variance is known, so another training may differ by more."""
+    difference: float
+    """System minus baseline, in points."""
+    low: float | None
+    """Lower end of the interval; null where there is nothing to resample, or too few seeds for an interval."""
+    high: float | None
+    """Upper end of the interval."""
+    p: float | None
+    """Two-sided p from the standard error over seeds and sentences, uncorrected."""
+    degrees_of_freedom: float | None = None
+    """Degrees of freedom of that standard error; below 2 there is neither interval nor p."""
+    detectable: float | None = None
+    """Half-width of the interval: the smallest difference that this design could have shown, before correction."""
+    p_randomisation: float
+    """Second opinion: two-sided p of paired approximate randomisation over sentences, uncorrected."""
+    p_holm: float | None
+    """`p` after Holm's correction over systems x buckets; null for a small sample, which burdens no other."""
+    verdict: Verdict
+    """better or worse where `p_holm` is below 1 - confidence; "leans" where no seed variance is known; see `words`."""
+    words: str
+    """The verdict as a sentence."""
+
+
+class BucketScores(Scores):
+    """Scores on the sentences of a length bucket."""
+
+    min: int
+    """Shortest source, in words, inclusive."""
+    max: int | None
+    """Longest source, in words, inclusive; null for the open last bucket."""
+    mean_length: float
+    """Mean source length of the bucket's sentences, in words: where it stands on the axis."""
+    underpowered: bool
+    """A small sample: fewer sentences than the study's minimum, so no verdict."""
+    comparison: Comparison | None = None
+    """Against the baseline; null for the baseline itself."""
+
+
+class Slope(Result):
+    """The bottleneck index: how fast the gap between a system and the baseline grows with source length."""
+
+    slope: float
+    """Points per 10 source words."""
+    low: float | None
+    """Lower end of the interval."""
+    high: float | None
+    """Upper end of the interval."""
+    p: float | None
+    """Two-sided p for a slope of 0, uncorrected."""
+    unit: str
+    """Unit in words."""
