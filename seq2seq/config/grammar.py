@@ -1,5 +1,7 @@
 """Settings of the embedded corpus."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from seq2seq.config.base import Settings
@@ -21,7 +23,11 @@ class GrammarSettings(Settings):
     """English words of the shortest sentence, 2 to 200."""
 
     max_words: int = Field(default=60, ge=2, le=200)
-    """English words of the longest sentence, `min_words` to 200; every length in between is equally frequent."""
+    """English words of the longest sentence, `min_words` to 200."""
+
+    balance: Literal["sentences", "words"] = "sentences"
+    """What the training split has equally many of at each length: sentences, so that most words are in long ones, or words, so
+    that short ones are more frequent. Validation and test have equally many sentences."""
 
     entries: int | None = Field(default=None, ge=1)
     """Size of the lexicon: each class of words (nouns for people, verbs for what people eat, months ...) keeps its first

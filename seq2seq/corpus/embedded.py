@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
@@ -10,6 +11,9 @@ from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.cards import Card, read_card
 from seq2seq.corpus.pairs import SentencePair
+
+if TYPE_CHECKING:
+    from seq2seq.corpus.grammar.generate import Spare
 
 SPLITS = ("train", "valid", "test")
 
@@ -25,6 +29,7 @@ class GrammarCorpus:
     def __init__(self, settings: GrammarSettings, *, source: str) -> None:
         self.settings, self.source = settings, source
         self.origin = "the embedded grammar"
+        self._spare: Spare = {}
 
     @property
     def card(self) -> Card:
@@ -44,7 +49,7 @@ class GrammarCorpus:
         from seq2seq.corpus.grammar.generate import generate  # the lexicon is only read where sentences are written
 
         self._check(split)
-        for pair in generate(self.settings, split):
+        for pair in generate(self.settings, split, self._spare):
             yield pair if self.source == "en" else _turn(pair)
 
     def fingerprint(self, split: str) -> str:

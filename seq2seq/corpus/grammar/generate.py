@@ -1,7 +1,8 @@
 """The corpus: as many pairs as asked for, every length equally often, and no sentence in two splits."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from math import inf
 from random import Random
 
 from seq2seq.config.errors import UserError
@@ -19,11 +20,22 @@ PATIENCE = 2_000
 """How many sentences of one length are drawn in search of a new one."""
 
 
-def generate(settings: GrammarSettings, split: str) -> Iterator[SentencePair]:
+Spare = dict[tuple[str, int], list[SentencePair]]
+"""Sentences that were met while another split was written: (split, words) -> the first of them."""
+
+
+def generate(settings: GrammarSettings, split: str, spare: Spare | None = None) -> Iterator[SentencePair]:
     """Write one split of the embedded corpus: English source, German target, gold links.
 
     Lengths go through all of `min_words` to `max_words` in a new random order again and again, so their counts differ by one
-    at most.
+    at most. In a training split balanced by words a length n is there max_words / n times (rounded) each time. The sentences of
+    a length come from one stream for all splits.
+
+    Args:
+        settings: size, lengths, lexicon and seed.
+        split: train, valid or test.
+        spare: filled with the valid and test sentences that the training split meets; those splits are then taken from it where
+            it has enough. It changes the time only.
 
     Raises:
         ValueError: no such split.
@@ -31,12 +43,23 @@ def generate(settings: GrammarSettings, split: str) -> Iterator[SentencePair]:
     """
     if split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    pairs = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
-    grammar = load_grammar(settings.entries)
-    rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {split}".encode(), digest_size=16).digest(), "big"))
-    seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
-    for _, words in zip(range(pairs), _lengths(settings, rng), strict=False):
-        yield _new_pair(grammar, words, split, rng, seen)
+    spare = {} if spare is None else spare
+    if split == "train":
+        spare.clear()
+    sizes = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}
+    rounds = settings.max_words - settings.min_words + 1
+    wanted = {other: -(-sizes[other] // rounds) for other in SPLITS if other != "train"}  # of each length
+    grammar, streams = load_grammar(settings.entries), dict[int, Iterator[SentencePair]]()
+    for _, words in zip(range(sizes[split]), _lengths(settings, split, _random(settings, split)), strict=False):
+        if words not in streams:
+            known = spare.get((split, words), [])
+            drawn = _sentences(grammar, words, split, _random(settings, words), spare, wanted if split == "train" else {})
+            streams[words] = iter(known) if len(known) >= wanted.get(split, inf) else drawn
+        yield next(streams[words])
+
+
+def _random(settings: GrammarSettings, what: str | int) -> Random:
+    return Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {what}".encode(), digest_size=16).digest(), "big"))
 
 
 def split_of(target: str) -> str:
@@ -44,24 +67,38 @@ def split_of(target: str) -> str:
     return SHARES[hashlib.blake2b(target.encode(), digest_size=1).digest()[0] % len(SHARES)]
 
 
-def _new_pair(grammar: Grammar, words: int, split: str, rng: Random, seen: Seen) -> SentencePair:
-    for _ in range(PATIENCE):
+def _sentences(
+    grammar: Grammar, words: int, split: str, rng: Random, spare: Spare, wanted: Mapping[str, int]
+) -> Iterator[SentencePair]:
+    """Yield the different sentences of one length and split, and put those of other splits that are `wanted` aside."""
+    seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
+    misses = 0
+    while misses < PATIENCE:
         tree = grammar.tree(words, rng)
         target, target_owners = grammar.writer.target(tree)
-        if split_of(target) != split:
-            continue
-        source, source_owners = grammar.writer.source(tree)
-        if seen.add(source):
-            return SentencePair(source, target, link(source_owners, target_owners))
+        found = split_of(target)
+        aside = spare.setdefault((found, words), []) if found in wanted else []
+        misses += 1
+        if found == split or len(aside) < wanted.get(found, 0):
+            source, source_owners = grammar.writer.source(tree)
+            if seen.add(source):
+                pair = SentencePair(source, target, link(source_owners, target_owners))
+                if found == split:
+                    misses = 0
+                    yield pair
+                else:
+                    aside.append(pair)
     raise UserError(
         f"data: the grammar finds no more new {split} sentences of {words} words; "
         "raise data.grammar.min_words or entries, or ask for fewer pairs"
     )
 
 
-def _lengths(settings: GrammarSettings, rng: Random) -> Iterator[int]:
-    """Every length once in random order, and again (Fisher-Yates, written out since `Random.shuffle` may change)."""
-    lengths = list(range(settings.min_words, settings.max_words + 1))
+def _lengths(settings: GrammarSettings, split: str, rng: Random) -> Iterator[int]:
+    """Every length in random order, and again (Fisher-Yates, written out since `Random.shuffle` may change)."""
+    every = range(settings.min_words, settings.max_words + 1)
+    by_words = settings.balance == "words" and split == "train"
+    lengths = [n for n in every for _ in range(round(settings.max_words / n) if by_words else 1)]
     while True:
         for last in range(len(lengths) - 1, 0, -1):
             other = int(rng.random() * (last + 1))

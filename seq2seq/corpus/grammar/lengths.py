@@ -73,7 +73,7 @@ class Lengths:
         choice = self._choices.get((symbol, words))
         if choice is None:
             choice = self._choices[symbol, words] = choice_of(self._weighted(symbol, words))
-        return choice.options[bisect(choice.thresholds, rng.random())]
+        return choice.options[bisect(choice.thresholds, rng.random()) if choice.thresholds else 0]
 
     def draw_split(self, rule: Rule, words: int, rng: Random) -> list[int]:
         """How many of the words each part of a rule gets."""

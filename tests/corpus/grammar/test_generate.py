@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
+from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.grammar.generate import SPLITS, generate, split_of
 
 SETTINGS = GrammarSettings(train_pairs=2_850, valid_pairs=570, test_pairs=570)
@@ -35,6 +36,29 @@ def test_lengths_stay_even_when_the_size_is_not_a_multiple():
     lengths = Counter(len(pair.source.split()) for pair in generate(settings, "train"))
     assert set(lengths) == set(range(5, 12))
     assert max(lengths.values()) - min(lengths.values()) <= 1
+
+
+def test_balanced_by_words_short_sentences_are_more_frequent():
+    """Of 2 to 8 words, 8/2 = 4 times two words each time, 8/3 = 2.67 rounded 3 times three words ..., 8/8 once eight."""
+    settings = GrammarSettings(train_pairs=140, test_pairs=70, min_words=2, max_words=8, balance="words")
+    lengths = Counter(len(pair.source.split()) for pair in generate(settings, "train"))
+    assert lengths == {2: 40, 3: 30, 4: 20, 5: 20, 6: 10, 7: 10, 8: 10}
+    assert Counter(len(pair.source.split()) for pair in generate(settings, "test")) == dict.fromkeys(range(2, 9), 10)
+
+
+def test_held_out_sentences_are_those_that_the_training_split_met(splits, monkeypatch):
+    corpus = GrammarCorpus(SETTINGS.model_copy(update={"valid_pairs": 57, "test_pairs": 114}), source="en")
+    assert list(corpus.pairs("train")) == splits["train"]
+    assert list(corpus.pairs("train")) == splits["train"]
+    monkeypatch.setattr("seq2seq.corpus.grammar.generate.PATIENCE", 0)  # nothing can be drawn
+    assert list(corpus.pairs("test")) == splits["test"][:114]
+    assert list(corpus.pairs("valid")) == splits["valid"][:57]
+
+
+def test_held_out_sentences_that_the_training_split_did_not_meet_are_drawn(splits):
+    corpus = GrammarCorpus(SETTINGS.model_copy(update={"train_pairs": 100}), source="en")
+    assert list(corpus.pairs("train")) == splits["train"][:100]
+    assert list(corpus.pairs("test")) == splits["test"]
 
 
 def test_the_start_of_a_corpus_does_not_depend_on_its_size(splits):
@@ -142,4 +166,4 @@ def test_settings_in_the_wrong_order():
 def test_the_same_bytes_on_every_machine_and_python():
     """Whoever changes the grammar on purpose changes this digest too, and says in the CHANGELOG that the corpus is another one."""
     text = "\n".join(str(tuple(pair)) for pair in generate(GrammarSettings(train_pairs=114), "train"))
-    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "90723c6b3a70e623"
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "f075d1c4e5084f88"
