@@ -143,9 +143,11 @@ def measure(shapes: Sequence[Matmul], candidates: dict[str, tuple[str, str]]) ->
 
 def _sample(shape: Matmul) -> tuple[float, tuple[Tensor, Tensor]]:
     """Return inputs of at most `_WORK` multiplications for a shape, and how often they fit into it."""
-    batch = max(1, min(shape.batch, _WORK // (shape.rows * shape.inner * shape.columns)))
-    shrink = max(1.0, (shape.rows * shape.inner * shape.columns / _WORK) ** 0.5)
-    rows, columns = (max(min(16, size), round(size / shrink)) for size in (shape.rows, shape.columns))
+    work = shape.rows * shape.inner * shape.columns
+    batch = max(1, min(shape.batch, _WORK // work))
+    shrink = max(1.0, (work / _WORK) ** 0.5)
+    columns = max(min(16, shape.columns), round(shape.columns / shrink))
+    rows = max(1, min(shape.rows, _WORK // (shape.inner * columns)))
     generator = torch.Generator().manual_seed(0)
     outer = () if shape.batch == 1 else (batch,)
     left = torch.randn(*outer, rows, shape.inner, generator=generator).requires_grad_()

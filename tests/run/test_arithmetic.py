@@ -72,6 +72,7 @@ def test_large_matmuls_are_timed_on_a_part():
     small, large = ([Matmul(1, 512, 128, columns, 1.0)] for columns in (512, 8192))
     candidates = {"fp32": ("fp32", "default")}
     assert 4 < measure(large, candidates)["fp32"] / measure(small, candidates)["fp32"] < 64  # 16 times the work
+    assert measure([Matmul(1, 10**9, 8, 24, 1.0)], candidates)["fp32"] > 0  # a batch that no memory holds
 
 
 @pytest.mark.parametrize(("tie", "features"), [("none", 16), ("output", 12)])

@@ -107,7 +107,7 @@ def test_runs_are_trained_with_the_chosen_widths(tmp_path, monkeypatch, capsys):
     chosen = match_study(written).study.systems["additive"]
     trained = []
     monkeypatch.setattr(
-        "seq2seq.study.runner.train_run", lambda settings, *, seed, path, arguments: trained.append(settings) or True
+        "seq2seq.study.runner.train_run", lambda settings, *, seed, path, arguments, threads: trained.append(settings) or True
     )
     train_study(written, out=tmp_path / "runs", jobs=1, arguments=[])
     assert trained == [written.systems["none"], chosen]
