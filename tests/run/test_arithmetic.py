@@ -95,7 +95,7 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
 
     monkeypatch.setattr("seq2seq.run.decision.choose_arithmetic", choose)
     out = tmp_path / "runs"
-    assert train_study(study, out=out, arguments=[])
+    train_study(study, out=out, arguments=[])
     records = [recorded_arithmetic(RunFolder(out / name / "seed-1")) for name in ("none", "additive")]
     assert made == ["auto"]
     assert records == [Arithmetic(precision="bf16", threads=1, milliseconds={"bf16": 1.0})] * 2
@@ -103,7 +103,7 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
 
     (out / "arithmetic.json").write_text(Arithmetic(threads=1).model_dump_json())
     (out / "none" / "seed-1" / "summary.json").unlink()
-    assert train_run(study.systems["none"], seed=1, path=out / "none" / "seed-1", arguments=[], threads=7)
+    train_run(study.systems["none"], seed=1, path=out / "none" / "seed-1", arguments=[], threads=7)
     assert recorded_arithmetic(RunFolder(out / "none" / "seed-1")) == records[0]
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seq2seq.config.errors import UserError
+from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analyses import read_analyses
 from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses
@@ -22,13 +23,14 @@ CPU = torch.device("cpu")
 def measured(make_run_in, data, tmp_path_factory):
     """Two systems, one with two seeds, with every analysis."""
     folder = tmp_path_factory.mktemp("measured")
+    validation = EvaluationData(tests={"valid": data.valid}, fingerprints=data.fingerprints)
     for name, seed in (("transformer", 1), ("additive", 2), ("additive", 1), ("none", 1)):
         run = make_run_in(name, folder, seed)
         write_aside(run.folder.config, "{}\n")
         align_run(run, data, CPU, sentences=6)
         intervene(run, data, CPU, sentences=4)
         measure_costs(run, data, CPU)
-        tune_run(run, data, CPU, beams=(1, 2), penalties=(0.0, 1.0), sentences=3)
+        tune_run(run, validation, CPU, beams=(1, 2), penalties=(0.0, 1.0), sentences=3)
     write_aside(folder / "study.yaml", "{name: s, systems: [none, additive, transformer]}\n")
     return folder
 
