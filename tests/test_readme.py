@@ -2,12 +2,16 @@
 
 import importlib.util
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import torch
+from ruamel.yaml import YAML
 
 from seq2seq.attention.attention import build_attention
+from seq2seq.cli import main
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.loading import load_study
 
@@ -29,10 +33,58 @@ def test_the_score_of_the_readme_attends(tmp_path, monkeypatch):
     sys.modules.pop("my_module")
 
 
-def test_the_study_of_the_readme_is_valid(tmp_path):
-    path = tmp_path / "mine-study.yaml"
-    path.write_text(block("yaml", "corpus: mine.yaml"), encoding="utf-8")
-    assert list(load_study(path).systems) == ["none", "additive"]
+def commands():
+    """The commands of 'On your own text', as (arguments, file to read from, file to write to)."""
+    fenced = next(text for text in README.split("```")[1::2] if "train.py mine-study.yaml" in text)
+    for line in fenced.strip().splitlines():
+        words = shlex.split(line, comments=True)
+        source = words[words.index("<") + 1] if "<" in words else None
+        target = words[words.index(">") + 1] if ">" in words else None
+        words = words[: words.index("<")] if source else words
+        yield (["train"] if words[1] == "train.py" else []) + words[2:], source, target
+
+
+def test_own_text_works_as_the_readme_says(tmp_path, monkeypatch, capsys):
+    """Its study, with 3 updates in place of 5,000 and one model size smaller, and every command of the block, in order."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SEQ2SEQ_DATA", raising=False)
+    (tmp_path / "my-data").mkdir()
+    for split, pairs in (("train", 200), ("valid", 10), ("test", 60)):
+        for language, words in (("en", "one two three four"), ("de", "eins zwei drei vier")):
+            lines = [" ".join(words.split()[(i * k + k) % 4] for k in range(1, 4 + i % 5)) for i in range(pairs)]
+            numbered = (f"{line} {i}" for i, line in enumerate(lines))
+            (tmp_path / "my-data" / f"{split}.{language}").write_text("\n".join(numbered) + "\n", encoding="utf-8")
+    (tmp_path / "source.txt").write_text("one two\n\nfour\n", encoding="utf-8")
+    study = YAML(typ="safe").load(block("yaml", "path: my-data"))
+    study["jobs"] = 1
+    study["base"]["training"] |= {"max_steps": 3, "seeds": [1, 2], "precision": "fp32"}
+    study["base"]["search"] = {"beam": 1, "max_ratio": 0.5}
+    study["base"]["model"] = {side: {"hidden_size": 8, "embedding_size": 8} for side in ("encoder", "decoder")}
+    YAML().dump(study, tmp_path / "mine-study.yaml")
+    done = []
+    for arguments, source, target in commands():
+        arguments = [argument.replace("max_steps=500", "max_steps=3") for argument in arguments]
+        with (tmp_path / (source or "mine-study.yaml")).open(encoding="utf-8") as file:
+            monkeypatch.setattr("sys.stdin", file)
+            capsys.readouterr()
+            assert main(arguments) == 0, (arguments, capsys.readouterr().err)
+        if target:
+            assert capsys.readouterr().out.count("\n") == 3
+        done.append(arguments[0])
+    assert done == ["train", "train", "report", "report", "translate", "describe", "probe"]
+    assert (tmp_path / "runs" / "try" / "additive" / "seed-2" / "summary.json").exists()
+
+
+def test_without_its_environment_train_says_so_in_one_line(tmp_path):
+    """A bare interpreter: none of the packages are there."""
+    for script in ("train.py", "evaluate.py"):
+        command = [sys.executable, "-S", "-E", str(ROOT / script), "demo.yaml"]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert found.returncode == 1
+        assert found.stderr.count("\n") == 1
+        assert "is not installed for" in found.stderr
+        assert ". .venv/bin/activate" in found.stderr
 
 
 def test_every_file_the_readme_names_exists():

@@ -191,14 +191,12 @@ def _answers(
         if options.attention:
             yield json.dumps(_record(run, split, i, best, counts.lines), ensure_ascii=False) + "\n"
         elif options.scores or options.n_best > 1:
-            yield from (_row(counts.lines, translation) for translation in (*best,) or (None,))
+            yield from (_row(counts.lines, translation) for translation in best) if best else [f"{counts.lines}\t\t\t\n"]
         else:
             yield (one_line(best[0].text) if best else "") + "\n"
 
 
-def _row(line: int, translation: Translation | None) -> str:
-    if translation is None:
-        return f"{line}\t\t\t\n"
+def _row(line: int, translation: Translation) -> str:
     hypothesis = translation.hypothesis
     return f"{line}\t{hypothesis.score:.4f}\t{'cut' if hypothesis.truncated else ''}\t{one_line(translation.text)}\n"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, normalise
+from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, auto_size, normalise
 
 WORDS = [
     "a",
@@ -251,3 +251,17 @@ def test_an_id_outside_the_vocabulary_is_a_programmers_error(tokenizer):
             call([340])
         with pytest.raises(ValueError, match="outside the vocabulary"):
             call([-1])
+
+
+@pytest.mark.parametrize("kind", ["bpe", "unigram"])
+def test_auto_size_follows_the_text_and_never_fails(kind):
+    few = [f"a house number {i}" for i in range(30)]
+    han = ["".join(chr(0x4E00 + (7 * i * k) % 900) for k in range(1, 12)) for i in range(200)]  # more characters than 500
+    sizes = []
+    for lines in (few, han):
+        tokenizer = Tokenizer.train(lines, TokenizerSettings(kind=kind, vocabulary_size="auto"), sum(map(len, lines)))
+        assert all(tokenizer.decode(tokenizer.encode(line)) == line for line in lines)
+        sizes.append(tokenizer.vocabulary_size)
+    assert sizes[0] <= auto_size(len(set("".join(few))), sum(map(len, few)))
+    assert sizes[1] > 500
+    assert auto_size(80, 3_000_000) == auto_size(80, 30_000_000) == 8380
