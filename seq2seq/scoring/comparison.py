@@ -196,7 +196,9 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
         return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
     if verdict == "undecided":
         return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"
-    seeds = "; no system has a second seed, so another training may say otherwise" if verdict.startswith("leans") else ""
+    seeds = "; no seed variance is known, so another training may say otherwise" if verdict.startswith("leans") else ""
+    if not seeds and estimate.seeds == 1:
+        seeds = "; n=1 seed, its seed variance is that of the other systems"
     return f"{verdict} by {abs(estimate.value):.1f} {label} at {lengths}{seeds}"
 
 

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 MOST_PRIOR = 4.0
 """Degrees of freedom that the other systems' variances are worth to one system, at most: kinds of systems differ."""
+LEAST_PRIOR = 2.0
+"""The same for a single seed, at the least: the pooled variance is that of the noisiest systems, so it rarely is too small."""
 
 
 def moderate(variances: Floats, freedoms: Floats) -> tuple[Floats, Floats]:
@@ -40,7 +42,8 @@ def moderate(variances: Floats, freedoms: Floats) -> tuple[Floats, Floats]:
     own, most = np.where(known, variances, 0.0), float(freedoms.sum())
     if known.sum() < 2:
         return own, freedoms.astype(np.float64)
-    strength = min(_agreement(variances[known], freedoms[known]), MOST_PRIOR, most)
+    agreed = min(_agreement(variances[known], freedoms[known]), MOST_PRIOR, most)
+    strength = np.where(known, agreed, max(agreed, LEAST_PRIOR))
     total = strength + freedoms
     return (strength * (freedoms @ own) / most + freedoms * own) / total, np.minimum(total, most)
 
