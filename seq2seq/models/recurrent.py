@@ -91,6 +91,10 @@ class RecurrentLayer(nn.Module):
 
     def unroll(self, inputs: Tensor, state: CellState) -> Tensor:
         """Run over known inputs (B, T, input_size) from a state; returns the states (B, T, H)."""
+        if self.has_kernel(inputs):
+            _, weight, _, bias = self.first_direction()
+            gates = self.project(inputs.transpose(0, 1).contiguous())  # (T, B, 3 H)
+            return gru_sequence(gates, state.hidden, weight, bias).transpose(0, 1)
         hidden = state.hidden.unsqueeze(0).contiguous()
         if state.cell is not None:
             outputs, _ = self.rnn(inputs, (hidden, state.cell.unsqueeze(0).contiguous()))

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from seq2seq.attention.heads import HeadLinear
 from seq2seq.attention.scores.base import Score
+from seq2seq.attention.scores.blocks import additive_scores
 
 
 class SumScore(Score):
@@ -46,7 +47,7 @@ class AdditiveScore(SumScore):
 
     formula = "score = v . tanh(W_q q + W_k k)"
     source = "Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2"
-    expects = "scores bounded by the length of v, at home with any sizes; memory of Q x S x A numbers, so the dearest of all"
+    expects = "scores bounded by the length of v, at home with any sizes; Q x S x A tanh, so the most expensive of all"
 
     def __init__(
         self, *, heads: int, query_size: int, memory_size: int, attention_size: int, weight_norm: bool = False
@@ -62,6 +63,8 @@ class AdditiveScore(SumScore):
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         v = self.v if self.gain is None else self.gain * self.v / self.v.norm(dim=-1, keepdim=True)  # (H, A)
+        if query.shape[2] > 1 and query.device.type == "cpu":
+            return additive_scores(self.query_proj(query), keys, v)
         return weighted_sum(self.hidden(query, keys), v)
 
 

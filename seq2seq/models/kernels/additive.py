@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq.attention.masks import block
+from seq2seq.attention.scores.blocks import factors
 from seq2seq.models.kernels.gru import multiply
 
 
@@ -43,7 +44,7 @@ class AdditiveAttention:
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
         self.query_weight, self.v, self.attended = query_weight, v, attended
-        self.key_factors = _factors(attended.keys)  # (B, S, A)
+        self.key_factors = factors(attended.keys)  # (B, S, A)
         self.inside = torch.empty_like(attended.keys)  # r, (B, S, A)
         self.one = attended.keys.new_ones(())
         self.pull = (-2 * v).unsqueeze(0)  # (1, A): as a matrix, since torch takes twice as long with a vector
@@ -57,7 +58,7 @@ class AdditiveAttention:
     def _compare(self, query: Tensor) -> Tensor:
         """r, (B, S, A)."""
         projected = multiply(query, self.query_weight.t()).to(self.inside.dtype)
-        torch.addcmul(self.one, self.key_factors, _factors(projected).unsqueeze(1), out=self.inside)
+        torch.addcmul(self.one, self.key_factors, factors(projected).unsqueeze(1), out=self.inside)
         return self.inside.reciprocal_()
 
     def begin_backward(self, steps: int) -> None:
@@ -116,7 +117,7 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
     Returns:
         Contexts (B, K, C) and weights (B, K, S).
     """
-    inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), _factors(projected).unsqueeze(2)).reciprocal_()
+    inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), factors(projected).unsqueeze(2)).reciprocal_()
     scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
     weights = torch.softmax(scores, dim=-1)
     return torch.bmm(weights, keys.values), weights
@@ -124,15 +125,9 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
 
 def factored(keys: Tensor, values: Tensor, mask: Tensor) -> FactoredKeys:
     """Prepare keys (B, S, A), values (B, S, C) and their mask (B, S)."""
-    return FactoredKeys(_factors(keys), values, mask, blocked(mask, keys.dtype))
+    return FactoredKeys(factors(keys), values, mask, blocked(mask, keys.dtype))
 
 
 def blocked(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """What is added to scores: 0 where the mask is True, else the lowest finite number."""
     return block(torch.zeros_like(mask, dtype=dtype), ~mask)
-
-
-def _factors(projected: Tensor) -> Tensor:
-    """exp(2 x), finite."""
-    limit = 350.0 if projected.dtype == torch.float64 else 40.0
-    return projected.clamp(-limit, limit).mul_(2).exp_()
