@@ -7,13 +7,9 @@ import pytest
 
 from seq2seq.config.differences import described
 from seq2seq.config.errors import UserError
-<<<<<<< HEAD
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.run.folder import JsonLines, RunFolder, dump_yaml, write_aside, write_json
-=======
-from seq2seq.run.folder import JsonLines, RunFolder, config_differences, write_aside
 from seq2seq.run.trained import find_runs
->>>>>>> 947d057 (Make the README's own-text block true, and test it command by command)
 
 
 def test_claiming_twice_with_the_same_config(tmp_path):
@@ -23,7 +19,22 @@ def test_claiming_twice_with_the_same_config(tmp_path):
     assert (folder.system, folder.seed) == ("additive", 3)
 
 
-<<<<<<< HEAD
+@pytest.mark.parametrize(
+    ("place", "system", "seed"), [("a/seed-12", "a", 12), ("model", "model", 0), ("a/seed-1.bak", "seed-1.bak", 0)]
+)
+def test_a_folder_of_any_name_has_a_system_and_a_seed(tmp_path, place, system, seed):
+    folder = RunFolder(tmp_path / place)
+    assert (folder.system, folder.seed) == (system, seed)
+
+
+def test_a_backup_is_passed_over_and_a_renamed_run_is_found(tmp_path):
+    for place in ("none/seed-1", "none/seed-1.bak", "none/seed-10"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "config.yaml").touch()
+    assert [folder.path.name for folder in find_runs(tmp_path)] == ["seed-1", "seed-10"]
+    assert [folder.system for folder in find_runs(tmp_path / "none" / "seed-1.bak")] == ["seed-1.bak"]
+
+
 CONFIG = {
     "data": {"corpus": "mine", "path": "/one", "test": ["test"]},
     "training": {"max_steps": 5, "seeds": [1], "log_every": 10, "learning_rate": 0.1, "schedule": {"kind": "constant"}},
@@ -125,25 +136,6 @@ def test_a_run_without_its_last_checkpoint_is_not_trained_longer(trained):
 
 
 def test_a_start_that_trained_nothing_binds_to_nothing(tmp_path):
-=======
-@pytest.mark.parametrize(
-    ("place", "system", "seed"), [("a/seed-12", "a", 12), ("model", "model", 0), ("a/seed-1.bak", "seed-1.bak", 0)]
-)
-def test_a_folder_of_any_name_has_a_system_and_a_seed(tmp_path, place, system, seed):
-    folder = RunFolder(tmp_path / place)
-    assert (folder.system, folder.seed) == (system, seed)
-
-
-def test_a_backup_is_passed_over_and_a_renamed_run_is_found(tmp_path):
-    for place in ("none/seed-1", "none/seed-1.bak", "none/seed-10"):
-        (tmp_path / place).mkdir(parents=True)
-        (tmp_path / place / "config.yaml").touch()
-    assert [folder.path.name for folder in find_runs(tmp_path)] == ["seed-1", "seed-10"]
-    assert [folder.system for folder in find_runs(tmp_path / "none" / "seed-1.bak")] == ["seed-1.bak"]
-
-
-def test_another_config_is_refused_with_the_difference(tmp_path):
->>>>>>> 947d057 (Make the README's own-text block true, and test it command by command)
     folder = RunFolder(tmp_path / "run")
     folder.claim(CONFIG)
     write_json(folder.environment, {"fingerprints": {"train": "a"}})
