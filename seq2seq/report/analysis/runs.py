@@ -25,7 +25,7 @@ from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 
 
 def loaded_runs(
-    folder: Path, *, allow_code: bool = False, validation: bool = False, further: Sequence[str] = ()
+    folder: Path, *, allow_code: bool = False, validation: bool = False
 ) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
     """Yield every finished run under a folder, with its test splits as its own tokenizers cut them.
 
@@ -33,7 +33,6 @@ def loaded_runs(
         folder: of the study, or of a run.
         allow_code: let configs import classes of their own.
         validation: yield the validation split instead.
-        further: more splits of the same corpus.
 
     Raises:
         UserError: no runs there, one without weights or of a class that is not allowed, or a corpus that cannot be had.
@@ -43,7 +42,7 @@ def loaded_runs(
     device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
     for place in folders:
         run = load_run(place, device, allow_code=allow_code)
-        yield run, splits_of(run, validation=validation, further=further), device
+        yield run, splits_of(run, validation=validation), device
 
 
 def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[str] = ()) -> EvaluationData:
