@@ -1,7 +1,8 @@
 """The cache: folders named by a hash of everything that decides their content, written aside and renamed when complete.
 
 Two processes that build the same entry at once both work, and the first to rename wins; nobody sees half an entry. Content
-hashes of large files are remembered by path, size and time, so that an unchanged corpus is not read again.
+hashes of large files are remembered by path, inode, size, time of the content and time of the last change of any kind (ctime,
+which nobody can set), so that an unchanged corpus is not read again and a replaced one is, whatever its size and date.
 """
 
 import hashlib
@@ -71,9 +72,9 @@ class Cache:
         return place
 
     def file_hash(self, path: Path) -> str:
-        """Return the SHA-256 of a file's bytes, from memory if path, size and time are unchanged."""
+        """Return the SHA-256 of a file's bytes, from memory if path, inode, size, mtime and ctime are unchanged."""
         status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
+        stamp = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
         note = self.root / "files" / f"{digest(str(path.resolve()))}.json"
         try:
             known = json.loads(note.read_text(encoding="utf-8"))
@@ -83,7 +84,7 @@ class Cache:
             pass  # no note, or an unreadable one: hash the file
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        if time.time_ns() - status.st_mtime_ns > _RACY_NS:
+        if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
             self._remember(note, {"stamp": stamp, "sha256": sha256})
         return sha256
 

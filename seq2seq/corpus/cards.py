@@ -46,6 +46,8 @@ class Card(Settings):
     """Where it comes from."""
     licence: str
     """Terms of use, in the origin's words where there are any."""
+    publishable: bool = False
+    """Whether its sentences may be shown to others: `publish` then keeps text, which it leaves out of every file otherwise."""
     citation: tuple[str, ...] = ()
     """Publications to cite, and required notices."""
     splits: dict[SplitName, int] = Field(default={})

@@ -4,18 +4,18 @@ Nothing of a repository is ever run: `datasets` 4 and newer know no loading scri
 format, without its own configuration.
 """
 
-import hashlib
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.cache import digest
+from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cards import Card, HubCard, below
 from seq2seq.corpus.pairs import SentencePair
 
@@ -33,18 +33,30 @@ class HubCorpus:
         source: language translated from.
         target: language translated to.
         card: the card that `hub` is part of.
-        folder: a folder laid out as on the hub, instead of the hub.
-        streaming: read row by row, keep nothing.
+        cache: remembers content hashes of files.
+        folder: a folder laid out as on the hub, instead of the hub; always read row by row, since the copies that `datasets`
+            keeps are known by path and date only.
+        streaming: read the hub row by row, keep nothing.
     """
 
     def __init__(
-        self, hub: HubCard, *, source: str, target: str, card: Card, folder: Path | None = None, streaming: bool = False
+        self,
+        hub: HubCard,
+        *,
+        source: str,
+        target: str,
+        card: Card,
+        cache: Cache,
+        folder: Path | None = None,
+        streaming: bool = False,
     ) -> None:
         missing = [language for language in (source, target) if language not in hub.columns]
         if missing:
             raise UserError(f"card of {card.name}: hub.columns has no '{missing[0]}'; it has {', '.join(hub.columns)}")
         self.hub, self.card, self.folder = hub, card, folder
-        self.source, self.target, self.streaming = source, target, streaming
+        self.source, self.target = source, target
+        self.streaming = streaming or folder is not None
+        self._cache = cache
         self.origin = f"files in {folder}" if folder else f"hub {hub.id}{f' ({hub.config})' if hub.config else ''}"
 
     def splits(self) -> tuple[str, ...]:
@@ -67,32 +79,47 @@ class HubCorpus:
             raise self._failed(split, error) from error
 
     def fingerprint(self, split: str) -> str:
-        """Return the commit's name where one is pinned, else a hash of the rows, which costs reading them."""
-        which = [self.hub.model_dump(), self.source, self.target, split]
-        if self.hub.revision and not self.folder:
-            return digest("hub", which)
-        rows = hashlib.sha256()
-        for pair in self.pairs(split):
-            rows.update(f"{pair.source}\n{pair.target}\n".encode("utf-8", "surrogatepass"))
-        return digest("rows", which, rows.hexdigest())
+        """Return a hash of the bytes of local files, or of the commit on the hub; no row is read.
+
+        Raises:
+            UserError: there is no such split, or the hub's commit cannot be had.
+        """
+        which = [self.hub.model_dump(exclude={"revision"}), self.source, self.target, split]
+        if self.folder:
+            name, _, _ = self._slice(split)
+            return digest("hub files", which, [self._cache.file_hash(Path(path)) for path in self._local_files(name)[1]])
+        return digest("hub", which, self.hub.revision or self._commit(split))
+
+    def _commit(self, split: str) -> str:
+        """Return the newest commit's name, or that of the copy on this machine where the hub cannot be reached."""
+        try:
+            with _offline_without_network():
+                import datasets
+
+                return str(datasets.load_dataset_builder(self.hub.id, self.hub.config).hash)
+        except Exception as error:  # as in `pairs`
+            raise self._failed(split, error) from error
+
+    def _slice(self, split: str) -> tuple[str, str, str]:
+        """Return the hub's name of a split, and where a slice of it begins and ends."""
+        found = _SLICE.match(self.hub.splits.get(split, split))
+        return (found["name"], found["start"], found["stop"]) if found else (split, "", "")
 
     def _load(self, split: str) -> Any:
-        if not self.folder:
-            _stay_offline_without_network()
         import datasets  # 1.6 s, paid only where a hub corpus is read
 
-        found = _SLICE.match(self.hub.splits.get(split, split))
-        name, start, stop = (found["name"], found["start"], found["stop"]) if found else (split, "", "")
+        name, start, stop = self._slice(split)
         if self.folder:
             kind, files = self._local_files(name)
-            dataset = datasets.load_dataset(kind, data_files={"rows": files}, split="rows", streaming=self.streaming)
+            dataset = datasets.load_dataset(kind, data_files={"rows": files}, split="rows", streaming=True)
         else:
             hub = self.hub
-            dataset = datasets.load_dataset(hub.id, hub.config, revision=hub.revision, split=name, streaming=self.streaming)
+            with _offline_without_network():
+                dataset = datasets.load_dataset(hub.id, hub.config, revision=hub.revision, split=name, streaming=self.streaming)
         first = int(start or 0)
         if self.streaming:
             dataset = dataset.skip(first) if first else dataset
-            return dataset.take(int(stop) - first) if stop else dataset
+            return dataset.take(max(0, int(stop) - first)) if stop else dataset
         last = min(int(stop), len(dataset)) if stop else len(dataset)
         return dataset.select(range(min(first, last), last)) if first or stop else dataset
 
@@ -132,12 +159,22 @@ class HubCorpus:
         )
 
 
-def _stay_offline_without_network() -> None:
-    """Where the hub's address cannot even be looked up, let `datasets` take what it has at once instead of trying for 20 s."""
+@contextmanager
+def _offline_without_network() -> Iterator[None]:
+    """Where the hub's address cannot even be looked up, let `datasets` take what it has at once instead of trying for 20 s.
+
+    Inside the block only: a corpus that cannot be reached now says nothing about the next one.
+    """
+    import datasets
+
     address = urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname
-    if getproxies():
-        return
+    before = datasets.config.HF_HUB_OFFLINE
     try:
-        socket.getaddrinfo(address, 443)
+        if not getproxies():
+            socket.getaddrinfo(address, 443)
     except OSError:
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before

@@ -55,11 +55,9 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
     if settings.probe is not None:
         report(f"corpus {settings.corpus}: embedded")
         return ProbeCorpus(settings.corpus.removeprefix(PROBE), settings.probe)
-    is_file = settings.corpus.endswith((".yaml", ".yml"))
-    card_path = Path(settings.corpus).expanduser() if is_file else known_cards().get(settings.corpus)
-    card = read_card(card_path) if card_path else None
+    card, card_file = find_card(settings)
     _check_languages(settings, card)
-    folders = _folders(settings, card, card_path if is_file else None)
+    folders = _folders(settings, card, card_file)
     tried: list[str] = []
     for place, folder in folders:
         if folder is not None and folder.is_dir():
@@ -68,10 +66,32 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
             return corpus
         tried.append(f"{place} (no such folder)" if folder else place)
     if settings.path is None and card is not None and card.hub is not None:
-        hub = HubCorpus(card.hub, source=settings.source, target=settings.target, card=card, streaming=settings.streaming)
+        hub = HubCorpus(
+            card.hub,
+            source=settings.source,
+            target=settings.target,
+            card=card,
+            cache=Cache(cache or default_cache()),
+            streaming=settings.streaming,
+        )
         report(f"corpus {settings.corpus}: {hub.origin}{_after(tried)}")
         return hub
     raise _not_found(settings, card, tried)
+
+
+def find_card(settings: DataSettings) -> tuple[Card | None, Path | None]:
+    """Return the card of a corpus of files or of the hub, and its path where the settings name it by that."""
+    is_file = settings.corpus.endswith((".yaml", ".yml"))
+    path = Path(settings.corpus).expanduser() if is_file else known_cards().get(settings.corpus)
+    return read_card(path) if path else None, path if is_file else None
+
+
+def publishable(settings: DataSettings) -> bool:
+    """Whether sentences of the corpus may be shown to others: those of a probe, or of a corpus whose card says so."""
+    if settings.probe is not None:
+        return True
+    card, _ = find_card(settings)
+    return card is not None and card.publishable
 
 
 def _after(tried: list[str]) -> str:
@@ -106,10 +126,10 @@ def _open_folder(
     folder: Path, settings: DataSettings, card: Card | None, cache: Cache, report: Callable[[str], None]
 ) -> FileCorpus | HubCorpus:
     """Take a folder as parallel text, or, where it has none and the card knows columns, as laid out on the hub."""
-    languages = {"source": settings.source, "target": settings.target}
-    files = FileCorpus(folder, **languages, card=card, cache=cache, report=report)
+    source, target = settings.source, settings.target
+    files = FileCorpus(folder, source=source, target=target, card=card, cache=cache, report=report)
     if not files.splits() and card is not None and card.hub is not None:
-        return HubCorpus(card.hub, **languages, card=card, folder=folder, streaming=settings.streaming)
+        return HubCorpus(card.hub, source=source, target=target, card=card, cache=cache, folder=folder)
     return files
 
 

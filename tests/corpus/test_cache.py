@@ -101,17 +101,36 @@ def test_a_full_disk_is_said_and_leaves_nothing(tmp_path):
     assert list((tmp_path / "kind").iterdir()) == []
 
 
-def test_file_hashes_are_remembered_by_size_and_time(tmp_path, monkeypatch):
+@pytest.fixture
+def later(monkeypatch):
+    """The clock is an hour on, so that no file was written just now."""
+    now = time.time_ns
+    monkeypatch.setattr("time.time_ns", lambda: now() + 3_600_000_000_000)
+
+
+def test_file_hashes_are_remembered(tmp_path, monkeypatch, later):
     path = tmp_path / "corpus.txt"
     path.write_text("one")
-    os.utime(path, (1000, 1000))
     cache = Cache(tmp_path / "cache")
     first = cache.file_hash(path)
-    monkeypatch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
-    assert cache.file_hash(path) == first
-    monkeypatch.undo()
-    path.write_text("two")
-    os.utime(path, (2000, 2000))
+    with monkeypatch.context() as patch:
+        patch.setattr("hashlib.file_digest", lambda *_: pytest.fail("read again"))
+        assert cache.file_hash(path) == first
+    path.write_text("longer")
+    assert cache.file_hash(path) != first
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_file_of_equal_size_and_date_is_not_taken_for_the_old_one(tmp_path, later, in_place):
+    path = tmp_path / "corpus.txt"
+    path.write_text("one")
+    cache, status = Cache(tmp_path / "cache"), path.stat()
+    first = cache.file_hash(path)
+    new = path if in_place else tmp_path / "new"
+    new.write_text("two")
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
     assert cache.file_hash(path) != first
 
 
@@ -126,10 +145,9 @@ def test_a_file_just_written_is_hashed_each_time(tmp_path):
     assert cache.file_hash(path) != first
 
 
-def test_an_unreadable_note_costs_a_hash_and_no_more(tmp_path):
+def test_an_unreadable_note_costs_a_hash_and_no_more(tmp_path, later):
     path = tmp_path / "corpus.txt"
     path.write_text("one")
-    os.utime(path, (1000, 1000))
     cache = Cache(tmp_path / "cache")
     first = cache.file_hash(path)
     for content in ("", "[]", "{}", "null", json.dumps({"stamp": None})):

@@ -2,10 +2,13 @@
 
 import json
 import os
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from seq2seq.config.errors import UserError
+from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cards import Card
 from seq2seq.corpus.hub import HubCorpus
 from seq2seq.corpus.pairs import SentencePair
@@ -17,7 +20,8 @@ EXPECTED = [SentencePair(*pair) for pair in PAIRS]
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "hf"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
 
 
 def hub_corpus(folder, *, streaming=False, **hub):
@@ -32,7 +36,8 @@ def hub_corpus(folder, *, streaming=False, **hub):
             "hub": {"id": "o/n", "columns": columns, **hub},
         }
     )
-    return HubCorpus(card.hub, source="en", target="de", card=card, folder=folder, streaming=streaming)
+    cache = Cache(Path(os.environ["SEQ2SEQ_CACHE"]))
+    return HubCorpus(card.hub, source="en", target="de", card=card, cache=cache, folder=folder, streaming=streaming)
 
 
 def write_jsonl(path, rows):
@@ -145,26 +150,51 @@ def test_a_folder_from_a_stranger_is_not_left(tmp_path):
         list(hub_corpus(folder).pairs("train"))
 
 
-def test_the_fingerprint_is_of_the_rows_or_of_the_pinned_commit(multi30k_like, monkeypatch):
+def test_the_fingerprint_is_of_the_bytes_and_no_row_is_read(multi30k_like, monkeypatch):
+    monkeypatch.setattr(HubCorpus, "pairs", lambda *_: pytest.fail("read rows"))
     first = hub_corpus(multi30k_like).fingerprint("train")
     assert hub_corpus(multi30k_like).fingerprint("train") == first
     write_jsonl(multi30k_like / "train.jsonl", columns_of(PAIRS[1:]))
     assert hub_corpus(multi30k_like).fingerprint("train") != first
-    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("asked the hub"))
+
+
+def test_the_fingerprint_on_the_hub_is_the_commit(monkeypatch):
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("read rows"))
     pinned = [hub_corpus(None, revision=name).fingerprint("train") for name in ("abc", "abc", "def")]
     assert pinned[0] == pinned[1] != pinned[2]
+    monkeypatch.setattr("datasets.load_dataset_builder", lambda *_: SimpleNamespace(hash="abc"))
+    assert hub_corpus(None).fingerprint("train") == pinned[0]
+
+
+def test_rows_are_those_of_the_file_whatever_its_date(multi30k_like):
+    path = multi30k_like / "train.jsonl"
+    status = path.stat()
+    assert list(hub_corpus(multi30k_like).pairs("train")) == EXPECTED
+    write_jsonl(path, columns_of(PAIRS[::-1]))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert list(hub_corpus(multi30k_like).pairs("train")) == EXPECTED[::-1]
 
 
 @pytest.mark.parametrize(("known", "proxy", "offline"), [(True, False, False), (False, False, True), (False, True, False)])
 def test_an_address_that_is_not_found_is_not_tried_for_long(monkeypatch, known, proxy, offline):
+    import datasets
+
     def look_up(*_):
         if not known:
             raise OSError("name not known")
 
-    monkeypatch.delenv("HF_HUB_OFFLINE")
+    def load(*_, **__):
+        seen.append(datasets.config.HF_HUB_OFFLINE)
+        raise ConnectionError("stop here")
+
+    seen = []
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("socket.getaddrinfo", look_up)
     monkeypatch.setattr("seq2seq.corpus.hub.getproxies", lambda: {"https": "proxy"} if proxy else {})
-    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: pytest.fail("stop here"))
-    with pytest.raises(pytest.fail.Exception):
+    monkeypatch.setattr("datasets.load_dataset", load)
+    before = dict(os.environ)
+    with pytest.raises(UserError, match="stop here"):
         list(hub_corpus(None).pairs("train"))
-    assert ("HF_HUB_OFFLINE" in os.environ) == offline
+    assert seen == [offline]
+    assert not datasets.config.HF_HUB_OFFLINE  # the next corpus may be within reach
+    assert dict(os.environ) == before
