@@ -68,7 +68,10 @@ def train(
     if not finished:
         raise KeyboardInterrupt
     if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
-        print(f"report: python evaluate.py report {place}")
+        from seq2seq.config.loading import imported_class
+
+        code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""
+        print(f"report: python evaluate.py report {place}{code}")
 
 
 @app.command()
@@ -78,6 +81,12 @@ def report(
     verify: Annotated[
         bool, typer.Option("--verify", help="Score the stored hypotheses again and fail on any difference.")
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Report on this split of the corpus instead, in RUNS/report-NAME/.")
+    ] = None,
+    retranslate: Annotated[
+        bool, typer.Option("--retranslate", help="Translate test sets again that have changed since; the old ones are kept.")
+    ] = False,
     without_text: Annotated[bool, typer.Option("--without-text", help="Leave corpus sentences out of every file.")] = False,
     allow_code: AllowCode = False,
 ) -> None:
@@ -85,9 +94,33 @@ def report(
     from seq2seq.report.study import report_study, verify_study
 
     if verify:
-        verify_study(runs)
+        verify_study(runs, split)
     else:
-        report_study(runs, without_text=without_text, allow_code=allow_code, arguments=context.obj)
+        report_study(
+            runs,
+            split=split,
+            retranslate=retranslate,
+            without_text=without_text,
+            allow_code=allow_code,
+            arguments=context.obj,
+        )
+
+
+@app.command()
+def score(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="What was translated, one sentence a line, or .gz.")],
+    reference: Annotated[Path, typer.Argument(metavar="REFERENCE", help="The right translations.")],
+    hypotheses: Annotated[list[Path], typer.Argument(metavar="HYPOTHESES...", help="Translations, by whomever.")],
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="A setting of evaluation, such as evaluation.tokenizer=zh."),
+    ] = None,
+) -> None:
+    """Print BLEU by source length of any translations."""
+    from seq2seq.config.loading import load_evaluation
+    from seq2seq.report.others import score_files
+
+    print(score_files(source, reference, hypotheses, load_evaluation(set_ or ())))
 
 
 @app.command()

@@ -7,12 +7,11 @@ import torch
 
 from seq2seq.cli import main
 from seq2seq.config.data import TokenizerSettings
-from seq2seq.config.loading import load_study
+from seq2seq.config.loading import imported_class, load_study
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.run.checkpoint import Checkpoint, save_checkpoint
 from seq2seq.run.folder import RunFolder, dump_yaml
 from seq2seq.run.replay import main as replay
-from seq2seq.run.trained import imported_class
 from tests.run.test_checkpoint import Bomb
 from tests.tiny import tiny_study, write_study
 

@@ -4,6 +4,9 @@ from typing import Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+CHOICES = ("kind", "architecture")
+"""Keys that say which part is meant; the options beside them are those of that part."""
+
 
 class Settings(BaseModel):
     """A frozen group of settings. The sentence under each field is its documentation, with unit and range."""

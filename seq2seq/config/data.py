@@ -1,10 +1,12 @@
 """Settings of the text: which corpus, what is kept of it, and how sentences become pieces."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
 from seq2seq.config.base import Settings
+from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.config.join import JoinSettings
 from seq2seq.config.probe import ProbeSettings, check_probe, fill_probe, is_probe
@@ -107,6 +109,18 @@ def _without_concatenate(data: Any) -> Any:
     if data["concatenate"] != 1:
         raise ValueError("concatenate was replaced by data.join, which joins training pairs too: join: {max_pairs: 6}")
     return {key: value for key, value in data.items() if key != "concatenate"}
+
+
+def with_tests(settings: DataSettings, further: Iterable[str]) -> DataSettings:
+    """Return the settings with more test splits.
+
+    Raises:
+        UserError: a split that a run was trained on.
+    """
+    for name in further:
+        if name == settings.train:
+            raise UserError(f"--split {name}: the split that the runs were trained on")
+    return settings.model_copy(update={"test": tuple(dict.fromkeys((*settings.test, *further)))})
 
 
 class TokenizerSettings(Settings):

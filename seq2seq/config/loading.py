@@ -12,12 +12,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
+from seq2seq.config.base import CHOICES
 from seq2seq.config.errors import UserError
+from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.study import RunSettings, Study, StudyHeader
 
 T = TypeVar("T", bound=BaseModel)
 
-_CHOICES = ("kind", "architecture")
+
 _DEFAULT_CHOICE = {"architecture": "encoder_decoder", "encoder": "rnn", "decoder": "rnn"}
 
 
@@ -68,11 +70,11 @@ def merge(base: Any, change: Any, key: str = "") -> Any:
 
     A part whose `kind` (or `architecture`) changes is replaced whole, since the old kind's options do not apply to the new.
     """
-    if isinstance(base, str) and isinstance(change, dict) and not set(_CHOICES) & set(change) and change:
+    if isinstance(base, str) and isinstance(change, dict) and not set(CHOICES) & set(change) and change:
         base = {"kind": base}
     if not (isinstance(base, dict) and isinstance(change, dict)):
         return change
-    for choice in _CHOICES:
+    for choice in CHOICES:
         default = _DEFAULT_CHOICE.get(choice, _DEFAULT_CHOICE.get(key))
         if choice in change and change[choice] != base.get(choice, default):
             return change
@@ -153,6 +155,35 @@ def settings_from(data: Any, where: str) -> RunSettings:
     return _validate(RunSettings, plain(data), Path(where), data, [()], [])
 
 
+def imported_class(settings: Any) -> str | None:
+    """Return the first `module:Class` that resolved settings would import, if any."""
+    if isinstance(settings, Mapping):
+        if settings.get("kind") == "custom":
+            return str(settings["path"])
+        settings = list(settings.values())
+    if isinstance(settings, list | tuple):
+        return next((found for item in settings if (found := imported_class(item))), None)
+    return None
+
+
+def load_evaluation(overrides: Sequence[str] = ()) -> EvaluationSettings:
+    """Return the settings of scoring without a study.
+
+    Args:
+        overrides: `evaluation.OPTION=VALUE` texts.
+
+    Raises:
+        UserError: one is not a setting of evaluation, or not valid.
+    """
+    data: Any = {}
+    for text in overrides:
+        change = parse_override(text)
+        if set(change) != {"evaluation"}:
+            raise UserError(f"--set {text}: only settings of evaluation apply here, such as evaluation.tokenizer=zh")
+        data = merge(data, change)
+    return _validate(StudyHeader, data, Path("--set"), data, [()], [data]).evaluation
+
+
 def _validate(
     kind: type[T], data: Any, path: Path, document: Any, prefixes: list[tuple[str, ...]], overrides: list[dict[str, Any]]
 ) -> T:
@@ -202,7 +233,7 @@ def _members(annotation: Any) -> Iterator[Any]:
 
 
 def _tag(member: type[BaseModel]) -> Any:
-    for choice in _CHOICES:
+    for choice in CHOICES:
         if choice in member.model_fields:
             return member.model_fields[choice].default
     return None

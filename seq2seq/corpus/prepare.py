@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from seq2seq.corpus.lookup import Corpus, open_corpus
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import Tokenizer
 
-__all__ = ["EncodedSplit", "PreparedData", "prepare"]
+__all__ = ["EncodedSplit", "EvaluationData", "PreparedData", "encode_tests", "prepare", "read_tests"]
 
 _VERSION = 2
 """Counts up whenever the same corpus and settings would give other sentences or pieces; old entries are then left alone."""
@@ -30,7 +31,18 @@ _CLEANING = ("max_words", "max_tokens", "max_pairs", "max_ratio", "drop_duplicat
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreparedData:
+class EvaluationData:
+    """Splits to translate and score, as a run's own tokenizers cut them."""
+
+    tests: dict[str, EncodedSplit]
+    """By split name."""
+    fingerprints: dict[str, str]
+    """SHA-256 of the sentences of each split as used, by name; of a corpus to train on also those of the tokenizers:
+    source_tokenizer, target_tokenizer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedData(EvaluationData):
     """A corpus ready to train on."""
 
     source_tokenizer: Tokenizer
@@ -38,15 +50,21 @@ class PreparedData:
     """The same object as `source_tokenizer` where the vocabulary is joint."""
     train: EncodedSplit
     valid: EncodedSplit
-    tests: dict[str, EncodedSplit]
-    """By split name."""
     counts: dict[str, CleaningCounts]
     """What became of the lines, by split name."""
-    fingerprints: dict[str, str]
-    """SHA-256 of the sentences of each split as used, by name, and of the tokenizers: source_tokenizer, target_tokenizer.
-    Of a joined training split the way of joining is part."""
     joins: TrainingJoins | None = None
     """Joins the pairs of `train` anew in every epoch; None where they stand alone."""
+    seen: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Of each test split that has some: `sources` that stand in the training text too, and `pairs`, translation included."""
+
+
+class SplitText(NamedTuple):
+    """The sentences of a split, as they are translated and scored."""
+
+    sources: list[str]
+    references: list[str]
+    fingerprint: str
+    """SHA-256 of the sentences as used."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +97,8 @@ def prepare(
         UserError: the corpus cannot be had or used, or the vocabulary does not fit it.
     """
     store = Cache(cache or default_cache())
-    corpus = open_corpus(settings, report=report, cache=store.root)
     names = (settings.train, settings.valid, *(name for name in settings.test if name != settings.valid))
-    texts = {name: _text(corpus, name, settings, store) for name in names}
+    texts = _texts(settings, names, store, report)
     source, target = _tokenizers(texts[settings.train], tokenizer_settings, store, report)
     splits: dict[str, EncodedSplit] = {}
     counts: dict[str, CleaningCounts] = {}
@@ -93,6 +110,11 @@ def prepare(
         raise UserError(
             f"data.train: no pair of '{settings.train}' is left after cleaning ({counts[settings.train].describe()})"
         )
+    seen = {name: found for name in settings.test if (found := _seen(texts[name], texts[settings.train], store))["sources"]}
+    for name, found in seen.items():
+        report(
+            f"{name}: {found['sources']:,} source sentences stand in the training text too, {found['pairs']:,} as whole pairs"
+        )
     return PreparedData(
         source_tokenizer=source,
         target_tokenizer=target,
@@ -100,11 +122,80 @@ def prepare(
         valid=splits[settings.valid],
         tests={name: splits[name] for name in settings.test},
         counts=counts,
+        seen=seen,
         fingerprints={name: text.sha256 for name, text in texts.items()}
         | {settings.train: _train_fingerprint(texts[settings.train].sha256, settings)}
         | {"source_tokenizer": source.fingerprint, "target_tokenizer": target.fingerprint},
         joins=_training_joins(splits[settings.train], settings, source, target),
     )
+
+
+def read_tests(settings: DataSettings, names: Sequence[str], *, cache: Path | None = None) -> dict[str, SplitText]:
+    """Return the sentences of some splits; the training text is not read.
+
+    Args:
+        settings: which corpus, and how its pairs are joined.
+        names: of the splits.
+        cache: as in `prepare`.
+
+    Raises:
+        UserError: the corpus or a split cannot be had.
+    """
+
+    def lines(text: _Text, side: str) -> list[str]:
+        return list(chain.from_iterable(text.texts.sentences(side)))
+
+    texts = _texts(settings, names, Cache(cache or default_cache()), lambda _: None)
+    return {name: SplitText(lines(text, "source"), lines(text, "target"), text.sha256) for name, text in texts.items()}
+
+
+def encode_tests(
+    settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer, *, cache: Path | None = None
+) -> EvaluationData:
+    """Return some splits as the given tokenizers cut them; the training text is not read.
+
+    Args:
+        settings: as in `read_tests`.
+        names: of the splits.
+        source: tokenizer of the source side.
+        target: tokenizer of the target side.
+        cache: as in `prepare`.
+
+    Raises:
+        UserError: the corpus or a split cannot be had.
+    """
+    store = Cache(cache or default_cache())
+    texts = _texts(settings, names, store, lambda _: None)
+    return EvaluationData(
+        tests={name: _encode(text, source, target, store, None, settings.reverse_source)[0] for name, text in texts.items()},
+        fingerprints={name: text.sha256 for name, text in texts.items()},
+    )
+
+
+def _texts(settings: DataSettings, names: Sequence[str], store: Cache, report: Callable[[str], None]) -> dict[str, _Text]:
+    corpus = open_corpus(settings, report=report, cache=store.root)
+    return {name: _text(corpus, name, settings, store) for name in names}
+
+
+def _seen(test: _Text, train: _Text, store: Cache) -> dict[str, int]:
+    """Count the test sentences that stand in the training text too."""
+
+    def build(folder: Path) -> None:
+        pairs = list(_pairs(test))
+        sources = {source for source, _ in pairs}
+        trained = {pair for pair in _pairs(train) if pair[0] in sources}
+        known = {source for source, _ in trained}
+        counts = {"sources": sum(source in known for source, _ in pairs), "pairs": sum(pair in trained for pair in pairs)}
+        (folder / "seen.json").write_text(json.dumps(counts), encoding="utf-8")
+
+    place = store.entry("seen", digest(_VERSION, test.sha256, train.sha256), build)
+    found: dict[str, int] = json.loads((place / "seen.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _pairs(text: _Text) -> Iterator[tuple[str, str]]:
+    for batch in zip(text.texts.sentences("source"), text.texts.sentences("target"), strict=True):
+        yield from zip(*batch, strict=True)
 
 
 def _training_joins(train: EncodedSplit, settings: DataSettings, source: Tokenizer, target: Tokenizer) -> TrainingJoins | None:

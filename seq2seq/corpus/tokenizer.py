@@ -125,9 +125,7 @@ class Tokenizer:
         except OSError as error:
             raise UserError(f"{path}: cannot read the tokenizer ({error.strerror})") from None
         if fingerprint is not None and hashlib.sha256(model).hexdigest() != fingerprint:
-            raise UserError(
-                f"{path}: the tokenizer is damaged or another one (wrong SHA-256); delete it so that it is trained again"
-            )
+            raise UserError(f"{path}: damaged, or another tokenizer than the one it is to be (SHA-256); put that one back")
         return cls(model, str(path))
 
     def save(self, path: Path) -> None:

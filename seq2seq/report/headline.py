@@ -143,7 +143,7 @@ def reading_notes(report: Report) -> list[str]:
     if rising:
         who = named(rising, len(report.systems))
         notes.append(f"Still learning when training ended, so longer training would raise the score: {who}.")
-    notes += [*_search_notes(report), *_arithmetic_notes(report)]
+    notes += [*_search_notes(report), *_seen_notes(report), *_arithmetic_notes(report)]
     unfinished = [
         f"{name} seed {run.seed} ({run.status})"
         for name, system in report.systems.items()
@@ -178,6 +178,21 @@ def _arithmetic_notes(report: Report) -> list[str]:
         return []
     kinds = "; ".join(f"{kind}: {', '.join(runs)}" for kind, runs in by_kind.items())
     return [f"Runs were not all trained with one arithmetic, so equal seeds differ by more than their systems ({kinds})."]
+
+
+def _seen_notes(report: Report) -> list[str]:
+    """Whether sentences of the test set stand in the text that was trained on."""
+
+    def most(kind: str) -> int:
+        key = f"seen_in_training.{report.split}.{kind}"
+        return max([report.environment.get(key) or 0, *(n or 0 for n in report.environment_differences.get(key, {}).values())])
+
+    if not most("sources"):
+        return []
+    return [
+        f"{most('sources')} of the {report.n} source sentences stand in the training text too, {most('pairs')} of them with "
+        "the same translation: scores on them say little about new sentences."
+    ]
 
 
 def _search_notes(report: Report) -> list[str]:

@@ -19,13 +19,13 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from seq2seq.config.differences import flatten
 from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words, with_interval
 from seq2seq.report.markup import p_value
 from seq2seq.report.palette import looks
 from seq2seq.report.schema import Report
-from seq2seq.report.settings import flatten
 
 SIZE_LIMIT = 6_000_000
 """Bytes that a page may have; sentences are left out, and it is said how many, before it grows over this."""

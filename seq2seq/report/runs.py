@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.identity import changes
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.schema import MissingRun
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.trained import find_runs
 
 
 class StudyFile(BaseModel):
@@ -145,31 +148,75 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
 
 
+def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
+    """Return the runs of a study in its own order, and a note on each system in its folder that `study.yaml` does not have.
+
+    A run's own folder is a study of one run.
+
+    Raises:
+        UserError: no runs there.
+    """
+    runs = find_runs(folder)
+    systems = _read_study_file(folder / "study.yaml").systems
+    if not systems:
+        return runs, []
+    own = [run for run in runs if run.system in systems]
+    if not own:
+        raise UserError(
+            f"{folder}: no runs of its systems ({', '.join(systems)}); train them, or rename the folders of renamed ones"
+        )
+    strangers = sorted({run.system for run in runs} - set(systems))
+    notes = [
+        f"{name}: its runs lie in the folder, but the study has no system of that name, so they are left out; if it was "
+        "renamed, rename its folder as well."
+        for name in strangers
+    ]
+    return sorted(own, key=lambda run: systems.index(run.system)), notes  # stable: seeds stay in order
+
+
 def read_study(folder: Path) -> StudyRuns:
     """Read every run of a study.
 
     Raises:
-        UserError: no runs there, or a file that cannot be read.
+        UserError: no runs there, a file that cannot be read, or seeds of one system that were trained differently.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; train a study first, for instance: python train.py configs/demo.yaml")
+    places, notes = study_folders(folder)
     study = _read_study_file(folder / "study.yaml")
-    found = {path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("seed-*"))}
-    order = [*study.systems, *sorted(found - set(study.systems))]
     runs: dict[str, list[Run]] = {}
-    missing: list[MissingRun] = []
-    notes: list[str] = []
-    for system in order:
-        for path in _seed_folders(folder / system):
-            run = _read_run(path, system, notes)
-            runs.setdefault(system, []).append(run)
-        missing += _missing(system, runs.get(system, []))
+    for place in places:
+        runs.setdefault(place.system, []).append(_read_run(place.path, place.system, notes))
+    for some in runs.values():
+        _check_alike(some)
     if not any(run.decoded for system in runs.values() for run in system):
         raise UserError(
             f"{folder}: no hypotheses of any run (<system>/seed-<n>/hypotheses/<split>.txt); let a run finish, or give the "
             "folder of the study itself"
         )
+    missing = [absent for system in study.systems or runs for absent in _missing(system, runs.get(system, []))]
+    notes += _earlier_notes(places)
     return StudyRuns(folder=folder, study=study, runs=runs, missing=missing, notes=notes)
+
+
+def _earlier_notes(places: Iterable[RunFolder]) -> list[str]:
+    """Say which other translations the runs have kept: of an earlier search, of fewer steps, of other sentences."""
+    kept = {f"{place.system} seed {place.seed}": len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
+    named = [f"{name} ({count})" for name, count in kept.items() if count]
+    if not named:
+        return []
+    more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
+    listed = f"{', '.join(named[:5])}{more}"
+    return [f"Earlier translations, with another search, other weights or text, are kept in hypotheses/earlier/: {listed}."]
+
+
+def _check_alike(runs: Sequence[Run]) -> None:
+    first, *others = runs
+    for run in others:
+        found = changes(first.config, run.config)
+        if differing := [*found.identity, *found.raised]:
+            raise UserError(
+                f"{run.folder}: not trained like {first.folder} ({'; '.join(differing[:5])}); the seeds of a system differ in "
+                "nothing else, so train them alike, or move one out of the study's folder"
+            )
 
 
 def _read_study_file(path: Path) -> StudyFile:
@@ -183,14 +230,6 @@ def _read_study_file(path: Path) -> StudyFile:
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-
-
-def _seed_folders(folder: Path) -> list[Path]:
-    """`seed-<n>` folders by number; a folder with another name is nobody's run."""
-    if not folder.is_dir():
-        return []
-    seeds = [path for path in folder.glob("seed-*") if path.name.removeprefix("seed-").isdigit() and path.is_dir()]
-    return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed-")))
 
 
 def _read_run(folder: Path, system: str, notes: list[str]) -> Run:

@@ -3,33 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from seq2seq.config.differences import differing, flatten
+from seq2seq.config.identity import comparable
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
 
-_SEEDS = "training.seeds"  # shown as seeds, not as a difference of systems
-_ABSENT = "(absent)"
-
-
-def flatten(value: Any, path: str = "") -> dict[str, Any]:
-    """Nested mappings as dotted path -> leaf; lists are leaves."""
-    if not isinstance(value, Mapping) or not value:
-        return {path: value} if path else {}
-    leaves: dict[str, Any] = {}
-    for key, item in value.items():
-        leaves |= flatten(item, f"{path}.{key}" if path else str(key))
-    return leaves
-
 
 def differences(configs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Dotted path -> system -> value for settings in which systems differ; a setting that a system has not is absent there."""
-    flat = {system: flatten(config) for system, config in configs.items()}
-    paths = dict.fromkeys(path for leaves in flat.values() for path in leaves)
-    found = {}
-    for path in paths:
-        values = {system: leaves.get(path, _ABSENT) for system, leaves in flat.items()}
-        if path != _SEEDS and any(value != next(iter(values.values())) for value in values.values()):
-            found[path] = {system: value for system, value in values.items() if value != _ABSENT}
-    return found
+    """Return dotted path -> system -> value for settings in which systems differ, bookkeeping aside."""
+    return differing({system: comparable(config) for system, config in configs.items()})
 
 
 def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -57,7 +39,7 @@ def facts_for_claims(configs: Mapping[str, Mapping[str, Any]], analyses: Analyse
     Heads and positions are told only of systems that have a twin: another one that differs in nothing else. Otherwise
     a claim about heads would be decided by whatever else differs.
     """
-    flat = {system: flatten(config) for system, config in configs.items()}
+    flat = {system: flatten(comparable(config)) for system, config in configs.items()}
     facts: dict[str, dict[str, Any]] = {system: {} for system in configs}
     for system, leaves in flat.items():
         score = leaves.get("model.attention.score.kind", leaves.get("model.attention.score"))
@@ -79,7 +61,7 @@ def _has_twin(flat: Mapping[str, Mapping[str, Any]], system: str, word: str) -> 
     """Whether another system differs from this one in settings whose path names `word`, and in no other."""
 
     def rest(leaves: Mapping[str, Any]) -> dict[str, Any]:
-        return {path: value for path, value in leaves.items() if word not in path.split(".") and path != _SEEDS}
+        return {path: value for path, value in leaves.items() if word not in path.split(".")}
 
     own = flat[system]
     return any(rest(own) == rest(other) and dict(own) != dict(other) for name, other in flat.items() if name != system)

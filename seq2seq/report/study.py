@@ -1,63 +1,102 @@
 """From a study's folder to its report: whatever is not yet translated or analysed is, then everything is scored and written."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config.data import DataSettings
+from seq2seq.config.data import with_tests
 from seq2seq.config.data_files import data_path
+from seq2seq.config.differences import described
 from seq2seq.config.errors import RunError, UserError
-from seq2seq.corpus.prepare import PreparedData, prepare
+from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
-from seq2seq.report.schema import Report
+from seq2seq.report.runs import study_folders
+from seq2seq.report.schema import Bucket, Report, Scores
 from seq2seq.report.scoring import Texts
 from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report
 from seq2seq.run.environment import portable_command
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.trained import find_runs, read_settings
+from seq2seq.run.hypotheses import check_sentences
+from seq2seq.run.trained import check_code, read_settings
 
 
-def report_study(runs: Path, *, without_text: bool, allow_code: bool, arguments: list[str]) -> None:
+def report_study(
+    runs: Path, *, split: str | None, retranslate: bool, without_text: bool, allow_code: bool, arguments: list[str]
+) -> None:
     """Write `<runs>/report/` and print what it says in short.
 
     Args:
         runs: the study's folder.
+        split: report on this split of the corpus instead, in `<runs>/report-<split>/`; runs translate it where they have not.
+        retranslate: translate again what was translated by other weights, with another search or of other sentences.
         without_text: leave corpus sentences out of every file.
         allow_code: let the runs' configs import classes of their own.
         arguments: the command line, for the record.
 
     Raises:
-        UserError: no finished runs, a damaged one, or one that imports a class and is not allowed to.
+        UserError: no finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.
     """
+    if is_published(runs):
+        raise UserError(
+            f"{runs}: a published study, whose report is not made again here; check it with: "
+            f"python evaluate.py report {runs} --verify"
+        )
     folders = finished_runs(runs)
-    data = corpus_of(folders)
-    if data is not None:
-        analyse_study(runs, allow_code=allow_code, say=print)
-    report = write_study_report(runs, data, runs / "report", without_text=without_text, arguments=arguments)
+    check_code(folders, allow_code=allow_code)
+    further = [] if split is None else [split]
+    texts = texts_of(folders, further)
+    if not retranslate:
+        check_texts(folders, texts)
+    if {*read_settings(folders[0]).data.test, *further} <= set(texts):
+        analyse_study(runs, allow_code=allow_code, further=further, again=retranslate, say=print)
+    check_texts(folders, texts)
+    report = write_study_report(
+        runs, texts, report_folder(runs, split), split=split, without_text=without_text, arguments=arguments
+    )
     print(summary_table(report))
-    print(f"\nreport: {runs / 'report' / 'index.html'}")
+    print(f"\nreport: {report_folder(runs, split) / 'index.html'}")
+
+
+def is_published(runs: Path) -> bool:
+    """Whether a folder holds a study's results as `publish` leaves them, which are evidence and not written again."""
+    return any(runs.glob("*/seed-*/hypotheses/*.txt.gz"))
+
+
+def report_folder(runs: Path, split: str | None = None) -> Path:
+    """Return where the report of a study is, or the one on a further split."""
+    return runs / ("report" if split is None else f"report-{split}")
 
 
 def write_study_report(
-    runs: Path, data: PreparedData | None, target: Path, *, without_text: bool, arguments: list[str]
+    runs: Path,
+    texts: Mapping[str, SplitText],
+    target: Path,
+    *,
+    split: str | None = None,
+    without_text: bool,
+    arguments: list[str],
 ) -> Report:
     """Build the report of finished runs and write its files into `target`."""
     command = portable_command(arguments)
-    built = build_report(runs, _texts(data), papers=data_path("papers.yaml"), command=command)
+    built = build_report(runs, as_pairs(texts), split=split, papers=data_path("papers.yaml"), command=command)
     write_report(built, target, without_text=without_text)
     return built.report
 
 
-def verify_study(runs: Path) -> None:
+def verify_study(runs: Path, split: str | None = None) -> None:
     """Score the stored hypotheses again.
 
     Raises:
-        UserError: there is no report.
+        UserError: there is no report, or the corpus is not the one that was translated.
         RunError: the report differs from what the hypotheses score now.
     """
-    folders = find_runs(runs)
-    result = verify_report(runs, texts=_texts(corpus_of(folders)), papers=data_path("papers.yaml"))
+    folders, _ = study_folders(runs)
+    texts = texts_of(folders, [] if split is None else [split])
+    check_texts(folders, texts)
+    path = report_folder(runs, split) / "report.json"
+    result = verify_report(runs, path, as_pairs(texts), papers=data_path("papers.yaml"))
     print(result.basis)
     if result.differences:
         listed = "; ".join(result.differences[:5])
@@ -67,59 +106,90 @@ def verify_study(runs: Path) -> None:
 
 
 def finished_runs(runs: Path) -> list[RunFolder]:
-    """Return the finished runs of a study; says on stdout which are not.
+    """Return the finished runs of a study; says on stdout which are not, and which do not belong to it.
 
     Raises:
         UserError: there are none.
     """
-    folders = find_runs(runs)
+    if (runs / "config.yaml").is_file():
+        raise UserError(f"{runs}: the folder of a single run; give the study's, {runs.resolve().parent.parent}")
+    folders, notes = study_folders(runs)
     finished = [folder for folder in folders if folder.is_finished()]
+    for note in notes:
+        print(f"left out: {note}")
     for folder in folders:
         if folder not in finished:
             print(f"not finished, left out: {folder.system} seed {folder.seed}")
     if not finished:
-        raise UserError(f"{runs}: no run is finished yet; run the train command again to go on")
+        raise UserError(f"{runs}: no run is finished yet; run the train command again to resume")
     return finished
 
 
-def corpus_of(folders: list[RunFolder]) -> PreparedData | None:
-    """Return the corpus that the runs were tested on, or None, said aloud, where it cannot be had here.
+def texts_of(folders: Sequence[RunFolder], further: Sequence[str] = ()) -> dict[str, SplitText]:
+    """Return the sentences of every split that runs were tested on, by name; none (with a message) if they are not available.
+
+    The training text is not read.
+    """
+    texts: dict[str, SplitText] = {}
+    settings = with_tests(read_settings(folders[0]).data, further)
+    for name in dict.fromkeys((*further, *settings.test, *translated_splits(folders))):
+        try:
+            texts |= read_tests(with_tests(settings, [name]), [name])
+        except UserError as error:
+            if name in further:
+                raise
+            print(f"the corpus is not at hand, so stored counts are used and no sentences of {name} are shown: {error}")
+    return texts
+
+
+def translated_splits(folders: Sequence[RunFolder]) -> list[str]:
+    """Return the splits that have hypotheses, published ones included."""
+    paths = [path for folder in folders for path in sorted(folder.path.glob("hypotheses/*.txt*"))]
+    return list(dict.fromkeys(path.name.removesuffix(".gz").removesuffix(".txt") for path in paths))
+
+
+def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) -> None:
+    """Check that all runs translated the same sentences, and that those at hand are the same.
 
     Raises:
-        UserError: the runs were not tested on the same sentences.
+        UserError: systems have different test sets, or a split changed since.
     """
-    settings = read_settings(folders[0])
-    for folder in folders[1:]:
-        other = read_settings(folder).data
-        if _tested(other) != _tested(settings.data):
-            raise UserError(f"{folder.path}: tested on other sentences than {folders[0].path}; systems of a report share them")
-    try:
-        return prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    except UserError as error:
-        print(f"the corpus is not at hand, so stored counts are used and no sentences are shown: {error}")
-        return None
+    for name in translated_splits(folders):
+        known = {folder: facts for folder in folders if (facts := folder.decoding(name)) and "fingerprint" in facts}
+        for folder in known:
+            _check_alike(name, next(iter(known)), folder, known)
+        for folder, facts in known.items() if name in texts else ():
+            check_sentences(folder, name, facts, texts[name].fingerprint)
 
 
-def _tested(data: DataSettings) -> tuple[Any, ...]:
-    return data.corpus, data.source, data.target, data.test, data.join and data.join.held_out()
+def _check_alike(split: str, first: RunFolder, other: RunFolder, known: Mapping[RunFolder, Mapping[str, Any]]) -> None:
+    if known[first]["fingerprint"] == known[other]["fingerprint"]:
+        return
+    found = described(*(read_settings(folder).data.model_dump(mode="json") for folder in (first, other)))
+    why = f"data.{'; data.'.join(found[:3])}" if found else "it changed in between: report --retranslate translates it again"
+    raise UserError(
+        f"{other.path}: split '{split}' held other sentences than for {first.path} ({why}); systems in one table translate the "
+        "same text, so make them two studies, or move one out of the folder"
+    )
 
 
-def _texts(data: PreparedData | None) -> dict[str, Texts | None]:
-    if data is None:
-        return {}
-    return {
-        name: ([split.source(i) for i in range(len(split))], [split.target(i) for i in range(len(split))])
-        for name, split in data.tests.items()
-    }
+def as_pairs(texts: Mapping[str, SplitText]) -> dict[str, Texts | None]:
+    """Return (sources, references) by split."""
+    return {name: (text.sources, text.references) for name, text in texts.items()}
 
 
 def summary_table(report: Report) -> str:
     """Write BLEU by source length for every system as plain text."""
-    buckets = next(iter(report.systems.values())).buckets
+    return bucket_table({name: (system, system.buckets) for name, system in report.systems.items()})
+
+
+def bucket_table(rows: Mapping[str, tuple[Scores, Sequence[Bucket]]]) -> str:
+    """Write BLEU of the whole set and of every length bucket as plain text, a line a system."""
+    buckets = next(iter(rows.values()))[1]
     names = [f"{b.min}-{b.max}" if b.max is not None else f"{b.min}+" for b in buckets]
-    width = max(len(name) for name in ["system", *report.systems])
+    width = max(len(name) for name in ["sentences", *rows])
     lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + "  source words"]
     lines.append(f"{'sentences':{width}}  {'':>6}  " + "  ".join(f"{b.n:>6}" for b in buckets))
-    for name, system in report.systems.items():
-        lines.append(f"{name:{width}}  {system.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in system.buckets))
+    for name, (whole, parts) in rows.items():
+        lines.append(f"{name:{width}}  {whole.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in parts))
     return "\n".join(lines)

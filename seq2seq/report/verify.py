@@ -1,13 +1,14 @@
 """`report --verify`: is the report what its runs say? Everything is scored again and compared number by number."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from seq2seq.config.differences import differences
 from seq2seq.config.errors import UserError
 from seq2seq.report.build import build_report
 from seq2seq.report.runs import read_json
@@ -65,7 +66,7 @@ def verify_report(
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
     lines = (texts or {}).get(split)
     again = build_report(runs, texts, split=split, papers=papers, recount=lines is not None).report.model_dump(mode="json")
-    found = list(differences(stored, again))
+    found = compare_reports(stored, again)
     count = sum(len(system["seeds"]) for system in again["systems"].values())
     basis = f"{split}: {again['n']:,} sentences of {count} runs, "
     basis += (
@@ -77,18 +78,13 @@ def verify_report(
     return Verification(found if hidden <= 0 else [*found[:_MOST], f"... and {hidden} more"], basis)
 
 
-def differences(stored: Any, again: Any, path: str = "") -> Iterator[str]:
-    """Every place in which two JSON values differ, as `systems.additive.bleu: report 92.0, scored again 91.8`."""
-    if isinstance(stored, dict) and isinstance(again, dict):
-        for key in dict.fromkeys([*stored, *again]):
-            if path or key not in _NOT_COMPARED:
-                place = f"{path}.{key}" if path else key
-                yield from differences(stored.get(key, "(absent)"), again.get(key, "(absent)"), place)
-    elif isinstance(stored, list) and isinstance(again, list) and len(stored) == len(again):
-        for index, pair in enumerate(zip(stored, again, strict=True)):
-            yield from differences(*pair, f"{path}.{index}")
-    elif not _equal(stored, again):
-        yield f"{path}: report {_short(stored)}, scored again {_short(again)}"
+def compare_reports(stored: Mapping[str, Any], again: Mapping[str, Any]) -> list[str]:
+    """List every place in which two reports differ, as `systems.additive.bleu: report 92.0, scored again 91.8`."""
+    before, after = ({key: report[key] for key in report if key not in _NOT_COMPARED} for report in (stored, again))
+    return [
+        f"{path}: report {_short(old)}, scored again {_short(new)}"
+        for path, old, new in differences(before, after, equal=_equal)
+    ]
 
 
 def _equal(stored: Any, again: Any) -> bool:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,17 +13,13 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from seq2seq.config.differences import described
 from seq2seq.config.errors import UserError
+from seq2seq.config.identity import changes, same_search, why_not_longer
 from seq2seq.config.loading import plain, read_yaml
 
 _ASIDE = ".writing"
 """Ending of a file that is being written; with `.lock` all that a process killed at once can have left in a run's folder."""
-POLICIES = ("training.non_finite", "training.halve_on_oom", "training.shard")
-"""Settings that say how to go on after an accident or how to use the machine; they may change in the middle of a run."""
-
-
-RETIRED = {"data.concatenate": 1}
-"""Settings that are gone, with the value at which they did nothing."""
 
 
 class RunFolder:
@@ -80,6 +77,44 @@ class RunFolder:
         """Whether training came to its end here."""
         return self.read_summary().get("status") == "finished"
 
+    def has_trained(self) -> bool:
+        """Whether there is anything to lose here: a checkpoint, a logged step or translations."""
+        logged = self.log.exists() and self.log.stat().st_size > 0
+        return logged or any(self.path.glob("checkpoints/*/state.json")) or any(self.path.glob("hypotheses/*.txt*"))
+
+    def is_done(self, config: Mapping[str, Any]) -> bool:
+        """Whether a config asks for nothing that is not here: trained to its end, every test split translated as it says."""
+        return self.is_finished() and not changes(self._config(), config).raised and not self.untranslated(config)
+
+    def untranslated(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the test splits of a config that were not translated, or not with its search."""
+        return [name for name in config["data"]["test"] if not self._answers(name, config["search"])]
+
+    def _answers(self, split: str, search: Mapping[str, Any]) -> bool:
+        facts = self.decoding(split)
+        if facts is None:
+            return False
+        return any(same_search(facts[key], search) for key in ("search", "instead_of") if key in facts) or "search" not in facts
+
+    def decoding(self, split: str) -> dict[str, Any] | None:
+        """Return what is known of the translations of a split: search, step, fingerprint; None while there are none.
+
+        Raises:
+            UserError: the record is damaged.
+        """
+        path = self.hypotheses(split)
+        record = path.with_suffix(".json")
+        published = path.with_name(f"{path.name}.gz")
+        if not (record.exists() and (path.exists() or published.exists())):
+            return None
+        try:
+            facts = json.loads(record.read_text(encoding="utf-8"))
+        except ValueError:
+            facts = None
+        if not isinstance(facts, dict):
+            raise UserError(f"{record}: damaged; remove it and the text beside it, then evaluate the run again")
+        return facts
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the lock goes with the process, however it ends.
@@ -99,60 +134,124 @@ class RunFolder:
                 raise UserError(f"{self.path}: another process is training this run; wait for it or give --out DIR") from None
             yield
 
-    def claim(self, config: Mapping[str, Any]) -> None:
-        """Write the resolved config, or check that the one that is there is the same but for `POLICIES`.
+    def check(self, config: Mapping[str, Any]) -> list[str]:
+        """Check that a config is this run's, or asks for more of it (`config.identity`); writes nothing.
+
+        Returns:
+            The limits of training that it raises, as `path: 1 there, 2 here`.
 
         Raises:
-            UserError: the folder belongs to another config; the differences are named.
+            UserError: the folder belongs to another run, or cannot be trained longer; the reason is named.
         """
-        if self.config.exists():
-            differences = config_differences(plain(read_yaml(self.config)), dict(config))
-            if differences and all(difference.startswith(POLICIES) for difference in differences):
-                write_aside(self.config, dump_yaml(dict(config)))
-            elif differences:
+        if not self.config.exists():
+            if self.path.exists() and not all(p.name == ".lock" or p.suffix == _ASIDE for p in self.path.iterdir()):
                 raise UserError(
-                    f"{self.path}: this run was made with other settings ({'; '.join(differences[:5])}); "
-                    "give --out DIR for a new place, or remove the folder"
+                    f"{self.path}: not empty and has no config.yaml, so not a run of ours; give --out DIR for another place"
                 )
-            return
-        if self.path.exists() and not all(p.name == ".lock" or p.suffix == _ASIDE for p in self.path.iterdir()):
+            return []
+        if not self.has_trained():
+            return []
+        there = self._config()
+        found = changes(there, config)
+        if found.identity:
             raise UserError(
-                f"{self.path}: not empty and has no config.yaml, so not a run of ours; give --out DIR for another place"
+                f"{self.path}: this run was made with other settings ({'; '.join(found.identity[:5])}); "
+                "give --out DIR for a new place, or remove the folder"
             )
-        write_aside(self.config, dump_yaml(dict(config)))
+        if found.raised and (reason := why_not_longer(there, config)):
+            raise UserError(f"{self.path}: cannot be trained longer ({'; '.join(found.raised)}): {reason}")
+        if found.raised and self.is_finished() and not (self.last / "state.json").exists():
+            raise UserError(f"{self.last}: no checkpoint to train on from ({'; '.join(found.raised)}); give --out DIR")
+        return found.raised
+
+    def claim(self, config: Mapping[str, Any]) -> list[str]:
+        """Write the resolved config, after `check`; what a start wrote that trained nothing is taken back.
+
+        Returns:
+            The limits of training that it raises. A finished run is then no longer one; its summary is kept in the new one's
+            `earlier`, its weights in `checkpoints/step-<n>`.
+
+        Raises:
+            UserError: as `check`.
+        """
+        raised = self.check(config)
+        if self.config.exists() and not self.has_trained():
+            self.environment.unlink(missing_ok=True)
+        if raised and self.is_finished():
+            self._keep_end()
+        if not self.config.exists() or described(self._config(), config):
+            write_aside(self.config, dump_yaml(config))
+        return raised
+
+    def _config(self) -> dict[str, Any]:
+        found = plain(read_yaml(self.config))
+        if not isinstance(found, dict):
+            raise UserError(f"{self.config}: expected a mapping of settings")
+        return found
+
+    def evaluated(self) -> Path:
+        """Return the checkpoint that is evaluated: the average of the last validations where there is one, else the best."""
+        averaged = self.best.with_name("averaged")
+        return averaged if averaged.exists() else self.best
+
+    def _keep_end(self) -> None:
+        """Set the end of a finished run aside before it is trained longer: its weights first, then its summary."""
+        ended = self.read_summary()
+        kept = self.best.with_name(f"step-{ended.get('steps', 0)}")
+        if self.evaluated().exists() and not kept.exists():
+            shutil.copytree(self.evaluated(), kept, copy_function=_link)  # a checkpoint's files are never written again
+        earlier = [*ended.pop("earlier", []), ended]
+        write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
     def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
-        """Check that the data and the tokenizers are those that an earlier part of the run was trained on.
+        """Check that data and tokenizers are those that the run was trained on so far, if it was.
+
+        Args:
+            fingerprints: of what training depends on; others that were recorded are not asked for.
 
         Raises:
             UserError: they are others; each is named.
         """
-        try:
-            there = json.loads(self.environment.read_text(encoding="utf-8"))["fingerprints"]
-        except FileNotFoundError:
-            return
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise UserError(f"{self.environment}: damaged ({error}); give --out DIR for a new place") from None
-        changed = config_differences(there, dict(fingerprints))
-        if changed:
+        known = self.fingerprints()
+        changed = described({name: known.get(name) for name in fingerprints}, dict(fingerprints))
+        if known and changed:
             short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
             raise UserError(
                 f"{self.path}: this run was made with other data (SHA-256 of {short}); put the corpus back, or give --out DIR "
                 "for a new place"
             )
 
+    def fingerprints(self) -> dict[str, str]:
+        """Return SHA-256 by name of the splits and tokenizers that the run was made with; empty before it began.
 
-def config_differences(there: Any, here: Any, path: str = "") -> list[str]:
-    """List the settings that differ as `a.b: there -> here`."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        found = []
-        for key in sorted(set(there) | set(here)):
-            found += config_differences(there.get(key, "(absent)"), here.get(key, "(absent)"), f"{path}.{key}" if path else key)
+        Raises:
+            UserError: the record is damaged.
+        """
+        return dict(self.read_environment().get("fingerprints", {}))
+
+    def read_environment(self) -> dict[str, Any]:
+        """Return `environment.json`, or an empty one while there is none.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        try:
+            found = json.loads(self.environment.read_text(encoding="utf-8"))
+            if not isinstance(found, dict) or not isinstance(found.get("fingerprints", {}), dict):
+                raise ValueError("not what a run writes")
+        except FileNotFoundError:
+            return {}
+        except (ValueError, OSError) as error:
+            raise UserError(f"{self.environment}: damaged ({error}); give --out DIR for a new place") from None
         return found
-    unset = ("(absent)", None, "auto")  # an option that came later, or is gone, and is not used is no difference
-    if there == RETIRED.get(path):
-        there = None
-    return [] if there == here or (there in unset and here in unset) else [f"{path}: {there} there, {here} here"]
+
+
+def _link(source: str, target: str) -> None:
+    """Make a hard link, or a copy where the file system has none."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def dump_yaml(data: Mapping[str, Any]) -> str:

@@ -23,7 +23,7 @@ from seq2seq.models.interface import Model
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
 from seq2seq.run.checkpoint import DamagedError, load_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.trained import imported_class, read_settings
+from seq2seq.run.trained import check_code, read_settings
 
 
 class Sentence(NamedTuple):
@@ -59,14 +59,14 @@ def replay(run: Path, *, allow_code: bool = False) -> tuple[dict[str, Any], list
     """
     folder = RunFolder(run)
     settings = read_settings(folder)
-    if not allow_code and (path := imported_class(settings.model_dump())):
-        raise UserError(f"{folder.config}: the model imports {path}, which runs code; give --allow-code if you trust it")
+    check_code([folder], allow_code=allow_code)
     try:
         kept = load_checkpoint(folder.accident)
         state = {key: int(kept.state[key]) for key in ("step", "epoch", "batch", "batches", "seed")}
     except (DamagedError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{run}: no update to replay; losses and gradients were finite ({error})") from None
     data = prepare(settings.data, settings.tokenizer, report=lambda text: print(text, file=sys.stderr))
+    folder.check_fingerprints({name: data.fingerprints[name] for name in (settings.data.train, "target_tokenizer")})
     model = build_model(
         settings.model,
         source_vocabulary=data.source_tokenizer.vocabulary_size,

@@ -12,21 +12,19 @@ import torch
 
 from seq2seq.config.errors import RunError
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData, prepare
+from seq2seq.corpus.prepare import PreparedData, encode_tests, prepare
 from seq2seq.models.interface import Model, count_parameters
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from seq2seq.run.decision import decide_arithmetic
+from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.hypotheses import translate_tests
 from seq2seq.run.loop import Interrupted, Position, Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Progress, duration
-from seq2seq.run.trained import load_run, translate_tests, write_attention, write_tokenizers
-
-SHOWCASE = 8
-"""Test sentences whose attention is kept, the same for every system."""
+from seq2seq.run.trained import load_run, write_tokenizers
 
 
 def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> bool:
@@ -72,8 +70,8 @@ def _train_locked(
     arguments: list[str],
     threads: int,
 ) -> bool:
-    if processes.on_first(lambda: _claim(folder, settings)):
-        progress.say("is finished; skipped")
+    if processes.on_first(lambda: _claim(folder, settings, progress)):
+        processes.on_first(lambda: _translate_missing(settings, folder, processes.device, progress))
         return True
     training = settings.training
     limit_primitives()
@@ -102,10 +100,22 @@ def _train_locked(
     return True
 
 
-def _claim(folder: RunFolder, settings: RunSettings) -> bool:
-    """Make the folder this run's; returns whether the run is finished."""
-    folder.claim(settings.model_dump(mode="json"))
+def _claim(folder: RunFolder, settings: RunSettings, progress: Progress) -> bool:
+    """Make the folder this run's; returns whether training has come to the end that the settings ask for."""
+    if raised := folder.claim(settings.model_dump(mode="json")):
+        progress.say(f"is trained longer ({'; '.join(raised)}); what it had reached before is kept")
     return folder.is_finished()
+
+
+def _translate_missing(settings: RunSettings, folder: RunFolder, device: str | None, progress: Progress) -> None:
+    """Translate what a finished run has not yet: a further test split, or the same ones with another search."""
+    missing = folder.untranslated(settings.model_dump(mode="json"))
+    if missing:
+        machine = prepare_machine(evaluation_arithmetic(folder), device=device)
+        run = load_run(folder, machine.device, allow_code=True)
+        data = encode_tests(settings.data, missing, run.source_tokenizer, run.target_tokenizer)
+        translate_tests(run, data, machine.device, again=True)
+    progress.say(f"is finished; {'translated ' + ', '.join(missing) if missing else 'skipped'}")
 
 
 def _prepare(
@@ -119,10 +129,15 @@ def _prepare(
 ) -> Arithmetic:
     """Fill the cache and write down what the run is made with; returns its arithmetic."""
     data = prepare(settings.data, settings.tokenizer, report=progress.say)
-    folder.check_fingerprints(data.fingerprints)
+    decisive = (settings.data.train, settings.data.valid, "source_tokenizer", "target_tokenizer")
+    folder.check_fingerprints({name: data.fingerprints[name] for name in decisive})
     arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
-    record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints}
-    write_json(folder.environment, {**describe_environment(arguments), **record})
+    environment = describe_environment(arguments)
+    trained_by = folder.read_environment().get("revision")
+    if trained_by and trained_by != environment["revision"]:  # resumed by other code: both made the weights
+        environment["revision"] = " ".join(dict.fromkeys([*trained_by.split(), *str(environment["revision"] or "").split()]))
+    record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints, "seen_in_training": data.seen}
+    write_json(folder.environment, {**environment, **record})
     write_tokenizers(folder, data)
     return arithmetic
 
@@ -151,9 +166,7 @@ def _finish(folder: RunFolder, data: PreparedData, machine: Machine, model: Mode
     if recent := folder.recent_checkpoints():
         average_checkpoints(recent, folder.best.with_name("averaged"))
     run = load_run(folder, machine.device, allow_code=True)  # the study file asked for it
-    translate_tests(run, data, machine.device)
-    for name, split in data.tests.items():
-        write_attention(run, name, split, showcase(split), machine.device)
+    translate_tests(run, data, machine.device, again=True)
     _write_summary(folder, model, position, "finished", None)
 
 
@@ -165,14 +178,6 @@ def average_checkpoints(places: list[Path], target: Path) -> None:
         for name, value in loaded[-1].model.items()
     }
     save_checkpoint(target, Checkpoint(weights, {}, {"step": loaded[-1].state["step"], "averaged": len(loaded)}))
-
-
-def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
-    """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
-    order = sorted(range(len(split)), key=lambda i: (len(split.source(i).split()), i))
-    if len(order) <= count:
-        return order
-    return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]
 
 
 def _write_summary(folder: RunFolder, model: Model, position: Position, status: str, error: str | None) -> None:
@@ -190,6 +195,8 @@ def _write_summary(folder: RunFolder, model: Model, position: Position, status: 
         "learning_still_rising": still_rising(position.scores),
         "error": error,
     }
+    if earlier := folder.read_summary().get("earlier"):  # ends of this run before it was trained longer
+        summary["earlier"] = earlier
     write_json(folder.summary, summary)
 
 

@@ -1,13 +1,11 @@
 """What is counted once per sentence of a hypothesis file, and the cache that makes it once."""
 
-import hashlib
 import json
 import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -148,9 +146,8 @@ def sentence_statistics(
     metrics: Sequence[str] = tuple(METRICS),
     tokenizer: str = "13a",
     truncated: Sequence[bool] | NDArray[np.bool_] | None = None,
-    cache: Path | None = None,
 ) -> SentenceStatistics:
-    """Count every sentence, or read the counts if the same question was answered before.
+    """Count every sentence.
 
     Args:
         hypotheses: n detokenised lines.
@@ -158,7 +155,6 @@ def sentence_statistics(
         metrics: keys of `METRICS`, BLEU among them.
         tokenizer: sacreBLEU's tokenizer for BLEU.
         truncated: (n,) True where the search stopped at the length limit, if it is known.
-        cache: folder for one .npz per question, named by the content's hash; a damaged file there is written anew.
 
     Raises:
         ValueError: line counts differ, or BLEU is not among the metrics.
@@ -170,26 +166,11 @@ def sentence_statistics(
     if truncated is not None and len(truncated) != len(hypotheses):
         raise ValueError(f"{len(hypotheses)} hypotheses but {len(truncated)} truncation flags")
     flags = None if truncated is None else np.asarray(truncated, dtype=np.bool_)
-    question = [_FORMAT, version("sacrebleu"), tokenizer, list(metrics), None if flags is None else flags.tolist()]
-    path = cache / f"{content_hash(question, list(hypotheses), list(references))}.npz" if cache else None
-    if path is not None and path.exists():
-        try:
-            return SentenceStatistics.load(path)
-        except ValueError:
-            path.unlink()  # a cache may always be made again
     counted = {name: METRICS[name].count(hypotheses, references, tokenizer=tokenizer) for name in metrics}
     counts = {name: rows for name, (rows, _) in counted.items()}
     counts["surface"] = _surface(hypotheses, references, np.zeros(len(hypotheses), np.bool_) if flags is None else flags)
-    statistics = SentenceStatistics(
+    return SentenceStatistics(
         counts=counts,
         signatures={name: signature for name, (_, signature) in counted.items()},
         truncation_known=flags is not None,
     )
-    if path is not None:
-        statistics.save(path)
-    return statistics
-
-
-def content_hash(*parts: object) -> str:
-    """SHA-256 of plain values (strings, numbers, lists), in hexadecimal."""
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()

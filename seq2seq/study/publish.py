@@ -3,16 +3,24 @@
 import gzip
 import hashlib
 import shutil
+import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.probe import is_probe
+from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
-from seq2seq.report.runs import read_json
-from seq2seq.report.study import corpus_of, finished_runs, write_study_report
+from seq2seq.report.runs import read_json, study_folders
+from seq2seq.report.study import (
+    check_texts,
+    finished_runs,
+    is_published,
+    texts_of,
+    translated_splits,
+    write_study_report,
+)
 from seq2seq.run.folder import RunFolder, write_json
-from seq2seq.run.trained import find_runs, read_settings
+from seq2seq.run.trained import read_settings
 
 _OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
 _OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
@@ -22,8 +30,9 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     """Copy a study's results to a folder that can be put under version control, and write its report there.
 
     Kept, of every run, finished or not: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time),
-    sentence counts, analyses, the report. Left out: checkpoints, attention weights, TensorBoard events. The embedded corpus
-    and the probes are ours, so their sentences may be shown; those of any other corpus are left out of every file.
+    sentence counts, analyses, the report. Left out: checkpoints, attention weights, TensorBoard events. Sentences of a corpus
+    whose card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of
+    every file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
 
     Args:
         runs: the study's folder.
@@ -31,43 +40,111 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
         arguments: the command line, for the record.
 
     Raises:
-        UserError: no finished runs, or `target` holds something else.
+        UserError: no finished runs, a run whose code is not known, or a target that is not one.
     """
+    target = _check_target(runs, target)
     folders = finished_runs(runs)
-    if target.exists() and any(target.iterdir()) and not (target / "study.yaml").exists():
+    _check_revisions(folders)
+    shown = publishable(read_settings(folders[0]).data)
+    texts = texts_of(folders)
+    check_texts(folders, texts)
+    if not shown and (unknown := sorted(set(translated_splits(study_folders(runs)[0])) - set(texts))):
+        raise UserError(
+            f"{runs}: the corpus is needed to leave its sentences out of {', '.join(unknown)}; set $SEQ2SEQ_DATA and "
+            "run this again"
+        )
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.publishing")
+    try:
+        _copy_study(runs, aside)
+        write_study_report(aside, texts, aside / "report", without_text=not shown, arguments=arguments)
+        _leave_out(aside, {} if shown else {name: text.references for name, text in texts.items()})
+        _replace(target, aside)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written ({error.strerror or error}); what was there is untouched") from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _replace(target: Path, complete: Path) -> None:
+    """Rename a complete folder to `target`; what was there stays beside it until that is done."""
+    if not target.exists():
+        complete.rename(target)
+        return
+    before = complete.with_suffix(".before")
+    target.rename(before)
+    try:
+        complete.rename(target)
+    except BaseException:  # also where the person interrupts
+        before.rename(target)
+        raise
+    shutil.rmtree(before)
+
+
+def _check_target(runs: Path, target: Path) -> Path:
+    """Return the target's own path if a study may be published there."""
+    if is_published(runs):
+        raise UserError(f"{runs}: a published study already; copy the folder")
+    here, there = runs.resolve(), target.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise UserError(f"{target}: is, contains or lies in {runs}, which would be replaced; give a folder elsewhere")
+    if target.exists() and not target.is_dir():
+        raise UserError(f"{target}: not a folder; give another name")
+    if target.is_symlink():
+        raise UserError(f"{target}: a link to {there}; give the folder itself")
+    if not target.exists() or not any(target.iterdir()):
+        return there
+    if next(target.rglob("*.safetensors"), None) or next(target.rglob("checkpoints"), None):
+        raise UserError(
+            f"{target}: holds checkpoints, so it is a folder of runs and not a published study; give another folder"
+        )
+    if not is_published(target):
         raise UserError(f"{target}: not empty and not a published study; give another folder")
-    corpus = read_settings(folders[0]).data.corpus
-    embedded = corpus == "grammar" or is_probe(corpus)
-    data = corpus_of(folders)
-    if data is None and not embedded:
-        raise UserError(f"{runs}: the corpus is needed to leave its sentences out; set $SEQ2SEQ_DATA and run this again")
-    write_study_report(runs, data, runs / "report", without_text=not embedded, arguments=arguments)
-    hidden = {} if embedded or data is None else {n: [s.target(i) for i in range(len(s))] for n, s in data.tests.items()}
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
+    own = {*_OF_A_STUDY, "report", "statistics"}
+    if foreign := sorted(path.name for path in target.iterdir() if path.name not in own and not any(path.glob("seed-*"))):
+        raise UserError(f"{target}: also holds {', '.join(foreign[:5])}, which publishing would remove; move it elsewhere")
+    return there
+
+
+def _check_revisions(folders: Sequence[RunFolder]) -> None:
+    nameless = [folder for folder in folders if not folder.read_environment().get("revision")]
+    if nameless:
+        names = ", ".join(f"{folder.system} seed {folder.seed}" for folder in nameless[:5])
+        raise UserError(
+            f"{nameless[0].environment}: no revision of the code that trained {names}{' ...' if len(nameless) > 5 else ''}; "
+            "results that nobody can make again are not published, so train from a git checkout"
+        )
+
+
+def _copy_study(runs: Path, edition: Path) -> None:
+    """Copy what is published of a study, and what its report is made from: plain hypotheses and attention."""
+    edition.mkdir(parents=True)
     for name in _OF_A_STUDY:
         if (runs / name).exists():
-            shutil.copy(runs / name, target / name)
-    for folder in find_runs(runs):  # also those that are not finished: the report says what became of them
-        _publish_run(folder, target / folder.system / folder.path.name, hidden)
-    for kind in ("report", "statistics"):
-        if (runs / kind).exists():
-            shutil.copytree(runs / kind, target / kind)
+            shutil.copy(runs / name, edition / name)
+    if (runs / "statistics").exists():
+        shutil.copytree(runs / "statistics", edition / "statistics")
+    for folder in study_folders(runs)[0]:  # also those that are not finished: the report says what became of them
+        place = edition / folder.system / folder.path.name
+        place.mkdir(parents=True)
+        for name in _OF_A_RUN:
+            if (folder.path / name).exists():
+                shutil.copy(folder.path / name, place / name)
+        for kind in ("hypotheses", "attention", "statistics"):
+            for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
+                (place / kind).mkdir(exist_ok=True)
+                shutil.copy(path, place / kind / path.name)
 
 
-def _publish_run(folder: RunFolder, target: Path, hidden: Mapping[str, Sequence[str]]) -> None:
-    (target / "hypotheses").mkdir(parents=True)
-    for name in _OF_A_RUN:
-        if (folder.path / name).exists():
-            shutil.copy(folder.path / name, target / name)
-    for path in sorted((folder.path / "hypotheses").glob("*.txt")):
-        _publish_hypotheses(path, target / "hypotheses", hidden.get(path.stem))
-    for path in sorted((folder.path / "statistics").glob("*")):
-        (target / "statistics").mkdir(exist_ok=True)
-        shutil.copy(path, target / "statistics" / path.name)
+def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:
+    """Remove attention, compress hypotheses, and leave sentences of `hidden` out of them."""
+    for run in study_folders(edition)[0]:
+        shutil.rmtree(run.path / "attention", ignore_errors=True)
+        for path in sorted((run.path / "hypotheses").glob("*.txt")):
+            publish_hypotheses(path, path.parent, hidden.get(path.stem))
+            path.unlink()
 
 
-def _publish_hypotheses(path: Path, target: Path, references: Sequence[str] | None) -> None:
+def publish_hypotheses(path: Path, target: Path, references: Sequence[str] | None) -> None:
     """Compress hypotheses; of a line that equals its reference, a sentence of the corpus, only the number is kept."""
     content = path.read_bytes()
     facts = read_json(path.with_suffix(".json"))

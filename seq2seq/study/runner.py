@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from seq2seq.attention.custom import load_score
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.loading import imported_class
 from seq2seq.config.study import Study
 from seq2seq.corpus.prepare import prepare
 from seq2seq.run.decision import decide_arithmetic
@@ -91,15 +93,20 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     processes = join_processes()
     matched = match_study(study, systems)
     study = matched.study
+    tasks = list_tasks(study, out, systems, seeds)
+    configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}
+    for config in configs.values():  # refusals before anything is written
+        if path := imported_class(config):
+            load_score(path)
+    for task in tasks:
+        processes.on_first(partial(task.folder.check, configs[task.system]))
     processes.on_first(lambda: write_study(study, out))
     for match in matched.matches if processes.first else ():
         print(match, file=sys.stderr)
-    tasks = list_tasks(study, out, systems, seeds)
-    todo = [task for task in tasks if not processes.on_first(task.folder.is_finished)]
+    todo = [task for task in tasks if not processes.on_first(partial(task.folder.is_done, configs[task.system]))]
     for task in tasks:
         if task not in todo:
-            settings = study.systems[task.system].model_dump(mode="json")
-            processes.on_first(partial(task.folder.claim, settings))
+            processes.on_first(partial(task.folder.claim, configs[task.system]))
             if processes.first:
                 print(f"[{task.system} seed {task.seed}] is finished; skipped", file=sys.stderr)
     return study, todo
@@ -134,13 +141,14 @@ def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
 def _prepare_once(study: Study, todo: Sequence[Task], threads: int) -> None:
     """Fill the corpus cache, and let the first run decide the study's arithmetic, before several processes want them."""
     seen = set()
-    for task in todo:
+    training = [task for task in todo if not task.folder.is_finished()]  # a finished run only translates
+    for task in training:
         settings = study.systems[task.system]
         key = (settings.data, settings.tokenizer)
         if key not in seen:
             seen.add(key)
             data = prepare(settings.data, settings.tokenizer, report=lambda text: print(text, file=sys.stderr))
-            if task is todo[0]:
+            if task is training[0]:
                 decide_arithmetic(task.folder, settings, data, threads=threads)
 
 

@@ -211,7 +211,7 @@ def test_a_damaged_or_foreign_model_is_an_error(tokenizer, tmp_path):
         with pytest.raises(UserError, match=r"t\.model: not a"):
             Tokenizer.load(path)
     path.write_bytes(good[:100] + bytes([good[100] ^ 1]) + good[101:])
-    with pytest.raises(UserError, match="damaged or another one"):
+    with pytest.raises(UserError, match="damaged, or another tokenizer"):
         Tokenizer.load(path, tokenizer.fingerprint)
     with pytest.raises(UserError, match="cannot read the tokenizer"):
         Tokenizer.load(tmp_path / "missing.model")

@@ -28,9 +28,9 @@ def test_two_processes_on_one_folder(command, whole):
 def test_a_changed_config(command, whole, finished):
     victim = command("whole") if finished else unfinished(command, "config")
     with TABLE.trying("changed config"):
-        status, output = victim("--set", "training.max_steps=99")
+        status, output = victim("--set", "training.learning_rate=0.5")
         assert status == 2
-        assert "training.max_steps: 12 there, 99 here" in clear(output)
+        assert "training.learning_rate: 0.001 there, 0.5 here" in clear(output)
 
 
 def unfinished(command, name):

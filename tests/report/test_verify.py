@@ -9,7 +9,7 @@ import pytest
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.report import build_report, verify_report, write_report
-from seq2seq.report.verify import differences
+from seq2seq.report.verify import compare_reports
 from seq2seq.study.publish import publish_study
 from tests.report.invented import copy_of
 
@@ -74,22 +74,21 @@ def test_no_report_or_a_foreign_one_is_one_clear_line(reported):
 
 
 def test_differences_name_the_place():
-    assert list(differences({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}})) == ["a.b.1: report 2, scored again 3"]
-    assert list(differences({"a": [1]}, {"a": [1, 2]})) == ["a: report [1], scored again [1, 2]"]
-    assert list(differences({"a": 1.0}, {"a": 1.0 + 1e-9})) == []
-    assert list(differences({"notes": 1}, {"notes": 2})) == []
-    assert list(differences({"a": None}, {"a": 0.0})) == ["a: report None, scored again 0.0"]
+    assert compare_reports({"a": {"b": [1, 2]}}, {"a": {"b": [1, 3]}}) == ["a.b.1: report 2, scored again 3"]
+    assert compare_reports({"a": [1]}, {"a": [1, 2]}) == ["a: report [1], scored again [1, 2]"]
+    assert compare_reports({"a": 1.0}, {"a": 1.0 + 1e-9}) == []
+    assert compare_reports({"notes": 1}, {"notes": 2}) == []
+    assert compare_reports({"a": None}, {"a": 0.0}) == ["a: report None, scored again 0.0"]
 
 
-def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(reported, texts, tmp_path, monkeypatch):
+def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(reported, tmp_path, monkeypatch):
     cut = reported / "scaled" / "seed-2"
     cut.mkdir()
     shutil.copy(reported / "scaled/seed-1/config.yaml", cut)
     (cut / "summary.json").write_text(json.dumps({"status": "interrupted"}))
-    monkeypatch.setattr("seq2seq.study.publish.corpus_of", lambda _: None)
-    monkeypatch.setattr(
-        "seq2seq.study.publish.read_settings", lambda _: SimpleNamespace(data=SimpleNamespace(corpus="grammar"))
-    )
+    monkeypatch.setattr("seq2seq.study.publish.texts_of", lambda _: {})
+    monkeypatch.setattr("seq2seq.study.publish.read_settings", lambda _: SimpleNamespace(data=None))
+    monkeypatch.setattr("seq2seq.study.publish.publishable", lambda _: True)
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
     assert {"system": "scaled", "seed": 2, "reason": "no hypotheses; status: interrupted"} in said

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from seq2seq.scoring.metrics import Metric
 from seq2seq.scoring.sentences import SentenceStatistics, repeated_ngrams, sentence_statistics, surface_figures
 
 HYPOTHESES = ["a b c d", "", "x y x y x y x y", "same "]
@@ -72,37 +71,6 @@ def test_another_format_is_refused(tmp_path):
     np.savez(tmp_path / "old.npz", about=np.array('{"format": 0}'))
     with pytest.raises(ValueError, match="format 0, this version reads 1"):
         SentenceStatistics.load(tmp_path / "old.npz")
-
-
-def test_the_same_question_is_counted_once(tmp_path, monkeypatch):
-    first = sentence_statistics(HYPOTHESES, REFERENCES, cache=tmp_path)
-    monkeypatch.setattr(Metric, "count", lambda *args, **options: pytest.fail("counted again"))
-    same(sentence_statistics(HYPOTHESES, REFERENCES, cache=tmp_path), first)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"hypotheses": ["other", *HYPOTHESES[1:]]},
-        {"references": ["other", *REFERENCES[1:]]},
-        {"tokenizer": "char"},
-        {"metrics": ["bleu"]},
-        {"truncated": [True, False, False, False]},
-    ],
-)
-def test_another_question_is_not_answered_from_the_cache(tmp_path, change):
-    question = {"hypotheses": HYPOTHESES, "references": REFERENCES, "cache": tmp_path}
-    sentence_statistics(**question)
-    sentence_statistics(**question | change)
-    assert len(list(tmp_path.glob("*.npz"))) == 2
-
-
-def test_a_damaged_cache_is_made_again(tmp_path):
-    first = sentence_statistics(HYPOTHESES, REFERENCES, cache=tmp_path)
-    (path,) = tmp_path.glob("*.npz")
-    path.write_bytes(b"cut")
-    same(sentence_statistics(HYPOTHESES, REFERENCES, cache=tmp_path), first)
-    same(SentenceStatistics.load(path), first)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ import time
 import pytest
 
 from seq2seq.cli import main
-from seq2seq.config.differences import differences
 from seq2seq.config.loading import load_study
 from seq2seq.study.describe import describe_study
 from tests.tiny import TINY, write_study
@@ -48,10 +47,3 @@ def test_the_demo_takes_seconds(capsys):
     assert main(["describe", "configs/demo.yaml"]) == 0
     assert time.process_time() - began < 10  # about 3 on a quiet core
     assert "== transformer ==" in capsys.readouterr().out
-
-
-def test_parts_of_different_kinds_are_one_difference():
-    before = {"encoder": {"kind": "rnn", "cell": "gru"}, "tie": "none", "size": 1}
-    after = {"encoder": {"kind": "transformer", "layers": 3}, "tie": "none", "size": 2}
-    assert differences(before, after) == [("encoder", "rnn", "transformer"), ("size", 1, 2)]
-    assert differences({"a": {"b": 1}}, {"a": {"b": 1}}) == []

@@ -2,12 +2,16 @@
 
 import gzip
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from seq2seq.config.errors import UserError
 from seq2seq.report.runs import _read_decoded
-from seq2seq.study.publish import _publish_hypotheses
+from seq2seq.report.write import write_report
+from seq2seq.study.publish import publish_hypotheses
+from tests.study.conftest import bytes_of, copy_of
 
 REFERENCES = ["a b c", "d e f", "g h i"]
 
@@ -17,7 +21,7 @@ def publish(tmp_path, lines, references):
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps({"truncated": [1], "sentences": len(lines)}))
     (tmp_path / "out").mkdir()
-    _publish_hypotheses(path, tmp_path / "out", references)
+    publish_hypotheses(path, tmp_path / "out", references)
     return _read_decoded(path), tmp_path / "out" / "test.txt.gz"
 
 
@@ -46,3 +50,125 @@ def test_the_same_hypotheses_give_the_same_bytes(tmp_path):
     (tmp_path / "2").mkdir()
     one, two = (publish(tmp_path / name, ["a b c", "x", "y"], REFERENCES)[1] for name in ("1", "2"))
     assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.fixture
+def place(trained_once, tmp_path, capsys, monkeypatch):
+    """A finished run, in a checkout of known revision."""
+    there = copy_of(trained_once, tmp_path / "place", capsys, monkeypatch)
+    path = there.run / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "revision": "abc123"}))
+    return there
+
+
+def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
+    before = bytes_of(place.runs)
+    target = place.folder / "results" / "mine"
+    for _ in range(2):  # a study that was published before is replaced
+        status, said = place("publish", place.runs, target)
+        assert status == 0, said
+    assert bytes_of(place.runs) == before
+    assert [path.name for path in target.parent.iterdir()] == ["mine"]
+    published = bytes_of(target)
+    assert not [path for path in published if path.suffix == ".safetensors" or "attention" in path.parts]
+    assert json.loads((target / "additive/seed-1/hypotheses/test.json").read_text())["as_reference"] == []
+    references = (place.folder / "corpus" / "test.de").read_text().splitlines()
+    assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
+    assert json.loads((target / "report" / "report.json").read_text())["environment"]["revision"] == "abc123"
+    assert place("report", target, "--verify")[0] == 0
+    status, said = place("report", target)
+    assert status == 2
+    assert f"check it with: python evaluate.py report {target} --verify" in said
+    assert bytes_of(target) == published
+    assert place("publish", target, place.folder / "again")[0] == 2
+    (target / "notes.md").write_text("mine")
+    status, said = place("publish", place.runs, target)
+    assert status == 2
+    assert "also holds notes.md" in said
+
+
+def test_a_card_may_allow_text(place, monkeypatch):
+    shown = []
+    monkeypatch.setattr(
+        "seq2seq.report.study.write_report",
+        lambda built, folder, *, without_text: shown.append(without_text) or write_report(built, folder),
+    )
+    card = {"name": "mine", "description": "", "languages": ["en", "de"], "source": "", "licence": "", "publishable": True}
+    (place.folder / "card.yaml").write_text(json.dumps(card))
+    for path in place.run.glob("config.yaml"):
+        path.write_text(path.read_text().replace("corpus: mine", f"corpus: {place.folder / 'card.yaml'}"))
+    assert place("publish", place.runs, place.folder / "out")[0] == 0
+    assert shown == [False]
+    facts = json.loads((place.folder / "out/additive/seed-1/hypotheses/test.json").read_text())
+    assert "as_reference" not in facts
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda place: place.runs, "is, contains or lies in"),
+        (lambda place: place.folder, "is, contains or lies in"),
+        (lambda place: place.runs / "report", "is, contains or lies in"),
+        (lambda place: place.runs / "additive" / "new", "is, contains or lies in"),
+        (lambda place: link(place.folder / "link", place.runs), "is, contains or lies in"),
+        (lambda place: link(place.folder / "link", place.folder) / "runs", "is, contains or lies in"),
+        (lambda place: shutil.copytree(place.runs, place.folder / "other"), "holds checkpoints"),
+        (lambda place: without_checkpoints(shutil.copytree(place.runs, place.folder / "other")), "not a published study"),
+        (lambda place: place.folder / "corpus", "not empty and not a published study"),
+        (lambda place: place.folder / "tiny.yaml", "not a folder"),
+        (lambda place: link(place.folder / "link", place.folder / "out"), "a link to"),
+    ],
+)
+def test_a_target_that_would_lose_something_is_refused(place, make, reason):
+    target = make(place)
+    before = everything(place)
+    status, said = place("publish", place.runs, target)
+    assert status == 2
+    assert reason in said
+    assert everything(place) == before
+
+
+def everything(place):
+    return {path: content for path, content in bytes_of(place.folder).items() if path.parts[0] != "cache"}
+
+
+def without_checkpoints(runs):
+    for path in runs.glob("*/*/checkpoints"):
+        shutil.rmtree(path)
+    return runs
+
+
+def link(path, target):
+    path.symlink_to(target)
+    return path
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch, error):
+    target = place.folder / "results"
+    assert place("publish", place.runs, target)[0] == 0
+    before = everything(place)
+
+    def fail(*_, **__):
+        raise error
+
+    for name in ("write_study_report", "publish_hypotheses"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"seq2seq.study.publish.{name}", fail)
+            assert place("publish", place.runs, target)[0] != 0
+        assert everything(place) == before
+    rename = Path.rename
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", lambda path, to: fail() if path.suffix == ".publishing" else rename(path, to))
+        assert place("publish", place.runs, target)[0] != 0
+    assert everything(place) == before
+
+
+def test_code_of_no_known_revision_is_not_published(place):
+    path = place.run / "environment.json"
+    for revision in (None, ""):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "revision": revision}))
+        status, said = place("publish", place.runs, place.folder / "out")
+        assert status == 2
+        assert "no revision of the code that trained additive seed 1" in said
+    assert not (place.folder / "out").exists()

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.report.analysis.words import (
     SENTENCES,
@@ -124,13 +124,13 @@ def diagonal_weights(target_size: int, source_size: int) -> Weights:
 BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
 
 
-def linked_split(data: PreparedData) -> tuple[str, EncodedSplit] | None:
+def linked_split(data: EvaluationData) -> tuple[str, EncodedSplit] | None:
     """The first test split whose gold links are known."""
     return next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
 
 
 def align_run(
-    run: TrainedRun, data: PreparedData, device: torch.device, *, sentences: int = SENTENCES
+    run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
     """Measure a run's attention against gold links and write `analysis/alignment.json`; kept if it is there for these weights.
 

@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.analysis.probe import length_ranges
 from seq2seq.report.analysis.store import read_analysis
 from seq2seq.report.analysis.sweep import choose, mean_points
-from seq2seq.run.folder import RunFolder, write_json
-from seq2seq.run.trained import find_runs
+from seq2seq.report.runs import study_folders
+from seq2seq.run.folder import write_json
 from seq2seq.scoring.bootstrap import Part, estimate, resampled_counts
 from seq2seq.scoring.metrics import METRICS, length_ratio
 
@@ -33,7 +32,7 @@ def collect_analyses(folder: Path) -> list[str]:
     Raises:
         UserError: no runs in the folder.
     """
-    runs = _in_study_order(folder, find_runs(folder))
+    runs, _ = study_folders(folder)
     written = []
     for name, gather in GATHERERS.items():
         known: Known = {}
@@ -46,13 +45,6 @@ def collect_analyses(folder: Path) -> list[str]:
             write_json(folder / f"{name}.json", gather(known))
             written.append(name)
     return written
-
-
-def _in_study_order(folder: Path, runs: Sequence[RunFolder]) -> list[RunFolder]:
-    path = folder / "study.yaml"
-    systems = list(plain(read_yaml(path)).get("systems", ())) if path.exists() else []
-    places = {name: place for place, name in enumerate(systems)}
-    return sorted(runs, key=lambda run: places.get(run.system, len(places)))  # stable: others by name, then seeds
 
 
 def _same_question(known: Known) -> Known:

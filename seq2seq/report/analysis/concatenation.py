@@ -14,7 +14,7 @@ import torch
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.run.trained import TrainedRun, one_line
 from seq2seq.run.translation import translate
@@ -44,7 +44,7 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     return [short[k * len(short) // count] for k in order.tolist()]
 
 
-def concatenate_run(run: TrainedRun, data: PreparedData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
+def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
     """Translate joined pairs of the first test split and write `analysis/concatenation.json`; kept if it is there already.
 
     Args:

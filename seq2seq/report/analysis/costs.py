@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from seq2seq.corpus.batching import Batch, collate
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, FlopCounter
 from seq2seq.models.interface import Model
 from seq2seq.report.analysis.store import kept, write_analysis
@@ -31,7 +31,7 @@ AT_ONCE = 8
 REPEATS = 3
 
 
-def measure_costs(run: TrainedRun, data: PreparedData, device: torch.device) -> dict[str, Any]:
+def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
     """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine.
 
     Args:

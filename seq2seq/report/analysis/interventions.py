@@ -17,7 +17,7 @@ from torch import Tensor
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.normalisers import Normaliser
 from seq2seq.config.training import SearchSettings
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
@@ -145,7 +145,7 @@ def intervened(model: Model, kind: str) -> Iterator[None]:
 
 
 def intervene(
-    run: TrainedRun, data: PreparedData, device: torch.device, *, sentences: int = SENTENCES
+    run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
     """Translate greedily under every intervention and write `analysis/interventions.json`; kept if it is there already.
 

@@ -7,9 +7,10 @@ from typing import Any
 from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.probes import ProbeCorpus
+from seq2seq.corpus.prepare import read_tests
 from seq2seq.report.analysis.store import analysis_path
 from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.hypotheses import check_sentences
 from seq2seq.run.trained import read_settings
 
 SPLIT = "test"
@@ -63,17 +64,17 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     Raises:
         UserError: the run was not trained on a probe, or has no translations of its test split.
     """
-    settings = read_settings(folder)
-    pairs = list(_corpus(settings, folder).pairs(SPLIT))
-    path = folder.hypotheses(SPLIT)
+    settings = _probed(read_settings(folder), folder)
+    text = read_tests(settings.data, [SPLIT])[SPLIT]
+    path, facts = folder.hypotheses(SPLIT), folder.decoding(SPLIT)
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: python train.py STUDY")
+    check_sentences(folder, SPLIT, facts or {}, text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
-    if len(hypotheses) != len(pairs):
-        raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(pairs)} pairs; evaluate the run again")
+    if len(hypotheses) != len(text.sources):
+        raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; evaluate the run again")
     assert settings.data.probe is not None
-    sources, references = [pair.source for pair in pairs], [pair.target for pair in pairs]
-    result = match_exactly(sources, references, hypotheses, settings.data.probe.max_length)
+    result = match_exactly(text.sources, text.references, hypotheses, settings.data.probe.max_length)
     question = {"task": settings.data.corpus.removeprefix(PROBE), "probe": settings.data.probe.model_dump(mode="json")}
     content = {"question": question, "task": question["task"], **result}
     write_json(analysis_path(folder, "probe"), content)
@@ -86,8 +87,8 @@ def length_ranges(trained: int, longest: int) -> list[tuple[int, int]]:
     return [(low + 1, high) for low, high in pairwise((0, *edges))]
 
 
-def _corpus(settings: RunSettings, folder: RunFolder) -> ProbeCorpus:
+def _probed(settings: RunSettings, folder: RunFolder) -> RunSettings:
     data = settings.data
     if data.probe is None or SPLIT not in data.test:
         raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
-    return ProbeCorpus(data.corpus.removeprefix(PROBE), data.probe)
+    return settings

@@ -11,8 +11,9 @@ from seq2seq.report.analysis.collect import collect_analyses
 from seq2seq.report.analysis.concatenation import concatenate_run
 from seq2seq.report.analysis.probe import length_ranges, probe_run
 from seq2seq.report.analysis.runs import loaded_runs
+from seq2seq.report.runs import study_folders
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.trained import find_runs, read_settings
+from seq2seq.run.trained import read_settings
 from seq2seq.scoring.metrics import METRICS
 
 
@@ -32,7 +33,7 @@ def probe_study(path: Path, *, allow_code: bool = False) -> str:
     Raises:
         UserError: as `probe_run` and `concatenate_run`, or no finished run.
     """
-    finished = [folder for folder in find_runs(path) if folder.is_finished()]
+    finished = [folder for folder in study_folders(path)[0] if folder.is_finished()]
     if not finished:
         raise UserError(f"{path}: no finished run; train the study first")
     synthetic = read_settings(finished[0]).data.probe is not None

@@ -1,61 +1,98 @@
 """The runs of a study in memory, one after the other, each with its corpus and the device it is on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from seq2seq.config.data import with_tests
+from seq2seq.config.errors import UserError
 from seq2seq.config.training import SearchSettings
-from seq2seq.corpus.prepare import PreparedData, prepare
+from seq2seq.corpus.prepare import EvaluationData, encode_tests
 from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
 from seq2seq.report.analysis.probe import probe_run
 from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
-from seq2seq.report.runs import read_json
+from seq2seq.report.runs import study_folders
 from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.hypotheses import check_all_sentences, translate_tests
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, find_runs, load_run, translate_tests, write_attention
+from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 
 
-def loaded_runs(folder: Path, *, allow_code: bool = False) -> Iterator[tuple[TrainedRun, PreparedData, torch.device]]:
-    """Yield every finished run under a folder; a corpus is prepared once.
+def loaded_runs(
+    folder: Path, *, allow_code: bool = False, validation: bool = False
+) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
+    """Yield every finished run under a folder, with its test splits as its own tokenizers cut them.
+
+    Args:
+        folder: of the study, or of a run.
+        allow_code: let configs import classes of their own.
+        validation: yield the validation split instead.
 
     Raises:
-        UserError: no runs there, a run without weights, or a corpus that cannot be had.
+        UserError: no runs there, one without weights or of a class that is not allowed, or a corpus that cannot be had.
     """
-    runs = find_runs(folder)
-    device = prepare_machine(evaluation_arithmetic(runs[0])).device
-    corpora: dict[str, PreparedData] = {}
-    for place in runs:
-        if not place.is_finished():
-            continue
+    folders = [place for place in study_folders(folder)[0] if place.is_finished()]
+    check_code(folders, allow_code=allow_code)
+    device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
+    for place in folders:
         run = load_run(place, device, allow_code=allow_code)
-        key = f"{run.settings.data} {run.settings.tokenizer}"
-        if key not in corpora:
-            corpora[key] = prepare(run.settings.data, run.settings.tokenizer, report=lambda _: None)
-        yield run, corpora[key], device
+        yield run, splits_of(run, validation=validation), device
 
 
-def analyse_study(folder: Path, *, allow_code: bool = False, say: Callable[[str], None]) -> list[str]:
+def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[str] = ()) -> EvaluationData:
+    """Return the splits that `loaded_runs` yields with a run."""
+    data = with_tests(run.settings.data, further)
+    names = (data.valid,) if validation else data.test
+    return encode_tests(data, names, run.source_tokenizer, run.target_tokenizer)
+
+
+def analyse_study(
+    folder: Path,
+    *,
+    allow_code: bool = False,
+    further: Sequence[str] = (),
+    again: bool = False,
+    say: Callable[[str], None],
+) -> list[str]:
     """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
-    What is there already is kept. Takes seconds a run on small models.
+    What is there already is kept; a run whose weights are gone keeps what it has. Takes seconds a run on small models.
 
     Args:
         folder: of the study.
         allow_code: let configs import classes of their own.
+        further: splits to translate beside those of the configs.
+        again: translate again what was translated by other weights, with another search or of other sentences.
         say: told one line a run.
 
     Returns:
         The analyses that the study has now, by file name without `.json`.
+
+    Raises:
+        UserError: as `loaded_runs`; weights are only needed where translations are missing.
     """
-    for run, data, device in loaded_runs(folder, allow_code=allow_code):
-        say(f"[{run.folder.system} seed {run.folder.seed}] alignment, interventions, costs")
-        translate_tests(run, data, device)
+    folders = [place for place in study_folders(folder)[0] if place.is_finished()]
+    check_code(folders, allow_code=allow_code)
+    device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
+    for place in folders:
+        name = f"[{place.system} seed {place.seed}]"
+        wanted = with_tests(read_settings(place).data, further).test
+        try:
+            run = load_run(place, device, allow_code=allow_code)
+        except UserError as error:
+            if again or not all(place.hypotheses(split).exists() for split in wanted):
+                raise
+            say(f"{name} not analysed, translations and earlier analyses are used as they are: {error}")
+            continue
+        say(f"{name} alignment, interventions, costs")
+        data = splits_of(run, further=further)
+        translate_tests(run, data, device, again=again)
         if run.settings.data.probe is not None:
             probe_run(run.folder)
         align_run(run, data, device)
@@ -72,9 +109,15 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False, s
         apply: translate the test splits again with what was chosen.
         allow_code: let configs import classes of their own.
         say: told one line a system.
+
+    Raises:
+        UserError: as `loaded_runs`, or sentences to choose on or to translate that changed since the run.
     """
     sweeps: dict[str, list[list[dict[str, Any]]]] = {}
-    for run, data, device in loaded_runs(folder, allow_code=allow_code):
+    for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
+        run.folder.check_fingerprints({name: data.fingerprints[name] for name in data.tests})
+        if apply:
+            check_all_sentences(run.folder, splits_of(run))
         sweeps.setdefault(run.folder.system, []).append(tune_run(run, data, device)["points"])
     chosen = {system: choose(mean_points(some)) for system, some in sweeps.items()}
     for system, best in chosen.items():
@@ -85,19 +128,11 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False, s
     collect_analyses(folder)
 
 
-def translate_again(run: TrainedRun, data: PreparedData, search: SearchSettings, device: torch.device) -> None:
-    """Translate the test splits with another search, in place of the hypotheses that are there, and redraw their attention.
+def translate_again(run: TrainedRun, data: EvaluationData, search: SearchSettings, device: torch.device) -> None:
+    """Translate the test splits with another search and redraw their attention; the hypotheses that are there are set aside.
 
     The record beside them says how they were searched; the run's config keeps what it was trained with. A report that was
     made before no longer stands: `report --verify` says so until the report is made again.
     """
     changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
-    for name in data.tests:
-        path = run.folder.hypotheses(name)
-        for old in (path.with_suffix(".json"), path):
-            old.unlink(missing_ok=True)
-    translate_tests(changed, data, device)
-    for name, split in data.tests.items():
-        drawn = run.folder.path / "attention" / f"{name}.json"
-        if drawn.exists():
-            write_attention(changed, name, split, [record["index"] for record in read_json(drawn)], device)
+    translate_tests(changed, data, device, again=True, instead_of=run.settings.search)

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from seq2seq.corpus.prepare import PreparedData
+from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.report.analysis.words import choose_sentences
 from seq2seq.run.trained import TrainedRun, one_line
@@ -21,7 +21,7 @@ _CLOSE = 0.005
 
 def tune_run(
     run: TrainedRun,
-    data: PreparedData,
+    data: EvaluationData,
     device: torch.device,
     *,
     beams: Sequence[int] = BEAMS,
@@ -34,13 +34,14 @@ def tune_run(
 
     Args:
         run: whose search to try.
-        data: its corpus.
+        data: its validation split.
         device: where the model is.
         beams: hypotheses kept, each >= 1.
         penalties: exponents of the length penalty, each >= 0.
         sentences: of the validation split, evenly spaced over lengths, at most.
     """
     name = run.settings.data.valid
+    valid = data.tests[name]
     question = {
         "split": name,
         "fingerprint": data.fingerprints[name],
@@ -51,13 +52,13 @@ def tune_run(
     }
     if (known := kept(run, "beam_sweep", question)) is not None:
         return known
-    chosen = choose_sentences(data.valid, sentences)
-    references = [data.valid.target(i) for i in chosen]
+    chosen = choose_sentences(valid, sentences)
+    references = [valid.target(i) for i in chosen]
     points = []
     for beam in beams:
         for penalty in penalties if beam > 1 else penalties[:1]:
             settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
-            found = translate(run.model, data.valid, run.target_tokenizer, settings, device=device, sentences=chosen)
+            found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
             bleu = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"]).score("bleu")
             points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
     return write_analysis(run, "beam_sweep", question, {"split": name, "points": points, "n": len(chosen)})

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seq2seq.config.errors import UserError
+from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analyses import read_analyses
 from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses
@@ -28,7 +29,8 @@ def measured(make_run_in, data, tmp_path_factory):
         align_run(run, data, CPU, sentences=6)
         intervene(run, data, CPU, sentences=4)
         measure_costs(run, data, CPU)
-        tune_run(run, data, CPU, beams=(1, 2), penalties=(0.0, 1.0), sentences=3)
+        validation = EvaluationData(tests={"valid": data.valid}, fingerprints=data.fingerprints)
+        tune_run(run, validation, CPU, beams=(1, 2), penalties=(0.0, 1.0), sentences=3)
     write_aside(folder / "study.yaml", "{name: s, systems: [none, additive, transformer]}\n")
     return folder
 

@@ -11,7 +11,8 @@ from seq2seq.report.analysis.runs import analyse_study, loaded_runs
 from seq2seq.report.analysis.sweep import tune_run
 from seq2seq.run.checkpoint import Checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import dump_yaml, write_aside
-from seq2seq.run.trained import load_run, translate_tests, write_tokenizers
+from seq2seq.run.hypotheses import translate_tests
+from seq2seq.run.trained import load_run, write_tokenizers
 
 CPU = torch.device("cpu")
 
@@ -33,7 +34,7 @@ def runs(make_run, data, cache, tmp_path, monkeypatch):
 def test_a_study_is_analysed(runs):
     told = []
     assert analyse_study(runs, say=told.append) == ["alignment", "interventions", "costs"]
-    assert told == ["[additive seed 1] alignment, interventions, costs", "[none seed 1] alignment, interventions, costs"]
+    assert told == ["[none seed 1] alignment, interventions, costs", "[additive seed 1] alignment, interventions, costs"]
     found = read_analyses(runs)
     assert list(found.costs) == ["none", "additive"]  # in the order of the study
     assert found.costs["none"].training_tokens_per_second > 0
@@ -76,9 +77,7 @@ def test_a_tuned_study_verifies_once_its_report_is_made_again(runs, capsys, quic
     assert main(report_of) == 0
     write_aside(drawn, json.dumps([{"index": 3, "hypothesis": ["stale"]}]))
     assert main(["tune", str(runs), "--apply"]) == 0
-    (record,) = json.loads(drawn.read_text())
-    assert record["index"] == 3
-    assert record["hypothesis"] != ["stale"]
+    assert ["stale"] not in [record["hypothesis"] for record in json.loads(drawn.read_text())]
     capsys.readouterr()
     assert main([*report_of, "--verify"]) == 1
     assert "make the report again" in capsys.readouterr().err
@@ -96,11 +95,11 @@ def test_tuning_writes_and_shows_the_choice_and_translates_again_when_asked(runs
     before = json.loads(path.read_text())
     assert main(["tune", str(runs)]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in said] == ["additive", "none"]
+    assert [line.split(":")[0] for line in said] == ["none", "additive"]
     assert json.loads(path.read_text()) == before
     points = read_analyses(runs).beam_sweep.systems["none"]
     (best,) = [point for point in points if point.chosen]
-    assert f"none: beam {best.beam}, length penalty {best.length_penalty:g}" in said[1]
+    assert f"none: beam {best.beam}, length penalty {best.length_penalty:g}" in said[0]
     assert main(["tune", str(runs), "--apply"]) == 0
     after = json.loads(path.read_text())
     assert (after["search"]["beam"], after["search"]["length_penalty"]) == (best.beam, best.length_penalty)

@@ -1,0 +1,50 @@
+"""Anybody's translations of a test set, scored by source length: no run, no study, only lines of text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.corpus.files import read_lines
+from seq2seq.report.cells import bucket_scores, scores
+from seq2seq.report.schema import Scores
+from seq2seq.report.study import bucket_table
+from seq2seq.scoring import Evidence, SystemScores, compare_evidence, source_words
+from seq2seq.scoring.sentences import sentence_statistics
+
+
+def score_files(source: Path, reference: Path, hypotheses: Sequence[Path], settings: EvaluationSettings) -> str:
+    """Return BLEU by source length of translations that are there as text, one sentence a line, plain or .gz.
+
+    Args:
+        source: what was translated; its words say which bucket a sentence is in.
+        reference: the right translations.
+        hypotheses: files of translations; each is called by its name, or its path where names repeat.
+        settings: metrics, tokenizer, buckets; the baseline is the file of that name, if there is one.
+
+    Raises:
+        UserError: a file cannot be read or has another number of lines, or there is no sentence.
+    """
+    sources, references = list(read_lines(source)), list(read_lines(reference))
+    if not sources:
+        raise UserError(f"{source}: no sentence to score")
+    _check_lines(reference, references, source, sources)
+    names = [path.name for path in hypotheses]
+    systems = []
+    for path in hypotheses:
+        lines = list(read_lines(path))
+        _check_lines(path, lines, source, sources)
+        counted = sentence_statistics(lines, references, metrics=settings.metrics, tokenizer=settings.tokenizer)
+        name = path.name if names.count(path.name) == 1 else str(path)
+        systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
+    if len({system.name for system in systems}) < len(systems):
+        raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
+    lengths = source_words(sources)
+    found = compare_evidence(Evidence(systems, lengths, settings))
+    rows = {each.name: (Scores(**scores(each.overall)), bucket_scores(lengths, found.baseline, each)) for each in found.systems}
+    return f"{bucket_table(rows)}\n\n" + "\n".join(found.signatures.values())
+
+
+def _check_lines(path: Path, lines: Sequence[str], source: Path, sources: Sequence[str]) -> None:
+    if len(lines) != len(sources):
+        raise UserError(f"{path} has {len(lines):,} lines but {source} has {len(sources):,}; lines must correspond one to one")

@@ -1,0 +1,171 @@
+"""Translations of the test splits in a run's folder: made, kept, replaced without loss, with the attention that made them.
+
+`hypotheses/<split>.txt` is what is scored, the `.json` beside it says by which weights, with which search and of which
+sentences it was made. Another search, other weights or other sentences give another entry; the one before is moved to
+`hypotheses/earlier/`.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.identity import same_search
+from seq2seq.config.training import SearchSettings
+from seq2seq.corpus.cache import digest
+from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
+from seq2seq.run.folder import RunFolder, write_aside, write_json
+from seq2seq.run.trained import TrainedRun, forced_weights, one_line
+from seq2seq.run.translation import Translation, translate
+
+SHOWCASE = 8
+"""Test sentences whose attention is kept, the same for every system."""
+
+
+def translate_tests(
+    run: TrainedRun,
+    data: EvaluationData,
+    device: torch.device,
+    *,
+    again: bool = False,
+    instead_of: SearchSettings | None = None,
+) -> None:
+    """Translate every split of `data` that has no translations yet, and write attention of a few of its sentences.
+
+    Args:
+        run: who translates, with its own search.
+        data: the splits.
+        device: where the model is.
+        again: also replace translations that were made by other weights, with another search or of other sentences.
+        instead_of: the search of the run's config, where `run` has another one that stands in for it (tuning).
+
+    Raises:
+        UserError: translations that are to stay were made of other sentences.
+    """
+    for name, split in data.tests.items():
+        made = {"search": run.settings.search.model_dump(), "step": run.step, "fingerprint": data.fingerprints[name]}
+        facts = run.folder.decoding(name)
+        if facts is not None and not again:
+            check_sentences(run.folder, name, facts, data.fingerprints[name])
+        elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
+            if run.folder.hypotheses(name).exists():
+                _set_aside(run.folder, name, facts or {})
+            write_attention(run, name, split, showcase(split), device)
+            facts = _taken_back(run.folder, name, made) or _write_text(run, name, split, device)
+            standing_for = {} if instead_of is None else {"instead_of": instead_of.model_dump()}
+            write_json(run.folder.hypotheses(name).with_suffix(".json"), {**facts, **made, **standing_for})
+
+
+def check_sentences(folder: RunFolder, split: str, facts: Mapping[str, Any], fingerprint: str) -> None:
+    """Check that translations were made of the sentences that a split holds now.
+
+    Raises:
+        UserError: of others.
+    """
+    then = facts.get("fingerprint", fingerprint)
+    if then != fingerprint:
+        raise UserError(
+            f"{folder.hypotheses(split)}: translations of other sentences than split '{split}' holds now: it changed since "
+            f"(SHA-256 {then[:12]} then, {fingerprint[:12]} now); put the corpus back, or translate what is there now with "
+            "report --retranslate (the old translations are kept)"
+        )
+
+
+def check_all_sentences(folder: RunFolder, data: EvaluationData) -> None:
+    """`check_sentences` for every split that has translations."""
+    for name in data.tests:
+        if facts := folder.decoding(name):
+            check_sentences(folder, name, facts, data.fingerprints[name])
+
+
+def _made_so(facts: Mapping[str, Any], made: Mapping[str, Any], *, exactly: bool) -> bool:
+    searches = [facts[key] for key in ("search", *(() if exactly else ("instead_of",))) if key in facts]
+    same = all(facts.get(key) == made[key] for key in ("step", "fingerprint"))
+    return same and any(same_search(search, made["search"]) for search in searches)
+
+
+def _earlier(folder: RunFolder, split: str, made: Mapping[str, Any]) -> Path:
+    search = {key: value for key, value in made.get("search", {}).items() if key != "batch_tokens"}
+    key = digest(search, made.get("step"), made.get("fingerprint"))[:12]
+    return folder.hypotheses(split).parent / "earlier" / key / f"{split}.txt"
+
+
+def _set_aside(folder: RunFolder, split: str, facts: Mapping[str, Any]) -> None:
+    """Move translations to `earlier/`: copied whole before they count as absent."""
+    path, kept = folder.hypotheses(split), _earlier(folder, split, facts)
+    write_aside(kept, path.read_text(encoding="utf-8"))
+    write_json(kept.with_suffix(".json"), facts)
+    path.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _taken_back(folder: RunFolder, split: str, made: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Copy a text back that was set aside and made as wanted; returns what is known of it, None where there is none."""
+    kept = _earlier(folder, split, made)
+    if not kept.with_suffix(".json").exists():
+        return None
+    write_aside(folder.hypotheses(split), kept.read_text(encoding="utf-8"))
+    facts: dict[str, Any] = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+    return {key: value for key, value in facts.items() if key != "instead_of"}
+
+
+def _write_text(run: TrainedRun, name: str, split: EncodedSplit, device: torch.device) -> dict[str, Any]:
+    began = time.perf_counter()
+    found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
+    seconds = time.perf_counter() - began
+    write_aside(run.folder.hypotheses(name), "".join(f"{one_line(t.text)}\n" for t in found))
+    truncated = [i for i, t in enumerate(found) if t.hypothesis.truncated]
+    return {"sentences": len(found), "truncated": truncated, "seconds": round(seconds, 3)}
+
+
+def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
+    """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
+    order = sorted(range(len(split)), key=lambda i: (len(split.source(i).split()), i))
+    if len(order) <= count:
+        return order
+    return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]
+
+
+def write_attention(run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> None:
+    """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding."""
+    found = translate(
+        run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True
+    )
+    records = []
+    for index, translation in zip(sentences, found, strict=True):
+        if translation.hypothesis.weights is None:
+            return
+        records.append(_attention_record(run, split, index, translation, device))
+    write_json(run.folder.path / "attention" / f"{name}.json", records)
+
+
+def _attention_record(
+    run: TrainedRun, split: EncodedSplit, index: int, translation: Translation, device: torch.device
+) -> dict[str, Any]:
+    source, target = run.source_tokenizer, run.target_tokenizer
+    end = ["</s>"]
+    hypothesis = translation.hypothesis
+    width = len(split.source_tokens(index)) + 1
+    weights = hypothesis.weights
+    return {
+        "index": index,
+        "source": source.pieces(split.source_tokens(index)) + end,
+        "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
+        "weights": _rounded(_reading_order(weights[:, :width], split)) if weights is not None else [],
+        "forced": {
+            "reference": target.pieces(split.target_tokens(index)) + end,
+            "weights": _rounded(_reading_order(forced_weights(run.model, split, index, device), split)),
+        },
+    }
+
+
+def _reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
+    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
+    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
+
+
+def _rounded(weights: torch.Tensor) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in weights.tolist()]
