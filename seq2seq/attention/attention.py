@@ -6,25 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.attention.build import build_fixed, build_score, options, score_classes
 from seq2seq.attention.dropout import dropout
-from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.heads import merge_heads, split_heads
 from seq2seq.attention.keys import AttentionOutput, Keys
 from seq2seq.attention.masks import attendable
-from seq2seq.attention.normalisers import NORMALISERS, Normaliser, Softmax
-from seq2seq.attention.places import Places
-from seq2seq.attention.positions import Relation
-from seq2seq.attention.scales import SCALES, NoScale, Scale
+from seq2seq.attention.normalisers import Normaliser, Softmax
+from seq2seq.attention.positions import Places, Relation
+from seq2seq.attention.scales import Scale
 from seq2seq.attention.scores import ProductScore, Score
-from seq2seq.attention.windows import WINDOWS, GlobalWindow, Window
-from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings, ScaledSettings
-from seq2seq.config.errors import UserError
+from seq2seq.attention.windows import GlobalWindow, Window
 
 _FEW_WEIGHTS = 1 << 24
 """64 MiB in fp32; on a CPU torch's kernel took 1.5 to 10 times as long below, and above the memory it saves counts more."""
-
-__all__ = ["Attention", "AttentionOutput", "FixedContext", "Keys", "build_attention"]
 
 
 class Projections(NamedTuple):
@@ -147,10 +140,11 @@ class Attention(nn.Module):
         if product is not None:
             left, right = self._factors(product, query, keys, places)
             scores = left @ right.transpose(-2, -1)  # (B, H, Q, S)
+            bias = places.scores(left)
         else:
             places.refuse_rotation(type(self.score).__name__)
             scores = self.scale(self.score(query, keys.keys))
-        bias = places.scores(query)
+            bias = places.scores(self.scale(query))
         weights = self.normaliser(scores if bias is None else scores + bias, allowed)
         if factor is not None:
             weights = weights * factor
@@ -169,7 +163,7 @@ class Attention(nn.Module):
         left, right = self._factors(score, query, keys, places)
         empty = ~allowed.any(dim=-1, keepdim=True)  # (B, 1, 1 or Q, 1): torch may give NaN on such rows, so open them first
         mask: Tensor = allowed | empty
-        bias = places.scores(query)
+        bias = places.scores(left)
         if bias is not None:
             mask = bias.masked_fill(~mask, float("-inf"))
         dropout = self.dropout if self.training else 0.0
@@ -185,107 +179,3 @@ def _fits_cache(query: Tensor, keys: Keys) -> bool:
     """Whether the weights (B, H, Q, S) are few enough for a CPU to compute faster by the formula than by torch's kernel."""
     count = query.shape[:3].numel() * keys.mask.shape[1]
     return query.device.type == "cpu" and count <= _FEW_WEIGHTS
-
-
-def build_attention(
-    settings: AttentionSettings,
-    *,
-    query_size: int,
-    memory_size: int,
-    summary_size: int,
-    projected: bool = False,
-    context_size: int | None = None,
-) -> Attention | FixedContext:
-    """Make the attention, or the fixed context, that the settings describe.
-
-    With one head and projected=False it is the formula of the paper on the raw query and memory, and a projection appears
-    only where sizes differ. With more heads, or projected=True, it is Vaswani et al. 2017, section 3.2.2: each head compares
-    in attention_size / H features (their d_k) and mixes values of context_size / H features (their d_v).
-
-    Args:
-        settings: the parts.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        summary_size: features of the encoder's fixed vector, > 0.
-        projected: project query, key, value and output even for one head, as a Transformer does.
-        context_size: features of a context; None for those of the memory (of the summary for `none`).
-
-    Raises:
-        UserError: the heads do not divide the features, or a custom score cannot be had.
-    """
-    score, heads = settings.score, settings.heads
-    if isinstance(score, FixedSettings):
-        return build_fixed(
-            score,
-            memory_size=memory_size,
-            summary_size=summary_size,
-            projected=projected,
-            context_size=context_size,
-            dropout=settings.dropout,
-        )
-    context_size = context_size or memory_size
-    sizes, projections = _plan(
-        settings, score, query_size=query_size, memory_size=memory_size, context_size=context_size, projected=projected
-    )
-    made = build_score(score, heads=heads, **sizes)
-    # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
-    scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
-    return Attention(
-        score=made,
-        scale=scale(heads=heads, width=made.width),
-        normaliser=NORMALISERS[settings.normaliser.kind](**options(settings.normaliser)),
-        window=WINDOWS[settings.window.kind](heads=heads, query_size=sizes["query_size"], **options(settings.window)),
-        projections=projections,
-        heads=heads,
-        context_size=context_size,
-        dropout=settings.dropout,
-    )
-
-
-def _plan(
-    settings: AttentionSettings,
-    score: MemberSettings | GatedSettings,
-    *,
-    query_size: int,
-    memory_size: int,
-    context_size: int,
-    projected: bool,
-) -> tuple[dict[str, int], Projections]:
-    """Decide the sizes that the score of one head is given, and the projections that make them."""
-    classes, size = score_classes(score), settings.attention_size
-    reads_memory = any(found.reads_memory for found in classes)
-    if projected or settings.heads > 1:
-        width = size or query_size
-        _check_heads(settings.heads, width, "the comparison (attention_size, or those of the query)")
-        _check_heads(settings.heads, context_size, "the context (those of the memory, unless the decoder asks for others)")
-        return _sizes(width // settings.heads), Projections(
-            query=_linear(query_size, width),
-            key=_linear(memory_size, width) if reads_memory else None,
-            value=_linear(memory_size, context_size),
-            output=_linear(context_size, context_size),
-        )
-    output = _linear(memory_size, context_size) if context_size != memory_size else None
-    if size and not any(found.own_space for found in classes):
-        key = _linear(memory_size, size) if reads_memory else None
-        return _sizes(size), Projections(query=_linear(query_size, size), key=key, output=output)
-    if query_size != memory_size and any(found.equal_sizes for found in classes):
-        sizes = _sizes(memory_size) | {"attention_size": size or query_size}
-        return sizes, Projections(query=_linear(query_size, memory_size), output=output)
-    sizes = {"query_size": query_size, "memory_size": memory_size, "attention_size": size or query_size}
-    return sizes, Projections(output=output)
-
-
-def _check_heads(heads: int, features: int, owner: str) -> None:
-    if features % heads:
-        raise UserError(
-            f"model.attention.heads: {heads} heads cannot share out the {features} features of {owner}; "
-            f"choose a number of heads that divides {features}"
-        )
-
-
-def _sizes(size: int) -> dict[str, int]:
-    return {"query_size": size, "memory_size": size, "attention_size": size}
-
-
-def _linear(in_features: int, out_features: int) -> nn.Linear:
-    return nn.Linear(in_features, out_features, bias=False)

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.base import Settings
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings, RnnDecoderSettings, RnnEncoderSettings

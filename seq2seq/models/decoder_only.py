@@ -6,8 +6,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.build import build_pattern
 from seq2seq.attention.keys import Keys
-from seq2seq.attention.mechanisms import FullAttention, build_pattern
+from seq2seq.attention.mechanisms import FullAttention
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.attention.attention import Attention, Keys
+from seq2seq.attention.attention import Attention
 from seq2seq.attention.dropout import Dropout, dropout_noise
 from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.keys import Keys
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
 from seq2seq.attention.scores import AdditiveScore

@@ -9,9 +9,11 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.attention import Attention, Keys, build_attention
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.build import build_attention, build_self_attention
 from seq2seq.attention.fixed import FixedContext
-from seq2seq.attention.mechanisms import SelfAttention, build_self_attention
+from seq2seq.attention.keys import Keys
+from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding

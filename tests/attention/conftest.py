@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.fixed import FIXED
 from seq2seq.attention.normalisers import NORMALISERS
 from seq2seq.attention.scales import SCALES

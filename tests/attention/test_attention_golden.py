@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.positions import AlibiRelation, Relation, RelativeRelation, RotaryRelation
 from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.attention import Attention, build_attention
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.masks import length_mask
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
