@@ -8,9 +8,14 @@ from seq2seq.config.base import SHORTHAND, Settings
 
 
 class NoneSettings(Settings):
-    """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014)."""
+    """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014); `none-input` is another name."""
 
-    kind: Literal["none"] = "none"
+    kind: Literal["none", "none-input"] = "none"
+
+    @field_validator("kind")
+    @classmethod
+    def _short_name(cls, _: str) -> str:
+        return "none"
 
 
 class StateOnlySettings(Settings):
@@ -79,10 +84,15 @@ class AdditiveSettings(Settings):
     """Give v a trained length and a free direction, and the tanh a bias."""
 
 
-class ConcatSettings(Settings):
-    """A sum over tanh(W_q q + W_k k): additive without v."""
+class SumTanhSettings(Settings):
+    """A sum over tanh(W_q q + W_k k): additive without v. `concat` is its old name, under which Luong has a score with v."""
 
-    kind: Literal["concat"] = "concat"
+    kind: Literal["sum_tanh", "concat"] = "sum_tanh"
+
+    @field_validator("kind")
+    @classmethod
+    def _new_name(cls, _: str) -> str:
+        return "sum_tanh"
 
 
 class CosineSettings(Settings):
@@ -144,7 +154,7 @@ MemberSettings = Annotated[
     | ScaledSettings
     | BilinearSettings
     | AdditiveSettings
-    | ConcatSettings
+    | SumTanhSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -169,7 +179,7 @@ ScoreSettings = Annotated[
     | ScaledSettings
     | BilinearSettings
     | AdditiveSettings
-    | ConcatSettings
+    | SumTanhSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -313,13 +323,6 @@ class AttentionSettings(Settings):
                 "leave scale out, or write score: dot"
             )
         return {**data, "scale": {"kind": "sqrt"}}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _none_input_is_none(cls, data: Any) -> Any:
-        if isinstance(data, dict) and _kind(data.get("score")) == "none-input":
-            return {**data, "score": "none"}
-        return data
 
     @model_validator(mode="after")
     def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":

@@ -12,13 +12,13 @@ from seq2seq.attention.scores import (
     AdditiveScore,
     BilinearScore,
     ConcatLinearScore,
-    ConcatScore,
     CosineScore,
     DotScore,
     GatedScore,
     LocationScore,
     MlpScore,
     ScaledDotScore,
+    SumTanhScore,
 )
 from seq2seq.attention.windows import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow
 from seq2seq.config.errors import UserError
@@ -87,8 +87,8 @@ def test_additive_with_weight_norm():
     close(scores(score, [HALF, 0.0], [[0.0, 0.0]]), [10 * (3 * 0.5 + 4 * 0.5) / 5])
 
 
-def test_concat():
-    close(scores(identity_sum(ConcatScore(**SIZES)), [HALF, 0.0], [[0.0, HALF], [0.0, 0.0]]), [1.0, 0.5])
+def test_sum_tanh():
+    close(scores(identity_sum(SumTanhScore(**SIZES)), [HALF, 0.0], [[0.0, HALF], [0.0, 0.0]]), [1.0, 0.5])
 
 
 def test_mlp():

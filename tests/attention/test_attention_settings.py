@@ -56,6 +56,12 @@ def test_none_input_is_none():
     assert AttentionSettings(score={"kind": "none-input"}) == AttentionSettings(score="none")
 
 
+def test_concat_is_the_old_name_of_sum_tanh():
+    assert AttentionSettings(score="concat") == AttentionSettings(score="sum_tanh")
+    mixed = AttentionSettings(score={"kind": "gated", "members": ["concat", {"kind": "concat"}]})
+    assert [member.kind for member in mixed.score.members] == ["sum_tanh", "sum_tanh"]
+
+
 def test_none_state_needs_a_first_state():
     assert EncoderDecoderSettings.model_validate({"attention": {"score": "none-state"}}).decoder.kind == "rnn"
     with pytest.raises(

@@ -104,7 +104,7 @@ def test_a_part_with_too_few_positions_is_no_number():
 
 
 def test_memory_of_every_score_can_be_told():
-    for score in ("dot", "scaled", "bilinear", "cosine", "mlp", "concat", "mean", "uniform", "diagonal", "random_frozen"):
+    for score in ("dot", "scaled", "bilinear", "cosine", "mlp", "sum_tanh", "mean", "uniform", "diagonal", "random_frozen"):
         size = attention_bytes(settings(attention={"score": score}), 20)
         assert size is not None
         assert size > 0

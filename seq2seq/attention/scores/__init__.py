@@ -1,6 +1,6 @@
 """Scores: how query and key are compared. Each is one formula, a class, and a line in `SCORES`."""
 
-from seq2seq.attention.scores.additive import AdditiveScore, ConcatScore, MlpScore
+from seq2seq.attention.scores.additive import AdditiveScore, MlpScore, SumTanhScore
 from seq2seq.attention.scores.base import ProductScore, Score
 from seq2seq.attention.scores.gated import GatedScore
 from seq2seq.attention.scores.positional import ConcatLinearScore, LocationScore
@@ -11,7 +11,7 @@ SCORES: dict[str, type[Score]] = {
     "scaled": ScaledDotScore,
     "bilinear": BilinearScore,
     "additive": AdditiveScore,
-    "concat": ConcatScore,
+    "sum_tanh": SumTanhScore,
     "cosine": CosineScore,
     "mlp": MlpScore,
     "location": LocationScore,
@@ -24,7 +24,6 @@ __all__ = [
     "AdditiveScore",
     "BilinearScore",
     "ConcatLinearScore",
-    "ConcatScore",
     "CosineScore",
     "DotScore",
     "GatedScore",
@@ -33,4 +32,5 @@ __all__ = [
     "ProductScore",
     "ScaledDotScore",
     "Score",
+    "SumTanhScore",
 ]

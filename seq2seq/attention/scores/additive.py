@@ -1,4 +1,4 @@
-"""Scores that add query and key inside a tanh: additive, concat, mlp."""
+"""Scores that add query and key inside a tanh: additive, sum_tanh, mlp."""
 
 import math
 
@@ -65,11 +65,11 @@ class AdditiveScore(SumScore):
         return weighted_sum(self.hidden(query, keys), v)
 
 
-class ConcatScore(SumScore):
+class SumTanhScore(SumScore):
     """Additive without v: score = sum over A of tanh(W_q q + W_k k).
 
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v_a = 1; W_a = [W_q W_k] acts on the concatenation
-    [q; k], whence the name. Not Luong's concat, which has a v.
+    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v_a = 1. Its name was concat
+    once; Luong's score of that name has a v, and is `additive`.
     """
 
     formula = "score = sum tanh(W_q q + W_k k)"
