@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from seq2seq.attention.dropout import dropout
 from seq2seq.attention.heads import merge_heads, split_heads
-from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.keys import AttentionOutput, Keys, Past, answer, remember
 from seq2seq.attention.masks import attendable
 from seq2seq.attention.normalisers import Normaliser, Softmax
 from seq2seq.attention.positions import Places, Relation
@@ -64,6 +64,7 @@ class Attention(nn.Module):
         self.normaliser = normaliser
         self.window = window
         self.is_local = not isinstance(window, GlobalWindow)
+        self.reads_past = score.reads_past or normaliser.reads_past
         self.query_proj, self.key_proj, self.value_proj, self.output_proj = projections
         self.heads = heads
         self.context_size = context_size
@@ -93,6 +94,7 @@ class Attention(nn.Module):
         key_positions: Tensor | None = None,
         need_weights: bool = True,
         relation: Relation | None = None,
+        past: Past | None = None,
     ) -> AttentionOutput:
         """Answer Q queries for each of B sentences; every query for itself.
 
@@ -104,6 +106,7 @@ class Attention(nn.Module):
             key_positions: (S,) or (B, S), position of each key, read by `relation` only; None is 0, 1 ... S - 1.
             need_weights: return the weights. Where they are not asked for, a fused kernel is used if there is one.
             relation: what self-attention knows of positions.
+            past: what the step before gave back for these queries, if the attention reads its past; None at the first step.
         """
         heads = split_heads(query if self.query_proj is None else self.query_proj(query), self.heads)  # (B, H, Q, D)
         if positions is None and (relation is not None or self.is_local):
@@ -115,13 +118,15 @@ class Attention(nn.Module):
         product = self._product()
         # torch has a kernel for this very formula, but it keeps the weights to itself
         has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not places.mixes_values
+        earlier = None if past is None else past.of(query.shape[0])
         if product is not None and has_kernel and not need_weights and not _fits_cache(heads, keys):
             context, weights = self._fused(product, heads, keys, allowed, places), None
         else:
-            context, weights = self._plain(heads, keys, allowed, factor, places)
+            context, weights = self._plain(heads, keys, allowed, factor, places, earlier)
         merged = merge_heads(context)  # (B, Q, H * Dv)
         output = merged if self.output_proj is None else self.output_proj(merged)
-        return AttentionOutput(output, weights if need_weights else None)
+        following = remember(past, weights) if self.reads_past and weights is not None else None
+        return AttentionOutput(output, weights if need_weights else None, following)
 
     def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What may be attended to, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
@@ -133,7 +138,13 @@ class Attention(nn.Module):
         return allowed if inside is None else allowed & inside, factor
 
     def _plain(
-        self, query: Tensor, keys: Keys, allowed: Tensor, factor: Tensor | None, places: Places
+        self,
+        query: Tensor,
+        keys: Keys,
+        allowed: Tensor,
+        factor: Tensor | None,
+        places: Places,
+        past: Past | None,
     ) -> tuple[Tensor, Tensor]:
         """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
         product = self._product()
@@ -143,9 +154,9 @@ class Attention(nn.Module):
             bias = places.scores(left)
         else:
             places.refuse_rotation(type(self.score).__name__)
-            scores = self.scale(self.score(query, keys.keys))
+            scores = self.scale(answer(self.score, query, keys.keys, past=past))
             bias = places.scores(self.scale(query))
-        weights = self.normaliser(scores if bias is None else scores + bias, allowed)
+        weights = answer(self.normaliser, scores if bias is None else scores + bias, allowed, past=past)
         if factor is not None:
             weights = weights * factor
         mixing = dropout(weights, self.dropout, self.training)

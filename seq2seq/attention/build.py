@@ -81,7 +81,7 @@ def build_attention(
         context_size: features of a context; None for those of the memory (of the summary for `none`).
 
     Raises:
-        UserError: the heads do not divide the features, or a custom score cannot be had.
+        UserError: the heads do not divide the features, or a custom score cannot be had or needs steps.
     """
     score, heads = settings.score, settings.heads
     if isinstance(score, FixedSettings):
@@ -100,6 +100,11 @@ def build_attention(
         _Sizes(query_size, memory_size, context_size or memory_size, settings.attention_size or query_size, heads),
     )
     made = build_score(score, heads=heads, query_size=plan.query, memory_size=plan.memory, attention_size=plan.attention)
+    if projected and made.reads_past:  # a custom score; the settings refuse the others
+        raise UserError(
+            f"model.attention.score: {type(made).__name__} reads the weights of the step before, and a Transformer computes "
+            "all steps at once; use decoder.kind: rnn"
+        )
     # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
     scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
     return Attention(

@@ -95,6 +95,22 @@ class SumTanhSettings(Settings):
         return "sum_tanh"
 
 
+class LocationAwareSettings(Settings):
+    """Additive, and a convolution over the weights of the step before (Chorowski et al. 2015); recurrent decoders only."""
+
+    kind: Literal["location_aware"] = "location_aware"
+    filters: int = Field(default=10, ge=1)
+    """Features that the convolution makes of the weights around a token, >= 1."""
+    width: int = Field(default=3, ge=0)
+    """Tokens on each side that the convolution sees, >= 0."""
+
+
+class CoverageSettings(Settings):
+    """Additive, and how much weight a token has had already (Tu et al. 2016); recurrent decoders only."""
+
+    kind: Literal["coverage"] = "coverage"
+
+
 class CosineSettings(Settings):
     """cos(q, k) / temperature, the temperature trained."""
 
@@ -155,6 +171,8 @@ MemberSettings = Annotated[
     | BilinearSettings
     | AdditiveSettings
     | SumTanhSettings
+    | LocationAwareSettings
+    | CoverageSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -180,6 +198,8 @@ ScoreSettings = Annotated[
     | BilinearSettings
     | AdditiveSettings
     | SumTanhSettings
+    | LocationAwareSettings
+    | CoverageSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -244,8 +264,20 @@ class TopKSettings(Settings):
     """Tokens that may have weight, >= 1."""
 
 
+class MonotonicSettings(Settings):
+    """The expected alignment of a reader that never turns back (Raffel et al. 2017); recurrent decoders only."""
+
+    kind: Literal["monotonic"] = "monotonic"
+    offset: float = -1.0
+    """What is added to scores before training; the more negative, the further a step reads."""
+    noise: float = Field(default=1.0, ge=0)
+    """Standard deviation of the noise on scores in training, >= 0; it teaches scores to be decisions."""
+    at_test: Literal["soft", "hard"] = "soft"
+    """soft: the expected alignment, as in training; hard: stop at the first token whose probability is over a half."""
+
+
 NormaliserSettings = Annotated[
-    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings,
+    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings | MonotonicSettings,
     SHORTHAND,
     Field(discriminator="kind"),
 ]
@@ -301,7 +333,7 @@ class AttentionSettings(Settings):
     scale: ScaleSettings = NoScaleSettings()
     """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
     normaliser: NormaliserSettings = SoftmaxSettings()
-    """How scores become weights: softmax, sparsemax, entmax15, sigmoid or top_k."""
+    """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k or monotonic."""
     window: WindowSettings = GlobalSettings()
     """Where a query may look: global, local_m or local_p."""
     heads: int = Field(default=1, ge=1)
@@ -311,6 +343,14 @@ class AttentionSettings(Settings):
     With one head, a score without a comparison space of its own (dot, cosine ...) gets two projections into it if given."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability of dropping a weight in training, 0 to 1."""
+
+    @property
+    def reads_past(self) -> str | None:
+        """The part that needs the weights of the step before, as `score: coverage`; None if no part of ours does."""
+        scores = self.score.members if isinstance(self.score, GatedSettings) else (self.score,)
+        found = [f"score: {score.kind}" for score in scores if isinstance(score, LocationAwareSettings | CoverageSettings)]
+        found += ["normaliser: monotonic"] if isinstance(self.normaliser, MonotonicSettings) else []
+        return found[0] if found else None
 
     @model_validator(mode="before")
     @classmethod

@@ -75,8 +75,15 @@ class EncoderDecoderSettings(Settings):
     """Share embeddings: target with output layer, or source, target and output (needs a joint vocabulary and equal sizes)."""
 
     @model_validator(mode="after")
-    def _first_state_exists(self) -> "EncoderDecoderSettings":
-        if self.attention.score.kind == "none-state" and self.decoder.kind == "transformer":
+    def _the_bridge_fits_the_decoder(self) -> "EncoderDecoderSettings":
+        if self.decoder.kind != "transformer":
+            return self
+        if self.attention.reads_past:
+            raise ValueError(
+                f"attention.{self.attention.reads_past} needs the weights of the step before, and a Transformer decodes all "
+                "steps at once; use decoder.kind: rnn, or another part"
+            )
+        if self.attention.score.kind == "none-state":
             raise ValueError(
                 "attention.score: none-state gives the source to the decoder's first state, and a Transformer has none; "
                 "use none, or decoder.kind: rnn"

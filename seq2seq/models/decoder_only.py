@@ -123,7 +123,7 @@ class DecoderOnly(Model):
             grown.append(before.extend(attention.project_keys(entering)))
             wanted = need_weights and layer is self.layers[-1]
             keys = _repeat(source, beam).extend(grown[-1])
-            context, weights = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
+            context, weights, _ = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
             states = layer.feed(around.leave(states, context))
         over_source = None if weights is None else weights[..., : sources[0].mask.shape[1]].mean(dim=1)  # (N, T, S)
         return self.final_norm(states), tuple(grown), over_source

@@ -93,7 +93,7 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
             States (B, Q, hidden_size), weights (B, Q, S) or None.
         """
         around = self.around_cross
-        context, weights = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
+        context, weights, _ = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
         return self.feed(around.leave(states, context)), None if weights is None else weights.mean(dim=1)
 
 

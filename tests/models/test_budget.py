@@ -110,6 +110,14 @@ def test_memory_of_every_score_can_be_told():
         assert size > 0
 
 
+def test_what_reads_its_past_is_measured_with_one():
+    """Coverage makes one more (Q, S, A) than additive: the sum with what is covered; autograd keeps neither sum, but the past."""
+    additive, coverage = (
+        attention_bytes(settings(attention={"score": score, "attention_size": 4}), 50) for score in ("additive", "coverage")
+    )
+    assert coverage >= additive + 50 * 50 * 4
+
+
 def test_a_wrong_budget_is_refused():
     with pytest.raises(ValueError, match="neither"):
         budget_of(settings(), "minutes")

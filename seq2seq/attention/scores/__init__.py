@@ -1,6 +1,6 @@
 """Scores: how query and key are compared. Each is one formula, a class, and a line in `SCORES`."""
 
-from seq2seq.attention.scores.additive import AdditiveScore, MlpScore, SumTanhScore
+from seq2seq.attention.scores.additive import AdditiveScore, CoverageScore, LocationAwareScore, MlpScore, SumTanhScore
 from seq2seq.attention.scores.base import ProductScore, Score
 from seq2seq.attention.scores.gated import GatedScore
 from seq2seq.attention.scores.positional import ConcatLinearScore, LocationScore
@@ -12,6 +12,8 @@ SCORES: dict[str, type[Score]] = {
     "bilinear": BilinearScore,
     "additive": AdditiveScore,
     "sum_tanh": SumTanhScore,
+    "location_aware": LocationAwareScore,
+    "coverage": CoverageScore,
     "cosine": CosineScore,
     "mlp": MlpScore,
     "location": LocationScore,
@@ -25,8 +27,10 @@ __all__ = [
     "BilinearScore",
     "ConcatLinearScore",
     "CosineScore",
+    "CoverageScore",
     "DotScore",
     "GatedScore",
+    "LocationAwareScore",
     "LocationScore",
     "MlpScore",
     "ProductScore",
