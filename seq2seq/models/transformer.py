@@ -17,7 +17,7 @@ from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
-from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
+from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State, mean_memory
 from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, build_encoder_layer, build_feedforward
 
 
@@ -50,9 +50,7 @@ class TransformerEncoder(Encoder):
         states = self.embedding(source)  # (B, S, D)
         for layer in self.layers:
             states = layer(states, mask)
-        states = self.final_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
-        lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
-        return Memory(states=states, mask=mask, summary=states.sum(dim=1) / lengths)
+        return mean_memory(self.final_norm(states), mask)
 
 
 class DecoderLayer(EncoderLayer[SelfAttention]):
