@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from ruamel.yaml import YAML
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.cli import main
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.loading import load_study

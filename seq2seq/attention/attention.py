@@ -6,25 +6,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.attention.build import build_fixed, build_score, options, score_classes
 from seq2seq.attention.dropout import dropout
-from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.heads import merge_heads, split_heads
-from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.keys import AttentionOutput, Keys, Past, answer, remember
 from seq2seq.attention.masks import attendable
-from seq2seq.attention.normalisers import NORMALISERS, Normaliser, Softmax
-from seq2seq.attention.places import Places
-from seq2seq.attention.positions import Relation
-from seq2seq.attention.scales import SCALES, NoScale, Scale
+from seq2seq.attention.normalisers import Normaliser, Softmax
+from seq2seq.attention.positions import Places, Relation
+from seq2seq.attention.scales import Scale
 from seq2seq.attention.scores import ProductScore, Score
-from seq2seq.attention.windows import WINDOWS, GlobalWindow, Window
-from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, MemberSettings, ScaledSettings
-from seq2seq.config.errors import UserError
+from seq2seq.attention.windows import GlobalWindow, Window
 
 _FEW_WEIGHTS = 1 << 24
 """64 MiB in fp32; on a CPU torch's kernel took 1.5 to 10 times as long below, and above the memory it saves counts more."""
-
-__all__ = ["Attention", "AttentionOutput", "FixedContext", "Keys", "build_attention"]
 
 
 class Projections(NamedTuple):
@@ -71,6 +64,7 @@ class Attention(nn.Module):
         self.normaliser = normaliser
         self.window = window
         self.is_local = not isinstance(window, GlobalWindow)
+        self.reads_past = score.reads_past or normaliser.reads_past
         self.query_proj, self.key_proj, self.value_proj, self.output_proj = projections
         self.heads = heads
         self.context_size = context_size
@@ -100,6 +94,7 @@ class Attention(nn.Module):
         key_positions: Tensor | None = None,
         need_weights: bool = True,
         relation: Relation | None = None,
+        past: Past | None = None,
     ) -> AttentionOutput:
         """Answer Q queries for each of B sentences; every query for itself.
 
@@ -111,6 +106,7 @@ class Attention(nn.Module):
             key_positions: (S,) or (B, S), position of each key, read by `relation` only; None is 0, 1 ... S - 1.
             need_weights: return the weights. Where they are not asked for, a fused kernel is used if there is one.
             relation: what self-attention knows of positions.
+            past: what the step before gave back for these queries, if the attention reads its past; None at the first step.
         """
         heads = split_heads(query if self.query_proj is None else self.query_proj(query), self.heads)  # (B, H, Q, D)
         if positions is None and (relation is not None or self.is_local):
@@ -122,13 +118,15 @@ class Attention(nn.Module):
         product = self._product()
         # torch has a kernel for this very formula, but it keeps the weights to itself
         has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not places.mixes_values
+        earlier = None if past is None else past.of(query.shape[0])
         if product is not None and has_kernel and not need_weights and not _fits_cache(heads, keys):
             context, weights = self._fused(product, heads, keys, allowed, places), None
         else:
-            context, weights = self._plain(heads, keys, allowed, factor, places)
+            context, weights = self._plain(heads, keys, allowed, factor, places, earlier)
         merged = merge_heads(context)  # (B, Q, H * Dv)
         output = merged if self.output_proj is None else self.output_proj(merged)
-        return AttentionOutput(output, weights if need_weights else None)
+        following = remember(past, weights) if self.reads_past and weights is not None else None
+        return AttentionOutput(output, weights if need_weights else None, following)
 
     def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """What may be attended to, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
@@ -140,18 +138,25 @@ class Attention(nn.Module):
         return allowed if inside is None else allowed & inside, factor
 
     def _plain(
-        self, query: Tensor, keys: Keys, allowed: Tensor, factor: Tensor | None, places: Places
+        self,
+        query: Tensor,
+        keys: Keys,
+        allowed: Tensor,
+        factor: Tensor | None,
+        places: Places,
+        past: Past | None,
     ) -> tuple[Tensor, Tensor]:
         """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
         product = self._product()
         if product is not None:
             left, right = self._factors(product, query, keys, places)
             scores = left @ right.transpose(-2, -1)  # (B, H, Q, S)
+            bias = places.scores(left)
         else:
             places.refuse_rotation(type(self.score).__name__)
-            scores = self.scale(self.score(query, keys.keys))
-        bias = places.scores(query)
-        weights = self.normaliser(scores if bias is None else scores + bias, allowed)
+            scores = self.scale(answer(self.score, query, keys.keys, past=past))
+            bias = places.scores(self.scale(query))
+        weights = answer(self.normaliser, scores if bias is None else scores + bias, allowed, past=past)
         if factor is not None:
             weights = weights * factor
         mixing = dropout(weights, self.dropout, self.training)
@@ -169,7 +174,7 @@ class Attention(nn.Module):
         left, right = self._factors(score, query, keys, places)
         empty = ~allowed.any(dim=-1, keepdim=True)  # (B, 1, 1 or Q, 1): torch may give NaN on such rows, so open them first
         mask: Tensor = allowed | empty
-        bias = places.scores(query)
+        bias = places.scores(left)
         if bias is not None:
             mask = bias.masked_fill(~mask, float("-inf"))
         dropout = self.dropout if self.training else 0.0
@@ -185,107 +190,3 @@ def _fits_cache(query: Tensor, keys: Keys) -> bool:
     """Whether the weights (B, H, Q, S) are few enough for a CPU to compute faster by the formula than by torch's kernel."""
     count = query.shape[:3].numel() * keys.mask.shape[1]
     return query.device.type == "cpu" and count <= _FEW_WEIGHTS
-
-
-def build_attention(
-    settings: AttentionSettings,
-    *,
-    query_size: int,
-    memory_size: int,
-    summary_size: int,
-    projected: bool = False,
-    context_size: int | None = None,
-) -> Attention | FixedContext:
-    """Make the attention, or the fixed context, that the settings describe.
-
-    With one head and projected=False it is the formula of the paper on the raw query and memory, and a projection appears
-    only where sizes differ. With more heads, or projected=True, it is Vaswani et al. 2017, section 3.2.2: each head compares
-    in attention_size / H features (their d_k) and mixes values of context_size / H features (their d_v).
-
-    Args:
-        settings: the parts.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        summary_size: features of the encoder's fixed vector, > 0.
-        projected: project query, key, value and output even for one head, as a Transformer does.
-        context_size: features of a context; None for those of the memory (of the summary for `none`).
-
-    Raises:
-        UserError: the heads do not divide the features, or a custom score cannot be had.
-    """
-    score, heads = settings.score, settings.heads
-    if isinstance(score, FixedSettings):
-        return build_fixed(
-            score,
-            memory_size=memory_size,
-            summary_size=summary_size,
-            projected=projected,
-            context_size=context_size,
-            dropout=settings.dropout,
-        )
-    context_size = context_size or memory_size
-    sizes, projections = _plan(
-        settings, score, query_size=query_size, memory_size=memory_size, context_size=context_size, projected=projected
-    )
-    made = build_score(score, heads=heads, **sizes)
-    # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
-    scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
-    return Attention(
-        score=made,
-        scale=scale(heads=heads, width=made.width),
-        normaliser=NORMALISERS[settings.normaliser.kind](**options(settings.normaliser)),
-        window=WINDOWS[settings.window.kind](heads=heads, query_size=sizes["query_size"], **options(settings.window)),
-        projections=projections,
-        heads=heads,
-        context_size=context_size,
-        dropout=settings.dropout,
-    )
-
-
-def _plan(
-    settings: AttentionSettings,
-    score: MemberSettings | GatedSettings,
-    *,
-    query_size: int,
-    memory_size: int,
-    context_size: int,
-    projected: bool,
-) -> tuple[dict[str, int], Projections]:
-    """Decide the sizes that the score of one head is given, and the projections that make them."""
-    classes, size = score_classes(score), settings.attention_size
-    reads_memory = any(found.reads_memory for found in classes)
-    if projected or settings.heads > 1:
-        width = size or query_size
-        _check_heads(settings.heads, width, "the comparison (attention_size, or those of the query)")
-        _check_heads(settings.heads, context_size, "the context (those of the memory, unless the decoder asks for others)")
-        return _sizes(width // settings.heads), Projections(
-            query=_linear(query_size, width),
-            key=_linear(memory_size, width) if reads_memory else None,
-            value=_linear(memory_size, context_size),
-            output=_linear(context_size, context_size),
-        )
-    output = _linear(memory_size, context_size) if context_size != memory_size else None
-    if size and not any(found.own_space for found in classes):
-        key = _linear(memory_size, size) if reads_memory else None
-        return _sizes(size), Projections(query=_linear(query_size, size), key=key, output=output)
-    if query_size != memory_size and any(found.equal_sizes for found in classes):
-        sizes = _sizes(memory_size) | {"attention_size": size or query_size}
-        return sizes, Projections(query=_linear(query_size, memory_size), output=output)
-    sizes = {"query_size": query_size, "memory_size": memory_size, "attention_size": size or query_size}
-    return sizes, Projections(output=output)
-
-
-def _check_heads(heads: int, features: int, owner: str) -> None:
-    if features % heads:
-        raise UserError(
-            f"model.attention.heads: {heads} heads cannot share out the {features} features of {owner}; "
-            f"choose a number of heads that divides {features}"
-        )
-
-
-def _sizes(size: int) -> dict[str, int]:
-    return {"query_size": size, "memory_size": size, "attention_size": size}
-
-
-def _linear(in_features: int, out_features: int) -> nn.Linear:
-    return nn.Linear(in_features, out_features, bias=False)

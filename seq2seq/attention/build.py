@@ -1,21 +1,208 @@
-"""From settings to parts: scores and fixed contexts. The composition of parts is `attention.build_attention`."""
+"""From settings to parts: attentions, their scores, fixed contexts, self-attention and positions."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+from torch import nn
+
+from seq2seq.attention.attention import Attention, Projections
 from seq2seq.attention.custom import build_custom, load_score
 from seq2seq.attention.fixed import FIXED, FixedContext, NoContext, StateContext
+from seq2seq.attention.mechanisms import (
+    FullAttention,
+    LinearAttention,
+    LinformerAttention,
+    LshAttention,
+    SelfAttention,
+    StridedAttention,
+    WindowAttention,
+)
+from seq2seq.attention.normalisers import NORMALISERS
+from seq2seq.attention.positions import (
+    AbsolutePositions,
+    AlibiRelation,
+    LearnedPositions,
+    Relation,
+    RelativeRelation,
+    RotaryRelation,
+    SinusoidalPositions,
+)
+from seq2seq.attention.scales import SCALES, NoScale
 from seq2seq.attention.scores import SCORES, GatedScore, Score
+from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import (
+    AttentionSettings,
     CustomSettings,
     FixedSettings,
     GatedSettings,
     MeanSettings,
     MemberSettings,
     NoneSettings,
+    ScaledSettings,
     StateOnlySettings,
     UniformSettings,
 )
 from seq2seq.config.base import Settings
+from seq2seq.config.errors import UserError
+from seq2seq.config.transformer import (
+    LearnedPositionsSettings,
+    LinearMechanismSettings,
+    LinformerMechanismSettings,
+    LshMechanismSettings,
+    PositionSettings,
+    RelativePositionsSettings,
+    SelfAttentionSettings,
+    StackSettings,
+    StridedMechanismSettings,
+    WindowMechanismSettings,
+)
+
+
+def build_attention(
+    settings: AttentionSettings,
+    *,
+    query_size: int,
+    memory_size: int,
+    summary_size: int,
+    projected: bool = False,
+    context_size: int | None = None,
+) -> Attention | FixedContext:
+    """Make the attention, or the fixed context, that the settings describe.
+
+    With one head and projected=False it is the formula of the paper on the raw query and memory, and a projection appears
+    only where sizes differ. With more heads, or projected=True, it is Vaswani et al. 2017, section 3.2.2: each head compares
+    in attention_size / H features (their d_k) and mixes values of context_size / H features (their d_v).
+
+    Args:
+        settings: the parts.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        summary_size: features of the encoder's fixed vector, > 0.
+        projected: project query, key, value and output even for one head, as a Transformer does.
+        context_size: features of a context; None for those of the memory (of the summary for `none`).
+
+    Raises:
+        UserError: the heads do not divide the features, or a custom score cannot be had or needs steps.
+    """
+    score, heads = settings.score, settings.heads
+    if isinstance(score, FixedSettings):
+        return build_fixed(
+            score,
+            memory_size=memory_size,
+            summary_size=summary_size,
+            projected=projected,
+            context_size=context_size,
+            dropout=settings.dropout,
+        )
+    plan = _plan(
+        settings,
+        score_classes(score),
+        projected,
+        _Sizes(query_size, memory_size, context_size or memory_size, settings.attention_size or query_size, heads),
+    )
+    made = build_score(score, heads=heads, query_size=plan.query, memory_size=plan.memory, attention_size=plan.attention)
+    if projected and made.reads_past:  # a custom score; the settings refuse the others
+        raise UserError(
+            f"model.attention.score: {type(made).__name__} reads the weights of the step before, and a Transformer computes "
+            "all steps at once; use decoder.kind: rnn"
+        )
+    # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
+    scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
+    return Attention(
+        score=made,
+        scale=scale(heads=heads, width=made.width),
+        normaliser=NORMALISERS[settings.normaliser.kind](**options(settings.normaliser)),
+        window=WINDOWS[settings.window.kind](heads=heads, query_size=plan.query, **options(settings.window)),
+        projections=plan.projections,
+        heads=heads,
+        context_size=context_size or memory_size,
+        dropout=settings.dropout,
+    )
+
+
+class _Sizes(NamedTuple):
+    """Features of what goes into an attention and comes out of it, and its heads."""
+
+    query: int
+    memory: int
+    context: int
+    compared: int
+    """attention_size if given, else those of the query."""
+    heads: int
+
+
+class _Plan(NamedTuple):
+    """The sizes that the score of one head is given, and the projections that make them."""
+
+    query: int
+    memory: int
+    attention: int
+    projections: Projections
+
+
+def _plan(settings: AttentionSettings, scores: list[type[Score]], projected: bool, sizes: _Sizes) -> _Plan:
+    """Choose the projections around a score, for a query of q features, a memory of m, a context of c and A compared.
+
+    | plan             | when                                              | query  | key    | value  | output | score gets |
+    |------------------|---------------------------------------------------|--------|--------|--------|--------|------------|
+    | _every_head      | several heads, or projected                       | q to A | m to A | m to c | c to c | A/H, A/H   |
+    | _in_common_space | attention_size, for a score without its own space | q to A | m to A |        | m to c | A, A       |
+    | _query_to_memory | q and m differ for a score that needs them equal  | q to m |        |        | m to c | m, m       |
+    | _as_they_are     | else                                              |        |        |        | m to c | q, m       |
+
+    In the last three the output is projected only if m and c differ. No key is made for a score that reads no memory.
+    """
+    reads_memory = any(score.reads_memory for score in scores)
+    if projected or settings.heads > 1:
+        return _every_head(sizes, reads_memory)
+    if settings.attention_size and not any(score.own_space for score in scores):
+        return _in_common_space(sizes, reads_memory)
+    if sizes.query != sizes.memory and any(score.equal_sizes for score in scores):
+        return _query_to_memory(sizes)
+    return _as_they_are(sizes)
+
+
+def _every_head(sizes: _Sizes, reads_memory: bool) -> _Plan:
+    query, memory, context, compared, heads = sizes
+    _check_heads(heads, compared, "the comparison (attention_size, or those of the query)")
+    _check_heads(heads, context, "the context (those of the memory, unless the decoder asks for others)")
+    projections = Projections(
+        query=_linear(query, compared),
+        key=_linear(memory, compared) if reads_memory else None,
+        value=_linear(memory, context),
+        output=_linear(context, context),
+    )
+    return _Plan(compared // heads, compared // heads, compared // heads, projections)
+
+
+def _in_common_space(sizes: _Sizes, reads_memory: bool) -> _Plan:
+    key = _linear(sizes.memory, sizes.compared) if reads_memory else None
+    projections = Projections(query=_linear(sizes.query, sizes.compared), key=key, output=_output(sizes))
+    return _Plan(sizes.compared, sizes.compared, sizes.compared, projections)
+
+
+def _query_to_memory(sizes: _Sizes) -> _Plan:
+    projections = Projections(query=_linear(sizes.query, sizes.memory), output=_output(sizes))
+    return _Plan(sizes.memory, sizes.memory, sizes.compared, projections)
+
+
+def _as_they_are(sizes: _Sizes) -> _Plan:
+    return _Plan(sizes.query, sizes.memory, sizes.compared, Projections(output=_output(sizes)))
+
+
+def _output(sizes: _Sizes) -> nn.Linear | None:
+    return _linear(sizes.memory, sizes.context) if sizes.context != sizes.memory else None
+
+
+def _check_heads(heads: int, features: int, owner: str) -> None:
+    if features % heads:
+        raise UserError(
+            f"model.attention.heads: {heads} heads cannot share out the {features} features of {owner}; "
+            f"choose a number of heads that divides {features}"
+        )
+
+
+def _linear(in_features: int, out_features: int) -> nn.Linear:
+    return nn.Linear(in_features, out_features, bias=False)
 
 
 def options(settings: Settings) -> dict[str, Any]:
@@ -68,3 +255,79 @@ def build_fixed(
     return FIXED[settings.kind](
         memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout, **options(settings)
     )
+
+
+def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttention:
+    """Build the self-attention of one layer.
+
+    Args:
+        settings: of the stack; its sizes, positions and self_attention are used.
+        causal: positions see what stands before them only.
+    """
+    attention, mechanism, size = settings.self_attention, settings.self_attention.mechanism, settings.hidden_size
+    if isinstance(mechanism, LinearMechanismSettings):
+        return LinearAttention(hidden_size=size, heads=attention.heads, causal=causal)
+    if isinstance(mechanism, LinformerMechanismSettings):
+        return LinformerAttention(
+            hidden_size=size,
+            heads=attention.heads,
+            max_length=mechanism.max_length,
+            rank=mechanism.rank,
+            dropout=attention.dropout,
+        )
+    if isinstance(mechanism, LshMechanismSettings):
+        return LshAttention(
+            hidden_size=size,
+            heads=attention.heads,
+            buckets=mechanism.buckets,
+            rounds=mechanism.rounds,
+            shared=mechanism.shared,
+            causal=causal,
+            dropout=attention.dropout,
+        )
+    return build_pattern(settings, causal=causal)
+
+
+def build_pattern(settings: StackSettings, *, causal: bool) -> FullAttention:
+    """Build a mechanism that leaves the comparison to a score: full, window or strided."""
+    mechanism = settings.self_attention.mechanism
+    comparison = _build_comparison(settings.self_attention, settings.hidden_size)
+    relation = build_relation(settings, compared=comparison.score.width)
+    if isinstance(mechanism, WindowMechanismSettings):
+        return WindowAttention(attention=comparison, relation=relation, causal=causal, width=mechanism.width)
+    if isinstance(mechanism, StridedMechanismSettings):
+        return StridedAttention(attention=comparison, relation=relation, causal=causal, stride=mechanism.stride)
+    return FullAttention(attention=comparison, relation=relation, causal=causal)
+
+
+def build_relation(settings: StackSettings, *, compared: int) -> Relation:
+    """Build what self-attention itself knows of positions; nothing if they are added to the embeddings.
+
+    Args:
+        settings: of the stack.
+        compared: features in which a head compares query and key.
+    """
+    attention = settings.self_attention
+    if isinstance(settings.positions, RelativePositionsSettings):
+        return RelativeRelation(
+            head_size=compared,
+            value_size=settings.hidden_size // attention.heads,
+            max_distance=settings.positions.max_distance,
+        )
+    if settings.positions.kind == "rope":
+        return RotaryRelation(head_size=compared)
+    return AlibiRelation(heads=attention.heads) if settings.positions.kind == "alibi" else Relation()
+
+
+def build_absolute_positions(settings: PositionSettings, *, embedding_size: int) -> AbsolutePositions | None:
+    """Build what is added to the embeddings; None if self-attention knows of positions itself, or nothing does."""
+    if isinstance(settings, LearnedPositionsSettings):
+        return LearnedPositions(embedding_size=embedding_size, max_positions=settings.max_positions)
+    return SinusoidalPositions(embedding_size=embedding_size) if settings.kind == "sinusoidal" else None
+
+
+def _build_comparison(settings: SelfAttentionSettings, size: int) -> Attention:
+    built = build_attention(settings, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size)
+    if not isinstance(built, Attention):
+        raise ValueError(f"self-attention cannot be a fixed context: {settings.score.kind}")
+    return built

@@ -4,6 +4,7 @@ import importlib
 
 import torch
 
+from seq2seq.attention.keys import answer
 from seq2seq.attention.scores.base import Score
 from seq2seq.config.attention import CustomSettings
 from seq2seq.config.errors import UserError
@@ -55,7 +56,7 @@ def build_custom(settings: CustomSettings, *, heads: int, query_size: int, memor
         ) from error
     with torch.no_grad():
         keys = score.project_keys(torch.zeros(2, heads, 5, memory_size))
-        scores = score(torch.zeros(2, heads, 3, query_size), keys)
+        scores = answer(score, torch.zeros(2, heads, 3, query_size), keys, past=None)
     if tuple(scores.shape) != (2, heads, 3, 5):
         raise UserError(
             f"model.attention.score: {settings.path} gives scores of shape {tuple(scores.shape)} for 2 sentences, "

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.attention.keys import AttentionOutput, Keys
+from seq2seq.attention.keys import AttentionOutput, Keys, Past
 from seq2seq.attention.masks import attendable, masked_softmax
-from seq2seq.attention.positions import Relation
 
 Placement = Literal["before", "after"] | None
 
@@ -27,6 +26,7 @@ class FixedContext(nn.Module):
     """Placement in a recurrent decoder whatever its settings say; None: theirs."""
 
     heads = 1
+    reads_past = False
     context_size: int
 
     def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
@@ -40,11 +40,10 @@ class FixedContext(nn.Module):
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
-        key_positions: Tensor | None = None,
         need_weights: bool = True,
-        relation: Relation | None = None,
+        past: Past | None = None,
     ) -> AttentionOutput:
-        """Answer Q queries; see `Attention.forward`. Of `query` only the number is read; a relation has nothing to relate."""
+        """Answer Q queries; see `Attention.forward`. Of `query` only the number is read."""
         raise NotImplementedError
 
 
@@ -85,9 +84,8 @@ class NoContext(FixedContext):
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
-        key_positions: Tensor | None = None,
         need_weights: bool = True,
-        relation: Relation | None = None,
+        past: Past | None = None,
     ) -> AttentionOutput:
         if keys.summary is None:
             raise ValueError("these keys were not made by NoContext.project_keys: they have no summary")
@@ -151,9 +149,8 @@ class FixedWeights(FixedContext):
         *,
         mask: Tensor | None = None,
         positions: Tensor | None = None,
-        key_positions: Tensor | None = None,
         need_weights: bool = True,
-        relation: Relation | None = None,
+        past: Past | None = None,
     ) -> AttentionOutput:
         queries = query.shape[1]
         if positions is None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class Keys(NamedTuple):
@@ -28,6 +28,31 @@ class Keys(NamedTuple):
         )
 
 
+class Past(NamedTuple):
+    """What each of N = B * Q queries has attended to in earlier steps, sentence by sentence; None is nothing yet."""
+
+    last: Tensor
+    """(N, H, S), weights of the step before."""
+    total: Tensor
+    """(N, H, S), sum of the weights of all steps before."""
+
+    def of(self, sentences: int) -> "Past":
+        """View the rows of B sentences as (B, H, Q, S), as scores are."""
+        return Past(*(rows.view(sentences, -1, *rows.shape[1:]).transpose(1, 2) for rows in self))
+
+
+def remember(past: Past | None, weights: Tensor) -> Past:
+    """Add a step's weights (B, H, Q, S) to the past."""
+    rows = weights.transpose(1, 2).flatten(0, 1)  # (N, H, S)
+    return Past(last=rows, total=rows if past is None else past.total + rows)
+
+
+def answer(part: nn.Module, *inputs: Tensor, past: Past | None) -> Tensor:
+    """Call a score or a normaliser, with what queries have attended to, (B, H, Q, S), if it reads that."""
+    output: Tensor = part(*inputs, past) if part.reads_past else part(*inputs)
+    return output
+
+
 class AttentionOutput(NamedTuple):
     """What a query gets back."""
 
@@ -35,3 +60,5 @@ class AttentionOutput(NamedTuple):
     """(B, Q, context_size)."""
     weights: Tensor | None
     """(B, H, Q, S), before dropout; None when not asked for."""
+    past: Past | None = None
+    """What the same queries bring to the next step; None for an attention that reads no past."""

@@ -1,11 +1,13 @@
 """Normalisers: how the scores of a row become its weights, among the allowed tokens only."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from entmax import entmax15, sparsemax
 from torch import Tensor, nn
+from torch.nn import functional
 
+from seq2seq.attention.keys import Past
 from seq2seq.attention.masks import block, masked_softmax
 
 
@@ -15,6 +17,8 @@ class Normaliser(nn.Module):
     formula: ClassVar[str]
     source: ClassVar[str]
     expects: ClassVar[str]
+    reads_past: ClassVar[bool] = False
+    """`forward` has a third argument, what the queries have attended to in earlier steps: a `Past` of (B, H, Q, S), or None."""
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         """Normalise.
@@ -117,10 +121,60 @@ class TopK(Normaliser):
         return masked_softmax(scores, mask & (lowered >= last))
 
 
+class Monotonic(Normaliser):
+    """Read on from where the step before stopped, and stop at token s with probability p_s = sigmoid(score_s + r + noise).
+
+    weight_s = p_s sum over j <= s of last_j (1 - p_j) ... (1 - p_{s-1}), last the weights of the step before, at first all on
+    the first token. It is the expected alignment, so rows may sum to less than one: the rest has read past the end.
+
+    Source: Raffel et al. 2017, arXiv:1704.00784, sections 2.3 to 2.5; their alpha is our weight. The noise,
+    N(0, 1) in training, drives p towards 0 and 1. Any score will do; theirs is additive with weight_norm. With `at_test: hard`
+    p is rounded when the model does not train, so that one token, or none, has all the weight; soft is the same formula as in
+    training. It is computed with a matrix of all j and s, where they divide cumulative products, which can underflow.
+
+    Args:
+        offset: r before training.
+        noise: standard deviation of the noise, >= 0.
+        at_test: "soft" or "hard".
+    """
+
+    formula = "p_s sum_j<=s last_j prod_j<=i<s (1 - p_i), p = sigmoid(score + r)"
+    source = "Raffel et al. 2017, arXiv:1704.00784, sections 2.3-2.5"
+    expects = "a path that never turns back: right where both languages have one order, wrong words where they have not"
+    reads_past = True
+    SURE: ClassVar[float] = 1e3
+    """A score whose sigmoid is 1, and 0 with a minus."""
+
+    def __init__(self, *, offset: float, noise: float, at_test: Literal["soft", "hard"]) -> None:
+        super().__init__()
+        self.offset = nn.Parameter(torch.tensor(offset))
+        self.noise = noise
+        self.at_test = at_test
+
+    def forward(self, scores: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
+        energy = (scores + self.offset).to(torch.promote_types(scores.dtype, torch.float32))  # (B, H, Q, S)
+        if self.training:
+            energy = energy + self.noise * torch.randn_like(energy)
+        elif self.at_test == "hard":
+            energy = torch.copysign(torch.full_like(energy, self.SURE), energy)
+        passed = functional.logsigmoid(-energy).masked_fill(~mask, 0.0)  # log(1 - p)
+        before = passed.cumsum(dim=-1) - passed  # of all tokens before
+        later = torch.ones(energy.shape[-1], energy.shape[-1], dtype=torch.bool, device=energy.device).triu(1)
+        reach = (before.unsqueeze(-1) - before.unsqueeze(-2)).masked_fill(later, float("-inf")).exp()  # (B, H, Q, s, j)
+        last = (
+            functional.one_hot(torch.zeros_like(energy[..., 0], dtype=torch.long), energy.shape[-1])
+            if past is None
+            else past.last
+        )
+        arrived = (reach @ last.to(reach.dtype).unsqueeze(-1)).squeeze(-1)  # (B, H, Q, S)
+        return (energy.sigmoid() * arrived).masked_fill(~mask, 0.0)
+
+
 NORMALISERS: dict[str, type[Normaliser]] = {
     "softmax": Softmax,
     "sparsemax": Sparsemax,
     "entmax15": Entmax15,
     "sigmoid": Sigmoid,
     "top_k": TopK,
+    "monotonic": Monotonic,
 }

@@ -11,7 +11,7 @@ go on counting from the length of each source, has (B, N). Shape letters as in S
 """
 
 import math
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +107,7 @@ class Relation(nn.Module):
         """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None.
 
         Args:
-            query: (B, H, Q, D).
+            query: (B, H, Q, D), as it is multiplied with the keys, with the scale on it.
             query_positions: (Q,) or (B, Q).
             key_positions: (S,) or (B, S).
         """
@@ -177,7 +177,8 @@ class AlibiRelation(Relation):
 class RelativeRelation(Relation):
     """A trained vector for each clipped distance, one for the score and one for the context.
 
-    With r = clip(s - p, -k, k): score_ps = q_p . (k_s + a^K_r) / sqrt(D) and context_p = sum_s weight_ps (v_s + a^V_r).
+    With r = clip(s - p, -k, k): score_ps = g q_p . (k_s + a^K_r) and context_p = sum_s weight_ps (v_s + a^V_r), g the scale of
+    the attention (1 / sqrt(D) in the paper).
     Source: Shaw et al. 2018, arXiv:1803.02155, equations 3 to 5; the vectors are shared between heads (section 3.3).
     Only 2k + 1 products a query are made, then spread over the keys (a cheaper order than their section 3.3).
 
@@ -187,7 +188,7 @@ class RelativeRelation(Relation):
         max_distance: k, beyond which all distances are one.
     """
 
-    formula = "q.(k + aK_r)/sqrt(D), context = sum weight (v + aV_r), r = clip(s - p, -k, k)"
+    formula = "scale(q.(k + aK_r)), context = sum weight (v + aV_r), r = clip(s - p, -k, k)"
     source = "Shaw et al. 2018, arXiv:1803.02155, equations 3-5"
     expects = "order among neighbours to matter more than the absolute place"
 
@@ -205,7 +206,7 @@ class RelativeRelation(Relation):
         return offsets if offsets.dim() == 4 else offsets[None, None]
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        products = query @ self.key_vectors.t() / math.sqrt(query.shape[-1])  # (B, H, Q, 2k+1)
+        products = query @ self.key_vectors.t()  # (B, H, Q, 2k+1)
         index = self._clipped(query_positions, key_positions)
         return products.gather(-1, index.expand(*query.shape[:-1], -1))  # (B, H, Q, S)
 
@@ -213,6 +214,44 @@ class RelativeRelation(Relation):
         index = self._clipped(query_positions, key_positions).expand_as(weights)
         total = weights.new_zeros(*weights.shape[:-1], 2 * self.max_distance + 1)
         return total.scatter_add(-1, index, weights) @ self.value_vectors  # (B, H, Q, Dv)
+
+
+class Places(NamedTuple):
+    """A relation and the positions it relates, for one call of an attention; all is None where it knows no positions."""
+
+    relation: Relation | None
+    queries: Tensor | None
+    """(Q,) or (B, Q)."""
+    keys: Tensor | None
+    """(S,) or (B, S)."""
+
+    def rotate(self, query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn (B, H, Q, A) and (B, H, S, A) before they are multiplied."""
+        if self.relation is None or self.queries is None or self.keys is None:
+            return query, keys
+        return self.relation.rotate(query, self.queries), self.relation.rotate(keys, self.keys)
+
+    def refuse_rotation(self, score: str) -> None:
+        """Stop at a relation that rotates, for a score that does not multiply."""
+        if self.relation is not None and type(self.relation).rotate is not Relation.rotate:
+            raise ValueError(f"{type(self.relation).__name__} turns queries and keys, and {score} is not a product of them")
+
+    def scores(self, query: Tensor) -> Tensor | None:
+        """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None; see `Relation.scores`."""
+        if self.relation is None or self.queries is None or self.keys is None:
+            return None
+        return self.relation.scores(query, self.queries, self.keys)
+
+    def values(self, weights: Tensor) -> Tensor | None:
+        """Return what is added to the context of each head (B, H, Q, Dv), given its weights (B, H, Q, S), or None."""
+        if self.relation is None or self.queries is None or self.keys is None:
+            return None
+        return self.relation.values(weights, self.queries, self.keys)
+
+    @property
+    def mixes_values(self) -> bool:
+        """Whether the context needs the weights themselves."""
+        return self.relation is not None and type(self.relation).values is not Relation.values
 
 
 POSITIONS: dict[str, type[AbsolutePositions] | type[Relation]] = {

@@ -8,9 +8,14 @@ from seq2seq.config.base import SHORTHAND, Settings
 
 
 class NoneSettings(Settings):
-    """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014)."""
+    """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014); `none-input` is another name."""
 
-    kind: Literal["none"] = "none"
+    kind: Literal["none", "none-input"] = "none"
+
+    @field_validator("kind")
+    @classmethod
+    def _short_name(cls, _: str) -> str:
+        return "none"
 
 
 class StateOnlySettings(Settings):
@@ -79,10 +84,31 @@ class AdditiveSettings(Settings):
     """Give v a trained length and a free direction, and the tanh a bias."""
 
 
-class ConcatSettings(Settings):
-    """A sum over tanh(W_q q + W_k k): additive without v."""
+class SumTanhSettings(Settings):
+    """A sum over tanh(W_q q + W_k k): additive without v. `concat` is its old name, under which Luong has a score with v."""
 
-    kind: Literal["concat"] = "concat"
+    kind: Literal["sum_tanh", "concat"] = "sum_tanh"
+
+    @field_validator("kind")
+    @classmethod
+    def _new_name(cls, _: str) -> str:
+        return "sum_tanh"
+
+
+class LocationAwareSettings(Settings):
+    """Additive, and a convolution over the weights of the step before (Chorowski et al. 2015); recurrent decoders only."""
+
+    kind: Literal["location_aware"] = "location_aware"
+    filters: int = Field(default=10, ge=1)
+    """Features that the convolution makes of the weights around a token, >= 1."""
+    width: int = Field(default=3, ge=0)
+    """Tokens on each side that the convolution sees, >= 0."""
+
+
+class CoverageSettings(Settings):
+    """Additive, and how much weight a token has had already (Tu et al. 2016); recurrent decoders only."""
+
+    kind: Literal["coverage"] = "coverage"
 
 
 class CosineSettings(Settings):
@@ -144,7 +170,9 @@ MemberSettings = Annotated[
     | ScaledSettings
     | BilinearSettings
     | AdditiveSettings
-    | ConcatSettings
+    | SumTanhSettings
+    | LocationAwareSettings
+    | CoverageSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -169,7 +197,9 @@ ScoreSettings = Annotated[
     | ScaledSettings
     | BilinearSettings
     | AdditiveSettings
-    | ConcatSettings
+    | SumTanhSettings
+    | LocationAwareSettings
+    | CoverageSettings
     | CosineSettings
     | MlpSettings
     | LocationSettings
@@ -234,8 +264,20 @@ class TopKSettings(Settings):
     """Tokens that may have weight, >= 1."""
 
 
+class MonotonicSettings(Settings):
+    """The expected alignment of a reader that never turns back (Raffel et al. 2017); recurrent decoders only."""
+
+    kind: Literal["monotonic"] = "monotonic"
+    offset: float = -1.0
+    """What is added to scores before training; the more negative, the further a step reads."""
+    noise: float = Field(default=1.0, ge=0)
+    """Standard deviation of the noise on scores in training, >= 0; it teaches scores to be decisions."""
+    at_test: Literal["soft", "hard"] = "soft"
+    """soft: the expected alignment, as in training; hard: stop at the first token whose probability is over a half."""
+
+
 NormaliserSettings = Annotated[
-    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings,
+    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings | MonotonicSettings,
     SHORTHAND,
     Field(discriminator="kind"),
 ]
@@ -291,7 +333,7 @@ class AttentionSettings(Settings):
     scale: ScaleSettings = NoScaleSettings()
     """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
     normaliser: NormaliserSettings = SoftmaxSettings()
-    """How scores become weights: softmax, sparsemax, entmax15, sigmoid or top_k."""
+    """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k or monotonic."""
     window: WindowSettings = GlobalSettings()
     """Where a query may look: global, local_m or local_p."""
     heads: int = Field(default=1, ge=1)
@@ -301,6 +343,14 @@ class AttentionSettings(Settings):
     With one head, a score without a comparison space of its own (dot, cosine ...) gets two projections into it if given."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability of dropping a weight in training, 0 to 1."""
+
+    @property
+    def reads_past(self) -> str | None:
+        """The part that needs the weights of the step before, as `score: coverage`; None if no part of ours does."""
+        scores = self.score.members if isinstance(self.score, GatedSettings) else (self.score,)
+        found = [f"score: {score.kind}" for score in scores if isinstance(score, LocationAwareSettings | CoverageSettings)]
+        found += ["normaliser: monotonic"] if isinstance(self.normaliser, MonotonicSettings) else []
+        return found[0] if found else None
 
     @model_validator(mode="before")
     @classmethod
@@ -313,13 +363,6 @@ class AttentionSettings(Settings):
                 "leave scale out, or write score: dot"
             )
         return {**data, "scale": {"kind": "sqrt"}}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _none_input_is_none(cls, data: Any) -> Any:
-        if isinstance(data, dict) and _kind(data.get("score")) == "none-input":
-            return {**data, "score": "none"}
-        return data
 
     @model_validator(mode="after")
     def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":

@@ -5,8 +5,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from seq2seq.config.attention import AttentionSettings
-from seq2seq.config.base import Settings
-from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.transformer import (
+    DecoderOnlySettings,
+    LearnedPositionsSettings,
+    NoPositionsSettings,
+    SinusoidalPositionsSettings,
+    TransformerDecoderSettings,
+    TransformerEncoderSettings,
+)
 
 
 class RnnEncoderSettings(Settings):
@@ -25,6 +32,32 @@ class RnnEncoderSettings(Settings):
     """Features of a source token, >= 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and between layers, 0 to 1."""
+
+
+class ConvEncoderSettings(Settings):
+    """A convolutional encoder of gated linear units (Gehring et al. 2017); its fixed vector is the mean of its states."""
+
+    kind: Literal["conv"] = "conv"
+    hidden_size: int = Field(default=256, ge=1)
+    """Features of a state, >= 1."""
+    layers: int = Field(default=4, ge=1)
+    """Convolutions, >= 1; a state knows layers x width tokens on each side."""
+    width: int = Field(default=1, ge=0)
+    """Tokens that a convolution sees on each side, >= 0; 1 is the kernel of 3 of the paper."""
+    embedding_size: int = Field(default=256, ge=1)
+    """Features of a source token, >= 1."""
+    positions: Annotated[
+        LearnedPositionsSettings | SinusoidalPositionsSettings | NoPositionsSettings, SHORTHAND, Field(discriminator="kind")
+    ] = LearnedPositionsSettings()
+    """What is added to the embeddings: learned (as in the paper), sinusoidal or none."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability of dropping a feature of the embeddings and before each convolution, 0 to 1."""
+
+    @model_validator(mode="after")
+    def _waves_come_in_pairs(self) -> "ConvEncoderSettings":
+        if self.positions.kind == "sinusoidal" and self.embedding_size % 2:
+            raise ValueError(f"positions: sinusoidal pairs sines with cosines; embedding_size {self.embedding_size} is odd")
+        return self
 
 
 class RnnDecoderSettings(Settings):
@@ -54,7 +87,9 @@ def _default_kind(value: Any) -> Any:
 
 
 EncoderSettings = Annotated[
-    RnnEncoderSettings | TransformerEncoderSettings, BeforeValidator(_default_kind), Field(discriminator="kind")
+    RnnEncoderSettings | ConvEncoderSettings | TransformerEncoderSettings,
+    BeforeValidator(_default_kind),
+    Field(discriminator="kind"),
 ]
 DecoderSettings = Annotated[
     RnnDecoderSettings | TransformerDecoderSettings, BeforeValidator(_default_kind), Field(discriminator="kind")
@@ -66,7 +101,7 @@ class EncoderDecoderSettings(Settings):
 
     architecture: Literal["encoder_decoder"] = "encoder_decoder"
     encoder: EncoderSettings = RnnEncoderSettings()
-    """Reads the source: kind rnn or transformer."""
+    """Reads the source: kind rnn, conv or transformer."""
     decoder: DecoderSettings = RnnDecoderSettings()
     """Writes the target: kind rnn or transformer."""
     attention: AttentionSettings = AttentionSettings()
@@ -75,8 +110,15 @@ class EncoderDecoderSettings(Settings):
     """Share embeddings: target with output layer, or source, target and output (needs a joint vocabulary and equal sizes)."""
 
     @model_validator(mode="after")
-    def _first_state_exists(self) -> "EncoderDecoderSettings":
-        if self.attention.score.kind == "none-state" and self.decoder.kind == "transformer":
+    def _the_bridge_fits_the_decoder(self) -> "EncoderDecoderSettings":
+        if self.decoder.kind != "transformer":
+            return self
+        if self.attention.reads_past:
+            raise ValueError(
+                f"attention.{self.attention.reads_past} needs the weights of the step before, and a Transformer decodes all "
+                "steps at once; use decoder.kind: rnn, or another part"
+            )
+        if self.attention.score.kind == "none-state":
             raise ValueError(
                 "attention.score: none-state gives the source to the decoder's first state, and a Transformer has none; "
                 "use none, or decoder.kind: rnn"

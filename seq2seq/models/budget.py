@@ -193,7 +193,9 @@ def _ask_bridge(module: Attention | FixedContext, model: Model, settings: ModelS
     summary = torch.empty(1, model.encoder.summary_size, requires_grad=True)
     query = torch.empty(1, length, _stack_size(settings, "decoder"), requires_grad=True)
     keys = module.project_keys(memory, torch.ones(1, length, dtype=torch.bool), summary)
-    return module(query, keys, need_weights=False)
+    with torch.no_grad():  # a later step, for what reads its past
+        past = module(query, keys, need_weights=False).past
+    return module(query, keys, need_weights=False, past=past)
 
 
 def _outermost(model: Model) -> list[tuple[str, Attention | FixedContext | SelfAttention]]:

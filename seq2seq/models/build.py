@@ -2,13 +2,21 @@
 
 from torch import nn
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_absolute_positions, build_attention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.base import Settings
-from seq2seq.config.model import EncoderDecoderSettings, ModelSettings, RnnDecoderSettings, RnnEncoderSettings
+from seq2seq.config.model import (
+    ConvEncoderSettings,
+    EncoderDecoderSettings,
+    EncoderSettings,
+    ModelSettings,
+    RnnDecoderSettings,
+    RnnEncoderSettings,
+)
 from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.models.convolutional import ConvEncoder
 from seq2seq.models.decoder_only import build_decoder_only
-from seq2seq.models.embedding import RECURRENT_SPREAD, token_table
+from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, token_table
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.output import build_output
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
@@ -46,9 +54,18 @@ def _spread(settings: Settings) -> float:
     return RECURRENT_SPREAD if isinstance(settings, RnnEncoderSettings | RnnDecoderSettings) else 1.0
 
 
-def _build_encoder(settings: RnnEncoderSettings | TransformerEncoderSettings, source: nn.Embedding) -> Encoder:
+def _build_encoder(settings: EncoderSettings, source: nn.Embedding) -> Encoder:
     if isinstance(settings, TransformerEncoderSettings):
         return build_transformer_encoder(settings, embedding=source)
+    if isinstance(settings, ConvEncoderSettings):
+        positions = build_absolute_positions(settings.positions, embedding_size=settings.embedding_size)
+        return ConvEncoder(
+            embedding=PositionedEmbedding(table=source, positions=positions, dropout=settings.dropout),
+            hidden_size=settings.hidden_size,
+            layers=settings.layers,
+            width=settings.width,
+            dropout=settings.dropout,
+        )
     return RnnEncoder(
         embedding=source,
         cell=settings.cell,

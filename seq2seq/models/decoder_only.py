@@ -6,11 +6,12 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.build import build_pattern
 from seq2seq.attention.keys import Keys
-from seq2seq.attention.mechanisms import FullAttention, build_pattern
+from seq2seq.attention.mechanisms import FullAttention
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
-from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput
+from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, mean_memory
 from seq2seq.models.output import build_output
 from seq2seq.models.sublayers import EncoderLayer, build_encoder_layer
 
@@ -68,9 +69,7 @@ class DecoderOnly(Model):
             caches.append(attention.project_keys(entering, mask))
             seen = attention.attend(entering, caches[-1], positions, positions, bidirectional=self.bidirectional)
             states = layer.feed(around.leave(states, seen.context))
-        states = self.final_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
-        lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
-        return Memory(states=states, mask=mask, summary=states.sum(dim=1) / lengths, caches=tuple(caches))
+        return mean_memory(self.final_norm(states), mask, tuple(caches))
 
     def start(self, memory: Memory) -> State:
         """No hypothesis has a past yet; the source's share of each layer stays with the sentence."""
@@ -122,7 +121,7 @@ class DecoderOnly(Model):
             grown.append(before.extend(attention.project_keys(entering)))
             wanted = need_weights and layer is self.layers[-1]
             keys = _repeat(source, beam).extend(grown[-1])
-            context, weights = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
+            context, weights, _ = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
             states = layer.feed(around.leave(states, context))
         over_source = None if weights is None else weights[..., : sources[0].mask.shape[1]].mean(dim=1)  # (N, T, S)
         return self.final_norm(states), tuple(grown), over_source

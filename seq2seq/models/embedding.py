@@ -5,8 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.build import build_absolute_positions
 from seq2seq.attention.dropout import Dropout
-from seq2seq.attention.mechanisms import build_absolute_positions
 from seq2seq.attention.positions import AbsolutePositions
 from seq2seq.config.transformer import StackSettings
 from seq2seq.corpus.tokenizer import PAD

@@ -22,9 +22,16 @@ class Memory(NamedTuple):
     mask: Tensor
     """(B, S), True at real tokens (end of sentence included)."""
     summary: Tensor
-    """(B, summary_size), the fixed vector: the last state of each direction (RNN), the masked mean (Transformer)."""
+    """(B, summary_size), the fixed vector: the last state of each direction (RNN), else the mean over real tokens."""
     caches: tuple[Any, ...] = ()
     """What a decoder-only stack has computed over the source, one entry a layer; empty for encoders."""
+
+
+def mean_memory(states: Tensor, mask: Tensor, caches: tuple[Any, ...] = ()) -> Memory:
+    """Make a memory of states (B, S, D) whose fixed vector is their mean over the real tokens of `mask` (B, S)."""
+    real = states.masked_fill(~mask.unsqueeze(-1), 0.0)
+    lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
+    return Memory(states=real, mask=mask, summary=real.sum(dim=1) / lengths, caches=caches)
 
 
 def index_rows(value: Any, rows: Tensor) -> Any:

@@ -6,15 +6,16 @@ of the weighted sum of annotations the encoder's fixed vector, whatever the stat
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, cast
+from typing import Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seq2seq.attention.attention import Attention, Keys
+from seq2seq.attention.attention import Attention
 from seq2seq.attention.dropout import Dropout, dropout_noise
 from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.keys import AttentionOutput, Past
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
 from seq2seq.attention.scores import AdditiveScore
@@ -66,6 +67,17 @@ class RnnEncoder(Encoder):
         for layer in self.layers:
             states, summary = layer.read(self.dropout(states), lengths)
         return Memory(states=states, mask=mask, summary=summary)
+
+
+class Hypotheses(NamedTuple):
+    """State of N hypotheses."""
+
+    cells: tuple[CellState, ...]
+    """One a layer."""
+    fed: Tensor | None
+    """(N, output_size), the attentional state to feed back; None without input feeding."""
+    past: Past | None
+    """What the bridge has attended to, if it reads that."""
 
 
 class RnnDecoder(Decoder):
@@ -140,19 +152,12 @@ class RnnDecoder(Decoder):
         first = torch.tanh(self.start_proj(memory.summary)).chunk(len(self.layers), dim=-1)
         states = tuple(CellState(hidden=h, cell=torch.zeros_like(h) if self.is_lstm else None) for h in first)
         fed = first[0].new_zeros(first[0].shape[0], self.output_size) if self.input_feeding else None
-        return State(sentence=keys, hypothesis=(states, fed), position=0)
+        return State(sentence=keys, hypothesis=Hypotheses(states, fed, None), position=0)
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
         """Feed tokens (N,); see `Decoder.step`."""
         gates = self.layers[0].project(self.dropout(embed(self.embedding, tokens)))
-        cells, fed = state.hypothesis
-        cells, output, weights = self._advance(gates, cells, fed, state.sentence, state.position, need_weights)
-        following = State(
-            sentence=state.sentence,
-            hypothesis=(cells, output if self.input_feeding else None),
-            position=state.position + 1,
-        )
-        return output, following, weights
+        return self._advance(gates, state, need_weights)
 
     def forward(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Teacher forcing: all at once where no step needs the one before, else a loop with everything else taken out of it."""
@@ -161,71 +166,71 @@ class RnnDecoder(Decoder):
         if has_kernel(self, need_weights) and bool(memory.mask.any(dim=1).all()):
             return DecoderOutput(features=run_kernel(self, embedded, state), weights=None)
         free = isinstance(self.attention, FixedContext)
-        if self.input_feeding or (self.placement == "before" and not free):
+        if self.input_feeding or self.attention.reads_past or (self.placement == "before" and not free):
             return self._loop(embedded, state, need_weights)
         return self._unroll(embedded, state, need_weights)
 
     def _unroll(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
-        keys, (cells, _) = state.sentence, state.hypothesis
-        states = embedded
-        context = weights = None
+        states, seen = embedded, None
         if self.placement == "before":  # only fixed contexts come here: they need no query
-            context, weights = self._attend(embedded, keys, None, need_weights)
-            states = torch.cat([embedded, context], dim=-1)
-        for index, (layer, cell) in enumerate(zip(self.layers, cells, strict=True)):
+            seen = self.attention(embedded, state.sentence, need_weights=need_weights)
+            states = torch.cat([embedded, seen.context], dim=-1)
+        for index, (layer, cell) in enumerate(zip(self.layers, state.hypothesis.cells, strict=True)):
             states = layer.unroll(self.dropout(states) if index else states, cell)  # (B, T, H)
-        if context is None:
-            context, weights = self._attend(states, keys, None, need_weights)
-        features = torch.tanh(self.readout(torch.cat([context, states], dim=-1)))  # (B, T, output_size)
-        return DecoderOutput(features=self.dropout(features), weights=weights)
+        if seen is None:
+            seen = self.attention(states, state.sentence, need_weights=need_weights)
+        features = torch.tanh(self.readout(torch.cat([seen.context, states], dim=-1)))  # (B, T, output_size)
+        return DecoderOutput(features=self.dropout(features), weights=_mean_over_heads(seen.weights))
 
     def _loop(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
-        keys, (cells, fed) = state.sentence, state.hypothesis
         gates = self.layers[0].project(embedded)  # (B, T, gates * H), the share of all steps that needs no state
         outputs, weights = [], []
-        for position, gate in enumerate(gates.unbind(dim=1)):
-            cells, fed, weight = self._advance(gate, cells, fed, keys, position, need_weights)
-            outputs.append(fed)
+        for gate in gates.unbind(dim=1):
+            output, state, weight = self._advance(gate, state, need_weights)
+            outputs.append(output)
             weights.append(weight)
         stacked = torch.stack([w for w in weights if w is not None], dim=1) if need_weights else None  # (B, T, S)
         return DecoderOutput(features=torch.stack(outputs, dim=1), weights=stacked)
 
-    def _advance(
-        self, gates: Tensor, cells: tuple[CellState, ...], fed: Tensor | None, keys: Keys, position: int, need_weights: bool
-    ) -> tuple[tuple[CellState, ...], Tensor, Tensor | None]:
-        """One step for N rows, given the gates' share of the embedding; returns cells, attentional state and weights."""
+    def _advance(self, gates: Tensor, state: State, need_weights: bool) -> tuple[Tensor, State, Tensor | None]:
+        """One step for N rows, given the gates' share of the embedding; returns what `step` returns."""
+        cells, fed, _ = state.hypothesis
         first, used = self.layers[0], self.embedding.embedding_dim
-        context = weights = None
+        seen = None
         if self.placement == "before":
-            context, weights = self._ask(cells[-1].hidden, keys, position, need_weights)
-            gates = gates + first.project(context, used, bias=False)
-            used += context.shape[-1]
-        if self.input_feeding and fed is not None:
+            seen = self._ask(cells[-1].hidden, state, need_weights)
+            gates = gates + first.project(seen.context, used, bias=False)
+            used += seen.context.shape[-1]
+        if fed is not None:
             gates = gates + first.project(fed, used, bias=False)
         following = [first.step(gates, cells[0])]
         for layer, cell in zip(list(self.layers)[1:], cells[1:], strict=True):
             following.append(layer.step(layer.project(self.dropout(following[-1].hidden)), cell))
         top = following[-1].hidden
-        if context is None:
-            context, weights = self._ask(top, keys, position, need_weights)
-        output = self.dropout(torch.tanh(self.readout(torch.cat([context, top], dim=-1))))  # (N, output_size)
-        return tuple(following), output, weights
+        if seen is None:
+            seen = self._ask(top, state, need_weights)
+        output = self.dropout(torch.tanh(self.readout(torch.cat([seen.context, top], dim=-1))))  # (N, output_size)
+        hypotheses = Hypotheses(tuple(following), output if self.input_feeding else None, seen.past)
+        return output, replace(state, hypothesis=hypotheses, position=state.position + 1), seen.weights
 
-    def _ask(self, query: Tensor, keys: Keys, position: int, need_weights: bool) -> tuple[Tensor, Tensor | None]:
+    def _ask(self, query: Tensor, state: State, need_weights: bool) -> AttentionOutput:
         """Attend with N = B * K rows at one position: (N, H) -> contexts (N, context_size), weights (N, S)."""
-        sentences = keys.mask.shape[0]
-        grouped = query.view(sentences, -1, query.shape[-1])  # (B, K, H)
+        keys = state.sentence
+        grouped = query.view(keys.mask.shape[0], -1, query.shape[-1])  # (B, K, H)
         if isinstance(keys, FactoredKeys):
             score = cast("AdditiveScore", self.attention.score)
             context, weights = attend_factored(functional.linear(grouped, score.query_proj.weight[0]), score.v[0], keys)
-            return context.flatten(0, 1), weights.flatten(0, 1) if need_weights else None
-        positions = torch.full((grouped.shape[1],), position, device=query.device)
-        context, weights = self._attend(grouped, keys, positions, need_weights)
-        return context.flatten(0, 1), None if weights is None else weights.flatten(0, 1)
+            return AttentionOutput(context.flatten(0, 1), weights.flatten(0, 1) if need_weights else None)
+        positions = torch.full((grouped.shape[1],), state.position, device=query.device)
+        past = state.hypothesis.past
+        seen = self.attention(grouped, keys, positions=positions, need_weights=need_weights, past=past)
+        mean = _mean_over_heads(seen.weights)
+        return AttentionOutput(seen.context.flatten(0, 1), None if mean is None else mean.flatten(0, 1), seen.past)
 
-    def _attend(self, query: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
-        context, weights = self.attention(query, keys, positions=positions, need_weights=need_weights)
-        return context, None if weights is None else weights.mean(dim=1)
+
+def _mean_over_heads(weights: Tensor | None) -> Tensor | None:
+    """(B, H, Q, S) to (B, Q, S)."""
+    return None if weights is None else weights.mean(dim=1)
 
 
 def attends_additively(decoder: RnnDecoder) -> bool:
@@ -254,7 +259,7 @@ def has_kernel(decoder: RnnDecoder, need_weights: bool) -> bool:
 
 def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     """`RnnDecoder._loop` in one operation: embeddings (B, T, E) to features (B, T, output_size)."""
-    keys, (cells, _) = state.sentence, state.hypothesis
+    keys, cells = state.sentence, state.hypothesis.cells
     layer, score = decoder.layers[0], cast("AdditiveScore", cast("Attention", decoder.attention).score)
     weight, recurrent, _, bias = layer.first_direction()
     steps = embedded.transpose(0, 1)

@@ -9,13 +9,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.attention import Attention, Keys, build_attention
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.build import build_attention, build_self_attention
 from seq2seq.attention.fixed import FixedContext
-from seq2seq.attention.mechanisms import SelfAttention, build_self_attention
+from seq2seq.attention.keys import Keys
+from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
-from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
+from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State, mean_memory
 from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, build_encoder_layer, build_feedforward
 
 
@@ -48,9 +50,7 @@ class TransformerEncoder(Encoder):
         states = self.embedding(source)  # (B, S, D)
         for layer in self.layers:
             states = layer(states, mask)
-        states = self.final_norm(states).masked_fill(~mask.unsqueeze(-1), 0.0)
-        lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
-        return Memory(states=states, mask=mask, summary=states.sum(dim=1) / lengths)
+        return mean_memory(self.final_norm(states), mask)
 
 
 class DecoderLayer(EncoderLayer[SelfAttention]):
@@ -91,7 +91,7 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
             States (B, Q, hidden_size), weights (B, Q, S) or None.
         """
         around = self.around_cross
-        context, weights = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
+        context, weights, _ = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
         return self.feed(around.leave(states, context)), None if weights is None else weights.mean(dim=1)
 
 

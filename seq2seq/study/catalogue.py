@@ -18,7 +18,7 @@ from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import AttentionSettings, NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
-from seq2seq.config.model import EncoderDecoderSettings, RnnDecoderSettings, RnnEncoderSettings
+from seq2seq.config.model import ConvEncoderSettings, EncoderDecoderSettings, RnnDecoderSettings, RnnEncoderSettings
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     MechanismSettings,
@@ -69,6 +69,7 @@ PLACES: tuple[tuple[str, type[BaseModel], str], ...] = (
 ARCHITECTURES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("architecture: encoder_decoder", EncoderDecoderSettings),
     ("encoder: {kind: rnn}", RnnEncoderSettings),
+    ("encoder: {kind: conv}", ConvEncoderSettings),
     ("encoder: {kind: transformer}", TransformerEncoderSettings),
     ("decoder: {kind: rnn}", RnnDecoderSettings),
     ("decoder: {kind: transformer}", TransformerDecoderSettings),

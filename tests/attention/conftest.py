@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.fixed import FIXED
 from seq2seq.attention.normalisers import NORMALISERS
 from seq2seq.attention.scales import SCALES
@@ -20,6 +20,7 @@ OPTIONS = {
     "concat_linear": {"max_source": 19},
     "gated": {"members": ["scaled", "additive", "mlp"]},
     "top_k": {"k": 3},
+    "monotonic": {"noise": 0.0},
     "local_m": {"width": 2},
     "local_p": {"width": 2},
 }
@@ -46,6 +47,8 @@ def cases():
         "dot-attention-size": {"score": "dot", "attention_size": 23},
         "location-attention-size": {"score": part("location"), "attention_size": 23},
         "gated-location": {"score": {"kind": "gated", "members": ["dot", part("location")]}},
+        "gated-coverage": {"score": {"kind": "gated", "members": ["dot", "coverage"]}},
+        "coverage-monotonic": {"score": "coverage", "normaliser": part("monotonic")},
         "local_m-soft": {"score": "dot", "window": {"kind": "local_m", "width": 2, "edges": "soft", "gaussian": True}},
         "local_p-soft": {"score": "dot", "window": {"kind": "local_p", "width": 2, "edges": "soft"}},
         "diagonal-gaussian": {"score": {"kind": "diagonal", "deviation": 1.5}},

@@ -6,19 +6,22 @@ import pytest
 import torch
 
 from seq2seq.attention.fixed import DiagonalContext, MeanContext, NoContext, RandomFrozenContext, StateContext, UniformContext
-from seq2seq.attention.normalisers import Entmax15, Sigmoid, Softmax, Sparsemax, TopK
+from seq2seq.attention.keys import Past
+from seq2seq.attention.normalisers import Entmax15, Monotonic, Sigmoid, Softmax, Sparsemax, TopK
 from seq2seq.attention.scales import LearnedScale, NoScale, SqrtScale
 from seq2seq.attention.scores import (
     AdditiveScore,
     BilinearScore,
     ConcatLinearScore,
-    ConcatScore,
     CosineScore,
+    CoverageScore,
     DotScore,
     GatedScore,
+    LocationAwareScore,
     LocationScore,
     MlpScore,
     ScaledDotScore,
+    SumTanhScore,
 )
 from seq2seq.attention.windows import GlobalWindow, LocalMonotonicWindow, LocalPredictiveWindow
 from seq2seq.config.errors import UserError
@@ -87,8 +90,46 @@ def test_additive_with_weight_norm():
     close(scores(score, [HALF, 0.0], [[0.0, 0.0]]), [10 * (3 * 0.5 + 4 * 0.5) / 5])
 
 
-def test_concat():
-    close(scores(identity_sum(ConcatScore(**SIZES)), [HALF, 0.0], [[0.0, HALF], [0.0, 0.0]]), [1.0, 0.5])
+def test_sum_tanh():
+    close(scores(identity_sum(SumTanhScore(**SIZES)), [HALF, 0.0], [[0.0, HALF], [0.0, 0.0]]), [1.0, 0.5])
+
+
+def past_of(*weights):
+    """One query that gave these weights in steps before."""
+    steps = torch.tensor(weights)[:, None, None, None]  # (steps, 1, 1, 1, S)
+    return Past(last=steps[-1], total=steps.sum(dim=0))
+
+
+def later_scores(score, past):
+    """Scores where query and keys are zero, so that only the past counts."""
+    query, keys = torch.zeros(1, 1, 1, 2), torch.zeros(1, 1, past.last.shape[-1], 2)
+    return score(query, score.project_keys(keys), past)[0, 0, 0].detach()
+
+
+def test_location_aware():
+    score = LocationAwareScore(**SIZES, filters=1, width=1)
+    fill(score.convolution.weight, [1.0, 2.0, 3.0])  # before, at and after the token
+    fill(score.past_proj.weight, [[HALF], [0.0]])
+    fill(score.v, [[2.0, 5.0]])
+    close(
+        later_scores(score, past_of([0.0, 0.0, 1.0, 0.0], [0.5, 0.0, 0.0, 0.0])), [2 * 0.5, 2 * math.tanh(HALF / 2), 0.0, 0.0]
+    )
+    close(later_scores(score, past_of([0.0, 1.0, 0.0])), [2 * math.tanh(3 * HALF), 2 * math.tanh(2 * HALF), 2 * 0.5])
+
+
+def test_coverage():
+    score = CoverageScore(**SIZES)
+    fill(score.past_proj.weight, [[HALF], [0.0]])
+    fill(score.v, [[2.0, 5.0]])
+    close(later_scores(score, past_of([0.25, 0.0, 0.75], [0.75, 0.0, 0.25])), [2 * 0.5, 0.0, 2 * 0.5])
+
+
+@pytest.mark.parametrize("kind", [CoverageScore, LocationAwareScore])
+def test_without_a_past_it_is_additive(kind):
+    score, additive = kind(**SIZES), AdditiveScore(**SIZES)
+    additive.load_state_dict({name: value for name, value in score.state_dict().items() if name in additive.state_dict()})
+    query, keys = [0.3, -0.2], [[1.0, 2.0], [0.5, -1.0]]
+    close(scores(score, query, keys), scores(additive, query, keys).tolist())
 
 
 def test_mlp():
@@ -171,6 +212,38 @@ def test_normalisers(normaliser, given, expected):
     close(normaliser(torch.tensor(given), open_mask), expected)
     higher = torch.tensor([*given, 99.0])  # a forbidden score changes nothing, however high
     close(normaliser(higher, torch.tensor([True] * len(given) + [False])), [*expected, 0.0])
+
+
+def monotonic(probabilities, last=None, **options):
+    normaliser = Monotonic(**{"offset": 2.0, "noise": 0.0, "at_test": "soft"} | options)
+    energies = torch.logit(torch.tensor([[[probabilities]]])) - 2.0
+    past = None if last is None else past_of(last)
+    return normaliser.eval()(energies, torch.ones(len(probabilities), dtype=torch.bool), past)[0, 0, 0].detach()
+
+
+def test_monotonic():
+    """Each step begins at the token where the one before stopped, and passes token s with probability 1 - p_s."""
+    probabilities = [0.5, 0.25, 0.75]
+    first = [0.5, 0.5 * 0.25, 0.5 * 0.75 * 0.75]
+    close(monotonic(probabilities), first)
+    second = [0.5 * 0.5, 0.25 * (0.125 + 0.5 * 0.5), 0.75 * (0.28125 + 0.75 * 0.125 + 0.5 * 0.75 * 0.5)]
+    close(monotonic(probabilities, first), second)
+    close(monotonic(probabilities, [0.0, 0.0, 0.0]), [0.0, 0.0, 0.0])
+
+
+def test_hard_monotonic_stops_at_the_first_that_is_more_likely_than_not():
+    probabilities = [0.1, 0.6, 0.9, 0.2]
+    assert monotonic(probabilities, at_test="hard").tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert monotonic(probabilities, [0.0, 1.0, 0.0, 0.0], at_test="hard").tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert monotonic(probabilities, [0.0, 0.0, 1.0, 0.0], at_test="hard").tolist() == [0.0, 0.0, 1.0, 0.0]
+    assert monotonic(probabilities, [0.0, 0.0, 0.0, 1.0], at_test="hard").tolist() == [0.0, 0.0, 0.0, 0.0], "past the end"
+
+
+def test_monotonic_has_noise_in_training_only():
+    normaliser, energies = Monotonic(offset=0.0, noise=1.0, at_test="soft"), torch.zeros(1, 1, 1, 5)
+    mask = torch.ones(5, dtype=torch.bool)
+    assert not torch.equal(normaliser(energies, mask), normaliser(energies, mask))
+    assert torch.equal(normaliser.eval()(energies, mask), normaliser(energies, mask))
 
 
 def view(window, position, length, size=5):

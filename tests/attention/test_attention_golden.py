@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from seq2seq.attention.attention import build_attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.positions import AlibiRelation, Relation, RelativeRelation, RotaryRelation
 from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings
@@ -108,12 +108,12 @@ def test_scaled_does_not_divide_twice():
     equal(make(score="scaled", scale="sqrt"), make(score="scaled"))
 
 
-def test_additive_with_v_of_ones_is_concat():
+def test_additive_with_v_of_ones_is_sum_tanh():
     additive = make(score="additive")
-    concat = make(score="concat")
+    sum_tanh = make(score="sum_tanh")
     additive.score.v.data.fill_(1.0)
-    concat.load_state_dict({k: v for k, v in additive.state_dict().items() if k != "score.v"})
-    equal(concat, additive)
+    sum_tanh.load_state_dict({k: v for k, v in additive.state_dict().items() if k != "score.v"})
+    equal(sum_tanh, additive)
 
 
 def test_mlp_with_one_layer_is_additive():
@@ -159,7 +159,7 @@ def test_one_head_with_identity_projections_is_scaled():
     equal(projected, make(score="scaled"))
 
 
-@pytest.mark.parametrize("kind", ["additive", "bilinear", "mlp", "concat", "cosine", "gated", "location", "concat_linear"])
+@pytest.mark.parametrize("kind", ["additive", "bilinear", "mlp", "sum_tanh", "cosine", "gated", "location", "concat_linear"])
 def test_several_heads_are_several_attentions_side_by_side(kind):
     score = build(CASES[f"{kind}-heads"]).score
     query, memory = (torch.randn(BATCH, 3, n, 23, dtype=torch.float64) for n in (QUERIES, SOURCE))

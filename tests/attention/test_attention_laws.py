@@ -11,7 +11,7 @@ from seq2seq.attention.windows import WINDOWS
 from seq2seq.models.interface import index_rows
 from tests.attention.conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
 
-KNOWS_POSITIONS = ("location", "concat_linear", "local_m", "local_p", "diagonal", "random_frozen")
+KNOWS_POSITIONS = ("location", "concat_linear", "local_m", "local_p", "diagonal", "random_frozen", "monotonic")
 WITHOUT_WEIGHTS = {"none": SUMMARY, "none-state": 0}
 """Fixed contexts that attend to no token, and the features of their context."""
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
@@ -22,7 +22,25 @@ def knows_positions(case):
 
 
 def attend(attention, query, memory, mask, summary, **options):
-    return attention(query, attention.project_keys(memory, mask, summary), **options)
+    """The second step of an attention that reads its past, so that it has one; the only one of others."""
+    keys = attention.project_keys(memory, mask, summary)
+    past = attention(query.flip(-1), keys, **options).past
+    assert (past is None) != attention.reads_past
+    return attention(query, keys, past=past, **options)
+
+
+def test_the_past_is_what_was_attended_to(case, attention):
+    query, memory, mask, summary = draw()
+    keys = attention.project_keys(memory, mask, summary)
+    past, seen = None, []
+    for step in range(3):
+        output = attention(query.roll(step, dims=-1), keys, past=past)
+        past = output.past
+        seen.append(output.weights.transpose(1, 2).flatten(0, 1))  # (N, H, S)
+        if attention.reads_past:
+            torch.testing.assert_close(past.last, seen[-1], rtol=0, atol=0)
+            torch.testing.assert_close(past.total, sum(seen), **CLOSE)
+    assert (past is None) != attention.reads_past
 
 
 def test_rows_sum_to_one_or_what_is_stated(case, attention):
@@ -31,6 +49,8 @@ def test_rows_sum_to_one_or_what_is_stated(case, attention):
         assert (total == 0).all()
     elif "sigmoid" in case:
         assert ((total > 0) & (total < LENGTHS[:, None, None])).all()
+    elif "monotonic" in case:
+        assert ((total > 0) & (total < 1)).all(), "the rest has read past the end"
     elif "local_p" in case or case.endswith("-soft"):
         assert ((total > 0) & (total < 1)).all(), "the Gaussian takes some away"
     else:

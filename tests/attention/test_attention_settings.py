@@ -14,6 +14,7 @@ from seq2seq.config import attention as settings
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.model import EncoderDecoderSettings
+from seq2seq.config.transformer import SelfAttentionSettings
 from tests.attention.conftest import CASES, CONTEXT, HEADS, MEMORY, build
 
 
@@ -56,12 +57,36 @@ def test_none_input_is_none():
     assert AttentionSettings(score={"kind": "none-input"}) == AttentionSettings(score="none")
 
 
+def test_concat_is_the_old_name_of_sum_tanh():
+    assert AttentionSettings(score="concat") == AttentionSettings(score="sum_tanh")
+    mixed = AttentionSettings(score={"kind": "gated", "members": ["concat", {"kind": "concat"}]})
+    assert [member.kind for member in mixed.score.members] == ["sum_tanh", "sum_tanh"]
+
+
 def test_none_state_needs_a_first_state():
     assert EncoderDecoderSettings.model_validate({"attention": {"score": "none-state"}}).decoder.kind == "rnn"
     with pytest.raises(
         ValidationError, match=r"none-state gives the source to the decoder's first state, and a Transformer has"
     ):
         EncoderDecoderSettings.model_validate({"attention": {"score": "none-state"}, "decoder": {"kind": "transformer"}})
+
+
+@pytest.mark.parametrize(
+    ("attention", "part"),
+    [
+        ({"score": "coverage"}, "score: coverage"),
+        ({"score": {"kind": "gated", "members": ["dot", "location_aware"]}}, "score: location_aware"),
+        ({"score": "dot", "normaliser": "monotonic"}, "normaliser: monotonic"),
+    ],
+)
+def test_what_reads_its_past_is_not_for_a_transformer(attention, part):
+    assert EncoderDecoderSettings.model_validate({"attention": attention}).attention.reads_past == part
+    with pytest.raises(ValidationError, match=rf"attention\.{part} needs the weights of the step before, and a Transformer"):
+        EncoderDecoderSettings.model_validate({"attention": attention, "decoder": {"kind": "transformer"}})
+    with pytest.raises(
+        ValidationError, match=rf"{part} needs the weights of the step before; self-attention answers all at once"
+    ):
+        SelfAttentionSettings.model_validate(attention)
 
 
 @pytest.mark.parametrize(

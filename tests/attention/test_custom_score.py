@@ -48,6 +48,14 @@ class NegativeDot(DotScore):
         return -super().forward(query, keys)
 
 
+class Tired(DistanceScore):
+    reads_past = True
+
+    def forward(self, query, keys, past=None):
+        scores = super().forward(query, keys)
+        return scores if past is None else scores - 100 * past.total
+
+
 NOT_A_SCORE = nn.Linear
 '''
 
@@ -81,6 +89,18 @@ def test_options_and_membership():
     assert build({"score": custom}).score.sharpness == 3.0
     gated = build({"score": {"kind": "gated", "members": ["additive", custom]}})
     assert [type(member).__name__ for member in gated.score.members] == ["AdditiveScore", "DistanceScore"]
+
+
+def test_it_may_read_what_was_attended_to():
+    attention = build({"score": "others_scores.distance:Tired"})
+    query, memory, mask, _ = draw()
+    keys = attention.project_keys(memory, mask)
+    first = attention(query, keys)
+    second = attention(query, keys, past=first.past)
+    favourite = first.weights.argmax(dim=-1, keepdim=True)
+    assert (second.weights.gather(-1, favourite) < first.weights.gather(-1, favourite)).all()
+    with pytest.raises(UserError, match=r"score: Tired reads the weights of the step before, and a Transformer"):
+        build({"score": "others_scores.distance:Tired"}, projected=True)
 
 
 def test_its_own_formula_is_kept_where_the_fused_kernel_would_have_another():

@@ -6,8 +6,10 @@ from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn import functional as F
 
+from seq2seq.attention.build import build_self_attention
+from seq2seq.attention.heads import split_heads
 from seq2seq.attention.masks import length_mask
-from seq2seq.attention.mechanisms import MECHANISMS, LshAttention, SelfAttention, build_self_attention
+from seq2seq.attention.mechanisms import MECHANISMS, LshAttention, SelfAttention
 from seq2seq.attention.mechanisms.linear import CHUNK
 from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import COMPARING, StackSettings
@@ -236,7 +238,8 @@ def test_lsh_with_one_bucket_is_full(causal):
 def test_shared_lsh_with_one_bucket_sees_itself_only_when_alone():
     attention = build({"kind": "lsh", "buckets": 1}, causal=True)
     query, _, values = attention.projections.split(states())
-    scores = query @ F.normalize(query, dim=-1).transpose(-1, -2) / math.sqrt(SIZE // HEADS)
+    # trax divides keys of length sqrt(D) by sqrt(D): unit keys, and no other scale
+    scores = query @ F.normalize(query, dim=-1).transpose(-1, -2)
     allowed = torch.ones(N, N, dtype=torch.bool).tril(-1)
     allowed[0, 0] = True
     weights = torch.softmax(scores.masked_fill(~allowed, -math.inf), dim=-1)
@@ -273,3 +276,21 @@ def test_an_odd_number_of_buckets_is_refused():
 def test_heads_must_divide():
     with pytest.raises(ValueError, match="hidden_size 5 is not divisible by heads 2"):
         LshAttention(hidden_size=5, heads=2, buckets=2, rounds=1, shared=True, causal=False)
+
+
+@pytest.mark.parametrize("scale", ["none", "sqrt"])
+def test_the_vectors_of_relative_positions_are_scaled_as_the_keys_are(scale):
+    """Shaw's equation 4: (q . (k + a)) / sqrt(D) with scale sqrt, and q . (k + a) with none."""
+    settings = StackSettings(
+        hidden_size=SIZE,
+        positions={"kind": "relative", "max_distance": 2},
+        self_attention={"heads": HEADS, "score": "dot", "scale": scale},
+    )
+    full = build_self_attention(settings, causal=False).double()
+    inputs = states(1, 5)
+    heads = [split_heads(getattr(full.attention, f"{name}_proj")(inputs), HEADS) for name in ("query", "key")]
+    index = (torch.arange(5) - torch.arange(5)[:, None]).clamp(-2, 2) + 2
+    keys = heads[1].unsqueeze(2) + full.relation.key_vectors[index]  # (1, H, 5, 5, D)
+    scores = (heads[0].unsqueeze(3) * keys).sum(dim=-1) / (math.sqrt(SIZE / HEADS) if scale == "sqrt" else 1)
+    found = full.attend(inputs, full.project_keys(inputs), torch.arange(5), torch.arange(5), need_weights=True).weights
+    torch.testing.assert_close(found, torch.softmax(scores, dim=-1))

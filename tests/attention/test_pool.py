@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seq2seq.attention.mechanisms import build_self_attention
+from seq2seq.attention.build import build_self_attention
 from seq2seq.attention.mechanisms.pool import Pool
 from seq2seq.config.transformer import TransformerDecoderSettings
 from seq2seq.models.interface import index_rows

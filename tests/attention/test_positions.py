@@ -148,7 +148,7 @@ def test_relative_by_hand():
         relation.value_vectors.copy_(torch.tensor([[10.0, 0.0], [0.0, 10.0], [1.0, 1.0]]))
     query = torch.tensor([[[[5.0, 7.0]]]])
     added = relation.scores(query, torch.tensor([2]), torch.arange(5))  # distances -2 -1 0 1 2, clipped -1 -1 0 1 1
-    torch.testing.assert_close(added[0, 0, 0] * math.sqrt(2), torch.tensor([5.0, 5.0, 7.0, 31.0, 31.0]))
+    torch.testing.assert_close(added[0, 0, 0], torch.tensor([5.0, 5.0, 7.0, 31.0, 31.0]))
     weights = torch.tensor([[[[0.1, 0.2, 0.3, 0.0, 0.4]]]])
     values = relation.values(weights, torch.tensor([2]), torch.arange(5))
     torch.testing.assert_close(values[0, 0, 0], torch.tensor([3.0 + 0.4, 3.0 + 0.4]))
@@ -160,7 +160,7 @@ def test_relative_equals_the_sum_over_pairs():
     weights = torch.softmax(torch.randn(B, H, Q, S, dtype=torch.double), dim=-1)
     index = (torch.arange(S) - torch.arange(Q)[:, None]).clamp(-2, 2) + 2  # (Q, S)
     pair_keys, pair_values = relation.key_vectors[index], relation.value_vectors[index]  # (Q, S, D)
-    expected = torch.einsum("bhqd,qsd->bhqs", query, pair_keys) / math.sqrt(D)
+    expected = torch.einsum("bhqd,qsd->bhqs", query, pair_keys)
     torch.testing.assert_close(relation.scores(query, torch.arange(Q), torch.arange(S)), expected)
     expected = torch.einsum("bhqs,qsd->bhqd", weights, pair_values)
     torch.testing.assert_close(relation.values(weights, torch.arange(Q), torch.arange(S)), expected)

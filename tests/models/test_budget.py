@@ -104,10 +104,18 @@ def test_a_part_with_too_few_positions_is_no_number():
 
 
 def test_memory_of_every_score_can_be_told():
-    for score in ("dot", "scaled", "bilinear", "cosine", "mlp", "concat", "mean", "uniform", "diagonal", "random_frozen"):
+    for score in ("dot", "scaled", "bilinear", "cosine", "mlp", "sum_tanh", "mean", "uniform", "diagonal", "random_frozen"):
         size = attention_bytes(settings(attention={"score": score}), 20)
         assert size is not None
         assert size > 0
+
+
+def test_what_reads_its_past_is_measured_with_one():
+    """Coverage makes one more (Q, S, A) than additive: the sum with what is covered; autograd keeps neither sum, but the past."""
+    additive, coverage = (
+        attention_bytes(settings(attention={"score": score, "attention_size": 4}), 50) for score in ("additive", "coverage")
+    )
+    assert coverage >= additive + 50 * 50 * 4
 
 
 def test_a_wrong_budget_is_refused():

@@ -15,7 +15,14 @@ from seq2seq.run.checkpoint import load_weights, trainable_state
 from tests.models.hypotheses import expand
 
 SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5
-BRIDGES = ["none", "none-state", "mean", "additive", "dot", "scaled"]
+SIMPLE = ["none", "none-state", "mean", "additive", "dot", "scaled"]
+READ_PAST = [
+    "location_aware",
+    {"score": "coverage", "heads": 2, "attention_size": 6},
+    {"score": {"kind": "additive", "weight_norm": True}, "normaliser": "monotonic"},
+    {"score": "dot", "normaliser": {"kind": "monotonic", "at_test": "hard", "offset": 0.0}},
+]
+BRIDGES = SIMPLE + READ_PAST
 
 
 def build(score="additive", placement="before", feeding=False, cell="gru", layers=1, **model):
@@ -32,7 +39,7 @@ def build(score="additive", placement="before", feeding=False, cell="gru", layer
                 "placement": placement,
                 "input_feeding": feeding,
             },
-            "attention": {"score": score},
+            "attention": score if isinstance(score, dict) else {"score": score},
             **model,
         }
     )
@@ -111,8 +118,9 @@ def test_beam_rows_share_a_sentence(score, placement, feeding):
         torch.testing.assert_close(again.logits.view(B, 3, -1)[:, k], alone.logits)
 
 
-def test_a_state_can_be_reindexed():
-    model = build("additive", "before", True)
+@pytest.mark.parametrize("score", ["additive", *READ_PAST])
+def test_a_state_can_be_reindexed(score):
+    model = build(score, "before", True)
     source, mask, _ = pair()
     state = model.step(torch.full((B,), BOS), model.start(model.encode(source, mask))).state
     tokens = torch.tensor([5, 6, 7])

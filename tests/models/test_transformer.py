@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.attention import Attention, build_attention
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.build import build_attention
 from seq2seq.attention.masks import length_mask
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
@@ -36,7 +37,7 @@ BRIDGES = [
     {"score": "additive", "heads": 3, "normaliser": "entmax15"},
     {"score": "bilinear", "scale": "learned", "normaliser": "sigmoid"},
     {"score": "cosine", "normaliser": {"kind": "top_k", "k": 2}},
-    {"score": "concat"},
+    {"score": "sum_tanh"},
     {"score": "mlp"},
     {"score": "location"},
     {"score": "concat_linear"},
@@ -251,7 +252,7 @@ def test_hybrids(bridge):
     assert_weights_are_over_the_source(model)
 
 
-@pytest.mark.parametrize("score", ["dot", "additive", "bilinear", "concat", "cosine", "mlp", "location", "concat_linear"])
+@pytest.mark.parametrize("score", ["dot", "additive", "bilinear", "sum_tanh", "cosine", "mlp", "location", "concat_linear"])
 def test_every_score_in_self_attention(score):
     model = build_model(attention={"score": score}, encoder=build_encoder(attention={"score": score}))
     assert_forward_equals_steps(model)

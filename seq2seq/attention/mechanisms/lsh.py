@@ -23,10 +23,12 @@ class LshAttention(SelfAttention):
     """Reformer-style attention: softmax over the keys that share a bucket with the query in at least one round.
 
     The bucket of x is argmax([xR; -xR]) with R (D, buckets / 2) random, a round each (angular hash).
-    Source: Kitaev et al. 2020, arXiv:2001.04451, section 2. `shared` is their shared-QK attention: keys
-    are queries of length one, and a position sees itself only if it sees nothing else. Two differences: R is drawn once,
-    not at each call, so that a sentence always means the same; and the set of keys is taken whole, not cut into chunks of
-    sorted positions, whose borders depend on padding. It is their equation computed exactly, at the cost of full attention.
+    Source: Kitaev et al. 2020, arXiv:2001.04451, section 2. `shared` is their shared-QK attention: keys are queries of one
+    length, and a position sees itself only if it sees nothing else. That length is sqrt(D), as in the authors' code in trax
+    (a mean square of 1); the paper writes 1, which with its 1 / sqrt(D) makes scores sqrt(D) smaller. Two differences: R is
+    drawn once, not at each call, so that a sentence always means the same; and the set of keys is taken whole, not cut into
+    chunks of sorted positions, whose borders depend on padding. It is their equation computed exactly, at the cost of full
+    attention.
 
     Args:
         hidden_size: features of a state.
@@ -86,7 +88,7 @@ class LshAttention(SelfAttention):
     def _project(self, states: Tensor) -> tuple[Tensor, LshCache]:
         query, keys, values = self.projections.split(states)
         if self.shared:
-            keys = F.normalize(keys, dim=-1)
+            keys = F.normalize(keys, dim=-1) * math.sqrt(keys.shape[-1])
         return query, LshCache(keys=keys, values=values, buckets=self.hash(keys))
 
     def _attend(self, query: Tensor, cache: LshCache, positions: Tensor, mask: Tensor | None) -> Tensor:

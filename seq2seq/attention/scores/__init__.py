@@ -1,6 +1,6 @@
 """Scores: how query and key are compared. Each is one formula, a class, and a line in `SCORES`."""
 
-from seq2seq.attention.scores.additive import AdditiveScore, ConcatScore, MlpScore
+from seq2seq.attention.scores.additive import AdditiveScore, CoverageScore, LocationAwareScore, MlpScore, SumTanhScore
 from seq2seq.attention.scores.base import ProductScore, Score
 from seq2seq.attention.scores.gated import GatedScore
 from seq2seq.attention.scores.positional import ConcatLinearScore, LocationScore
@@ -11,7 +11,9 @@ SCORES: dict[str, type[Score]] = {
     "scaled": ScaledDotScore,
     "bilinear": BilinearScore,
     "additive": AdditiveScore,
-    "concat": ConcatScore,
+    "sum_tanh": SumTanhScore,
+    "location_aware": LocationAwareScore,
+    "coverage": CoverageScore,
     "cosine": CosineScore,
     "mlp": MlpScore,
     "location": LocationScore,
@@ -24,13 +26,15 @@ __all__ = [
     "AdditiveScore",
     "BilinearScore",
     "ConcatLinearScore",
-    "ConcatScore",
     "CosineScore",
+    "CoverageScore",
     "DotScore",
     "GatedScore",
+    "LocationAwareScore",
     "LocationScore",
     "MlpScore",
     "ProductScore",
     "ScaledDotScore",
     "Score",
+    "SumTanhScore",
 ]

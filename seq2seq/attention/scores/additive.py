@@ -1,4 +1,4 @@
-"""Scores that add query and key inside a tanh: additive, concat, mlp."""
+"""Scores that add query and key inside a tanh: additive, sum_tanh, mlp, location_aware, coverage."""
 
 import math
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.heads import HeadLinear
+from seq2seq.attention.keys import Past
 from seq2seq.attention.scores.base import Score
 from seq2seq.attention.scores.blocks import additive_scores
 
@@ -22,9 +23,10 @@ class SumScore(Score):
         projected: Tensor = self.key_proj(memory)  # (B, H, S, A)
         return projected
 
-    def hidden(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Add and squash: (B, H, Q, query_size), (B, H, S, A) -> (B, H, Q, S, A)."""
-        return torch.tanh(self.query_proj(query).unsqueeze(3) + keys.unsqueeze(2))
+    def hidden(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
+        """Add and squash: (B, H, Q, query_size), (B, H, S, A) and, if given, (B, H, Q, S, A) -> (B, H, Q, S, A)."""
+        total = self.query_proj(query).unsqueeze(3) + keys.unsqueeze(2)
+        return torch.tanh(total if more is None else total + more)
 
 
 class AdditiveScore(SumScore):
@@ -68,11 +70,82 @@ class AdditiveScore(SumScore):
         return weighted_sum(self.hidden(query, keys), v)
 
 
-class ConcatScore(SumScore):
+class LocationAwareScore(AdditiveScore):
+    """Additive, knowing where the step before looked: score = v . tanh(W_q q + W_k k + U f), f_s = F * last around s.
+
+    F * last is a convolution of the weights of the step before, of each head for itself; at the first step they are zero.
+    Source: Chorowski et al. 2015, arXiv:1506.07503, equations 8 and 9; their w, W, V, alpha_{i-1} are our v, W_q, W_k, last.
+    They add a bias inside the tanh.
+
+    Args:
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        attention_size: A, features of the comparison space, > 0.
+        filters: features of f, > 0; their k.
+        width: tokens on each side of s in f, >= 0; their r is 2 width + 1.
+    """
+
+    formula = "score = v . tanh(W_q q + W_k k + U f), f = F * last weights"
+    source = "Chorowski et al. 2015, arXiv:1506.07503, equations 8-9"
+    expects = "to go on from where it looked, so that of equal words the next is chosen; made for speech, which never reorders"
+    position_blind = False
+    reads_past = True
+
+    def __init__(
+        self, *, heads: int, query_size: int, memory_size: int, attention_size: int, filters: int = 10, width: int = 3
+    ) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.convolution = nn.Conv1d(heads, heads * filters, 2 * width + 1, padding=width, groups=heads, bias=False)
+        self.past_proj = HeadLinear(heads=heads, in_features=filters, out_features=attention_size)
+
+    def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
+        if past is None:
+            return super().forward(query, keys)
+        last = past.last.transpose(1, 2).flatten(0, 1)  # (B * Q, H, S)
+        features = self.convolution(last).view(
+            *past.last.transpose(1, 2).shape[:3], -1, last.shape[-1]
+        )  # (B, Q, H, filters, S)
+        around = features.permute(0, 2, 1, 4, 3)  # (B, H, Q, S, filters)
+        more = self.past_proj(around.flatten(2, 3)).view(*past.last.shape, -1)  # (B, H, Q, S, A)
+        return weighted_sum(self.hidden(query, keys, more), self.v)
+
+
+class CoverageScore(AdditiveScore):
+    """Additive, knowing what has been covered: score = v . tanh(W_q q + W_k k + u c), c_s the sum of all weights of s so far.
+
+    Source: Tu et al. 2016, arXiv:1601.04811, section 3: their linguistic coverage with fertility 1 (every token is to have as
+    much weight in total as every other), put into the score as there; their V_a is our u. At the first step c is zero.
+
+    Args:
+        heads: H, > 0.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        attention_size: A, features of the comparison space, > 0.
+    """
+
+    formula = "score = v . tanh(W_q q + W_k k + u c), c = sum of earlier weights"
+    source = "Tu et al. 2016, arXiv:1601.04811, section 3 (linguistic coverage, fertility 1)"
+    expects = "fewer words translated twice or left out, since what has had its weight can be told from what has not"
+    reads_past = True
+
+    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
+        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+        self.past_proj = HeadLinear(heads=heads, in_features=1, out_features=attention_size)
+
+    def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
+        if past is None:
+            return super().forward(query, keys)
+        covered = past.total.flatten(2).unsqueeze(-1)  # (B, H, Q * S, 1)
+        more = self.past_proj(covered).view(*past.total.shape, -1)  # (B, H, Q, S, A)
+        return weighted_sum(self.hidden(query, keys, more), self.v)
+
+
+class SumTanhScore(SumScore):
     """Additive without v: score = sum over A of tanh(W_q q + W_k k).
 
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v_a = 1; W_a = [W_q W_k] acts on the concatenation
-    [q; k], whence the name. Not Luong's concat, which has a v.
+    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v_a = 1. Its name was concat
+    once; Luong's score of that name has a v, and is `additive`.
     """
 
     formula = "score = sum tanh(W_q q + W_k k)"

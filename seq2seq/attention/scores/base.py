@@ -28,6 +28,8 @@ class Score(nn.Module):
     """Projects into a space of attention_size features by itself."""
     reads_memory: bool = True
     """Looks at what stands in the memory, not only at how long it is."""
+    reads_past: bool = False
+    """`forward` has a third argument, what the queries have attended to in earlier steps: a `Past` of (B, H, Q, S), or None."""
 
     def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.heads import HeadLinear
+from seq2seq.attention.keys import Past, answer
 from seq2seq.attention.scores.base import Score
 
 
@@ -33,6 +34,7 @@ class GatedScore(Score):
         self.members = nn.ModuleList(members)
         self.gate = HeadLinear(heads=heads, in_features=query_size, out_features=len(members), bias=True)
         self.position_blind = all(member.position_blind for member in members)
+        self.reads_past = any(member.reads_past for member in members)
         self.width = max(member.width for member in members)
         with torch.no_grad():
             probe = torch.zeros(1, heads, 1, memory_size)
@@ -50,10 +52,10 @@ class GatedScore(Score):
         """Keys of all members side by side: (B, H, S, memory_size) -> (B, H, S, sum of A_m)."""
         return torch.cat([member.project_keys(memory) for member in self._typed()], dim=-1)
 
-    def forward(self, query: Tensor, keys: Tensor) -> Tensor:
+    def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
         shares = torch.softmax(self.gate(query), dim=-1).unbind(dim=-1)  # one (B, H, Q) for each member
         parts = torch.split(keys, self.key_sizes, dim=-1)  # one (B, H, S, A_m) for each member
-        scores = [member(query, part) for member, part in zip(self._typed(), parts, strict=True)]
+        scores = [answer(member, query, part, past=past) for member, part in zip(self._typed(), parts, strict=True)]
         mixed: Tensor = scores[0] * shares[0].unsqueeze(-1)  # (B, H, Q, S)
         for score, share in zip(scores[1:], shares[1:], strict=True):
             mixed = mixed + score * share.unsqueeze(-1)
