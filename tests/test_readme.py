@@ -56,6 +56,7 @@ def test_own_text_works_as_the_readme_says(tmp_path, monkeypatch, capsys):
             numbered = (f"{line} {i}" for i, line in enumerate(lines))
             (tmp_path / "my-data" / f"{split}.{language}").write_text("\n".join(numbered) + "\n", encoding="utf-8")
     (tmp_path / "source.txt").write_text("one two\n\nfour\n", encoding="utf-8")
+    (tmp_path / "reference.txt").write_text("eins zwei\n\nvier\n", encoding="utf-8")
     study = YAML(typ="safe").load(block("yaml", "path: my-data"))
     study["jobs"] = 1
     study["base"]["training"] |= {"max_steps": 3, "seeds": [1, 2], "precision": "fp32"}
@@ -70,9 +71,10 @@ def test_own_text_works_as_the_readme_says(tmp_path, monkeypatch, capsys):
             capsys.readouterr()
             assert main(arguments) == 0, (arguments, capsys.readouterr().err)
         if target:
-            assert capsys.readouterr().out.count("\n") == 3
+            (tmp_path / target).write_text(capsys.readouterr().out, encoding="utf-8")
+            assert len((tmp_path / target).read_text(encoding="utf-8").splitlines()) == 3
         done.append(arguments[0])
-    assert done == ["train", "train", "report", "report", "translate", "describe", "probe"]
+    assert done == ["train", "train", "report", "report", "translate", "describe", "probe", "score"]
     assert (tmp_path / "runs" / "try" / "additive" / "seed-2" / "summary.json").exists()
 
 
