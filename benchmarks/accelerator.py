@@ -30,6 +30,7 @@ from seq2seq.models.interface import Model
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.machine import compile_forward, prepare_machine
 from seq2seq.run.processes import Processes
+from seq2seq.run.schedule import learning_rate
 from seq2seq.run.sharding import share_out
 from seq2seq.run.update import Updater
 
@@ -133,7 +134,7 @@ def measure(system: System, device: torch.device, warm: int, steps: int, compile
         batch = next(endless)
         _wait(device)
         began = time.perf_counter()
-        update = updater(step, [batch], stop=False, seconds=lambda: 0.0)
+        update = updater(step, [batch], rate=learning_rate(step, training), stop=False, seconds=lambda: 0.0)
         _wait(device)
         rates.append(update.tokens / (time.perf_counter() - began))
     source, target = float(split.source_lengths.mean()) + 1, float(split.target_lengths.mean()) + 1

@@ -30,6 +30,7 @@ from seq2seq.run.folder import RunFolder
 from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.progress import Progress
+from seq2seq.run.schedule import learning_rate
 
 PATHS = ("fp32 plain", "fp32 fast", "bf16 fast")
 WINDOW = 20
@@ -74,7 +75,8 @@ def losses(base: dict[str, Any], path: str, steps: int) -> list[float]:
         trainer = Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
         found = []
         for step, batch in zip(range(1, steps + 1), _batches(trainer), strict=False):
-            update = trainer.update(step, [batch], stop=False, seconds=lambda: 0.0)
+            rate = learning_rate(step, settings.training)
+            update = trainer.update(step, [batch], rate=rate, stop=False, seconds=lambda: 0.0)
             found.append(update.nats / update.tokens)
         return found
 
