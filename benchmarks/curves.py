@@ -118,23 +118,20 @@ def table(curves: dict[str, list[float]]) -> str:
 
 def draw(curves: dict[str, list[float]], model: str, place: Path) -> None:
     """Curves above, differences from the plain path below."""
-    from matplotlib.figure import Figure
+    import altair as alt
 
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     plain = smoothed(curves[PATHS[0]])
-    steps = np.arange(len(plain)) + len(curves[PATHS[0]]) - len(plain) + 1
-    for path, style in zip(PATHS, ("-", "--", ":"), strict=True):
-        above.plot(steps, smoothed(curves[path]), style, label=path)
-        if path != PATHS[0]:
-            below.plot(steps, smoothed(curves[path]) - plain, style, label=path, color=above.lines[-1].get_color())
-    above.set_ylabel("training loss, nats a target token")
-    above.set_title(f"{model}: same batches, same dropout masks; means of {WINDOW} updates")
-    above.legend()
-    below.axhline(0, color="black", linewidth=0.5)
-    below.set_ylabel("minus fp32 plain")
-    below.set_xlabel("update")
-    figure.savefig(place, dpi=120)
+    first = len(curves[PATHS[0]]) - len(plain) + 1
+    rows = [
+        {"path": path, "update": first + i, "loss": float(loss), "difference": float(loss - plain[i])}
+        for path in PATHS
+        for i, loss in enumerate(smoothed(curves[path]))
+    ]
+    base = alt.Chart(alt.Data(values=rows)).mark_line().encode(x=alt.X("update:Q"), color="path:N", strokeDash="path:N")
+    above = base.encode(y=alt.Y("loss:Q", title="training loss, nats per target token").scale(zero=False)).properties(width=600)
+    below = base.encode(y=alt.Y("difference:Q", title=f"minus {PATHS[0]}")).properties(width=600, height=100)
+    title = f"{model}: same batches, same dropout masks; means of {WINDOW} updates"
+    (above & below).properties(title=title).save(place, scale_factor=1.5)
 
 
 if __name__ == "__main__":

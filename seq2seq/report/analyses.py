@@ -96,9 +96,11 @@ class CostByLength(Analysis):
     length: int
     """Source words."""
     ms_per_sentence: float | None = None
-    """Decoding time in milliseconds."""
+    """Decoding time in milliseconds, measured after training with `sentences` at a time."""
     peak_bytes: int | None = None
     """Peak memory of decoding."""
+    sentences: int = 8
+    """Sentences decoded together."""
 
 
 class SystemCosts(Analysis):
@@ -109,7 +111,7 @@ class SystemCosts(Analysis):
     flops_per_token: float | None = None
     """Forward and backward FLOPs per target token."""
     ms_per_sentence: float | None = None
-    """Decoding time over the whole split, in milliseconds."""
+    """Milliseconds of the search that wrote the hypotheses, in files of earlier versions; shown nowhere: see `by_length`."""
     by_length: list[CostByLength] = Field(default_factory=list)
     """Decoding by source length."""
     hardware: str | None = None

@@ -10,6 +10,7 @@ from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettin
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.budgets import compare_budgets
+from seq2seq.report.cards import attends, system_card
 from seq2seq.report.cells import least_finished, system_report
 from seq2seq.report.curves import learning_curve
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
@@ -77,6 +78,7 @@ def build_report(
         for run in study
         if run.decoded and name not in run.decoded
     ]
+    report.missing += _missing_from_analyses(report, runs)
     report.notes = [*found.notes, *study.notes, *reading_notes(report)]
     report.headline = headline(report)
     return BuiltReport(report=report, exhibits=collect_exhibits(name, scored, runs, (texts or {}).get(name)))
@@ -113,6 +115,7 @@ def _systems(
         cut = [each[result.name].buckets for each in (found, other)]
         fixed, equal = reversed(cut) if settings.buckets.kind == "equal_count" else cut
         reports[result.name] = system_report(result, split, runs[result.name], fixed, equal, effects.get(result.name))
+        reports[result.name].card = system_card(runs[result.name][0].config)
         reports[result.name].changes = {path: values.get(result.name) for path, values in changes.items()}
     return reports
 
@@ -161,6 +164,21 @@ def _assemble(
         report_command="",
         **{name: getattr(analyses, name) for name in Analyses.model_fields},
     )
+
+
+def _missing_from_analyses(report: Report, runs: Mapping[str, Sequence[Run]]) -> list[MissingRun]:
+    """Systems that an analysis of other systems lacks; where weights are asked for, only those that have some."""
+    weighing = {name for name, some in runs.items() if attends(some[0].config)}
+    expected = {"costs": set(runs), "beam_sweep": set(runs), "probe": set(runs), "concatenation": set(runs)}
+    expected |= {"alignment": weighing, "interventions": weighing}
+    found = {name: getattr(report, name) for name in expected}
+    return [
+        MissingRun(system=system, seed=None, analysis=name, reason=f"not in the analysis {name}; repeat it with its weights")
+        for name, analysis in found.items()
+        if analysis is not None
+        for system in runs
+        if system in expected[name] and system not in getattr(analysis, "systems", analysis)
+    ]
 
 
 def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | None], recount: bool) -> dict[str, SplitSummary]:

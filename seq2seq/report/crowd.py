@@ -9,6 +9,7 @@ CROWD = 8
 """Systems from which on more lines in one figure are no figure."""
 _HIGHEST, _LOWEST = 3, 2
 _NAMED = 8
+_WELL_KNOWN = ("additive", "scaled", "dot", "transformer")
 
 
 def is_crowd(report: Report) -> bool:
@@ -17,11 +18,11 @@ def is_crowd(report: Report) -> bool:
 
 
 def in_focus(report: Report) -> list[str]:
-    """Systems that are drawn in colour: all of a small study; the baseline, the highest and the lowest of a crowd."""
+    """Systems drawn in colour: all of a small study; of a crowd the baseline, the well known, the highest and the lowest."""
     if not is_crowd(report):
         return list(report.systems)
     order = [name for name in by_score(report) if name != report.baseline]
-    chosen = {str(report.baseline), *order[:_HIGHEST], *order[-_LOWEST:]}
+    chosen = {str(report.baseline), *_WELL_KNOWN, *order[:_HIGHEST], *order[-_LOWEST:]}
     return [name for name in report.systems if name in chosen]
 
 

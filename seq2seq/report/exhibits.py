@@ -1,14 +1,24 @@
 """What a reader looks at with their own eyes: hypotheses side by side, and attention of all systems on one sentence."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit, Texts
+
+OWN = "own"
+"""Name of the file of attention on sentences of our own, in place of a split's."""
+
+Weights = NDArray[np.float64]
+_START, _END = "\u2581", "</s>"
+_BYTES = re.compile("(?:<0x[0-9A-F]{2}>)+")
 
 
 class Forced(BaseModel):
@@ -21,7 +31,7 @@ class Forced(BaseModel):
 
 
 class AttentionMap(BaseModel):
-    """Weights of one system on one sentence: rows are target pieces, columns source pieces."""
+    """Weights of one system on one sentence: rows are target subwords, columns source subwords."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -37,14 +47,61 @@ class AttentionMap(BaseModel):
         rows = [*self.weights, *(self.forced.weights if self.forced else ())]
         return not rows or any(weight > 0 for row in rows for weight in row)
 
-    def without_text(self) -> "AttentionMap":
-        """The same with positions in place of the corpus's pieces."""
-        forced = self.forced and Forced(reference=_positions(self.forced.reference), weights=self.forced.weights)
-        return self.model_copy(update={"source": _positions(self.source), "forced": forced})
+    def words(self) -> "AttentionMap":
+        """The same by words: a word's weight is the sum over its source subwords and the mean over its target subwords."""
+        source, columns = group_words(self.source)
+        forced = None
+        if self.forced is not None:
+            reference, rows = group_words(self.forced.reference)
+            forced = Forced(reference=reference, weights=_merged(self.forced.weights, rows, columns))
+        hypothesis, rows = group_words(self.hypothesis)
+        weights = _merged(self.weights, rows, columns)
+        return self.model_copy(update={"source": source, "hypothesis": hypothesis, "weights": weights, "forced": forced})
 
 
-def _positions(pieces: Sequence[str]) -> list[str]:
-    return [str(position) for position in range(1, len(pieces) + 1)]
+def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The words that subwords spell, and the word of each subword; without marks of a word's start each is a word."""
+    marked = any(subword.startswith(_START) for subword in subwords)
+    words: list[str] = []
+    word_of = []
+    for subword in subwords:
+        if not words or not marked or subword.startswith(_START) or _END in (subword, words[-1]):
+            words.append("")
+        words[-1] += subword.removeprefix(_START)
+        word_of.append(len(words) - 1)
+    return [_spelled(word) for word in words], word_of
+
+
+def _spelled(word: str) -> str:
+    """A word with bytes that a tokenizer kept as `<0xE4>` put together to letters, and the end of a sentence as `(end)`."""
+    if word == _END:
+        return "(end)"
+    return _BYTES.sub(lambda run: bytes.fromhex(run[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace"), word)
+
+
+def _merged(weights: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]) -> list[list[float]]:
+    if not weights:
+        return []
+    return merge_subwords(np.asarray(weights), rows[: len(weights)], columns).round(4).tolist()
+
+
+def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
+    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word.
+
+    Args:
+        weights: of subwords.
+        target_words: (T,), the word of each target subword, 0, 0, 1 ...
+        source_words: (S,), the word of each source subword.
+
+    Returns:
+        (m, n), m target and n source words.
+    """
+    rows, columns = np.asarray(target_words), np.asarray(source_words)
+    by_source = np.zeros((len(rows), columns.max() + 1))
+    np.add.at(by_source.T, columns, weights.T)
+    merged = np.zeros((rows.max() + 1, by_source.shape[1]))
+    np.add.at(merged, rows, by_source)
+    return merged / np.bincount(rows)[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +116,7 @@ class Exhibits:
         sentence_scores: system -> seed -> n sentence chrF (or BLEU) scores.
         sentence_metric: which score that is.
         attention: sentence -> system -> weights of the system's first seed that has them.
+        own_attention: the same on sentences of our own, which may always be shown.
     """
 
     split: str
@@ -69,14 +127,11 @@ class Exhibits:
     sentence_scores: dict[str, dict[int, list[float]]]
     sentence_metric: str
     attention: dict[int, dict[str, AttentionMap]]
+    own_attention: dict[int, dict[str, AttentionMap]] = field(default_factory=dict)
 
     def without_text(self) -> "Exhibits":
-        """The same without any sentence of the corpus; hypotheses stay."""
-        attention = {
-            index: {system: shown.without_text() for system, shown in systems.items()}
-            for index, systems in self.attention.items()
-        }
-        return replace(self, sources=None, references=None, attention=attention)
+        """The same without any sentence of the corpus; hypotheses stay, and attention is shown on sentences of our own."""
+        return replace(self, sources=None, references=None, attention=self.own_attention)
 
 
 def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], texts: Texts | None) -> Exhibits:
@@ -97,6 +152,7 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
         },
         sentence_metric=metric,
         attention=_attention(split, runs),
+        own_attention=_attention(OWN, runs),
     )
 
 

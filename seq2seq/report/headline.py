@@ -69,6 +69,36 @@ def headline(report: Report) -> str:
     return " ".join(parts) + _growth(report) + _seeds(report)
 
 
+def answer(report: Report) -> str:
+    """The study's answer in one sentence: what a system adds to the baseline on short and on long sources, and what each keeps.
+
+    The system is `additive`, or else the one with the most seeds and the highest score. Without two systems and two lengths
+    it is the first sentence of the headline.
+    """
+    effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
+    base = effects.pop(str(report.baseline), None)
+    if report.probe is not None or base is None or not effects:
+        first, _, rest = report.headline.partition(". ")
+        return f"{first}." if rest else first
+    names = [name for name in effects if name == "additive"] or list(effects)
+    name = max(names, key=lambda each: (len(report.systems[each].seeds), report.systems[each].bleu))
+    ours = effects[name]
+    verdict = ours.log_ratio.verdict if ours.log_ratio else ""
+    kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
+    return (
+        f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of at most {ours.short_max} "
+        f"words and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score and "
+        f"`{report.baseline}` {base_kept}: {_LOSES.get(verdict, 'which loses more in proportion is undecided')}."
+    )
+
+
+_LOSES = {
+    f"{leans}{verdict}": f"in proportion it {'seems to lose' if leans else 'loses'} {word}"
+    for leans in ("", "leans ")
+    for verdict, word in (("better", "less"), ("worse", "more"))
+}
+
+
 def _probe(report: Report) -> str:
     """How many answers are right in every word, on questions as long as those of training and on longer ones."""
     assert report.probe is not None

@@ -1,26 +1,27 @@
 """The report as Markdown: what fits into a README, an issue or a terminal."""
 
+from collections.abc import Sequence
+
+from seq2seq.report.charts import Figure
 from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words, share, with_interval
+from seq2seq.report.headline import MEASURES, half_length_in_words, share, with_interval
 from seq2seq.report.markdown_analyses import analyses
 from seq2seq.report.markup import cell, code, interval, number, p_value, table
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.scoring.length import Contrast
-from seq2seq.scoring.results import BucketScores
 
 SAMPLES = 5
 
 
-def markdown(report: Report, exhibits: Exhibits) -> str:
+def markdown(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     """The whole report; samples only where the exhibits hold sentences."""
     sections = [
         _opening(report),
         _ranking(report),
         _systems(report),
-        _by_length(report),
         _length_effects(report),
-        _pictures(report, exhibits),
+        *map(_figure, figures),
         _differences(report),
         analyses(report),
         _judgements(report),
@@ -96,21 +97,6 @@ def _systems(report: Report) -> str:
     return "## Systems\n\n" + table(heads, rows)
 
 
-def _by_length(report: Report) -> str:
-    buckets = next(iter(report.systems.values())).buckets
-    heads = ["system", *(f"{lengths_in_words(b.min, b.max).removesuffix(' source words')} (n={b.n})" for b in buckets)]
-    rows = [[cell(name), *map(_bucket_cell, system.buckets)] for name, system in report.systems.items()]
-    note = "† small sample: no verdict. ↑ ↓ better or worse than the baseline after Holm's correction over systems x buckets."
-    return "## BLEU by source length in words\n\n" + table(heads, rows) + f"\n\n{note}"
-
-
-def _bucket_cell(bucket: BucketScores) -> str:
-    mark = " †" if bucket.underpowered else ""
-    if bucket.comparison is not None:
-        mark += {"better": " ↑", "worse": " ↓"}.get(bucket.comparison.verdict, "")
-    return with_interval(bucket) + mark
-
-
 def _length_effects(report: Report) -> str:
     """Every measure of what length does, side by side, the planned one marked."""
     effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
@@ -147,19 +133,12 @@ def _contrast(found: Contrast | None) -> str:
     return f"{found.value:+.2f} {ends} {found.verdict}"
 
 
-def _pictures(report: Report, exhibits: Exhibits) -> str:
-    pictures = ["![BLEU against source length](bleu_by_length.png)"]
-    if is_crowd(report):
-        pictures.append("![BLEU of every system with its interval](ranking.png)")
-    if report.probe is not None:
-        pictures.append("![Exact match on the probe](probe.png)")
-    if report.concatenation is not None:
-        pictures.append("![BLEU of joined pairs](concatenation.png)")
-    if any(curve.validation for curves in report.learning_curves.values() for curve in curves):
-        pictures.append("![Learning curves](learning_curves.png)")
-    if exhibits.attention:
-        pictures.append("![Attention of the systems on one sentence](attention.png)")
-    return "\n\n".join(pictures)
+def _figure(figure: Figure) -> str:
+    """A figure, how to read it, and the numbers behind it."""
+    parts = [f"## {cell(figure.title)}", f"![{figure.title}]({figure.name}.png)", cell(figure.caption)]
+    if figure.rows:
+        parts.append(table(figure.heads, [[cell(name), *rest] for name, *rest in figure.rows]))
+    return "\n\n".join(parts)
 
 
 def _differences(report: Report) -> str:

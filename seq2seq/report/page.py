@@ -1,36 +1,41 @@
 """The page: one HTML file with everything inside, that opens from a disk without a server or a network.
 
-Charts are SVG drawn by a few hundred lines of our own script: chart libraries on the package index weigh 0.9 MB (Vega) to
-4.8 MB (plotly), and none of them gives keyboard reading, one legend for all figures and heat maps that light up words.
+Its charts are the specifications of `figures.py`, drawn by Vega-Lite, whose script (0.9 MB) is in the file once. Our own script
+lights up words, searches translations and sorts a table.
 
-Text reaches the page in two ways, both safe: through the template, which escapes, and as JSON in which `<`, `>` and `&`
-are spelled as escapes, which the script puts into text nodes only. A content security policy names the script's hash,
-so that a script smuggled in would not run.
+Text reaches the page in two ways, both safe: through the template, which escapes, and as packed JSON, which scripts put into
+text nodes and charts only. A content security policy names the hashes of the page's scripts, so that a script smuggled in would
+not run; it allows no `eval` either, so Vega interprets its expressions (`ast`).
 """
 
 import base64
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from seq2seq.config.differences import flatten
+from seq2seq.report.charts import Figure, heat_map, styled
 from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
 from seq2seq.report.exhibits import AttentionMap, Exhibits
-from seq2seq.report.headline import lengths_in_words, with_interval
+from seq2seq.report.figures import ATTENTION, choose_sentence
+from seq2seq.report.headline import answer, half_length_in_words, lengths_in_words
 from seq2seq.report.markup import p_value
-from seq2seq.report.palette import looks
+from seq2seq.report.palette import dark_colours, looks
 from seq2seq.report.schema import Report
+from seq2seq.scoring.length import LengthEffect
 
 SIZE_LIMIT = 6_000_000
 """Bytes that a page may have; sentences are left out, and it is said how many, before it grows over this."""
 
-SCRIPTS = ("core.js", "chart.js", "figures.js", "probes.js", "table.js", "translations.js", "attention.js", "start.js")
+SCRIPTS = ("core.js", "charts.js", "table.js", "translations.js", "attention.js", "start.js")
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class _Packed:
     left_out: str
 
 
-def page(report: Report, exhibits: Exhibits) -> str:
+def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -56,55 +61,70 @@ def page(report: Report, exhibits: Exhibits) -> str:
         "number": _number,
         "p_value": p_value,
         "marked": marked,
+        "linked": linked,
         "interval": _interval,
+        "half_length": half_length_in_words,
         "duration": _duration,
         "short_path": _short_path,
         "plain": _plain,
         "flatten": flatten,
-        "with_interval": with_interval,
     }
-    environment.globals["lengths"] = lengths_in_words
-    script = "\n".join(_asset(name) for name in SCRIPTS)
-    focus = in_focus(report)
-    shown = looks(list(report.systems), report.baseline, focus)
-    data = {
-        "report": report.model_dump(mode="json"),
-        "markers": [look.marker for look in shown.values()],
-        "focus": focus,
-    }
-    fixed = safe_json(data)
-    packed = pack(exhibits, SIZE_LIMIT - len(fixed.encode()) - len(script.encode()) - 200_000)
+    environment.globals |= {"lengths": lengths_in_words, "share_interval": _share_interval}
+    scripts = [vega(), "\n".join(_asset(name) for name in SCRIPTS)]
+    data = _compress(_page_data(report, {figure.name: figure.spec for figure in figures if figure.name != ATTENTION}))
+    used = len(data) + sum(len(script.encode()) for script in scripts)
+    packed = pack(exhibits, SIZE_LIMIT - used - 300_000)
     return environment.get_template("index.html.jinja").render(
         report=report,
+        answer=answer(report),
+        figures={figure.name: figure for figure in figures},
         crowd=is_crowd(report),
-        from_baseline=changes_from_baseline(report),
-        looks=list(shown.values()),
+        places={place.system: place for place in report.ranking},
         order={name: index for index, name in enumerate(report.systems)},
+        from_baseline=changes_from_baseline(report),
+        looks=list(looks(list(report.systems), in_focus(report)).values()),
         style=Markup(_asset("page.css")),
-        script=Markup(script),
-        script_hash=script_hash(script),
-        data=Markup(fixed),
+        scripts=[Markup(script) for script in scripts],
+        hashes=[script_hash(script) for script in scripts],
+        data=data,
         packed=packed,
-        has_attention=bool(exhibits.attention),
+        has_attention=choose_sentence(exhibits) is not None,
         has_texts=exhibits.sources is not None,
     )
+
+
+def _page_data(report: Report, specs: dict[str, Any]) -> dict[str, Any]:
+    """What the page's scripts need beside the exhibits."""
+    buckets = next(iter(report.systems.values())).buckets
+    return {
+        "figures": specs,
+        "heatmap": styled(heat_map([], []).to_dict(validate=False)),
+        "dark": dark_colours(),
+        "systems": list(report.systems),
+        "focus": in_focus(report),
+        "single": [name for name, system in report.systems.items() if system.single_seed],
+        "baseline": report.baseline,
+        "buckets": [{"min": bucket.min, "max": bucket.max} for bucket in buckets],
+    }
 
 
 def _asset(name: str) -> str:
     return (files("seq2seq.report") / "assets" / name).read_text(encoding="utf-8")
 
 
+@cache
+def vega() -> str:
+    """Vega, Vega-Lite and vega-embed as one script that defines `vegaEmbed`."""
+    import vl_convert
+
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    inside = re.sub("<(?=/script|!--)", r"\\x3c", bundle, flags=re.IGNORECASE)
+    return f"(() => {{\n{inside}\n}})();"
+
+
 def script_hash(script: str) -> str:
     """The hash by which the policy knows the page's own script, which the template sets between line feeds."""
     return base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
-
-
-def safe_json(data: Any) -> str:
-    """JSON that can stand inside a script element whatever its strings hold."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
-    return text
 
 
 def pack(exhibits: Exhibits, budget: int) -> _Packed:
@@ -124,7 +144,8 @@ def pack(exhibits: Exhibits, budget: int) -> _Packed:
 
 
 def _compress(data: Any) -> str:
-    return base64.b64encode(gzip.compress(safe_json(data).encode(), compresslevel=9, mtime=0)).decode()
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode()
 
 
 def _exhibits_json(exhibits: Exhibits, count: int, *, every_seed: bool) -> dict[str, Any]:
@@ -138,6 +159,8 @@ def _exhibits_json(exhibits: Exhibits, count: int, *, every_seed: bool) -> dict[
         for system, by_seed in exhibits.hypotheses.items()
         for seed, lines in (list(by_seed.items()) if every_seed else list(by_seed.items())[:1])
     ]
+    first = choose_sentence(exhibits)
+    order = sorted(exhibits.attention, key=lambda index: (index != first, index))
     return {
         "lengths": exhibits.lengths[:count],
         "sources": exhibits.sources and exhibits.sources[:count],
@@ -145,13 +168,18 @@ def _exhibits_json(exhibits: Exhibits, count: int, *, every_seed: bool) -> dict[
         "outputs": outputs,
         "metric": exhibits.sentence_metric,
         "attention": [
-            {"index": index, "systems": {system: _attention_json(shown) for system, shown in systems.items()}}
-            for index, systems in exhibits.attention.items()
+            {"index": index, "systems": {name: _attention_json(one) for name, one in exhibits.attention[index].items()}}
+            for index in order
         ],
     }
 
 
 def _attention_json(shown: AttentionMap) -> dict[str, Any]:
+    """A map by words and by subwords; a fixed vector has none."""
+    return {"words": _map_json(shown.words()), "subwords": _map_json(shown)} if shown.attends else {}
+
+
+def _map_json(shown: AttentionMap) -> dict[str, Any]:
     views = {"hypothesis": {"target": shown.hypothesis, "weights": quantised(shown.weights)}}
     if shown.forced is not None:
         views["forced"] = {"target": shown.forced.reference, "weights": quantised(shown.forced.weights)}
@@ -167,6 +195,13 @@ def marked(text: str) -> Markup:
     """Escape a text and show what stands between backticks as names."""
     parts = text.split("`")
     return Markup("").join(Markup("<b>{}</b>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+
+
+def linked(text: str) -> Markup:
+    """Escape a text and turn arXiv numbers in it into links."""
+    parts = re.split(r"arXiv:(\d{4}\.\d{4,5})", text)
+    link = Markup('<a href="https://arxiv.org/abs/{0}" rel="noreferrer">arXiv:{0}</a>')
+    return Markup("").join(link.format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
 
 
 def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
@@ -191,6 +226,13 @@ def _interval(scores: Any, digits: int = 1) -> str:
     if scores is None or scores.low is None or scores.high is None:
         return ""
     return f"[{_number(scores.low, digits)}, {_number(scores.high, digits)}]"
+
+
+def _share_interval(length: LengthEffect | None) -> str:
+    """`[54, 64]`, in per cent."""
+    if length is None or length.retention.low is None or length.retention.high is None:
+        return ""
+    return f"[{100 * length.retention.low:.0f}, {100 * length.retention.high:.0f}]"
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,8 +1,8 @@
-"""One look per system, the same in every figure and on the page.
+"""One look per system, the same in every figure of every study.
 
-Colours are told apart with colour-blind eyes (after Okabe and Ito 2008; the baseline is grey), and a marker says the same
-again for print without colour. The light set has a contrast of at least 4.5 on white, the dark set on near-black, so
-both may be text.
+A name that many studies share has a colour and a mark of its own; other names take theirs from a reserve. Variants of one idea
+share a hue and differ in lightness, which colour-blind eyes keep, and the mark says the same again without colour. Colours of
+the light set have a contrast of at least 4.5 on white, those of the dark set on near-black, so both may be text.
 """
 
 from collections.abc import Sequence
@@ -15,29 +15,60 @@ class Look:
 
     Attributes:
         light, dark: its colour on a light and on a dark ground.
-        marker: matplotlib's name of its marker.
+        shape: Vega-Lite's name of its mark.
     """
 
     light: str
     dark: str
-    marker: str
+    shape: str
 
 
-BASELINE = Look("#5f6368", "#a9afb6", "o")
-LOOKS = (
-    Look("#0a6aa6", "#5ab4e8", "s"),
-    Look("#b34700", "#f2934e", "^"),
-    Look("#007a5a", "#3ec79d", "D"),
-    Look("#a1437c", "#e39ac4", "v"),
-    Look("#7a6400", "#d9c04a", "P"),
-    Look("#5b4bb7", "#ab9ff2", "X"),
-    Look("#9c2f2f", "#ef8d8d", "p"),
-    Look("#2f6f7a", "#7cc7d1", "h"),
+KNOWN = {
+    "none": Look("#4a4a50", "#dedbdc", "circle"),
+    "additive": Look("#2a6cbf", "#7dbcf5", "square"),
+    "scaled": Look("#be5608", "#f0803c", "triangle-up"),
+    "dot": Look("#1f7d55", "#63b48a", "diamond"),
+    "transformer": Look("#a3207f", "#e588d4", "triangle-down"),
+    "additive-before": Look("#172479", "#8496ff", "cross"),
+    "scaled-feeding": Look("#6b3410", "#f5cf9f", "triangle-right"),
+    "general": Look("#622abd", "#b39dfc", "triangle-left"),
+}
+"""Looks of names that studies share."""
+
+RESERVE = (
+    Look("#5d6b00", "#cdd65c", "circle"),
+    Look("#1b6277", "#6fd3e8", "square"),
+    Look("#8c2f39", "#f59aa3", "triangle-up"),
+    Look("#76569b", "#cfb4f0", "diamond"),
+    Look("#3e5c3a", "#a5d19d", "triangle-down"),
+    Look("#8a6a00", "#ebc94d", "cross"),
+    Look("#00504f", "#4fd6c4", "triangle-right"),
+    Look("#5a3a63", "#dba7e6", "triangle-left"),
 )
+"""Looks of all other names, in the order in which a study draws them."""
+
+REST = Look("#8f8f94", "#75757c", "circle")
+"""Look of a system that is one of a crowd and not in focus."""
+
+INK = {
+    "#1d2023": "#e9e7e2",
+    "#565b61": "#a9afb5",
+    "#e4e1da": "#31353a",
+    "#bdb9b0": "#565c63",
+    "#ffffff": "#1d2024",
+    "#08458f": "#8cc8ff",
+}
+"""Colours of text, lines, ground and heat maps on a light ground -> on a dark one; they occur in no look."""
 
 
-def looks(systems: Sequence[str], baseline: str | None, first: Sequence[str] = ()) -> dict[str, Look]:
-    """A look for every system, different ones for those that come first; after eight besides the baseline they repeat."""
-    others = [name for name in dict.fromkeys([*first, *systems]) if name != baseline]
-    chosen = {name: LOOKS[index % len(LOOKS)] for index, name in enumerate(others)}
-    return {name: BASELINE if name == baseline else chosen[name] for name in systems}
+def looks(systems: Sequence[str], focus: Sequence[str] | None = None) -> dict[str, Look]:
+    """A look for every system; those out of focus are grey, and the reserve repeats after its end."""
+    shown = list(systems if focus is None else focus)
+    others = [name for name in shown if name not in KNOWN]
+    reserve = {name: RESERVE[index % len(RESERVE)] for index, name in enumerate(others)}
+    return {name: KNOWN.get(name) or reserve[name] if name in shown else REST for name in systems}
+
+
+def dark_colours() -> dict[str, str]:
+    """Every light colour -> the dark one in its place."""
+    return INK | {look.light: look.dark for look in (*KNOWN.values(), *RESERVE, REST)}

@@ -56,8 +56,22 @@ class SeedRun(Result):
     """How it was decoded: beam, seconds and what else the search recorded."""
 
 
+class SystemCard(Result):
+    """What a system is, in short."""
+
+    formula: str
+    """Formula of its score or fixed context, and of parts that are not the usual ones."""
+    source: str
+    """Where the formulas are from."""
+    outline: str
+    """Cells, sizes and placement in a line."""
+
+
 class SystemReport(Scores):
     """Everything about one system on the report's split."""
+
+    card: SystemCard | None = None
+    """What it is."""
 
     seeds: list[int]
     """Seeds with hypotheses."""
@@ -99,7 +113,9 @@ class MissingRun(Result):
     system: str
     """Its system."""
     seed: int | None
-    """Its seed; null if no run of the system is there."""
+    """Its seed; null if no run of the system is there, or if an analysis lacks the system."""
+    analysis: str | None = None
+    """The analysis that lacks the system."""
     reason: str
     """What is missing or went wrong."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import lengths_in_words
-from seq2seq.report.schema import Report
+from seq2seq.report.schema import Report, SystemReport
 from seq2seq.scoring.length import LengthEffect
 from seq2seq.scoring.results import BucketScores, Scores
 
@@ -15,7 +15,7 @@ SCORE_FIELDS = [name for name in Scores.model_fields if name != "seed_bleu"]
 
 
 def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
-    """Write the CSV files and `table.tex`.
+    """Write the CSV files, `table.tex`, which fits a page, and `table_full.tex` with a column for every bucket.
 
     Returns:
         The files.
@@ -31,8 +31,10 @@ def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]
         "sentences": _sentences(exhibits),
     }
     paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
-    (folder / "table.tex").write_text(latex_table(report), encoding="utf-8")
-    return [*paths, folder / "table.tex"]
+    for name, text in (("table.tex", latex_table(report)), ("table_full.tex", latex_table(report, full=True))):
+        (folder / name).write_text(text, encoding="utf-8")
+        paths.append(folder / name)
+    return paths
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
@@ -162,45 +164,59 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(char, char) for char in text)
 
 
-def latex_table(report: Report) -> str:
-    """BLEU overall and by length with half-widths of intervals; a star where the difference to the baseline is shown."""
+def latex_table(report: Report, *, full: bool = False) -> str:
+    """BLEU overall and by length with half-widths of intervals; a star where the difference to the baseline is shown.
+
+    Args:
+        report: the report.
+        full: a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
+    """
     buckets = next(iter(report.systems.values())).buckets
-    heads = [
-        "System",
-        "Param.",
-        "Seeds",
-        "All",
-        *(lengths_in_words(b.min, b.max).removesuffix(" source words") for b in buckets),
+    shown = list(range(len(buckets))) if full else sorted({0, len(buckets) - 1})
+    names = [lengths_in_words(buckets[i].min, buckets[i].max).removesuffix(" source words") for i in shown]
+    heads = ["System", "Param.", "Seeds", "BLEU", *names]
+    table = [
+        rf"\begin{{tabular}}{{lrr{'r' * (1 + len(shown))}}}",
+        r"\toprule",
+        " & ".join(map(escape_latex, heads)) + r" \\",
+        r"\midrule",
+        *(_latex_row(name, system, shown) for name, system in report.systems.items()),
+        r"\midrule",
+        " & ".join(["$n$", "", "", f"{report.n:,}", *(f"{buckets[i].n:,}" for i in shown)]) + r" \\",
+        r"\bottomrule",
+        r"\end{tabular}",
     ]
     lines = [
+        rf"% needs \usepackage{{booktabs{',graphicx' if full else ''}}}",
         r"\begin{table}\centering",
-        r"\begin{tabular}{lrr" + "r" * (1 + len(buckets)) + "}",
-        r"\hline",
-        " & ".join(map(escape_latex, heads)) + r" \\",
-        r"\hline",
+        *([r"\resizebox{\linewidth}{!}{%", *table[:-1], rf"{table[-1]}}}"] if full else table),
+        rf"\caption{{{_caption(report)}}}",
+        rf"\label{{tab:{_label(report.study)}{'-full' if full else ''}}}",
+        r"\end{table}",
     ]
-    for name, system in report.systems.items():
-        parameters = "--" if system.parameters is None else f"{system.parameters / 1e6:.2f}M"
-        cells = [_latex_cell(scores) for scores in (system, *system.buckets)]
-        lines.append(" & ".join([escape_latex(name), parameters, str(len(system.seeds)), *cells]) + r" \\")
-    counts = " & ".join(["$n$", "", "", *(f"{count:,}" for count in (report.n, *(b.n for b in buckets)))])
-    lines += [r"\hline", counts + r" \\", r"\hline", r"\end{tabular}"]
-    return "\n".join([*lines, rf"\caption{{{escape_latex(_caption(report))}}}", r"\end{table}", ""])
+    return "\n".join([*lines, ""])
+
+
+def _latex_row(name: str, system: SystemReport, shown: Sequence[int]) -> str:
+    parameters = "--" if system.parameters is None else f"{system.parameters / 1e6:.2f}M"
+    cells = [_latex_cell(scores) for scores in (system, *(system.buckets[i] for i in shown))]
+    return " & ".join([escape_latex(name), parameters, str(len(system.seeds)), *cells]) + r" \\"
 
 
 def _latex_cell(scores: Scores) -> str:
     comparison = getattr(scores, "comparison", None)
     star = "^{*}" if comparison is not None and comparison.verdict in ("better", "worse") else ""
-    reach = "" if scores.low is None or scores.high is None else rf" {{\scriptstyle\,[{scores.low:.1f}, {scores.high:.1f}]}}"
-    return f"${scores.bleu:.1f}{star}{reach}$"
+    half = "" if scores.low is None or scores.high is None else rf"\,{{\scriptstyle\pm {(scores.high - scores.low) / 2:.1f}}}"
+    return f"${scores.bleu:.1f}{star}{half}$"
+
+
+def _label(study: str) -> str:
+    return "".join(char if char.isalnum() else "-" for char in study)
 
 
 def _caption(report: Report) -> str:
     level = float(report.evaluation.get("confidence", 0.95))
-    parts = [
-        f"BLEU on {report.split} by source words, with {level:.0%} intervals. {report.signature}.",
-        f"* differs from {report.baseline} (Holm-corrected over systems and buckets)." if report.baseline else "",
-        report.fairness.sentence,
-    ]
-    parts += [note for note in report.notes if note.startswith(("n=1", "Small samples"))]
-    return " ".join(part for part in parts if part)
+    words = f"BLEU on {report.split} by source words, with half-widths of {level:.0%} intervals (one seed: over sentences)."
+    star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
+    signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
+    return rf"{escape_latex(words)}{star} Signature: \texttt{{{signature}}}."

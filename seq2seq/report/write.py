@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from seq2seq.report.build import BuiltReport
-from seq2seq.report.figures import write_figures
+from seq2seq.report.figures import report_figures, save
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import page
 from seq2seq.report.schema import Report
@@ -13,7 +13,7 @@ from seq2seq.run.folder import write_aside
 
 
 def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
-    """Write index.html, report.md, report.json with its schema, CSV, LaTeX, PNG and SVG.
+    """Write index.html, report.md, report.json with its schema, CSV, LaTeX, and every figure as PNG, SVG and PDF.
 
     Args:
         built: the report.
@@ -25,19 +25,20 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
         The files.
     """
     report, exhibits = built.report, built.exhibits.without_text() if without_text else built.exhibits
+    figures = report_figures(report, exhibits)
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "report.json": report.model_dump_json(indent=1) + "\n",
         "report.schema.json": json.dumps(report_schema(), indent=1) + "\n",
-        "report.md": markdown(report, exhibits),
-        "index.html": page(report, exhibits),
+        "report.md": markdown(report, exhibits, figures),
+        "index.html": page(report, exhibits, figures),
     }
     for name, text in texts.items():
         write_aside(folder / name, text)
     return [
         *(folder / name for name in texts),
         *write_tables(report, exhibits, folder),
-        *write_figures(report, exhibits, folder),
+        *(path for figure in figures for path in save(figure, folder / figure.name)),
     ]
 
 

@@ -131,8 +131,25 @@ def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
     return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]
 
 
-def write_attention(run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> None:
-    """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding."""
+def write_attention(
+    run: TrainedRun,
+    name: str,
+    split: EncodedSplit,
+    sentences: Sequence[int],
+    device: torch.device,
+    *,
+    references: bool = True,
+) -> None:
+    """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding.
+
+    Args:
+        run: whose attention.
+        name: of the split.
+        split: the sentences.
+        sentences: which of them.
+        device: where the model is.
+        references: False where the split has no references.
+    """
     found = translate(
         run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True
     )
@@ -140,13 +157,12 @@ def write_attention(run: TrainedRun, name: str, split: EncodedSplit, sentences: 
     for index, translation in zip(sentences, found, strict=True):
         if translation.hypothesis.weights is None:
             return
-        records.append(_attention_record(run, split, index, translation, device))
+        forced = _forced_record(run, split, index, device) if references else {}
+        records.append(_attention_record(run, split, index, translation) | forced)
     write_json(run.folder.path / "attention" / f"{name}.json", records)
 
 
-def _attention_record(
-    run: TrainedRun, split: EncodedSplit, index: int, translation: Translation, device: torch.device
-) -> dict[str, Any]:
+def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
     source, target = run.source_tokenizer, run.target_tokenizer
     end = ["</s>"]
     hypothesis = translation.hypothesis
@@ -157,8 +173,10 @@ def _attention_record(
         "source": source.pieces(split.source_tokens(index)) + end,
         "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
         "weights": rounded(reading_order(weights[:, :width], split)) if weights is not None else [],
-        "forced": {
-            "reference": target.pieces(split.target_tokens(index)) + end,
-            "weights": rounded(reading_order(forced_weights(run.model, split, index, device), split)),
-        },
     }
+
+
+def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
+    reference = [*run.target_tokenizer.pieces(split.target_tokens(index)), "</s>"]
+    weights = rounded(reading_order(forced_weights(run.model, split, index, device), split))
+    return {"forced": {"reference": reference, "weights": weights}}

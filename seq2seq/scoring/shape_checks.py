@@ -212,6 +212,8 @@ class ShapeCheck(Result):
     """Authors and year."""
     where: str
     """Table, figure or section."""
+    source: str = ""
+    """Where the paper is: an arXiv number or an address."""
     claim: str
     """What the paper shows."""
     seen: bool
@@ -405,6 +407,7 @@ def _result(check: CheckSettings, paper: Paper, systems: Mapping[str, str], verd
         id=check.id,
         paper=f"{paper.authors} {paper.year}",
         where=check.where,
+        source=paper.source,
         claim=check.claim,
         seen=check.seen_in_source,
         verdict=verdict,

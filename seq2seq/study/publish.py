@@ -10,6 +10,7 @@ from pathlib import Path
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
+from seq2seq.report.exhibits import OWN
 from seq2seq.report.runs import read_json, study_folders
 from seq2seq.report.study import (
     check_texts,
@@ -30,9 +31,10 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
     """Copy a study's results to a folder that can be put under version control, and write its report there.
 
     Kept, of every run, finished or not: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time),
-    sentence counts, analyses, the report. Left out: checkpoints, attention weights, TensorBoard events. Sentences of a corpus
-    whose card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of
-    every file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
+    sentence counts, analyses, attention on sentences of our own, the report. Left out: checkpoints, other attention,
+    TensorBoard events. Sentences of a corpus whose card says `publishable: true` may be shown, as those of the grammar and the
+    probes; those of any other are left out of every file. Nothing is written into `runs`; the target is written aside and
+    renamed when it is complete.
 
     Args:
         runs: the study's folder.
@@ -136,9 +138,11 @@ def _copy_study(runs: Path, edition: Path) -> None:
 
 
 def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:
-    """Remove attention, compress hypotheses, and leave sentences of `hidden` out of them."""
+    """Remove attention but that on our own sentences, compress hypotheses, and leave sentences of `hidden` out of them."""
     for run in study_folders(edition)[0]:
-        shutil.rmtree(run.path / "attention", ignore_errors=True)
+        for path in (run.path / "attention").glob("*"):
+            if path.stem != OWN:
+                path.unlink()
         for path in sorted((run.path / "hypotheses").glob("*.txt")):
             publish_hypotheses(path, path.parent, hidden.get(path.stem))
             path.unlink()

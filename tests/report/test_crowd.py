@@ -8,7 +8,7 @@ from PIL import Image
 
 from seq2seq.report import build_report, write_report
 from seq2seq.report.crowd import changes_from_baseline, in_focus, named
-from seq2seq.report.palette import looks
+from seq2seq.report.palette import REST, looks
 from tests.report.invented import write_crowd
 
 
@@ -44,15 +44,17 @@ def test_the_ranking_table_has_difference_corrected_p_and_budgets(crowd, folder)
     row = next(line for line in ranking.splitlines() if line.startswith(f"| {first.system.replace('_', '')} |"))
     assert f"| 1 | {first.low}–{first.high} |" in row
     assert f"{crowd.report.systems[first.system].comparison.difference:+.1f}" in row
-    assert 'id="ranking-table"' in (folder / "index.html").read_text()
+    page = (folder / "index.html").read_text()
+    assert page.index('data-figure="ranking"') < page.index('data-figure="bleu_by_length"') < page.index('id="systems-table"')
 
 
 def test_the_focus_is_baseline_highest_and_lowest_in_colours_of_their_own(crowd):
     focus = in_focus(crowd.report)
     order = [place.system for place in crowd.report.ranking if place.system != "none"]
     assert set(focus) == {"none", *order[:3], *order[-2:]}
-    shown = looks(list(crowd.report.systems), "none", focus)
+    shown = looks(list(crowd.report.systems), focus)
     assert len({shown[name] for name in focus}) == 6
+    assert shown["additive-4"] == REST or "additive-4" in focus
     assert set(shown) == set(crowd.report.systems)
 
 

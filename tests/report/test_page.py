@@ -8,10 +8,14 @@ import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 
 from seq2seq.report import BuiltReport, build_report, write_report
+from seq2seq.report.figures import report_figures
+from seq2seq.report.page import page as html_page
+from seq2seq.report.palette import KNOWN
 from tests.report.invented import PROBE, copy_of, write_crowd
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -20,6 +24,15 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="playwright is not installed"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)"),
 ]
+
+
+def write_page(built: BuiltReport, folder: Path, *, without_text: bool = False) -> None:
+    """The page alone: figures on paper take longer and are tested elsewhere."""
+    exhibits = built.exhibits.without_text() if without_text else built.exhibits
+    folder.mkdir(exist_ok=True)
+    (folder / "index.html").write_text(
+        html_page(built.report, exhibits, report_figures(built.report, exhibits)), encoding="utf-8"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +65,9 @@ def open_page(browser, address):
         page.on(
             "request", lambda request: complaints.append(request.url) if request.url[:5] not in ("file:", "data:") else None
         )
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(90_000)
         page.goto(url)
-        page.wait_for_selector("html[data-ready=yes]", timeout=20_000)
+        page.wait_for_selector("html[data-ready=yes]", timeout=120_000)
         opened.append(page)
         return page
 
@@ -62,6 +75,15 @@ def open_page(browser, address):
     for page in opened:
         page.close()
     assert complaints == []
+
+
+def until(page, condition):
+    """Wait for what the page draws; its policy forbids the expressions of `wait_for_function`."""
+    for _ in range(600):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("the page did not get there")
 
 
 def system_order(page):
@@ -83,77 +105,109 @@ def test_columns_sort_both_ways_and_keep_gaps_last(open_page):
 
 def test_metric_and_edges_switch_the_length_figure(open_page, built):
     page = open_page()
-    figure = page.locator("[data-figure=length]")
-    label = figure.locator("svg[role=img]").first
-    assert label.get_attribute("aria-label") == "BLEU against source length"
-    figure.get_by_label("Metric").select_option("difference")
-    assert label.get_attribute("aria-label") == "BLEU minus baseline against source length"
-    figure.get_by_text("equal count").click()
-    figure.locator("summary").click()
-    heads = figure.locator("th[scope=col]").all_inner_texts()
-    buckets = built.report.systems["none"].buckets_equal_count
-    assert len(heads) == 1 + len(buckets)
-    assert heads[1] == f"{buckets[0].min}–{buckets[0].max} (n={buckets[0].n})"
+    figure = page.locator("[data-figure=bleu_by_length]")
+    assert figure.locator("svg .role-title-text").text_content() == "BLEU"
+    figure.get_by_label("Show").select_option(label="BLEU minus baseline")
+    assert figure.locator("svg .role-title-text").text_content() == "BLEU minus baseline"
+    before = marks(figure)
+    figure.get_by_label("Buckets").select_option(label="equal count")
+    until(page, lambda: marks(figure) != before)
+    assert "none" not in names(figure)
+    assert built.report.systems["additive"].comparison is not None
 
 
-def test_the_figure_reads_values_by_pointer_and_by_arrow_keys(open_page, built):
+def marks(figure):
+    return figure.locator(".mark-symbol path").count()
+
+
+def names(figure):
+    """Names at the ends of lines."""
+    return [text for text in figure.locator(".role-mark.mark-text text").all_text_contents() if text]
+
+
+def test_the_first_screen_is_the_answer_and_the_figure(open_page, built):
+    page = open_page(width=1280)
+    answer = page.locator(".headline").bounding_box()
+    figure = page.locator("[data-figure=bleu_by_length]").bounding_box()
+    assert answer["y"] < figure["y"]
+    assert figure["y"] + 0.8 * figure["height"] < 800
+    assert sorted(names(page.locator("[data-figure=bleu_by_length]"))) == ["additive", "none", "scaled"]
+    assert not page.locator(".notes ul").is_visible()
+
+
+def test_numbers_behind_a_figure_are_a_table_for_keyboard_and_screen_reader(open_page, built):
     page = open_page()
-    plot = page.locator("[data-figure=length] .plot")
-    readout = page.locator("[data-figure=length] .readout")
-    plot.focus()
-    page.keyboard.press("ArrowLeft")
-    last = built.report.systems["additive"].buckets[-1]
-    assert f"additive {last.bleu:.1f} [{last.low:.1f}, {last.high:.1f}]" in readout.inner_text()
-    for _ in range(3):
-        page.keyboard.press("ArrowLeft")
-    assert "1–10 source words, n = 15" in readout.inner_text()
-    assert "underpowered" in readout.inner_text()
-    page.keyboard.press("Escape")
-    assert readout.inner_text().startswith("Point at")
-    plot.hover()
-    assert "source words, n =" in readout.inner_text()
-
-
-def test_the_legend_hides_a_system_everywhere(open_page):
-    page = open_page()
-    button = page.locator("[data-figure=length] .legend button", has_text="scaled")
-    button.focus()
+    figure = page.locator("figure", has=page.locator("[data-figure=bleu_by_length]"))
+    figure.locator("summary").focus()
     page.keyboard.press("Enter")
-    assert button.get_attribute("aria-pressed") == "false"
-    for figure in ("length", "learning", "cost"):
-        assert "scaled" not in page.locator(f"[data-figure={figure}] svg .name").all_inner_texts()
-    assert page.locator("#maps .map h3").all_inner_texts() == ["additive"]
+    last = built.report.systems["additive"].buckets[-1]
+    row = figure.locator("tbody tr", has_text="additive").inner_text()
+    assert f"{last.bleu:.1f} [{last.low:.1f}, {last.high:.1f}] ↑" in row
+    assert "†" in row  # the first bucket has 15 sentences
+    assert figure.locator("th[scope=col]").nth(1).inner_text() == "1 to 10 (n=15)"
 
 
-def test_every_curve_and_cost_can_be_drawn(open_page):
+def test_pointing_at_a_line_reads_its_value_and_dims_the_others(open_page, built):
     page = open_page()
-    for figure in ("learning", "cost", "by-length"):
-        for select in page.locator(f"[data-figure={figure}] select").all():
-            for value in select.locator("option").evaluate_all("options => options.map(o => o.value)"):
-                select.select_option(value)
-                paths = page.locator(f"[data-figure={figure}] .plot path").evaluate_all(
-                    "all => all.map(p => p.getAttribute('d'))"
-                )
-                assert paths
-                assert not any("NaN" in path or "undefined" in path for path in paths)
-    page.locator("[data-figure=cost]").get_by_label("Cost").select_option("decoding")
-    assert page.locator("[data-figure=cost] .front").count() == 1
+    figure = page.locator("[data-figure=bleu_by_length]")
+    box = figure.locator("svg").bounding_box()
+    text = figure.locator(".role-mark.mark-text text", has_text="none").bounding_box()
+    page.mouse.move(text["x"] - 12, text["y"] + text["height"] / 2)
+    last = built.report.systems["none"].buckets[-1]
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    told = page.locator("#vg-tooltip-element").inner_text()
+    assert f"none: {last.bleu:.4g}" in told
+    assert f"n = {last.n}" in told
+    assert box["width"] > 900
+
+
+def test_every_view_of_every_figure_can_be_drawn(open_page):
+    page = open_page()
+    for select in page.locator("[data-figure] select").all():
+        for value in select.locator("option").evaluate_all("options => options.map(o => o.value)"):
+            select.select_option(value)
+            page.wait_for_timeout(30)
+            paths = page.locator("[data-figure] svg path[d]").evaluate_all("all => all.map(p => p.getAttribute('d'))")
+            assert paths
+            assert not any("NaN" in path or "undefined" in path for path in paths)
+
+
+def test_files_of_every_figure_are_linked_and_there(open_page, address):
+    page = open_page()
+    links = page.locator("a[href]:not([href^='#']):not([href^='https:'])").evaluate_all(
+        "all => all.map(a => a.getAttribute('href'))"
+    )
+    folder = Path(unquote(urlparse(address).path)).parent
+    assert {"report.json", "table.tex", "buckets.csv", "bleu_by_length.pdf", "attention.svg"} <= set(links)
+    assert [link for link in links if not (folder / link).exists()] == []
+    assert page.locator("a[href='https://arxiv.org/abs/1409.0473']").count() >= 1  # under the name of additive
+
+
+def test_six_columns_at_first_and_all_on_demand(open_page):
+    page = open_page()
+    heads = page.locator("#systems-table thead th:visible")
+    assert [text.split()[0] for text in heads.all_inner_texts() if text] == [
+        "system", "BLEU", "difference", "kept", "seeds", "parameters",
+    ]  # fmt: skip
+    page.get_by_label("more columns").check()
+    assert page.get_by_role("button", name="chrF").is_visible()
+    assert "score = v . tanh(W_q q + W_k k)" in page.locator("#systems-table tbody tr", has_text="additive").inner_text()
 
 
 def test_translations_are_searched_filtered_and_ordered(open_page, texts):
     page = open_page()
     cards, status = page.locator("#sentences .card"), page.get_by_role("status")
-    assert cards.count() == 20
+    assert cards.count() == 5
     page.get_by_role("button", name="Show more").click()
-    assert cards.count() == 40
+    assert cards.count() == 25
     page.get_by_label("Source length", exact=True).select_option("0")
     assert status.inner_text().startswith("15 of 120 sentences")
     page.get_by_label("Source length", exact=True).select_option("all")
-    page.get_by_label("Search").fill(texts[0][50][:40])
+    page.get_by_role("searchbox").fill(texts[0][50][:40])
     assert cards.count() == 1
     assert cards.locator("h3").inner_text().startswith("Sentence 51 ")
-    page.get_by_label("Search").fill("")
-    page.get_by_label("Order").select_option("ahead:additive")
+    page.get_by_role("searchbox").fill("")
+    page.get_by_label("Order", exact=True).select_option("ahead of:additive")
     gaps = []
     for card in cards.all()[:10]:
         scores = [int(text.split()[1].strip(",")) for text in card.locator("dt").all_inner_texts()[2:]]
@@ -164,6 +218,7 @@ def test_translations_are_searched_filtered_and_ordered(open_page, texts):
 
 def test_matching_ngrams_are_marked_and_markup_is_text(open_page):
     page = open_page()
+    page.get_by_label("Order", exact=True).select_option("corpus")
     first = page.locator("#sentences .card").nth(3)
     assert "<script>window.broken=1</script>" in first.inner_text()
     assert page.evaluate("window.broken") is None
@@ -173,50 +228,68 @@ def test_matching_ngrams_are_marked_and_markup_is_text(open_page):
     assert orders == [4, 4, 4, 4, 0, 1]
 
 
-def test_pointing_at_a_target_word_lights_up_its_source(open_page):
+def test_pointing_at_a_target_word_lights_up_the_shared_source(open_page):
     page = open_page()
     additive = page.locator(".map").first
-    words = additive.locator(".pieces button")
+    words = additive.locator(".target-line button")
     words.nth(2).hover()
     assert words.nth(2).get_attribute("aria-pressed") == "true"
-    lit = additive.locator(".lit").all_inner_texts()
-    assert additive.locator(".pieces span").nth(2).inner_text() in lit
-    assert page.locator(".map").nth(1).locator(".lit").count() == 0
-    page.get_by_text("reference (forced)").click()
-    words = page.locator(".map").first.locator(".pieces button")
+    assert page.locator(".source-line .lit").count() >= 1
+    assert page.locator(".source-line").count() == 1
+    assert "looks at" in page.locator("#maps .readout").inner_text()
+    page.get_by_label("Target", exact=True).select_option(label="reference (forced)")
+    words = page.locator(".map").first.locator(".target-line button")
+    page.mouse.move(0, 0)
     words.first.focus()
     page.keyboard.press("ArrowRight")
     assert words.nth(1).get_attribute("aria-pressed") == "true"
-    assert page.locator(".map").nth(1).locator(".pieces button").nth(1).get_attribute("aria-pressed") == "true"
-    assert "looks at" in page.locator(".map .readout").first.inner_text()
     page.keyboard.press("End")
     assert words.last.get_attribute("aria-pressed") == "true"
 
 
+def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path):
+    parts = {
+        "source": ["▁Leh", "rer", "▁da", "</s>"],
+        "hypothesis": ["▁a", "▁b", "</s>"],
+        "weights": [[0.25] * 4] * 3,
+        "forced": None,
+    }
+    shown = built.exhibits.attention[5]["additive"].model_copy(update=parts)
+    exhibits = replace(built.exhibits, attention={5: {"additive": shown}})
+    write_page(BuiltReport(built.report, exhibits), tmp_path)
+    page = open_page(url=(tmp_path / "index.html").as_uri())
+    assert page.locator(".source-line span").all_inner_texts() == ["Lehrer", "da", "(end)"]
+    page.get_by_label("Units", exact=True).select_option("subwords")
+    assert page.locator(".source-line span").all_inner_texts() == ["Leh", "rer", "da", "</s>"]
+    until(page, lambda: page.locator(".heat svg .mark-rect path").count() == 12 + 1)  # and the bar of the scale
+
+
 def test_another_sentence_draws_its_own_maps(open_page):
     page = open_page()
-    before = page.locator(".map .pieces").first.inner_text()
+    before = page.locator(".source-line").inner_text()
     page.get_by_label("Sentence", exact=True).select_option("1")
-    assert page.locator(".map .pieces").first.inner_text() != before
-    assert page.locator(".map svg rect").count() > 10
-    assert "Without weights to show: none." in page.locator("#maps").inner_text()
+    assert page.locator(".source-line").inner_text() != before
+    until(page, lambda: page.locator(".heat svg .mark-rect path").count() > 10)
 
 
 @pytest.mark.parametrize("width", [320, 375, 768])
 def test_nothing_scrolls_sideways_on_a_phone(open_page, width):
     page = open_page(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_label("Order").select_option("long")
+    page.get_by_label("Order", exact=True).select_option("long")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_dark_follows_the_system_and_the_button(open_page):
     page = open_page(scheme="dark")
     ground = "getComputedStyle(document.body).backgroundColor"
+    label = page.locator("[data-figure=bleu_by_length] .role-mark.mark-text text", has_text="additive")
+    assert label.get_attribute("fill") == KNOWN["additive"].dark
     dark = page.evaluate(ground)
     page.get_by_role("button", name="Theme: system").click()
     light = page.evaluate(ground)
     assert page.get_by_role("button", name="Theme: light").count() == 1
+    until(page, lambda: label.get_attribute("fill") == KNOWN["additive"].light)
     assert (dark, light) == ("rgb(22, 24, 27)", "rgb(251, 250, 247)")
 
 
@@ -240,7 +313,7 @@ def test_keyboard_reaches_everything_that_can_be_clicked(open_page):
     assert unreachable == 0
 
 
-def test_a_fixed_vector_is_labelled_in_place_of_an_empty_heat_map(open_page, built, tmp_path):
+def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, tmp_path):
     attention = {
         index: {
             **systems,
@@ -248,63 +321,62 @@ def test_a_fixed_vector_is_labelled_in_place_of_an_empty_heat_map(open_page, bui
         }
         for index, systems in built.exhibits.attention.items()
     }
-    write_report(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path)
+    write_page(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path)
     page = open_page(url=(tmp_path / "index.html").as_uri())
-    none = page.locator("#maps .map").first
-    assert none.locator("h3").inner_text() == "none"
-    assert "Fixed vector: no weights" in none.inner_text()
-    assert none.locator("svg").count() == 0
-    none.locator(".pieces button").nth(1).hover()
-    assert "looks at no word" in none.locator(".readout").inner_text()
+    assert page.locator("#maps .map h3").all_inner_texts() == ["additive", "scaled"]
+    assert "Without weights to show here: none." in page.locator("#maps").inner_text()
 
 
 def zero(weights):
     return [[0.0 for _ in row] for row in weights]
 
 
-def test_probes_are_drawn_and_read(open_page, study, texts, tmp_path):
+def test_probes_are_drawn(open_page, study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     (folder / "probe.json").write_text(json.dumps(PROBE))
-    write_report(build_report(folder, {"test": texts}), tmp_path / "report")
+    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
     page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
-    figure = page.locator("[data-figure=probe]")
-    figure.locator(".plot").focus()
-    page.keyboard.press("ArrowRight")
-    assert "additive 97.5 [75.0, 100.0]" in figure.locator(".readout").inner_text()
-    figure.get_by_text("place in the answer").click()
-    assert figure.locator("svg[role=img]").last.get_attribute("aria-label") == "right words, %, by place in the answer"
-    joined = page.locator("[data-figure=concatenation]")
-    joined.locator(".plot").focus()
-    page.keyboard.press("ArrowLeft")
-    assert "3 joined, 22.5 source words, n = 20" in joined.locator(".readout").inner_text()
+    assert sorted(names(page.locator("[data-figure=probe]"))) == ["additive", "none"]
+    assert page.locator("[data-figure=probe_positions] .mark-line path").count() == 2
+    joined = page.locator("figure", has=page.locator("[data-figure=concatenation]"))
     joined.locator("summary").click()
     assert "refused" in joined.locator("table").inner_text()
 
 
-def test_a_crowd_is_ranked_and_drawn_in_grey_but_for_a_few(open_page, texts, tmp_path):
+def test_a_crowd_is_ranked_first_and_drawn_in_grey_but_for_a_few(open_page, texts, tmp_path):
     write_crowd(tmp_path / "runs", texts)
-    write_report(build_report(tmp_path / "runs", {"test": texts}), tmp_path / "report")
+    write_page(build_report(tmp_path / "runs", {"test": texts}), tmp_path / "report")
     page = open_page(width=375, url=(tmp_path / "report" / "index.html").as_uri())
-    figure = page.locator("[data-figure=length]")
-    assert figure.locator(".rest").count() == 6
-    assert page.locator("#ranking-table tbody tr").count() == 12
+    assert page.locator("[data-figure]").first.get_attribute("data-figure") == "ranking"
+    assert len(names(page.locator("[data-figure=bleu_by_length]"))) == 6
+    assert page.locator("[data-figure=bleu_by_length] .mark-line path[stroke='#8f8f94']").count() >= 6
+    assert page.locator("#systems-table tbody tr").count() == 12
     assert page.locator("#sentences .card").first.locator("dt b").count() == 6
-    figure.locator("details summary").first.click()
-    button = figure.locator(".legend button[aria-pressed=false]").first
-    button.click()
-    assert figure.locator(".rest").count() == 5
-    assert "7 of 12 systems in colour" in figure.locator("details summary").first.inner_text()
+    page.get_by_text("Choose systems").click()
+    page.locator(".systems input:not(:checked)").first.check()
+    assert page.locator("#sentences .card").first.locator("dt b").count() == 7
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
 def test_without_text_the_page_still_works(open_page, built, tmp_path):
-    write_report(built, tmp_path, without_text=True)
+    write_page(built, tmp_path, without_text=True)
     page = open_page(url=(tmp_path / "index.html").as_uri())
     assert page.locator("#sentences .card dt", has_text="source").count() == 0
-    assert page.locator("#sentences .card dt", has_text="additive").count() == 20
+    assert page.locator("#sentences .card dt", has_text="additive").count() == 5
     assert "left out of this page" in page.locator("#translations").inner_text()
-    page.locator(".map .pieces button").nth(1).hover()
-    assert "looks at" in page.locator(".map .readout").first.inner_text()
+    assert page.locator("#attention").count() == 0
+
+
+def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, built, tmp_path):
+    shown = built.exhibits.attention[5]["additive"].model_copy(
+        update={"source": ["▁our", "▁own", "</s>"], "weights": [[0.2, 0.3, 0.5]] * 40, "forced": None}
+    )
+    write_page(
+        BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}})), tmp_path, without_text=True
+    )
+    page = open_page(url=(tmp_path / "index.html").as_uri())
+    assert page.locator(".source-line span").all_inner_texts() == ["our", "own", "(end)"]
+    assert "The sentences are ours" in page.locator("#attention").inner_text()
 
 
 def test_one_system_without_logs_or_analyses_is_a_page_too(open_page, study, texts, tmp_path):
@@ -316,10 +388,10 @@ def test_one_system_without_logs_or_analyses_is_a_page_too(open_page, study, tex
     (folder / "study.yaml").write_text(
         "evaluation: {metrics: [bleu, chrf], resamples: 100, buckets: {kind: equal_count, count: 3}}"
     )
-    write_report(build_report(folder, {"test": texts}), tmp_path / "report")
+    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
     page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
-    assert page.locator("#learning").inner_text().endswith("These runs left no log.")
-    assert page.locator("[data-figure=length] .plot path").count() > 5
+    assert page.locator("#learning").count() == 0
+    assert page.locator("[data-figure=bleu_by_length] .mark-symbol path").count() >= 3
     assert system_order(page) == ["scaled"]
 
 
@@ -347,8 +419,8 @@ def axe(tmp_path_factory) -> str:
 def test_axe_finds_nothing(open_page, axe, width, scheme, rules):
     page = open_page(width=width, scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true })")
-    page.get_by_label("Search").fill("<script>")  # one sentence is as good as twenty, and axe is slow
-    page.locator(".map .pieces button").nth(1).focus()
+    page.get_by_role("searchbox").fill("<script>")  # one sentence is as good as twenty, and axe is slow
+    page.locator(".map .target-line button").nth(1).focus()
     page.evaluate(axe)
     result = page.evaluate("rules => axe.run({ resultTypes: ['violations'], ...(rules ? { runOnly: rules } : {}) })", rules)
     assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in result["violations"]] == []

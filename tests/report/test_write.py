@@ -8,15 +8,20 @@ import random
 import re
 import xml.etree.ElementTree as ElementTree
 from base64 import b64decode
+from itertools import combinations
 
 import jsonschema
+import numpy as np
 import pytest
 from PIL import Image
 
 from seq2seq.report import BuiltReport, Report, write_report
+from seq2seq.report.charts import Line, Point, Style, line_chart
+from seq2seq.report.exhibits import group_words
+from seq2seq.report.figures import missing_scripts, report_figures
 from seq2seq.report.markup import cell, code
-from seq2seq.report.page import SIZE_LIMIT, marked, pack, page, quantised, safe_json, script_hash
-from seq2seq.report.palette import BASELINE, LOOKS, looks
+from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
+from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.tables import escape_latex
 from tests.report.invented import HOSTILE
 
@@ -35,17 +40,24 @@ def without_text(built, tmp_path_factory):
     return place
 
 
-def exhibits_of(html: str) -> dict:
-    packed = re.search(r'<script type="text/plain" id="exhibits-data">(.*?)</script>', html, re.S).group(1)
+def exhibits_of(html: str, name: str = "exhibits-data") -> dict:
+    packed = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', html, re.S).group(1)
     return json.loads(gzip.decompress(b64decode(packed)))
+
+
+def page_of(built) -> str:
+    return page(built.report, built.exhibits, report_figures(built.report, built.exhibits))
+
+
+FIGURES = ("bleu_by_length", "learning_curves", "cost", "cost_by_length", "beam", "concatenation", "attention")
 
 
 def test_every_file_is_there(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "index.html", "report.md", "report.json", "report.schema.json", "table.tex", "systems.csv", "buckets.csv", "comparisons.csv",
-        "learning_curves.csv", "sentences.csv", "bleu_by_length.png", "bleu_by_length.svg", "learning_curves.png",
-        "learning_curves.svg", "attention.png", "ranking.csv", "concatenation.csv", "concatenation.png", "concatenation.svg",
+        "index.html", "report.md", "report.json", "report.schema.json", "table.tex", "table_full.tex", "systems.csv", "buckets.csv",
+        "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
+        *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg", "pdf")),
     }  # fmt: skip
 
 
@@ -78,13 +90,17 @@ def test_pictures_are_pictures(folder):
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
     text = (folder / "bleu_by_length.svg").read_text()
     assert "additive" in text
-    assert LOOKS[0].light in text
+    assert KNOWN["additive"].light in text
+    assert (folder / "bleu_by_length.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_same_report_gives_the_same_bytes(built, folder, tmp_path):
     write_report(built, tmp_path)
     for path in folder.iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+        one, other = path.read_bytes(), (tmp_path / path.name).read_bytes()
+        if path.suffix == ".pdf":  # the PDF writer walks its dictionaries in any order
+            one, other = one[:9] + bytes(len(one)), other[:9] + bytes(len(other))
+        assert one == other, path.name
 
 
 def test_tables_hold_every_bucket_and_difference(folder, built):
@@ -98,11 +114,16 @@ def test_tables_hold_every_bucket_and_difference(folder, built):
         assert len(list(csv.DictReader(file))) == built.report.n
 
 
-def test_latex_escapes_and_has_a_column_for_each_bucket(folder):
+def test_latex_escapes_and_only_the_full_table_has_a_column_for_each_bucket(folder):
     table = (folder / "table.tex").read_text()
-    assert table.count(r"\begin{tabular}{lrrrrrrr}") == 1
-    body = [line for line in table.splitlines() if line.startswith(("none &", "additive &", "scaled &"))]
-    assert [line.count("&") for line in body] == [7, 7, 7]
+    full = (folder / "table_full.tex").read_text()
+    for text, columns in ((table, 6), (full, 8)):
+        body = [line for line in text.splitlines() if line.startswith(("none &", "additive &", "scaled &"))]
+        assert [line.count("&") for line in body] == [columns - 1] * 3
+        assert text.count(r"\begin{tabular}{l" + "r" * (columns - 1) + "}") == 1
+        assert text.count(r"\toprule") == text.count(r"\caption{") == 1
+    assert r"\label{tab:invented}" in table
+    assert r"\resizebox{\linewidth}" in full
     assert escape_latex(r"50% a_b \x") == r"50\% a\_b \textbackslash{}x"
 
 
@@ -125,8 +146,7 @@ def test_hostile_text_is_never_markup(folder):
     html = (folder / "index.html").read_text()
     assert HOSTILE not in html
     assert HOSTILE in exhibits_of(html)["sources"][3]
-    assert html.count("<script") == 3
-    assert html.count("</script>") == 3
+    assert html.count("</script>") == 4
 
 
 def test_hostile_names_and_settings_are_escaped(built):
@@ -136,24 +156,29 @@ def test_hostile_names_and_settings_are_escaped(built):
     report.learning_curves = {evil if name == "scaled" else name: curves for name, curves in report.learning_curves.items()}
     report.question = report.study = report.command = report.headline = evil
     report.environment = {evil: evil}
-    html = page(report, built.exhibits)
+    html = page_of(BuiltReport(report, built.exhibits)).replace(vega(), "")
     assert "<img" not in html
-    assert html.count("</script>") == 3
+    assert html.count("</script>") == 4
 
 
-def test_json_and_marks_are_safe():
-    text = safe_json({"a": "</script><!-- \u2028 &"})
-    assert not set("<>&\u2028") & set(text)
-    assert json.loads(text) == {"a": "</script><!-- \u2028 &"}
+def test_marks_and_links_are_safe():
+    assert "</script" not in vega().lower()
+    assert linked("a<b arXiv:1409.0473, x") == (
+        'a&lt;b <a href="https://arxiv.org/abs/1409.0473" rel="noreferrer">arXiv:1409.0473</a>, x'
+    )
     assert marked("`a<b` & c") == "<b>a&lt;b</b> &amp; c"
 
 
-def test_the_policy_names_the_script(folder):
+def test_the_policy_names_the_scripts_and_allows_no_other(folder):
     html = (folder / "index.html").read_text()
-    script = html[html.rindex("<script>") + len("<script>") : html.rindex("</script>")]
-    assert f"'sha256-{script_hash(script[1:-1])}'" in html
-    assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")
-    assert "https://" not in html
+    scripts = [part.partition("</script>")[0] for part in html.split("<script>\n")[1:]]
+    assert len(scripts) == 2
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html).group(1)
+    allowed = " ".join(f"'sha256-{script_hash(script[:-1])}'" for script in scripts)
+    assert f"script-src {allowed};" in policy
+    assert "unsafe-eval" not in policy
+    links = set(re.findall(r'(?:href|src)="(https?:[^"]*)"', html))
+    assert all(link.startswith("https://arxiv.org/abs/") for link in links)
 
 
 def test_without_text_no_file_holds_a_sentence_of_the_corpus(without_text, texts):
@@ -166,9 +191,7 @@ def test_without_text_no_file_holds_a_sentence_of_the_corpus(without_text, texts
     assert len(only_in_corpus) > 150
     assert not any(line.encode() in part for line in only_in_corpus for part in content)
     assert (packed["sources"], packed["references"]) == (None, None)
-    shown = packed["attention"][0]["systems"]["additive"]
-    assert shown["source"][:3] == ["1", "2", "3"]
-    assert shown["forced"]["target"][:3] == ["1", "2", "3"]
+    assert packed["attention"] == []  # and no numbers in place of words
     first_words = {line.split()[0] for line in texts[0] if not line.startswith("<")}
     assert not any(word.encode() in part for word in first_words if len(word) > 5 for part in content)
 
@@ -209,14 +232,136 @@ def test_five_systems_three_seeds_two_thousand_sentences_stay_under_six_megabyte
         built.exhibits, sources=sources, references=sources, hypotheses=outputs, sentence_scores=scores,
         lengths=[len(line.split()) for line in sources],
     )  # fmt: skip
-    html = page(report, exhibits)
+    html = page_of(BuiltReport(report, exhibits))
     assert len(html.encode()) < SIZE_LIMIT
     assert len(exhibits_of(html)["sources"]) == 2000
 
 
-def test_colours_are_the_same_everywhere_and_the_baseline_is_grey():
-    shown = looks(["none", "a", "b"], "none")
-    assert (shown["none"], shown["a"], shown["b"]) == (BASELINE, LOOKS[0], LOOKS[1])
+def test_a_well_known_system_has_the_same_look_in_every_study():
+    one, other = looks(["none", "a", "scaled", "b"]), looks(["b", "additive", "scaled", "none"])
+    assert (one["none"], one["scaled"]) == (other["none"], other["scaled"]) == (KNOWN["none"], KNOWN["scaled"])
+    assert (one["a"], one["b"], other["b"]) == (RESERVE[0], RESERVE[1], RESERVE[0])
+    assert looks(["none", "a", "b"], focus=["none", "b"]) == {"none": KNOWN["none"], "a": REST, "b": RESERVE[0]}
+
+
+def test_every_colour_has_one_dark_colour():
+    every = [*KNOWN.values(), *RESERVE, REST]
+    assert len({look.light for look in every} | set(INK)) == len(every) + len(INK) == len(dark_colours())
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+@pytest.mark.parametrize(("side", "ground"), [("light", "#ffffff"), ("dark", "#1d2024")])
+def test_colours_are_dark_or_light_enough_to_be_text(side, ground):
+    for name, look in [*KNOWN.items(), *enumerate(RESERVE)]:
+        low, high = sorted([luminance(getattr(look, side)), luminance(ground)])
+        assert (high + 0.05) / (low + 0.05) >= 4.5, name
+
+
+def lab(colour: str, matrix: np.ndarray) -> np.ndarray:
+    """OKLab (Ottosson 2020) of a colour as eyes with a deficiency see it (Machado et al. 2009, severity 1)."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = matrix @ [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    cones = np.array([[0.4122, 0.5363, 0.0514], [0.2119, 0.6807, 0.1074], [0.0883, 0.2817, 0.6300]]) @ np.clip(linear, 0, 1)
+    mixed = np.array([[0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]])
+    return mixed @ np.cbrt(cones)
+
+
+EYES = {
+    "all": np.eye(3),
+    "protanopia": np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),
+    "deuteranopia": np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+}
+
+
+@pytest.mark.parametrize("side", ["light", "dark"])
+@pytest.mark.parametrize("eyes", EYES)
+def test_well_known_systems_are_told_apart_by_any_eyes(side, eyes):
+    seen = {name: lab(getattr(look, side), EYES[eyes]) for name, look in KNOWN.items()}
+    for one, other in combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 0.06, (one, other)
+
+
+def rows_of_line(*points: Point) -> list[dict]:
+    style = Style(looks=looks(["none"]), labelled=["none"])
+    spec = line_chart({("BLEU",): [Line(system="none", points=points)]}, style, x="words", switches=("Show",))
+    return spec["datasets"]["rows"]
+
+
+def test_segments_to_small_samples_are_dashed_and_the_others_are_not():
+    rows = rows_of_line(Point(x=1, y=5, small=True), Point(x=2, y=4), Point(x=3, y=3), Point(x=4, y=2, small=True))
+    shown = [(row["x"], row["part"], row["dashed"], row.get("joint", False)) for row in rows]
+    assert shown == [
+        (1, 0, True, False), (2, 0, True, False), (2, 1, False, True), (3, 1, False, False), (3, 2, True, True), (4, 2, True, False),
+    ]  # fmt: skip
+
+
+def test_intervals_are_drawn_from_three_seeds_on(built):
+    report = built.report.model_copy(deep=True)
+    assert [len(report.systems[name].seeds) for name in ("none", "scaled")] == [2, 1]
+    report.systems["additive"].seeds = [1, 2, 3]
+    rows = report_figures(report, built.exhibits)[0].spec["datasets"]["rows"]
+    first = [row for row in rows if (row["v0"], row["v1"]) == (0, 0)]
+    assert {row["system"] for row in first if "low" in row} == {"additive"}
+    assert {row["system"] for row in first if "seed" in row} == {"none", "additive"}
+
+
+def test_names_at_line_ends_keep_their_order_and_do_not_overlap():
+    names = [f"system-{number}" for number in range(9)]
+    lines = [Line(system=name, points=[Point(x=0, y=0), Point(x=1, y=50 + 0.1 * i)]) for i, name in enumerate(names)]
+    style = Style(looks=looks(names), labelled=names)
+    labels = line_chart({("BLEU",): lines}, style, x="words", switches=("Show",))["datasets"]["names"]
+    places = [row["y"] for row in labels]
+    assert [row["label"] for row in labels] == names
+    assert min(np.diff(places)) * 330 / 50.8 > 14
+    assert np.mean(places) == pytest.approx(50.4)
+
+
+def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built):
+    spec = report_figures(built.report, built.exhibits)[0].spec
+    labels = spec["usermeta"]["axis"]
+    share = labels.index("BLEU, % of the shortest bucket")
+    rows = [row for row in spec["datasets"]["rows"] if (row["v0"], row["v1"]) == (share, 0) and "y" in row]
+    none = [row["y"] for row in rows if row["system"] == "none" and "joint" not in row]
+    buckets = built.report.systems["none"].buckets
+    assert none == pytest.approx([100 * bucket.bleu / buckets[0].bleu for bucket in buckets], rel=1e-5)
+
+
+def test_costs_that_all_systems_share_are_left_out(built):
+    figure = next(figure for figure in report_figures(built.report, built.exhibits) if figure.name == "cost")
+    assert "FLOPs per target token" not in figure.heads  # 2.5e6 for every system
+    assert "training, target tokens" not in figure.heads
+    assert figure.heads[1] == "decoding, ms per sentence of 20 words (8 at a time)"
+    assert figure.rows[0][1] == "2.00"
+
+
+def test_subwords_become_words():
+    words, word_of = group_words(["▁Mäd", "chen", "▁", "l", "acht", "<0xC3>", "<0xA4>", "</s>"])
+    assert (words, word_of) == (["Mädchen", "lachtä", "(end)"], [0, 0, 1, 1, 1, 1, 1, 2])
+    assert group_words(["a", "b"]) == (["a", "b"], [0, 1])
+
+
+def test_weights_of_words_sum_over_the_source_and_average_over_the_target(built):
+    shown = built.exhibits.attention[12]["additive"]
+    changed = shown.model_copy(
+        update={
+            "source": ["▁a", "b", "▁c"],
+            "hypothesis": ["▁x", "y"],
+            "weights": [[0.1, 0.2, 0.7], [0.3, 0.4, 0.3]],
+            "forced": None,
+        }
+    )
+    assert changed.words().weights == [[0.5, 0.5]]
+
+
+def test_scripts_without_a_font_are_named():
+    assert missing_scripts("plain naïve text") == []
+    assert missing_scripts("\U00010380") in ([], ["UGARITIC"])
+    assert missing_scripts("\U0010fffc") == ["UNNAMED"]
 
 
 def test_a_study_without_attention_or_logs_is_a_page_too(built, tmp_path):
@@ -225,5 +370,5 @@ def test_a_study_without_attention_or_logs_is_a_page_too(built, tmp_path):
     report.alignment = report.interventions = report.costs = report.beam_sweep = report.concatenation = report.claims = None
     exhibits = dataclasses.replace(built.exhibits, attention={})
     names = {path.name for path in write_report(BuiltReport(report, exhibits), tmp_path)}
-    assert not {"attention.png", "learning_curves.png", "learning_curves.csv"} & names
+    assert not {"attention.png", "learning_curves.png", "learning_curves.csv", "cost_by_length.png"} & names
     assert "No weights" not in (tmp_path / "report.md").read_text()

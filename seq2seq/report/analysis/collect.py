@@ -103,7 +103,7 @@ def _mean_of(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _costs(known: Known) -> dict[str, Any]:
-    numbers = ("training_tokens_per_second", "flops_per_token", "ms_per_sentence")
+    numbers = ("training_tokens_per_second", "flops_per_token")
     systems = {}
     for system, some in known.items():
         lengths = [
@@ -116,6 +116,7 @@ def _costs(known: Known) -> dict[str, Any]:
                     "length": points[0]["length"],
                     "ms_per_sentence": fmean(point["ms_per_sentence"] for point in points),
                     "peak_bytes": max(point["peak_bytes"] for point in points),
+                    "sentences": points[0]["sentences"],
                 }
                 for points in lengths
             ],

@@ -1,7 +1,8 @@
 """What a trained run costs: training tokens a second, decoding time and memory by source length, FLOPs per target token.
 
 Decoding by length is measured with the reference fed step by step, as many steps as it has pieces: the same work for every
-system, where a model that babbles would otherwise look dear. The time over the whole test set is that of the real search.
+system, so that a model that never stops is not charged for it. It is measured after training, with as many sentences at a time
+for every system, the best of three: the time of the search that wrote the hypotheses depends on what else the machine did.
 """
 
 import time
@@ -20,7 +21,6 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, FlopCounter
 from seq2seq.models.interface import Model
 from seq2seq.report.analysis.store import kept, write_analysis
-from seq2seq.report.runs import read_json
 from seq2seq.run.environment import processor
 from seq2seq.run.trained import TrainedRun
 
@@ -43,27 +43,14 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
     hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
     question = {"split": name, "fingerprint": data.fingerprints[name], "hardware": hardware, "step": run.step}
     if (known := kept(run, "costs", question)) is not None:
-        searched = searched_ms(run, name)  # another search may have written the hypotheses since
-        if known["ms_per_sentence"] == searched:
-            return known
-        return write_analysis(run, "costs", question, {**known, "ms_per_sentence": searched})
+        return known
     result = {
         "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
         "flops_per_token": BACKWARD * FlopCounter(run.settings).per_target_token(25, 25),
-        "ms_per_sentence": searched_ms(run, name),
         "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
         "hardware": hardware,
     }
     return write_analysis(run, "costs", question, result)
-
-
-def searched_ms(run: TrainedRun, split: str) -> float | None:
-    """Milliseconds a sentence of the search that wrote the hypotheses of a split; None where none are."""
-    path = run.folder.hypotheses(split).with_suffix(".json")
-    if not path.exists():
-        return None
-    facts = read_json(path)
-    return 1000 * float(facts["seconds"]) / int(facts["sentences"])
 
 
 def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:

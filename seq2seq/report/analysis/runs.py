@@ -15,6 +15,7 @@ from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
+from seq2seq.report.analysis.own import attend_own
 from seq2seq.report.analysis.probe import probe_run
 from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
 from seq2seq.report.runs import study_folders
@@ -98,6 +99,7 @@ def analyse_study(
         align_run(run, data, device)
         intervene(run, data, device)
         measure_costs(run, data, device)
+        attend_own(run, device)
     return collect_analyses(folder)
 
 

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
+from seq2seq.report.exhibits import Weights, merge_subwords
 from seq2seq.run.trained import TrainedRun
-
-Weights = NDArray[np.float64]
 
 BATCH_TOKENS = 2048
 SENTENCES = 200
@@ -66,28 +65,9 @@ def forced_word_weights(
             source_words = run.source_tokenizer.word_of_piece(source)
             target_words = run.target_tokenizer.word_of_piece(target)
             if source_words and target_words:
-                words = merge_pieces(pieces[:-1, :-1], target_words, source_words)
-                end = merge_pieces(pieces[:-1, -1:], target_words, [0])[:, 0]
+                words = merge_subwords(pieces[:-1, :-1], target_words, source_words)
+                end = merge_subwords(pieces[:-1, -1:], target_words, [0])[:, 0]
                 yield WordWeights(index=index, pieces=pieces, words=words, end=end)
-
-
-def merge_pieces(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
-    """Sum weights (T, S) over the pieces of each source word and average them over those of each target word.
-
-    Args:
-        weights: of pieces.
-        target_words: (T,), the word of each target piece, 0, 0, 1 ...
-        source_words: (S,), the word of each source piece.
-
-    Returns:
-        (m, n), m target and n source words.
-    """
-    rows, columns = np.asarray(target_words), np.asarray(source_words)
-    by_source = np.zeros((len(rows), columns.max() + 1))
-    np.add.at(by_source.T, columns, weights.T)
-    merged = np.zeros((rows.max() + 1, by_source.shape[1]))
-    np.add.at(merged, rows, by_source)
-    return merged / np.bincount(rows)[:, None]
 
 
 def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:

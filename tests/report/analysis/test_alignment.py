@@ -13,14 +13,15 @@ from seq2seq.report.analysis.alignment import (
     hard_links,
     uniform_weights,
 )
-from seq2seq.report.analysis.words import choose_sentences, forced_word_weights, merge_pieces
+from seq2seq.report.analysis.words import choose_sentences, forced_word_weights
+from seq2seq.report.exhibits import merge_subwords
 
 CPU = torch.device("cpu")
 
 
 def test_pieces_are_summed_over_the_source_and_averaged_over_the_target():
     weights = np.array([[0.1, 0.2, 0.3, 0.4], [0.5, 0.1, 0.2, 0.2], [0.0, 0.0, 1.0, 0.0]])
-    merged = merge_pieces(weights, target_words=[0, 0, 1], source_words=[0, 1, 1, 2])
+    merged = merge_subwords(weights, target_words=[0, 0, 1], source_words=[0, 1, 1, 2])
     np.testing.assert_allclose(merged, [[0.3, 0.4, 0.3], [0.0, 1.0, 0.0]])
 
 

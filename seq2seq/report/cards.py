@@ -1,0 +1,82 @@
+"""What each system is, in a formula and a line, from its configuration."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seq2seq.config.differences import flatten
+from seq2seq.report.schema import SystemCard
+
+_DEFAULTS = {
+    "attention.normaliser.kind": "softmax",
+    "attention.window.kind": "global",
+    "encoder.positions.kind": "sinusoidal",
+    "encoder.self_attention.mechanism.kind": "full",
+}
+"""Settings whose formula is told only where another one was chosen -> the usual choice."""
+
+
+def system_card(config: Mapping[str, Any]) -> SystemCard:
+    """Describe a system; a setting that is not there, or a class of the user's own, is passed over."""
+    model = flatten(config.get("model") or {})
+    parts = [part for part in _parts(model) if part is not None]
+    return SystemCard(
+        formula="; ".join(str(part.formula) for part in parts),
+        source="; ".join(dict.fromkeys(str(part.source) for part in parts)),
+        outline=_outline(model),
+    )
+
+
+def attends(config: Mapping[str, Any]) -> bool:
+    """Whether a system's decoder weighs source tokens by a score, so that its weights can be read and replaced."""
+    from seq2seq.attention.scores import SCORES
+
+    model = flatten(config.get("model") or {})
+    return model.get("attention.score.kind") in {*SCORES, "custom"} and model.get("architecture") != "decoder_only"
+
+
+def _parts(model: Mapping[str, Any]) -> Iterator[Any]:
+    """The class of the score or of the fixed context, then those of unusual parts."""
+    from seq2seq.attention.fixed import FIXED
+    from seq2seq.attention.mechanisms import MECHANISMS
+    from seq2seq.attention.normalisers import NORMALISERS
+    from seq2seq.attention.positions import POSITIONS
+    from seq2seq.attention.scores import SCORES
+    from seq2seq.attention.windows import WINDOWS
+
+    kind = model.get("attention.score.kind") or model.get("self_attention.score.kind")
+    yield SCORES.get(kind) or FIXED.get(kind)
+    tables: dict[str, Mapping[str, type[Any]]] = dict(
+        zip(_DEFAULTS, (NORMALISERS, WINDOWS, POSITIONS, MECHANISMS), strict=True)
+    )
+    for path, table in tables.items():
+        chosen = model.get(path)
+        if chosen is not None and chosen != _DEFAULTS[path]:
+            yield table.get(chosen)
+
+
+def _outline(model: Mapping[str, Any]) -> str:
+    """`GRU, encoder 1 x 96 (bidirectional), decoder 1 x 192; attention after the recurrence`."""
+    if model.get("architecture") == "decoder_only":
+        return f"decoder-only Transformer, {_size(model, '')}"
+    kinds = [model.get(f"{side}.kind") for side in ("encoder", "decoder")]
+    both = [f"{side} {_size(model, side + '.')}" for side in ("encoder", "decoder")]
+    if model.get("encoder.bidirectional"):
+        both[0] += " (bidirectional)"
+    family = [_family(model, side, kind) for side, kind in zip(("encoder", "decoder"), kinds, strict=True)]
+    parts = [" to ".join(dict.fromkeys(family)), *both]
+    placement = model.get("decoder.placement")
+    if placement is not None:
+        parts.append(f"context {placement} the recurrence")
+    if model.get("decoder.input_feeding"):
+        parts.append("input feeding")
+    heads = model.get("attention.heads")
+    return ", ".join(part for part in parts if part) + (f", {heads} heads" if isinstance(heads, int) and heads > 1 else "")
+
+
+def _family(model: Mapping[str, Any], side: str, kind: object) -> str:
+    return str(model.get(f"{side}.cell", "rnn")).upper() if kind == "rnn" else str(kind or "").capitalize()
+
+
+def _size(model: Mapping[str, Any], prefix: str) -> str:
+    layers, size = model.get(f"{prefix}layers", 1), model.get(f"{prefix}hidden_size", "?")
+    return f"{layers} × {size}"

@@ -1,0 +1,447 @@
+"""Kinds of figures as Vega-Lite: the same definition gives PNG, SVG and PDF for paper and the chart on the page.
+
+What can be chosen (a metric, a cost) is a parameter of the chart: on paper it has its first value, on the page it is a menu.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from textwrap import wrap
+from typing import Any
+
+import altair as alt
+import numpy as np
+from scipy.optimize import isotonic_regression
+
+from seq2seq.report.palette import Look
+
+Spec = dict[str, Any]
+
+WIDTH, HEIGHT = 560, 330
+INK, SOFT, LINE, EDGE, GROUND, HEAT = "#1d2023", "#565b61", "#e4e1da", "#bdb9b0", "#ffffff", "#08458f"
+FONT = "system-ui, 'Helvetica Neue', Arial, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
+LABEL_GAP, LONGEST_NAME = 14, 26
+"""Distance of two labels in pixels, letters of a label."""
+POINTED = "pointed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A value of a line: its place, its interval, the values of single seeds, and what a reader is told of it."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+    small: bool = False
+    seeds: Sequence[float] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A system's points, in order; `run` tells several lines of one system apart."""
+
+    system: str
+    points: Sequence[Point]
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure with the numbers behind it.
+
+    Attributes:
+        name: stem of its files.
+        title: what it shows.
+        caption: how to read it.
+        spec: Vega-Lite.
+        heads, rows: the numbers as a table.
+        csv: the file that holds all of them.
+    """
+
+    name: str
+    title: str
+    caption: str
+    spec: Spec
+    heads: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    csv: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Style:
+    """Who is drawn how.
+
+    Attributes:
+        looks: of every system, those in the background first.
+        labelled: systems with a name at their line.
+        banded: systems whose interval is always drawn; that of others only while one points at them.
+    """
+
+    looks: Mapping[str, Look]
+    labelled: Sequence[str]
+    banded: Sequence[str] = ()
+
+    def colour(self, channel: Any) -> Any:
+        """The system's colour as `alt.Color`, `alt.Stroke` or `alt.Fill`."""
+        return channel("system:N", scale=self._scale([look.light for look in self.looks.values()]), legend=None)
+
+    def shape(self) -> alt.Shape:
+        """The system's mark."""
+        return alt.Shape("system:N", scale=self._scale([look.shape for look in self.looks.values()]), legend=None)
+
+    def larger(self, labelled: float, rest: float) -> Any:
+        """One size for systems with a name at their line, another for the rest."""
+        named = alt.FieldOneOfPredicate(field="system", oneOf=list(self.labelled))
+        return alt.when(named).then(alt.value(labelled)).otherwise(alt.value(rest))
+
+    def _scale(self, values: list[str]) -> alt.Scale:
+        return alt.Scale(domain=list(self.looks), range=values)
+
+
+def line_chart(
+    views: Mapping[tuple[str, ...], Sequence[Line]],
+    style: Style,
+    *,
+    x: str,
+    switches: Sequence[str],
+    zero: bool = True,
+    whole_x: bool = True,
+) -> Spec:
+    """Lines with names at their ends; small samples dashed and faded, intervals as bands, single seeds as dots.
+
+    Args:
+        views: chosen values, one for each switch -> lines; the first value names the vertical axis.
+        style: who is drawn how.
+        x: title of the horizontal axis.
+        switches: name of each menu.
+        zero: keep zero on the vertical axis.
+        whole_x: the horizontal axis counts, so that its labels are whole numbers.
+    """
+    rows = [{**row, **place} for place, lines in _placed(views) for line in lines for row in _line_rows(line)]
+    names = [{**row, **place} for place, lines in _placed(views) for row in _end_labels(lines, style, zero)]
+    pointed = alt.selection_point(name=POINTED, fields=["system"], on="pointerover", clear="pointerout")
+    axis = alt.Axis(tickMinStep=1, format="~d", tickCount=8) if whole_x else alt.Axis(tickCount=8)
+    across = alt.X("x:Q", title=x, axis=axis, scale=alt.Scale(zero=True, nice=False))
+    up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=zero))
+    base = _chart("rows", switches).encode(x=across)
+    band = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_area()
+    segments = base.transform_filter("!isValid(datum.seed)").mark_line()
+    seeds = base.mark_point(size=14, filled=True, shape="circle")
+    marks = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_point(strokeWidth=1.6, opacity=1)
+    targets = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_point(size=500, filled=True, opacity=0)
+    ends = _chart("names", switches).mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
+    chart = alt.layer(
+        band.encode(
+            y=alt.Y("bottom:Q", title=None),
+            y2="top:Q",
+            detail=["run:N"],
+            color=style.colour(alt.Color),
+            opacity=alt.when(pointed, empty=False)
+            .then(alt.value(0.25))
+            .when(alt.FieldOneOfPredicate(field="system", oneOf=list(style.banded)))
+            .then(alt.value(0.13))
+            .otherwise(alt.value(0)),
+        ),
+        segments.encode(
+            y=up,
+            detail=["run:N", "part:N"],
+            color=style.colour(alt.Color),
+            strokeWidth=style.larger(2, 1),
+            strokeDash=alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [3, 4]]), legend=None),
+            strokeOpacity=alt.when("datum.dashed").then(alt.value(0.55)).otherwise(alt.value(1)),
+            opacity=_dimmed(pointed, 0.2),
+        ),
+        seeds.encode(
+            y=alt.Y("one:Q", title=None),
+            color=style.colour(alt.Color),
+            opacity=alt.when("!isValid(datum.seed)")
+            .then(alt.value(0))
+            .when(pointed)
+            .then(alt.value(0.8))
+            .otherwise(alt.value(0.1)),
+        ),
+        marks.encode(
+            y=up,
+            shape=style.shape(),
+            stroke=style.colour(alt.Stroke),
+            fill=alt.when("datum.small").then(alt.value(GROUND)).otherwise(style.colour(alt.Fill)),
+            size=style.larger(52, 8),
+            opacity=_dimmed(pointed, 0.2),
+        ),
+        ends.encode(x="x:Q", y="y:Q", text="label:N", color=style.colour(alt.Color), opacity=_dimmed(pointed, 0.25)),
+        targets.encode(y=up, tooltip="told:N", color=style.colour(alt.Color)).add_params(pointed),
+    )
+    return _finished(chart, list(views), switches, {"rows": rows, "names": names})
+
+
+def scatter(
+    views: Mapping[tuple[str, ...], Sequence[Line]], fronts: Sequence[Sequence[str]], style: Style, *, y: str, switch: str
+) -> Spec:
+    """A named mark for each system with its interval, and a dashed line through those that no other beats in both.
+
+    Args:
+        views: chosen cost -> lines of one point each.
+        fronts: for each cost the systems on the dashed line.
+        style: who is drawn how.
+        y: what the vertical axis shows.
+        switch: name of the menu.
+    """
+    rows = [
+        {**_point_row(line, line.points[0]), **place, "front": line.system in front}
+        for (place, lines), front in zip(_placed(views), fronts, strict=True)
+        for line in lines
+    ]
+    names = [{**row, **place} for place, lines in _placed(views) for row in _end_labels(lines, style, True, near=True)]
+    axis = alt.Axis(format="~s", tickCount=6)
+    across = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(zero=False, padding=24))
+    up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=True))
+    base = _chart("rows", (switch,)).encode(x=across)
+    chart = alt.layer(
+        base.transform_filter("datum.front").mark_line(strokeDash=[5, 4], strokeWidth=1.2, color=SOFT).encode(y=up),
+        base.mark_rule(strokeWidth=1.4).encode(y=alt.Y("bottom:Q", title=None), y2="top:Q", color=style.colour(alt.Color)),
+        base.mark_point(filled=True, opacity=1).encode(
+            y=up,
+            shape=style.shape(),
+            color=style.colour(alt.Color),
+            size=style.larger(70, 14),
+            tooltip="told:N",
+        ),
+        _chart("names", (switch,))
+        .mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
+        .encode(x="x:Q", y="y:Q", text="label:N", color=style.colour(alt.Color)),
+    )
+    return _finished(chart, list(views), (switch,), {"rows": rows, "names": names}, before=f"{y} against\n")
+
+
+def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, float] | None) -> Spec:
+    """A row for each system: its score and its interval, dashed where it speaks of the choice of sentences only.
+
+    Args:
+        lines: of one point each, the best first; `small` marks an interval over sentences only.
+        style: who is drawn how.
+        x: what the horizontal axis shows.
+        guide: a name and a score that a dotted line is drawn at.
+    """
+    rows = [_point_row(line, line.points[0]) for line in lines]
+    axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=220)
+    up = alt.Y("system:N", sort=[line.system for line in lines], title=None, axis=axis)
+    base = _chart("rows", ()).encode(y=up, color=style.colour(alt.Color))
+    dash = alt.Scale(domain=[False, True], range=[[1, 0], [2, 2]])
+    layers = [
+        base.mark_rule(strokeWidth=1.5).encode(
+            x=alt.X("bottom:Q", title=None), x2="top:Q", strokeDash=alt.StrokeDash("small:N", scale=dash, legend=None)
+        ),
+        base.mark_point(filled=True, opacity=1, size=46).encode(
+            x=alt.X("y:Q", title=x, scale=alt.Scale(zero=True)), shape=style.shape(), tooltip="told:N"
+        ),
+    ]
+    if guide is not None:
+        name, score = guide
+        at = alt.Chart(alt.Data(values=[{"x": score, "label": f"{name} {score:.1f}"}])).encode(x="x:Q")
+        layers.insert(0, at.mark_rule(strokeDash=[2, 3], color=SOFT))
+        named = at.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=SOFT)
+        layers.append(named.encode(y=alt.value(0), text="label:N"))
+    return _finished(alt.layer(*layers).properties(height=16 * len(lines)), [], (), {"rows": rows})
+
+
+def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, title: str = "") -> alt.LayerChart:
+    """Weights from 0 to 1 as squares in one hue: a column for each source word, a row for each target word.
+
+    Args:
+        source: words of the columns.
+        target: words of the rows.
+        number: tells several maps in one figure apart; the data set `cells<number>` is made by `cells`.
+        title: written above.
+    """
+    words = [alt.param(name=f"{side}{number}", value=list(some)) for side, some in (("source", source), ("target", target))]
+
+    def labels(side: str, **more: Any) -> alt.Axis:
+        return alt.Axis(labelExpr=f"{side}{number}[datum.value]", ticks=False, domain=False, grid=False, labelLimit=110, **more)
+
+    scale = alt.Scale(domain=[0, 1], range=[GROUND, HEAT], interpolate="rgb")
+    legend = alt.Legend(title="weight", orient="right", gradientLength=80, gradientThickness=10, values=[0, 0.5, 1])
+    above = labels("source", orient="top", labelAngle=-50, labelAlign="left", labelOverlap=False)
+    squares = (
+        alt.Chart(alt.NamedData(name=f"cells{number}"))
+        .mark_rect(stroke=LINE, strokeWidth=0.5)
+        .encode(
+            x=alt.X("s:O", title=None, axis=above),
+            y=alt.Y("t:O", title=None, axis=labels("target", labelOverlap=False)),
+            color=alt.Color("w:Q", scale=scale, legend=legend),
+            tooltip=[alt.Tooltip("w:Q", title="weight", format=".2f")],
+        )
+    )
+    step = alt.Step(19 if len(source) <= 25 else 14)
+    return alt.layer(squares, title=alt.Title(title, offset=6)).properties(width=step, height=step).add_params(*words)
+
+
+def cells(weights: Sequence[Sequence[float]]) -> list[dict[str, float]]:
+    """Weights (T, S) as rows of a data set."""
+    return [{"s": s, "t": t, "w": round(w, 3)} for t, row in enumerate(weights) for s, w in enumerate(row)]
+
+
+def many(charts: Sequence[alt.LayerChart], data: Sequence[list[dict[str, float]]], columns: int) -> Spec:
+    """Heat maps beside each other, with one scale."""
+    spec = alt.concat(*charts, columns=columns, spacing=24).to_dict(validate=False)
+    return styled({**spec, "datasets": {f"cells{number}": rows for number, rows in enumerate(data)}})
+
+
+def _placed(views: Mapping[tuple[str, ...], Sequence[Line]]) -> list[tuple[dict[str, int], Sequence[Line]]]:
+    """The lines of each view, with the number of what is chosen in each menu."""
+    menus = _menus(list(views))
+    return [({f"v{i}": menus[i].index(value) for i, value in enumerate(view)}, lines) for view, lines in views.items()]
+
+
+def _menus(views: Sequence[tuple[str, ...]]) -> list[list[str]]:
+    return [list(dict.fromkeys(values)) for values in zip(*views, strict=True)]
+
+
+TOLD = (
+    "(datum.run || datum.system) + ': ' + format(datum.y, ',.4~g')"
+    " + (isValid(datum.low) ? ' [' + format(datum.low, ',.4~g') + ', ' + format(datum.high, ',.4~g') + ']' : '')"
+    " + (datum.note ? '; ' + datum.note : '') + (datum.small ? '; small sample' : '')"
+)
+"""What a reader who points at a mark is told."""
+ENDS = {"bottom": "low", "top": "high", "one": "seed"}
+"""Ends of intervals and single seeds, which are the point itself where there are none: Vega warns of layers without data."""
+
+
+def _point_row(line: Line, point: Point) -> dict[str, Any]:
+    row: dict[str, Any] = {"system": line.system, "x": _rounded(point.x), "y": _rounded(point.y), "note": point.note}
+    if line.run:
+        row["run"] = line.run
+    if point.small:
+        row["small"] = True
+    if point.low is not None and point.high is not None:
+        row |= {"low": _rounded(point.low), "high": _rounded(point.high)}
+    return row
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _line_rows(line: Line) -> list[dict[str, Any]]:
+    """Points, in parts of one style each, then single seeds; a segment that ends at a small sample is dashed.
+
+    A point between two parts stands in both; the second time it is a joint, without a mark.
+    """
+    rows: list[dict[str, Any]] = []
+    dashes = [before.small or after.small for before, after in pairwise(line.points)] or [False]
+    for index, point in enumerate(line.points):
+        before, after = dashes[max(index - 1, 0)], dashes[min(index, len(dashes) - 1)]
+        row = _point_row(line, point)
+        rows.append({**row, "dashed": before, "part": rows[-1]["part"] if rows else 0})
+        if before != after:
+            rows.append({**row, "dashed": after, "part": rows[-1]["part"] + 1, "joint": True})
+    for point in line.points:
+        rows += [{"system": line.system, "x": _rounded(point.x), "seed": _rounded(seed)} for seed in point.seeds]
+    return rows
+
+
+def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = False) -> list[dict[str, Any]]:
+    """The name of each system at the last point of its first line; names that would overlap are moved apart.
+
+    Places are the nearest ones (least squares) that keep their order and a distance of one label. With `near`, names meet only
+    where their points are close on the horizontal axis, too.
+    """
+    ends = {line.system: line.points[-1] for line in reversed(lines) if line.points and line.system in style.labelled}
+    if not ends:
+        return []
+    values = [y for line in lines for p in line.points for y in (p.y, p.low, p.high) if y is not None] + [0.0] * zero
+    gap = 1.12 * LABEL_GAP * (max(values) - min(values)) / HEIGHT
+    width = max(p.x for p in ends.values()) - min(p.x for p in ends.values())
+    rows: list[dict[str, Any]] = []
+    for group in _groups(sorted(ends.items(), key=lambda end: end[1].x), 0.25 * width if near else width):
+        group.sort(key=lambda end: end[1].y)
+        ladder = gap * np.arange(len(group))
+        wanted = np.maximum([point.y for _, point in group], min(values) + ladder) - ladder
+        for (name, point), y in zip(group, isotonic_regression(wanted).x + ladder, strict=True):
+            rows.append({"system": name, "label": short(name), "x": _rounded(point.x), "y": _rounded(float(y))})
+    return rows
+
+
+def _groups(ends: Sequence[tuple[str, Point]], reach: float) -> list[list[tuple[str, Point]]]:
+    """Neighbours on the horizontal axis, as long as each is near the one before."""
+    groups: list[list[tuple[str, Point]]] = []
+    for end in ends:
+        if groups and end[1].x - groups[-1][-1][1].x <= reach:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    return groups
+
+
+def short(name: str) -> str:
+    """A name that fits beside a line."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def _chart(data: str, switches: Sequence[str]) -> alt.Chart:
+    """A chart of those rows that the menus choose."""
+    chart = alt.Chart(alt.NamedData(name=data))
+    for index in range(len(switches)):
+        chart = chart.transform_filter(f"datum.v{index} === choice{index}")
+    ends = {name: f"isValid(datum.{key}) ? datum.{key} : datum.y" for name, key in ENDS.items()}
+    return chart.transform_calculate(told=TOLD, **ends)
+
+
+def _dimmed(pointed: alt.Parameter, opacity: float) -> Any:
+    """Full strength, but for systems beside the one that is pointed at."""
+    return alt.when(pointed).then(alt.value(1)).otherwise(alt.value(opacity))
+
+
+def _finished(
+    chart: alt.LayerChart,
+    views: Sequence[tuple[str, ...]],
+    switches: Sequence[str],
+    data: Mapping[str, Sequence[Mapping[str, Any]]],
+    before: str = "",
+) -> Spec:
+    """Add menus, a title that names the vertical axis, and the style of all figures."""
+    menus = _menus(views)
+    for index, (label, options) in enumerate(zip(switches, menus, strict=True)):
+        bind = alt.binding_select(options=list(range(len(options))), labels=options, name=f"{label} ")
+        chart = chart.add_params(alt.param(name=f"choice{index}", value=0, bind=bind if len(options) > 1 else alt.Undefined))
+    spec: Spec = chart.to_dict(validate=False)
+    spec |= {"width": WIDTH, "height": spec.get("height", HEIGHT), "padding": 6, "datasets": dict(data)}
+    spec["usermeta"] = {"axis": [before + label for label in menus[0]] if switches else []}
+    if switches:
+        spec["title"] = {"text": {"expr": f"split({spec['usermeta']['axis']!r}[choice0], '\\n')"}}
+    return styled(spec)
+
+
+def on_paper(spec: Spec, caption: str) -> Spec:
+    """A specification with nothing but what its menus choose at first, and with its caption."""
+    kept = {
+        name: [row for row in rows if not any(row.get(f"v{index}") for index in range(2))]
+        for name, rows in spec.get("datasets", {}).items()
+    }
+    axis = spec.get("usermeta", {}).get("axis") or [""]
+    title = {"text": wrap(caption, 96), "color": SOFT, "fontSize": 11}
+    return {**spec, "datasets": kept, "title": {**title, "subtitle": axis[0].replace("\n", " "), "subtitlePadding": 10}}
+
+
+def styled(spec: Spec) -> Spec:
+    """A specification with the style of all figures."""
+    text = {"font": FONT, "labelFont": FONT, "titleFont": FONT}
+    axis = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
+    axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
+    title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}
+    title |= {"font": FONT, "subtitleColor": INK, "subtitleFontSize": 12.5, "subtitleFont": FONT}
+    config = {
+        "font": FONT,
+        "background": GROUND,
+        "view": {"stroke": None},
+        "axis": {**axis, **text},
+        "axisX": {"grid": False},
+        "axisTop": {"labelPadding": 3},
+        "title": title,
+        "legend": {"labelColor": SOFT, "titleColor": SOFT, "titleFontWeight": "normal"},
+        "text": {"font": FONT},
+    }
+    return {**spec, "config": config}
