@@ -43,7 +43,7 @@ def _parts(model: Mapping[str, Any]) -> Iterator[Any]:
     from seq2seq.attention.scores import SCORES
     from seq2seq.attention.windows import WINDOWS
 
-    kind = model.get("attention.score.kind") or model.get("self_attention.score.kind")
+    kind = str(model.get("attention.score.kind") or model.get("self_attention.score.kind"))
     yield SCORES.get(kind) or FIXED.get(kind)
     tables: dict[str, Mapping[str, type[Any]]] = dict(
         zip(_DEFAULTS, (NORMALISERS, WINDOWS, POSITIONS, MECHANISMS), strict=True)

@@ -239,16 +239,18 @@ def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, f
             x=alt.X("y:Q", title=x, scale=alt.Scale(zero=True)), shape=style.shape(), tooltip="told:N"
         ),
     ]
+    data: dict[str, Sequence[Mapping[str, Any]]] = {"rows": rows}
     if guide is not None:
         name, score = guide
-        at = alt.Chart(alt.Data(values=[{"x": score, "label": f"{name} {score:.1f}"}])).encode(x="x:Q")
+        data["guide"] = [{"x": score, "label": f"{name} {score:.1f}"}]
+        at = alt.Chart(alt.NamedData(name="guide")).encode(x="x:Q")
         layers.insert(0, at.mark_rule(strokeDash=[2, 3], color=SOFT))
         named = at.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=SOFT)
         layers.append(named.encode(y=alt.value(0), text="label:N"))
-    return _finished(alt.layer(*layers).properties(height=16 * len(lines)), [], (), {"rows": rows})
+    return _finished(alt.layer(*layers).properties(height=16 * len(lines)), [], (), data)
 
 
-def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, title: str = "") -> alt.LayerChart:
+def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, title: str = "") -> Any:
     """Weights from 0 to 1 as squares in one hue: a column for each source word, a row for each target word.
 
     Args:
@@ -284,7 +286,7 @@ def cells(weights: Sequence[Sequence[float]]) -> list[dict[str, float]]:
     return [{"s": s, "t": t, "w": round(w, 3)} for t, row in enumerate(weights) for s, w in enumerate(row)]
 
 
-def many(charts: Sequence[alt.LayerChart], data: Sequence[list[dict[str, float]]], columns: int) -> Spec:
+def many(charts: Sequence[Any], data: Sequence[list[dict[str, float]]], columns: int) -> Spec:
     """Heat maps beside each other, with one scale."""
     spec = alt.concat(*charts, columns=columns, spacing=24).to_dict(validate=False)
     return styled({**spec, "datasets": {f"cells{number}": rows for number, rows in enumerate(data)}})
@@ -396,7 +398,7 @@ def _dimmed(pointed: alt.Parameter, opacity: float) -> Any:
 
 
 def _finished(
-    chart: alt.LayerChart,
+    chart: Any,
     views: Sequence[tuple[str, ...]],
     switches: Sequence[str],
     data: Mapping[str, Sequence[Mapping[str, Any]]],
@@ -429,7 +431,7 @@ def on_paper(spec: Spec, caption: str) -> Spec:
 def styled(spec: Spec) -> Spec:
     """A specification with the style of all figures."""
     text = {"font": FONT, "labelFont": FONT, "titleFont": FONT}
-    axis = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
+    axis: dict[str, Any] = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
     axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
     title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}
     title |= {"font": FONT, "subtitleColor": INK, "subtitleFontSize": 12.5, "subtitleFont": FONT}

@@ -82,7 +82,8 @@ def _spelled(word: str) -> str:
 def _merged(weights: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]) -> list[list[float]]:
     if not weights:
         return []
-    return merge_subwords(np.asarray(weights), rows[: len(weights)], columns).round(4).tolist()
+    merged: list[list[float]] = merge_subwords(np.asarray(weights), rows[: len(weights)], columns).round(4).tolist()
+    return merged
 
 
 def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:

@@ -1,6 +1,7 @@
 """The figures of a report, each defined once for paper (PNG, SVG, PDF) and page, with the numbers behind it as a table."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
@@ -57,7 +58,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     if scripts := missing_scripts(json.dumps(spec, ensure_ascii=False)):
         boxes = f"No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
         spec = on_paper(figure.spec, f"{figure.caption} {boxes}")
-    svg = vl_convert.vegalite_to_svg(spec)
+    svg = re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(spec))  # one a figure, counted over the process
     made = {".png": vl_convert.svg_to_png(svg, scale=2), ".svg": svg.encode(), ".pdf": vl_convert.svg_to_pdf(svg)}
     for suffix, content in made.items():
         stem.with_suffix(suffix).write_bytes(content)
@@ -396,7 +397,7 @@ def _beam(report: Report) -> Figure | None:
         lines.append(Line(system=name, points=points))
         chosen = next((p for p in sweep.systems[name] if p.chosen), None)
         rows.append([name, *([str(chosen.beam), f"{chosen.length_penalty:g}", number(chosen.bleu, 2)] if chosen else "–––")])
-    views = {(f"BLEU on {sweep.split}, best length penalty",): lines}
+    views: Views = {(f"BLEU on {sweep.split}, best length penalty",): lines}
     return Figure(
         name="beam",
         title=f"Beam size, on {sweep.split}",
@@ -448,8 +449,8 @@ def _probe(report: Report) -> list[Figure]:
     ]
     style = style_of(report, banded=names if len(names) <= BANDS else ())
     title, trained = f"Probe {probe.task}", f"Trained on questions of up to {probe.trained} words; n = {probe.n:,}."
-    first = {("answers right in every word, %",): exact}
-    second = {("right words, %",): places}
+    first: Views = {("answers right in every word, %",): exact}
+    second: Views = {("right words, %",): places}
     return [
         Figure(
             name="probe",
@@ -536,7 +537,10 @@ def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
     if not maps:
         return None
     drawn = [_map(shown.words(), crowd) for shown in maps.values()]
-    charts = [heat_map(*words, number, title) for number, (title, (*words, _)) in enumerate(zip(maps, drawn, strict=True))]
+    charts = [
+        heat_map(source, target, number, title)
+        for number, (title, (source, target, _)) in enumerate(zip(maps, drawn, strict=True))
+    ]
     read = "the reference, fed to every system" if crowd else "each system's own translation"
     return Figure(
         name=ATTENTION,

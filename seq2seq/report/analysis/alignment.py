@@ -21,12 +21,12 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.report.analysis.words import (
     SENTENCES,
-    Weights,
     choose_sentences,
     diagonal_words,
     forced_word_weights,
     has_weights,
 )
+from seq2seq.report.exhibits import Weights
 from seq2seq.run.trained import TrainedRun
 
 Links = Iterable[tuple[int, int]]
