@@ -25,13 +25,13 @@ class Look:
 
 KNOWN = {
     "none": Look("#4a4a50", "#dedbdc", "circle"),
-    "additive": Look("#2a6cbf", "#7dbcf5", "square"),
+    "additive": Look("#2a6cbf", "#93c6ff", "square"),
     "scaled": Look("#be5608", "#f0803c", "triangle-up"),
     "dot": Look("#1f7d55", "#63b48a", "diamond"),
-    "transformer": Look("#a3207f", "#e588d4", "triangle-down"),
-    "additive-before": Look("#172479", "#8496ff", "cross"),
+    "transformer": Look("#a3207f", "#ec88c9", "triangle-down"),
+    "additive-before": Look("#172479", "#8ca8f7", "cross"),
     "scaled-feeding": Look("#6b3410", "#f5cf9f", "triangle-right"),
-    "general": Look("#622abd", "#b39dfc", "triangle-left"),
+    "general": Look("#622abd", "#927be2", "triangle-left"),
 }
 """Looks of names that studies share."""
 

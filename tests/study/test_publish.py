@@ -62,6 +62,7 @@ def place(trained_once, tmp_path, capsys, monkeypatch):
 
 
 def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
+    assert place("report", place.runs)[0] == 0  # which also translates sentences of our own
     before = bytes_of(place.runs)
     target = place.folder / "results" / "mine"
     for _ in range(2):  # a study that was published before is replaced
