@@ -5,9 +5,9 @@ off the page.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
@@ -29,6 +29,15 @@ class RunSettings(Settings):
     """How long, how fast and how carefully to train."""
     search: SearchSettings = SearchSettings()
     """How translations are looked for."""
+
+    @model_validator(mode="after")
+    def _one_vocabulary_to_tie(self) -> Self:
+        if self.model.tie == "all" and not self.tokenizer.joint:
+            raise ValueError(
+                "model.tie: all shares one table between both languages, but tokenizer.joint is false; write joint: true, "
+                "or tie: output"
+            )
+        return self
 
 
 class MatchSettings(Settings):
@@ -55,11 +64,18 @@ class StudyHeader(Settings):
     question: str = ""
     """What the study is to answer, in a sentence."""
     jobs: int | Literal["auto"] = "auto"
-    """Runs trained side by side; auto: one a core on a CPU without an accelerator, else one."""
+    """Runs trained side by side, >= 1; auto: one a core on a CPU without an accelerator, else one."""
     match: MatchSettings | None = None
     """Choose widths so that systems agree in a budget; None leaves them as written."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How systems are scored and compared; the same for all of them."""
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _count_or_auto(cls, value: Any) -> Any:
+        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            return value
+        raise ValueError(f"expected a number of runs, 1 or more, or auto, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,12 +30,12 @@ class Task:
 
 
 def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
-    """Return the runs asked for, seed by seed, so that an interrupted study has whole seeds."""
-    chosen = list(systems) or list(study.systems)
+    """Return the runs asked for, each once, seed by seed, so that an interrupted study has whole seeds."""
+    chosen = dict.fromkeys(systems or study.systems)
     tasks = [
         Task(system, seed, RunFolder(out / system / f"seed-{seed}"))
         for system in chosen
-        for seed in (seeds or study.systems[system].training.seeds)
+        for seed in dict.fromkeys(seeds or study.systems[system].training.seeds)
     ]
     return sorted(tasks, key=lambda task: list(dict.fromkeys(t.seed for t in tasks)).index(task.seed))
 
