@@ -13,7 +13,6 @@ from ruamel.yaml.error import YAMLError
 
 from seq2seq.config.base import CHOICES, members, tag
 from seq2seq.config.errors import UserError
-from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.study import RunSettings, Study, StudyHeader
 from seq2seq.config.training import CosineSchedule, LinearSchedule
 
@@ -208,7 +207,7 @@ def _check_study(study: Study, overrides: Sequence[Mapping[str, Any]]) -> None:
             raise UserError(f"{study.path}: {key}: unknown system {name!r}{_suggest(name, study.systems)}")
     for name, settings in study.systems.items():
         try:
-            resolve_tokenizer(evaluation.tokenizer, settings.data.target)
+            study.bleu_tokenizer(name)
         except ValueError as error:
             raise UserError(f"{study.path}: evaluation.tokenizer: {error}") from None
         training = settings.training
@@ -318,7 +317,9 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "union_tag_not_found":
         return f"says no kind; write for example {_with_kind(kind, detail)}"
     message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")
-    if detail["type"] in ("value_error", "model_type", "dict_type"):
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"expected a mapping of settings, found {value!r}"
+    if detail["type"] == "value_error":
         return message
     return f"{message[0].lower()}{message[1:]}, not {value!r}"
 

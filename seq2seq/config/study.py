@@ -5,13 +5,14 @@ off the page.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings
 from seq2seq.config.training import SearchSettings, TrainingSettings
 
@@ -40,22 +41,32 @@ class RunSettings(Settings):
         return self
 
 
+def _read_percentage(value: Any) -> Any:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1]) / 100
+    return value
+
+
+Share = Annotated[
+    float,
+    Field(gt=0, le=1),
+    BeforeValidator(_read_percentage),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string", "pattern": "%\\s*$"}]}
+    ),
+]
+"""A share, which may be written as a percentage."""
+
+
 class MatchSettings(Settings):
     """Make systems comparable: widths are chosen so that a budget agrees with the reference system's."""
 
-    parameters: float | None = Field(default=None, gt=0, le=1)
+    parameters: Share | None = None
     """Largest relative difference in trainable parameters, 0 to 1; may be written as a percentage."""
-    flops: float | None = Field(default=None, gt=0, le=1)
+    flops: Share | None = None
     """Largest relative difference in FLOPs per target token at 25 source and target pieces, 0 to 1; may be a percentage."""
     to: str | None = None
     """Name of the system whose budget the others meet; None for the first."""
-
-    @field_validator("parameters", "flops", mode="before")
-    @classmethod
-    def _read_percentage(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.strip().endswith("%"):
-            return float(value.strip()[:-1]) / 100
-        return value
 
 
 class StudyHeader(Settings):
@@ -90,3 +101,11 @@ class Study:
     """`PATH=VALUE` texts laid over every system."""
     changes: dict[str, dict[str, Any]]
     """What stands under each system's name in the file."""
+
+    def bleu_tokenizer(self, system: str) -> str:
+        """Return sacreBLEU's tokenizer for a system's target language.
+
+        Raises:
+            ValueError: the study asks for one that cannot serve the language.
+        """
+        return resolve_tokenizer(self.header.evaluation.tokenizer, self.systems[system].data.target)

@@ -108,7 +108,9 @@ def _bleu_by_length(report: Report, shown: dict[str, Look]) -> Figure:
         axes.plot([], [], color=REST, linewidth=0.8, label=f"{len(report.systems) - len(focus)} other systems")
     if any(bucket.underpowered for system in report.systems.values() for bucket in system.buckets):
         axes.plot([], [], "o", mfc="white", mec="#555555", label="underpowered bucket")
-    axes.set(xlabel="source length in words (mean of the bucket)", ylabel="BLEU", xlim=(0, None), ylim=(0, None))
+    axes.set(
+        xlabel=f"source length in {report.length_unit} (mean of the bucket)", ylabel="BLEU", xlim=(0, None), ylim=(0, None)
+    )
     level = float(report.evaluation.get("confidence", 0.95))
     over = "sentences" if all(system.single_seed for system in report.systems.values()) else "seeds and sentences"
     title = f"{report.split}, n={report.n:,}; bands: {level:.0%} intervals over {over}"

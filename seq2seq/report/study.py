@@ -114,7 +114,9 @@ def summary_table(report: Report) -> str:
     buckets = next(iter(report.systems.values())).buckets
     names = [f"{b.min}-{b.max}" if b.max is not None else f"{b.min}+" for b in buckets]
     width = max(len(name) for name in ["system", *report.systems])
-    lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + "  source words"]
+    lines = [
+        f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + f"  source {report.length_unit}"
+    ]
     lines.append(f"{'sentences':{width}}  {'':>6}  " + "  ".join(f"{b.n:>6}" for b in buckets))
     for name, system in report.systems.items():
         lines.append(f"{name:{width}}  {system.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in system.buckets))

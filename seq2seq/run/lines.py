@@ -8,8 +8,8 @@ from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import normalise
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import load_run, one_line
-from seq2seq.run.translation import translate
+from seq2seq.run.trained import load_run
+from seq2seq.run.translation import one_line, translate
 
 _AT_ONCE = 1000
 """Lines read before they are translated together, sorted by length."""

@@ -27,7 +27,7 @@ SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
 
 
-def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str]) -> bool:
+def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], bleu_tokenizer: str | None = None) -> bool:
     """Train one run, or go on with it, or skip it when it is finished.
 
     Args:
@@ -35,6 +35,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         seed: of the run.
         path: the run's folder.
         arguments: the command line, for the record.
+        bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
 
     Returns:
         Whether the run is finished; False when the person interrupted it.
@@ -52,7 +53,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
     try:
         with ExitStack() as held:
             processes.on_first(lambda: held.enter_context(folder.locked()))
-            return _train_locked(settings, seed, folder, processes, progress, arguments)
+            return _train_locked(settings, seed, folder, processes, progress, arguments, bleu_tokenizer)
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -61,7 +62,13 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
 
 
 def _train_locked(
-    settings: RunSettings, seed: int, folder: RunFolder, processes: Processes, progress: Progress, arguments: list[str]
+    settings: RunSettings,
+    seed: int,
+    folder: RunFolder,
+    processes: Processes,
+    progress: Progress,
+    arguments: list[str],
+    bleu_tokenizer: str | None,
 ) -> bool:
     if processes.on_first(lambda: _claim(folder, settings)):
         progress.say("is finished; skipped")
@@ -72,7 +79,14 @@ def _train_locked(
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
     progress.say(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
     trainer = Trainer(
-        settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
+        settings=settings,
+        seed=seed,
+        data=data,
+        machine=machine,
+        folder=folder,
+        progress=progress,
+        processes=processes,
+        bleu_tokenizer=bleu_tokenizer,
     )
     try:
         with _stops_gently(trainer):
@@ -146,7 +160,7 @@ def average_checkpoints(places: list[Path], target: Path) -> None:
 
 def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
     """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
-    order = sorted(range(len(split)), key=lambda i: (len(split.source(i).split()), i))
+    order = sorted(range(len(split)), key=lambda i: (split.length(i), i))
     if len(order) <= count:
         return order
     return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]

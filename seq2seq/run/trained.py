@@ -18,7 +18,7 @@ from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.translation import Translation, translate
+from seq2seq.run.translation import Translation, one_line, translate
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,6 @@ def translate_tests(run: TrainedRun, data: PreparedData, device: torch.device) -
                 "fingerprint": data.fingerprints[name],
             },
         )
-
-
-def one_line(text: str) -> str:
-    """A hypothesis is one line of a file, whatever pieces the model put together."""
-    return " ".join(text.split())
 
 
 def write_attention(run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> None:

@@ -17,6 +17,7 @@ from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import PLAIN
 from seq2seq.run.train import train_run
+from seq2seq.scoring.metrics import check_tokenizer
 from seq2seq.study.matching import match_study
 
 
@@ -87,6 +88,8 @@ def train_study(
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
     """Match widths, write `study.yaml`, and say which runs are finished; returns the matched study and the runs to be made."""
     processes = join_processes()
+    for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
+        check_tokenizer(tokenizer)
     matched = match_study(study, systems)
     study = matched.study
     processes.on_first(lambda: write_study(study, out))
@@ -131,7 +134,8 @@ def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str]) -> boo
     failed = []
     for task in todo:
         try:
-            if not train_run(study.systems[task.system], seed=task.seed, path=task.folder.path, arguments=arguments):
+            settings, tokenizer = study.systems[task.system], study.bleu_tokenizer(task.system)
+            if not train_run(settings, seed=task.seed, path=task.folder.path, arguments=arguments, bleu_tokenizer=tokenizer):
                 return False
         except RunError as error:
             if len(todo) == 1:

@@ -143,3 +143,14 @@ def test_concatenation_loses_no_word(number, size):
     joined = list(concatenate(pairs, size))
     assert " ".join(pair.source for pair in joined).split() == [f"s{i}" for i in range(number)]
     assert len(joined) == -(-number // size)
+
+
+def test_lengths_follow_the_writing_of_each_side():
+    """A line without spaces is as long as its characters: 1 word that was 40 characters long passed every limit."""
+    settings = DataSettings(corpus="x", source="en", target="zh", max_words=10, max_ratio=3)
+    good, long = "我们去学校。", "我们今天早上去了学校旁边的公园。"
+    lines = [("we go to school", good), ("we went to the park", long), ("we go", long[:10]), ("we", long[:7])]
+    counts = CleaningCounts()
+    kept = list(clean_training([SentencePair(*pair) for pair in lines], settings, counts))
+    assert [pair.target for pair in kept] == [good]
+    assert counts.dropped == {"too_many_words": 1, "length_ratio": 2}

@@ -15,10 +15,9 @@ import torch
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.report.analysis.store import kept, write_analysis
-from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
-from seq2seq.scoring.sentences import sentence_statistics
 
 JOINED = (1, 2, 3, 4, 5)
 PAIRS = 240
@@ -34,7 +33,7 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     Raises:
         UserError: too few of them.
     """
-    short = [i for i in range(len(split)) if 0 < len(split.source(i).split()) <= LONGEST]
+    short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
     if count == 0:
         raise UserError(
@@ -73,20 +72,22 @@ def concatenate_run(run: TrainedRun, data: PreparedData, device: torch.device, *
         "pairs": pairs,
         "search": search.model_dump(mode="json"),
         "step": run.step,
+        "tokenizer": bleu_tokenizer(run),
     }
     if (known := kept(run, "concatenation", question)) is not None:
         return known
     chosen = choose_pairs(split, pairs)
     sources, references = [split.source(i) for i in chosen], [split.target(i) for i in chosen]
+    lengths = [split.length(i) for i in chosen]
     result = {
         "split": name,
         "pairs": len(chosen),
-        "longest": max(len(line.split()) for line in sources),
+        "longest": max(lengths),
         "points": [
             {
                 "joined": size,
                 "n": len(sources) // size,
-                "words": sum(len(line.split()) for line in sources) * size / len(sources),
+                "words": sum(lengths) * size / len(sources),
                 "counts": _counts(run, join(sources, size), join(references, size), device),
             }
             for size in JOINED
@@ -102,6 +103,6 @@ def _counts(run: TrainedRun, sources: list[str], references: list[str], device: 
         found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
-    counted = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"])
+    counted = count_bleu(run, found, references)
     counts: list[list[float]] = counted.counts["bleu"].tolist()
     return counts

@@ -68,7 +68,7 @@ def searched_ms(run: TrainedRun, split: str) -> float | None:
 
 def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:
     """The sentences nearest to each length, at most a tenth away; lengths that too few sentences have are left out."""
-    words = np.array([len(split.source(i).split()) for i in range(len(split))])
+    words = np.array([split.length(i) for i in range(len(split))])
     found = {}
     for length in lengths:
         distance = np.abs(words - length)

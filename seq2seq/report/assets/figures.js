@@ -59,7 +59,7 @@ function lengthFigure(place) {
               high,
               hollow: b.underpowered,
               dots,
-              note: `${words(b)} source words, n = ${b.n.toLocaleString("en")}`,
+              note: `${words(b)} source ${report.length_unit}, n = ${b.n.toLocaleString("en")}`,
             };
           }),
       }))
@@ -73,7 +73,7 @@ function lengthFigure(place) {
       label: `${metric.label} against source length`,
       digits: metric.digits,
       series,
-      x: { ...axis("source words", spread(series, "x"), 0), min: 0 },
+      x: { ...axis(`source ${report.length_unit}`, spread(series, "x"), 0), min: 0 },
       y: axis(metric.label, spread(series, "y"), metric.floor),
       table: {
         heads: ["system", ...buckets.map((b) => `${words(b)} (n=${b.n})`)],
@@ -267,10 +267,10 @@ function costByLengthFigure(place) {
       label: `${label} against source length`,
       series,
       digits: 2,
-      x: axis("source words", spread(series, "x"), 0),
+      x: axis(`source ${report.length_unit}`, spread(series, "x"), 0),
       y: axis(label, spread(series, "y"), 0),
       table: {
-        heads: ["system", "source words", label],
+        heads: ["system", `source ${report.length_unit}`, label],
         rows: series.flatMap((one) => one.points.map((p) => [one.system, String(p.x), format(p.y, 2)])),
       },
     };

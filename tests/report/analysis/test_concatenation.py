@@ -30,6 +30,9 @@ class Lines:
     def target(self, index):
         return self.sources[index].upper()
 
+    def length(self, index):
+        return len(self.sources[index].split())
+
 
 @pytest.fixture
 def short():
