@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from seq2seq.attention.attention import build_attention
@@ -35,9 +36,22 @@ def test_the_study_of_the_readme_is_valid(tmp_path):
     assert list(load_study(path).systems) == ["none", "additive"]
 
 
-def test_every_file_the_readme_names_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", ["README.md", "results/README.md"])
+def test_every_file_and_heading_that_is_linked_exists(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")) if "://" not in link]
+    assert any("#" in link for link in links) or page != "README.md"
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), link
 
 
 def test_tables_are_what_the_published_results_say():

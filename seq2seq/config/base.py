@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 CHOICES = ("kind", "architecture")
 """Keys that name the member of a union of settings."""
@@ -16,6 +16,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, data: Any) -> Any:
+        """Neither is `heads: true` one head, nor `bidirectional: 1` a yes."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            if field is not None and isinstance(value, bool) != (field.annotation is bool):
+                wanted = "true or false" if field.annotation is bool else "a value"
+                raise ValueError(f"{name}: expected {wanted}, not {str(value).lower()}")
+        return data
 
 
 def _spell_out(value: Any) -> Any:
@@ -33,11 +44,11 @@ SHORTHAND = BeforeValidator(_spell_out)
 """Put into an `Annotated[...]` union discriminated by `kind` so that a part without options can be named by a plain string."""
 ONE_OR_MORE = BeforeValidator(_as_list)
 """Put beside a tuple of words so that a single one need not stand in brackets."""
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 """What a random generator starts from: 0 to 2**63 - 1, which torch and numpy both take."""
-Count = Annotated[int, Field(ge=1, le=10**12)]
+Count = Annotated[int, Strict(), Field(ge=1, le=10**12)]
 """How many of something: 1 to 10**12."""
-Size = Annotated[int, Field(ge=1, le=65_536)]
+Size = Annotated[int, Strict(), Field(ge=1, le=65_536)]
 """Features of a layer, or positions of a table."""
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
 from seq2seq.config.base import SHORTHAND, Count, Seed, Settings
 
@@ -40,7 +40,7 @@ ScheduleSettings = Annotated[
 ]
 
 
-DecayRate = Annotated[float, Field(ge=0, lt=1)]
+DecayRate = Annotated[float, Strict(), Field(ge=0, lt=1)]
 
 
 class TrainingSettings(Settings):

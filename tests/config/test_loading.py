@@ -152,6 +152,9 @@ def test_mistakes(study, text, message):
         ("data.test=[]", r"--set data: test names no split"),
         ("evaluation.buckets.edges=10", r"--set evaluation.buckets.edges: expected a list"),
         ("model.attention.window={width: 3}", r"window: says no kind; write for example {kind: local_m, width: 3}"),
+        ("training.clip_norm=true", r"--set training: clip_norm: expected a value, not true"),
+        ("training.seeds=[true]", r"--set training.seeds.0: .*valid integer"),
+        ("training.deterministic=1", r"--set training: deterministic: expected true or false, not 1"),
         ("jobs=none", r"--set jobs: expected a number of runs"),
     ],
 )

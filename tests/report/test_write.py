@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from seq2seq.report import BuiltReport, Report, write_report
+from seq2seq.report.markdown import SAMPLES, markdown
 from seq2seq.report.markup import cell, code
 from seq2seq.report.page import SIZE_LIMIT, marked, pack, page, quantised, safe_json, script_hash
 from seq2seq.report.palette import BASELINE, LOOKS, looks
@@ -113,7 +114,14 @@ def test_markdown_says_the_headline_and_what_to_know(folder, built):
     assert "n=1" in text
     assert "seq2seq train configs/invented.yaml" in text
     assert HOSTILE not in text
-    assert "&lt;script&gt;" in text or "Sentence 4," not in text
+
+
+def test_hostile_sentences_are_escaped_in_markdown(built):
+    """Every source is hostile, so that the samples show it whichever sentences they are."""
+    exhibits = dataclasses.replace(built.exhibits, sources=[HOSTILE] * built.report.n)
+    text = markdown(built.report, exhibits)
+    assert text.count("&lt;script&gt;window.broken=1&lt;/script&gt;") == SAMPLES
+    assert "<script" not in text
 
 
 def test_markdown_cells_cannot_break_out():
