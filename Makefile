@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-slow faults fuzz check format bench readme clean
+.PHONY: help install demo test test-slow faults fuzz check format bench readme reference clean
 
 help:
 	@echo "make demo       set up, train five systems on the embedded corpus, write runs/demo/report/"
@@ -56,6 +56,9 @@ bench: install
 readme: install
 	$(BIN)/python docs/update_readme.py
 	$(BIN)/python docs/architecture.py
+
+reference: install
+	$(BIN)/python docs/update_reference.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -28,9 +28,12 @@ _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, such as configs/demo.yaml.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
-Seeds = Annotated[list[int] | None, typer.Option("--seed", metavar="N", help="Only this seed (repeatable).")]
+Seeds = Annotated[
+    list[int] | None, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Only this seed (repeatable).")
+]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Lay a setting over every system (repeatable).")
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Lay a setting over every system asked for (repeatable)."),
 ]
 
 AllowCode = Annotated[
@@ -55,7 +58,7 @@ def train(
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
     from seq2seq.config.loading import load_study, system_of
 
-    loaded = load_study(study, set_ or ())
+    loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
         system_of(loaded, name)
     from seq2seq.study.runner import train_study

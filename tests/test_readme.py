@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from ruamel.yaml import YAML
 
@@ -89,9 +90,22 @@ def test_without_its_environment_train_says_so_in_one_line(tmp_path):
         assert ". .venv/bin/activate" in found.stderr
 
 
-def test_every_file_the_readme_names_exists():
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def slug(heading):
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", ["README.md", "results/README.md"])
+def test_every_file_and_heading_that_is_linked_exists(page):
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", (ROOT / page).read_text(encoding="utf-8")) if "://" not in link]
+    assert any("#" in link for link in links) or page != "README.md"
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (ROOT / page).parent / path if path else ROOT / page
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), link
 
 
 def test_tables_are_what_the_published_results_say():

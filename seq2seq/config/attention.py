@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.base import SHORTHAND, Seed, Settings, Size
 
 
 class NoneSettings(Settings):
@@ -48,8 +48,8 @@ class RandomFrozenSettings(Settings):
     """Weights drawn once for every pair of positions and never trained."""
 
     kind: Literal["random_frozen"] = "random_frozen"
-    seed: int = Field(default=1, ge=0)
-    """Which weights are drawn, >= 0; independent of the seed of the run."""
+    seed: Seed = 1
+    """Which weights are drawn, 0 to 2**63 - 1; independent of the seed of the run."""
 
 
 FixedSettings = NoneSettings | StateOnlySettings | MeanSettings | UniformSettings | DiagonalSettings | RandomFrozenSettings
@@ -72,7 +72,7 @@ class BilinearSettings(Settings):
     """q . W k (Luong's general)."""
 
     kind: Literal["bilinear"] = "bilinear"
-    rank: int | None = Field(default=None, ge=1)
+    rank: Size | None = None
     """Rank of W, >= 1: W is a product of two thin matrices; null for a full matrix."""
 
 
@@ -115,23 +115,23 @@ class CosineSettings(Settings):
     """cos(q, k) / temperature, the temperature trained."""
 
     kind: Literal["cosine"] = "cosine"
-    temperature: float = Field(default=0.1, gt=0)
-    """The temperature training starts from, > 0."""
+    temperature: float = Field(default=0.1, ge=1e-4, le=1e4)
+    """The temperature training starts from, 0.0001 to 10,000."""
 
 
 class MlpSettings(Settings):
     """Additive with more than one hidden layer."""
 
     kind: Literal["mlp"] = "mlp"
-    layers: int = Field(default=2, ge=2)
-    """Hidden layers, >= 2 (one is additive)."""
+    layers: int = Field(default=2, ge=2, le=256)
+    """Hidden layers, 2 to 256 (one is additive)."""
 
 
 class LocationSettings(Settings):
     """One trained row for each source position, asked by the query alone (Luong et al. 2015, equation 8)."""
 
     kind: Literal["location"] = "location"
-    max_source: int = Field(default=200, ge=1)
+    max_source: Size = 200
     """Source positions that have a row, in tokens, >= 1."""
     longer: Literal["refuse", "ignore"] = "refuse"
     """What to do with a longer source: stop, or (as in the paper) never look at the tokens past max_source."""
@@ -141,7 +141,7 @@ class ConcatLinearSettings(Settings):
     """One trained row for each source position, over query and key together."""
 
     kind: Literal["concat_linear"] = "concat_linear"
-    max_source: int = Field(default=200, ge=1)
+    max_source: Size = 200
     """Source positions that have a row, in tokens, >= 1."""
     longer: Literal["refuse", "ignore"] = "refuse"
     """What to do with a longer source: stop, or never look at the tokens past max_source."""
@@ -260,7 +260,7 @@ class TopKSettings(Settings):
     """Softmax among the k largest scores (Zhao et al. 2019)."""
 
     kind: Literal["top_k"] = "top_k"
-    k: int = Field(default=8, ge=1)
+    k: Size = 8
     """Tokens that may have weight, >= 1."""
 
 
@@ -290,7 +290,7 @@ class GlobalSettings(Settings):
 
 
 class _LocalSettings(Settings):
-    width: int = Field(default=10, ge=1)
+    width: Size = 10
     """D, tokens on each side of the centre, >= 1."""
     edges: Literal["hard", "soft"] = "hard"
     """hard: no weight past D tokens; soft: only the Gaussian falls off."""
@@ -336,9 +336,9 @@ class AttentionSettings(Settings):
     """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k or monotonic."""
     window: WindowSettings = GlobalSettings()
     """Where a query may look: global, local_m or local_p."""
-    heads: int = Field(default=1, ge=1)
+    heads: Size = 1
     """Comparisons side by side, >= 1; more than one comes with projections of query, key, value and output."""
-    attention_size: int | None = Field(default=None, ge=1)
+    attention_size: Size | None = None
     """Features in which query and memory are compared, >= 1, shared out between heads; null is those of the query.
     With one head, a score without a comparison space of its own (dot, cosine ...) gets two projections into it if given."""
     dropout: float = Field(default=0.0, ge=0, lt=1)

@@ -1,8 +1,13 @@
 """What every settings class shares: frozen, no unknown keys, and a short way to name a part that has options."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+
+CHOICES = ("kind", "architecture")
+"""Keys that name the member of a union of settings."""
 
 CHOICES = ("kind", "architecture")
 """Keys that say which part is meant; the options beside them are those of that part."""
@@ -11,7 +16,20 @@ CHOICES = ("kind", "architecture")
 class Settings(BaseModel):
     """A frozen group of settings. The sentence under each field is its documentation, with unit and range."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, data: Any) -> Any:
+        """Neither is `heads: true` one head, nor `bidirectional: 1` a yes."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            if field is not None and isinstance(value, bool) != (field.annotation is bool):
+                wanted = "true or false" if field.annotation is bool else "a value"
+                raise ValueError(f"{name}: expected {wanted}, not {str(value).lower()}")
+        return data
 
 
 def _spell_out(value: Any) -> Any:
@@ -21,5 +39,39 @@ def _spell_out(value: Any) -> Any:
     return {"kind": "custom", "path": value} if ":" in value else {"kind": value}
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 SHORTHAND = BeforeValidator(_spell_out)
 """Put into an `Annotated[...]` union discriminated by `kind` so that a part without options can be named by a plain string."""
+ONE_OR_MORE = BeforeValidator(_as_list)
+"""Put beside a tuple of words so that a single one need not stand in brackets."""
+Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
+"""What a random generator starts from: 0 to 2**63 - 1, which torch and numpy both take."""
+Count = Annotated[int, Strict(), Field(ge=1, le=10**12)]
+"""How many of something: 1 to 10**12."""
+Size = Annotated[int, Strict(), Field(ge=1, le=65_536)]
+"""Features of a layer, or positions of a table."""
+
+
+def members(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the settings classes that an annotation may stand for, in the order in which they are written."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        yield from members(get_args(annotation)[0])
+    elif origin in (Union, UnionType):
+        for member in get_args(annotation):
+            yield from members(member)
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+
+
+def tag(member: type[BaseModel]) -> str | None:
+    """Return the name by which a member of a union is chosen, None for a class that stands alone."""
+    return next((member.model_fields[choice].default for choice in CHOICES if choice in member.model_fields), None)
+
+
+def by_tag(annotation: Any) -> Mapping[str, type[BaseModel]]:
+    """Return the members of a union by the name that chooses them."""
+    return {str(tag(member)): member for member in members(annotation)}

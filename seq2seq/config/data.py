@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from seq2seq.config.base import Settings
+from seq2seq.config.base import ONE_OR_MORE, Count, Settings
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.config.join import JoinSettings
@@ -35,16 +35,17 @@ class DataSettings(Settings):
     """Split to learn from."""
     valid: SplitName = "valid"
     """Split that chooses the checkpoint."""
-    test: tuple[SplitName, ...] = ("test",)
-    """Splits to translate and score, each in full."""
-    max_words: int | None = Field(default=None, ge=1)
-    """Longest training sentence on either side, in whitespace words, >= 1; None for no limit."""
+    test: Annotated[tuple[SplitName, ...], ONE_OR_MORE] = ("test",)
+    """Splits to translate and score, each in full; at least one."""
+    max_words: Count | None = None
+    """Longest training sentence on either side, in words (characters in a language without spaces), >= 1; None for no limit."""
     max_tokens: int = Field(default=256, ge=1, le=65_000)
     """Longest training sentence on either side, in pieces without end of sentence, 1 to 65,000."""
-    max_pairs: int | None = Field(default=None, ge=1)
+    max_pairs: Count | None = None
     """Stop reading after so many training pairs that pass every check but max_tokens, >= 1; None reads all."""
     max_ratio: float | None = Field(default=9.0, ge=1)
-    """Largest ratio between the two sides of a training pair, in characters, >= 1; None for no limit."""
+    """Largest ratio between the two sides of a training pair, in characters, >= 1 (in words and characters between a language
+    with spaces and one without); None for no limit."""
     drop_duplicates: bool = True
     """Drop a training pair that repeats an earlier one on both sides."""
     reverse_source: bool = False
@@ -74,6 +75,8 @@ class DataSettings(Settings):
     def _options_apply(self) -> "DataSettings":
         if self.source == self.target:
             raise ValueError(f"source and target are both '{self.source}'; name two languages")
+        if not self.test:
+            raise ValueError("test names no split, so there would be nothing to score; name one, for example test: [test]")
         if self.train in (self.valid, *self.test):
             raise ValueError(f"the training split '{self.train}' is also used to validate or test; name a different one")
         if len(set(self.test)) != len(self.test):

@@ -1,11 +1,12 @@
 """Settings of scoring and doubt: which metrics, which length buckets, how many resamples."""
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.base import ONE_OR_MORE, SHORTHAND, Seed, Settings, Size
+from seq2seq.config.languages import BleuTokenizer
 
 MetricName = Literal["bleu", "chrf", "ter"]
 
@@ -14,8 +15,9 @@ class FixedBucketSettings(Settings):
     """Length buckets with given edges, the same for every test set."""
 
     kind: Literal["fixed"] = "fixed"
-    edges: tuple[Annotated[int, Field(ge=1)], ...] = (10, 20, 30, 40, 50)
-    """Last length of every bucket but the open last one, in source words, increasing: (10, 20) is 1-10, 11-20, 21 and more."""
+    edges: tuple[Size, ...] = (10, 20, 30, 40, 50)
+    """Last length of every bucket but the open last one, in source words (characters in a language without spaces), increasing:
+    (10, 20) is 1-10, 11-20, 21 and more."""
 
     @model_validator(mode="after")
     def _increasing(self) -> Self:
@@ -34,20 +36,31 @@ class EqualCountBucketSettings(Settings):
     """Buckets wanted, 1 to 100; fewer come out where many sentences share a length."""
 
 
-BucketSettings = Annotated[FixedBucketSettings | EqualCountBucketSettings, SHORTHAND, Field(discriminator="kind")]
+def _kind_by_options(value: Any) -> Any:
+    """`{edges: [5]}` can only be fixed and `{count: 4}` only equal_count."""
+    if not isinstance(value, dict) or "kind" in value:
+        return value
+    return {"kind": "equal_count" if "count" in value else "fixed", **value}
+
+
+BucketSettings = Annotated[
+    FixedBucketSettings | EqualCountBucketSettings, BeforeValidator(_kind_by_options), SHORTHAND, Field(discriminator="kind")
+]
 
 
 class EvaluationSettings(Settings):
     """How hypotheses are scored, cut by source length and compared."""
 
-    metrics: tuple[MetricName, ...] = ("bleu", "chrf", "ter")
+    metrics: Annotated[tuple[MetricName, ...], ONE_OR_MORE] = ("bleu", "chrf", "ter")
     """Scores to compute; BLEU is always among them. TER takes by far the longest (a search in Python)."""
 
-    tokenizer: Literal["13a", "intl", "char", "zh", "none"] = "13a"
-    """sacreBLEU's tokenizer for BLEU; 13a for languages that put spaces between words, zh or char for Chinese."""
+    tokenizer: BleuTokenizer = "auto"
+    """sacreBLEU's tokenizer of BLEU, wherever BLEU is counted; auto: zh for Chinese, ja-mecab for Japanese, ko-mecab for Korean
+    (`pip install 'seq2seq[ja]'`, `'seq2seq[ko]'`), char for Thai, Lao, Khmer and Burmese, else 13a. flores200, flores101 and
+    spm serve any language and fetch a model once."""
 
     buckets: BucketSettings = FixedBucketSettings()
-    """How the test set is cut by source words (whitespace tokens of the raw line)."""
+    """How the test set is cut by source words (whitespace tokens of the raw line; characters in a language without spaces)."""
 
     baseline: str = "none"
     """Name of the system that all others are compared with; a study without it gets scores and no differences."""
@@ -58,7 +71,7 @@ class EvaluationSettings(Settings):
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Level of the intervals, 0.5 to 1; a corrected p below 1 - confidence counts as a difference."""
 
-    minimum_bucket: int = Field(default=100, ge=2)
+    minimum_bucket: int = Field(default=100, ge=2, le=10**12)
     """Sentences, 2 or more; a smaller bucket is called a small sample instead of getting a verdict."""
 
     primary: Literal["points", "retention", "log_ratio", "half_length", "bottleneck_index"] | None = None
@@ -76,8 +89,8 @@ class EvaluationSettings(Settings):
     bottleneck_score: Literal["chrf", "bleu"] = "chrf"
     """Sentence score whose gap to the baseline is followed over source length by the bottleneck index."""
 
-    seed: int = Field(default=1, ge=0)
-    """Seed of the resampling, 0 or more; it has nothing to do with the seeds of training."""
+    seed: Seed = 1
+    """Seed of the resampling, 0 to 2**63 - 1; it has nothing to do with the seeds of training."""
 
     @model_validator(mode="after")
     def _bleu_and_no_repetition(self) -> Self:

@@ -1,10 +1,9 @@
 """From a YAML file to a validated study; a mistake is one line with its dotted path, file line and a suggestion."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,16 +11,48 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from seq2seq.config.base import CHOICES
+from seq2seq.config.base import CHOICES, members, tag
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.paths import with_absolute_paths
 from seq2seq.config.study import RunSettings, Study, StudyHeader
+from seq2seq.config.training import CosineSchedule, LinearSchedule
 
 T = TypeVar("T", bound=BaseModel)
 
-
 _DEFAULT_CHOICE = {"architecture": "encoder_decoder", "encoder": "rnn", "decoder": "rnn"}
+_RESERVED = ("report", "statistics", "cluster")
+"""Names of what else stands in a study's folder of runs."""
+_LONGEST_NAME = 100
+KNOWN_AS: Mapping[str, tuple[str, ...]] = {
+    "general": ("bilinear",),
+    "multiplicative": ("bilinear",),
+    "luong": ("bilinear", "after", "rnn"),
+    "bahdanau": ("additive", "before", "rnn"),
+    "scaled_dot": ("scaled",),
+    "scaled_dot_product": ("scaled",),
+    "location_based": ("location",),
+    "nmt": ("rnn", "encoder_decoder"),
+    "seq2seq": ("encoder_decoder", "rnn"),
+    "vaswani": ("transformer", "scaled", "sinusoidal", "inverse_root", "encoder_decoder"),
+    "noam": ("inverse_root",),
+    "inverse_sqrt": ("inverse_root",),
+    "gpt": ("decoder_only",),
+    "lr": ("learning_rate",),
+    "batch_size": ("batch_tokens",),
+    "steps": ("max_steps",),
+    "epochs": ("max_steps",),
+    "warmup": ("warmup_steps",),
+    "beam_size": ("beam",),
+    "num_layers": ("layers",),
+    "num_heads": ("heads",),
+    "d_model": ("hidden_size",),
+    "ffn_size": ("feedforward_size",),
+    "src": ("source",),
+    "tgt": ("target",),
+    "trg": ("target",),
+}
+"""What other trainers and the papers call a setting or a value, and what it may be here."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -96,12 +127,14 @@ def parse_override(text: str) -> dict[str, Any]:
     return dict(result)
 
 
-def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
+def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequence[str] = ()) -> Study:
     """Read, merge and validate a study file.
 
     Args:
         path: the YAML file.
         overrides: `PATH=VALUE` texts that apply to every system, as from `--set`.
+        systems: the only ones that are wanted, empty for all; an override that does not apply to another one leaves that one as
+            it is written.
 
     Raises:
         UserError: anything wrong, in one line.
@@ -111,42 +144,88 @@ def load_study(path: Path | str, overrides: Sequence[str] = ()) -> Study:
     if not isinstance(document, CommentedMap):
         raise UserError(f"{path}: a study is a mapping with 'base' and 'systems'; see configs/demo.yaml")
     raw = with_absolute_paths(plain(document), path.parent)
-    base, systems = raw.pop("base", {}) or {}, raw.pop("systems", None)
+    base, written = raw.pop("base", {}) or {}, raw.pop("systems", None)
     if not isinstance(base, dict):
         raise UserError(f"{path}: base: expected a mapping of settings, found {base!r}")
-    if not isinstance(systems, dict) or not systems:
+    if not isinstance(written, dict) or not written:
         raise UserError(f"{path}: systems: expected at least one named system; see configs/demo.yaml")
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
-    evaluation = [change.pop("evaluation") for change in changes if "evaluation" in change]
-    for change in evaluation:
-        raw["evaluation"] = merge(raw.get("evaluation") or {}, change)
-    header = _validate(StudyHeader, raw, path, document, [()], [])
+    for_header = [change for change in changes if set(change) & set(StudyHeader.model_fields)]
+    for_systems = [change for change in changes if change not in for_header]
+    for change in for_header:
+        raw = merge(raw, change)
+    header = _validate(StudyHeader, raw, path, document, [()], for_header)
     resolved = {}
-    for name, change in systems.items():
-        change = {} if change is None else change
+    for name, change in written.items():
         _check_name(name, path)
-        if not isinstance(change, dict):
+        if not isinstance(change, dict | None):
             raise UserError(f"{path}: systems.{name}: expected the settings that it changes, found {change!r}")
-        merged = merge(base, change)
-        for override in changes:
-            merged = merge(merged, override)
-        resolved[name] = _validate(RunSettings, merged, path, document, [("systems", name), ("base",)], changes)
-    if header.match and header.match.to is not None and header.match.to not in resolved:
-        raise UserError(f"{path}: match.to: unknown system {header.match.to!r}{_suggest(header.match.to, resolved)}")
-    changes_by_name = {name: change or {} for name, change in systems.items()}
-    return Study(
+        merged = merge(base, change or {})
+        places = [("systems", name), ("base",)]
+        try:
+            resolved[name] = _validate(RunSettings, _merge_all(merged, for_systems), path, document, places, for_systems)
+        except UserError:
+            if not for_systems or not systems or name in systems:
+                raise
+            resolved[name] = _validate(RunSettings, merged, path, document, places, [])
+    study = Study(
         name=path.stem,
         path=str(path),
         header=header,
         systems=resolved,
         overrides=tuple(overrides),
-        changes=changes_by_name,
+        changes={name: change or {} for name, change in written.items()},
     )
+    _check_study(study, for_systems)
+    return study
+
+
+def _merge_all(base: Any, changes: Sequence[Any]) -> Any:
+    for change in changes:
+        base = merge(base, change)
+    return base
 
 
 def _check_name(name: str, path: Path) -> None:
-    if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name.startswith("."):
-        raise UserError(f"{path}: systems.{name}: a system's name is a folder's name: letters, digits, '-', '_', '.', '+'")
+    where = f"{path}: systems.{name[:_LONGEST_NAME]}"
+    if not name or not all(c.isalnum() or c in "-_.+" for c in name) or name[0] in ".-":
+        raise UserError(
+            f"{where}: a system's name is a folder's name: letters, digits, '-', '_', '.', '+', and no '.' or '-' in front"
+        )
+    if len(name.encode()) > _LONGEST_NAME:
+        raise UserError(f"{where}: a system's name is a folder's name: at most {_LONGEST_NAME} letters, not {len(name)}")
+    if name.lower() in _RESERVED or name.lower().endswith((".yaml", ".json")):
+        raise UserError(f"{where}: something else is called so in the folder of runs; choose another name for the system")
+
+
+def _check_study(study: Study, overrides: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what only the whole study shows."""
+    evaluation, match = study.header.evaluation, study.header.match
+    named = {"match.to": match.to if match else None, "evaluation.baseline": evaluation.baseline}
+    if evaluation.baseline == type(evaluation).model_fields["baseline"].default:
+        del named["evaluation.baseline"]  # the default asks for no system; without it there are no differences
+    for key, name in named.items():
+        if name is not None and name not in study.systems:
+            raise UserError(f"{study.path}: {key}: unknown system {name!r}{_suggest(name, study.systems)}")
+    for name, settings in study.systems.items():
+        try:
+            study.bleu_tokenizer(name)
+        except ValueError as error:
+            raise UserError(f"{study.path}: evaluation.tokenizer: {error}") from None
+        training = settings.training
+        falls = isinstance(training.schedule, LinearSchedule | CosineSchedule)
+        if falls and training.warmup_steps > training.max_steps and not _cut_short(overrides):
+            raise UserError(
+                f"{study.path}: systems.{name}.training.warmup_steps: the {training.schedule.kind} schedule ends at max_steps "
+                f"{training.max_steps}, before the warm-up of {training.warmup_steps} steps does; lower warmup_steps or raise "
+                "max_steps"
+            )
+
+
+def _cut_short(overrides: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether `--set` does nothing to the schedule but end it early, as for a trial."""
+    changed = {key for change in overrides if isinstance(change.get("training"), Mapping) for key in change["training"]}
+    return "max_steps" in changed and not changed & {"warmup_steps", "schedule"}
 
 
 def settings_from(data: Any, where: str) -> RunSettings:
@@ -206,6 +285,8 @@ def _holds(data: Any, keys: Sequence[str]) -> bool:
     for key in keys:
         if isinstance(data, Mapping) and key in data:
             data = data[key]
+        elif isinstance(data, list) and key.isdecimal() and int(key) < len(data):
+            data = data[int(key)]
         else:
             return isinstance(data, str) and key == keys[-1]  # shorthand: `score: dot` holds `score.kind`
     return True
@@ -221,39 +302,19 @@ def _line_of(document: Any, keys: Sequence[str]) -> str:
     return line
 
 
-def _members(annotation: Any) -> Iterator[Any]:
-    """Yield the settings classes that an annotation may stand for."""
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _members(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for member in get_args(annotation):
-            yield from _members(member)
-    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-
-
-def _tag(member: type[BaseModel]) -> Any:
-    for choice in CHOICES:
-        if choice in member.model_fields:
-            return member.model_fields[choice].default
-    return None
-
-
 def _descend(kind: type[BaseModel], location: Sequence[Any]) -> tuple[type[BaseModel] | None, list[str]]:
     """Follow an error's location; union tags, which pydantic puts into it, are not keys and are left out."""
     current: type[BaseModel] | None = kind
     choices: list[type[BaseModel]] = []
     keys: list[str] = []
     for item in location:
-        tagged = next((member for member in choices if _tag(member) == item), None)
+        tagged = next((member for member in choices if tag(member) == item), None)
         if tagged is not None:
             current, choices = tagged, []
             continue
         keys.append(str(item))
         field = current.model_fields.get(str(item)) if current is not None else None
-        choices = list(_members(field.annotation)) if field is not None else []
-        choices += [m for extra in (field.metadata if field else []) for m in _members(extra)]
+        choices = list(members(field.annotation)) if field is not None else []
         if field is not None:
             current = choices[0] if len(choices) == 1 else None
     return current, keys
@@ -265,7 +326,8 @@ def _plain_location(kind: type[BaseModel], location: Sequence[Any]) -> tuple[str
 
 def _suggest(word: str, known: Any) -> str:
     options = [str(option) for option in known]
-    near = difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
+    near = [name for name in KNOWN_AS.get(str(word).lower(), ()) if name in options]
+    near = near or difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
     return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(sorted(options))}"
 
 
@@ -281,10 +343,31 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
         return f"unknown value {value!r}{_suggest(str(value), _literals(context['expected']))}"
     if detail["type"] == "missing":
         return "missing; it has no default"
-    message = detail["msg"].removeprefix("Value error, ")
-    if detail["type"] in ("value_error", "model_type", "dict_type"):
+    if detail["type"] in ("tuple_type", "list_type"):
+        return f"expected a list, for example [{value}]{_SEEDS if detail['loc'][-1] == 'seeds' else ''}; found {value!r}"
+    if detail["type"] == "union_tag_not_found":
+        return f"says no kind; write for example {_with_kind(kind, detail)}"
+    message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")
+    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"expected a mapping of settings, found {value!r}"
+    if detail["type"] == "value_error":
         return message
     return f"{message[0].lower()}{message[1:]}, not {value!r}"
+
+
+_SEEDS = " for the one seed of that number, [1, 2, 3] for three runs"
+
+
+def _with_kind(kind: type[BaseModel], detail: ErrorDetails) -> str:
+    """A part as it was given, with the first kind that has all its options."""
+    owner, _ = _descend(kind, detail["loc"][:-1])
+    value = detail["input"]
+    field = owner.model_fields.get(str(detail["loc"][-1])) if owner else None
+    options = list(members(field.annotation)) if field else []
+    given = value if isinstance(value, dict) else {}
+    fitting = [member for member in options if set(given) <= set(member.model_fields)] or options
+    named = f"kind: {tag(fitting[0])}" if fitting else "kind: ..."
+    return "{" + ", ".join([named, *(f"{key}: {item}" for key, item in given.items())]) + "}"
 
 
 def _literals(expected: str) -> list[str]:

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from seq2seq.config.attention import AttentionSettings
-from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.attention import AttentionSettings, FixedSettings
+from seq2seq.config.base import SHORTHAND, Settings, Size
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     LearnedPositionsSettings,
@@ -22,16 +22,21 @@ class RnnEncoderSettings(Settings):
     kind: Literal["rnn"] = "rnn"
     cell: Literal["gru", "lstm"] = "gru"
     """The recurrence."""
-    hidden_size: int = Field(default=128, ge=1)
+    hidden_size: Size = 128
     """Features of the state of each direction, >= 1."""
     bidirectional: bool = True
     """Read both ways and concatenate, so that an annotation knows what follows it."""
-    layers: int = Field(default=1, ge=1)
-    """Stacked recurrences, >= 1."""
-    embedding_size: int = Field(default=256, ge=1)
+    layers: int = Field(default=1, ge=1, le=256)
+    """Stacked recurrences, 1 to 256."""
+    embedding_size: Size = 256
     """Features of a source token, >= 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and between layers, 0 to 1."""
+
+    @property
+    def memory_size(self) -> int:
+        """Features of an annotation."""
+        return self.hidden_size * (2 if self.bidirectional else 1)
 
 
 class ConvEncoderSettings(Settings):
@@ -53,6 +58,11 @@ class ConvEncoderSettings(Settings):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and before each convolution, 0 to 1."""
 
+    @property
+    def memory_size(self) -> int:
+        """Features of an annotation."""
+        return self.hidden_size
+
     @model_validator(mode="after")
     def _waves_come_in_pairs(self) -> "ConvEncoderSettings":
         if self.positions.kind == "sinusoidal" and self.embedding_size % 2:
@@ -66,11 +76,11 @@ class RnnDecoderSettings(Settings):
     kind: Literal["rnn"] = "rnn"
     cell: Literal["gru", "lstm"] = "gru"
     """The recurrence."""
-    hidden_size: int = Field(default=256, ge=1)
+    hidden_size: Size = 256
     """Features of the decoder state, >= 1."""
-    layers: int = Field(default=1, ge=1)
-    """Stacked recurrences, >= 1."""
-    embedding_size: int = Field(default=256, ge=1)
+    layers: int = Field(default=1, ge=1, le=256)
+    """Stacked recurrences, 1 to 256."""
+    embedding_size: Size = 256
     """Features of a target token, >= 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of embeddings, between layers and of the attentional state, 0 to 1."""
@@ -89,10 +99,11 @@ def _default_kind(value: Any) -> Any:
 EncoderSettings = Annotated[
     RnnEncoderSettings | ConvEncoderSettings | TransformerEncoderSettings,
     BeforeValidator(_default_kind),
+    SHORTHAND,
     Field(discriminator="kind"),
 ]
 DecoderSettings = Annotated[
-    RnnDecoderSettings | TransformerDecoderSettings, BeforeValidator(_default_kind), Field(discriminator="kind")
+    RnnDecoderSettings | TransformerDecoderSettings, BeforeValidator(_default_kind), SHORTHAND, Field(discriminator="kind")
 ]
 
 
@@ -132,6 +143,24 @@ class EncoderDecoderSettings(Settings):
                 f"tie: all needs encoder.embedding_size {self.encoder.embedding_size} to equal "
                 f"decoder.embedding_size {self.decoder.embedding_size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_share_out(self) -> "EncoderDecoderSettings":
+        """More than one head, and a Transformer always, cuts the comparison and the context into equal parts."""
+        heads = self.attention.heads
+        query = self.decoder.hidden_size
+        sizes = {"the comparison (attention_size, or those of the decoder's state)": self.attention.attention_size or query}
+        if self.decoder.kind == "rnn":
+            sizes["the context (those of the encoder's states)"] = self.encoder.memory_size
+        else:
+            sizes["the context (decoder.hidden_size)"] = query
+        for owner, features in sizes.items():
+            if features % heads and not isinstance(self.attention.score, FixedSettings):
+                raise ValueError(
+                    f"attention.heads: {heads} heads cannot share out the {features} features of {owner}; "
+                    f"choose a number of heads that divides {features}"
+                )
         return self
 
 

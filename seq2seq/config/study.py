@@ -5,13 +5,14 @@ off the page.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings
 from seq2seq.config.training import SearchSettings, TrainingSettings
 
@@ -30,23 +31,42 @@ class RunSettings(Settings):
     search: SearchSettings = SearchSettings()
     """How translations are looked for."""
 
+    @model_validator(mode="after")
+    def _one_vocabulary_to_tie(self) -> Self:
+        if self.model.tie == "all" and not self.tokenizer.joint:
+            raise ValueError(
+                "model.tie: all shares one table between both languages, but tokenizer.joint is false; write joint: true, "
+                "or tie: output"
+            )
+        return self
+
+
+def _read_percentage(value: Any) -> Any:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return float(value.strip()[:-1]) / 100
+    return value
+
+
+Share = Annotated[
+    float,
+    Field(gt=0, le=1),
+    BeforeValidator(_read_percentage),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number", "exclusiveMinimum": 0, "maximum": 1}, {"type": "string", "pattern": "%\\s*$"}]}
+    ),
+]
+"""A share, which may be written as a percentage."""
+
 
 class MatchSettings(Settings):
     """Make systems comparable: widths are chosen so that a budget agrees with the reference system's."""
 
-    parameters: float | None = Field(default=None, gt=0, le=1)
+    parameters: Share | None = None
     """Largest relative difference in trainable parameters, 0 to 1; may be written as a percentage."""
-    flops: float | None = Field(default=None, gt=0, le=1)
+    flops: Share | None = None
     """Largest relative difference in FLOPs per target token at 25 source and target pieces, 0 to 1; may be a percentage."""
     to: str | None = None
     """Name of the system whose budget the others meet; None for the first."""
-
-    @field_validator("parameters", "flops", mode="before")
-    @classmethod
-    def _read_percentage(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.strip().endswith("%"):
-            return float(value.strip()[:-1]) / 100
-        return value
 
 
 class StudyHeader(Settings):
@@ -55,11 +75,18 @@ class StudyHeader(Settings):
     question: str = ""
     """What the study is to answer, in a sentence."""
     jobs: int | Literal["auto"] = "auto"
-    """Runs trained side by side; auto: one a core on a CPU without an accelerator, else one."""
+    """Runs trained side by side, >= 1; auto: one a core on a CPU without an accelerator, else one."""
     match: MatchSettings | None = None
     """Choose widths so that systems agree in a budget; None leaves them as written."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How systems are scored and compared; the same for all of them."""
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def _count_or_auto(cls, value: Any) -> Any:
+        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            return value
+        raise ValueError(f"expected a number of runs, 1 or more, or auto, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,3 +101,11 @@ class Study:
     """`PATH=VALUE` texts laid over every system."""
     changes: dict[str, dict[str, Any]]
     """What stands under each system's name in the file."""
+
+    def bleu_tokenizer(self, system: str) -> str:
+        """Return sacreBLEU's tokenizer for a system's target language.
+
+        Raises:
+            ValueError: the study asks for one that cannot serve the language.
+        """
+        return resolve_tokenizer(self.header.evaluation.tokenizer, self.systems[system].data.target)

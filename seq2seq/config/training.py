@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, Strict, model_validator
 
-from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.base import SHORTHAND, Count, Seed, Settings
 
 
 class InverseRootSchedule(Settings):
@@ -59,57 +59,62 @@ ScheduleSettings = Annotated[
 ]
 
 
+DecayRate = Annotated[float, Strict(), Field(ge=0, lt=1)]
+
+
 class TrainingSettings(Settings):
     """How long, how fast and how carefully to train."""
 
-    seeds: tuple[int, ...] = (1,)
-    """One run for each seed: the unit of replication."""
-    max_steps: int = Field(default=2000, ge=1)
+    seeds: tuple[Seed, ...] = (1,)
+    """One run for each seed, 0 to 2**63 - 1: the unit of replication."""
+    max_steps: Count = 2000
     """Optimiser updates, >= 1."""
-    max_target_tokens: int | None = Field(default=None, ge=1)
+    max_target_tokens: Count | None = None
     """Stop after this many real target tokens; None for no such limit."""
     max_minutes: float | None = Field(default=None, gt=0)
     """Stop after this much training time, minutes; None for no limit. Under this one limit runs do not repeat exactly."""
-    batch_tokens: int = Field(default=4096, ge=1)
+    batch_tokens: Count = 4096
     """Real target tokens in a batch (end of sentence counted), at most."""
-    accumulate: int = Field(default=1, ge=1)
+    accumulate: Count = 1
     """Batches whose gradients are added up for one update, >= 1."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
-    betas: tuple[float, float] = (0.9, 0.98)
-    """Decay rates of Adam's two moments, each 0 to 1."""
-    epsilon: float = Field(default=1e-9, gt=0)
-    """Adam's epsilon, > 0."""
-    weight_decay: float = Field(default=0.0, ge=0)
-    """AdamW's decoupled weight decay, >= 0; must be 0 for adam."""
+    betas: tuple[DecayRate, DecayRate] = (0.9, 0.98)
+    """Decay rates of Adam's two moments, each 0 to below 1."""
+    epsilon: float = Field(default=1e-9, ge=1e-20, le=1)
+    """Adam's epsilon, 1e-20 to 1."""
+    weight_decay: float = Field(default=0.0, ge=0, le=1000)
+    """AdamW's decoupled weight decay, 0 to 1000; must be 0 for adam."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Peak learning rate, > 0."""
     schedule: ScheduleSettings = InverseRootSchedule()
     """What follows the warm-up."""
-    warmup_steps: int = Field(default=200, ge=0)
-    """Updates over which the learning rate rises linearly, >= 0."""
+    warmup_steps: int = Field(default=200, ge=0, le=10**12)
+    """Updates over which the learning rate rises linearly, >= 0; a linear or cosine schedule must not end before that, unless
+    `--set training.max_steps` cuts a trial run short."""
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     """Share of the target distribution spread over the vocabulary (Szegedy et al. 2016, section 7), 0 to 1."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Largest global gradient norm, > 0."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of matmuls; auto: the fastest on this machine, measured for the study's first run; parameters and sums stay fp32."""
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    threads: Literal["auto"] | Annotated[int, Field(ge=1, le=4096)] = "auto"
     """Threads of a run on a CPU, >= 1; auto: the cores shared out among runs side by side. Kept when a run is resumed."""
-    validate_every: int = Field(default=500, ge=1)
+    validate_every: Count = 500
     """Updates between validations, >= 1."""
-    validation_bleu_sentences: int = Field(default=200, ge=0)
-    """Sentences of the validation split translated greedily at each validation; 0 for none."""
+    validation_bleu_sentences: int = Field(default=200, ge=0, le=10**12)
+    """Sentences of the validation split translated greedily at each validation; 0 for none. BLEU is counted with the
+    study's `evaluation.tokenizer`."""
     best_by: Literal["loss", "bleu"] = "loss"
     """What makes a checkpoint the best."""
-    patience: int | None = Field(default=None, ge=1)
+    patience: Count | None = None
     """Stop after this many validations without improvement; None never stops early."""
-    save_every: int = Field(default=500, ge=1)
+    save_every: Count = 500
     """Updates between checkpoints, >= 1."""
-    average_last: int = Field(default=0, ge=0)
+    average_last: int = Field(default=0, ge=0, le=1000)
     """Average the weights of the last so many validations, and evaluate the average if it validates better than the best one; 0
     evaluates the best one."""
-    log_every: int = Field(default=50, ge=1)
+    log_every: Count = 50
     """Updates between log lines, >= 1."""
     non_finite: Literal["stop", "skip"] = "stop"
     """What to do with a loss or gradient that is not finite: stop and keep everything, or leave the batch out, counted."""
@@ -123,9 +128,13 @@ class TrainingSettings(Settings):
     """torch.compile the forward pass of training, on an accelerator only; auto leaves recurrent models alone."""
 
     @model_validator(mode="after")
-    def _decay_needs_adamw(self) -> "TrainingSettings":
+    def _options_apply(self) -> "TrainingSettings":
         if self.weight_decay and self.optimizer != "adamw":
             raise ValueError("weight_decay applies to optimizer adamw only")
+        if self.best_by == "bleu" and not self.validation_bleu_sentences:
+            raise ValueError(
+                "best_by: bleu needs translations to score, and validation_bleu_sentences is 0; set it to 200, or best_by: loss"
+            )
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
             raise ValueError(f"seeds must be distinct and at least one, not {list(self.seeds)}")
         return self
@@ -134,13 +143,13 @@ class TrainingSettings(Settings):
 class SearchSettings(Settings):
     """How translations are looked for."""
 
-    beam: int = Field(default=5, ge=1)
-    """Hypotheses kept a sentence; 1 is greedy search."""
-    length_penalty: float = Field(default=1.0, ge=0)
-    """Exponent alpha: scores are divided by ((5 + length) / 6) ** alpha (Wu et al. 2016, equation 14); 0 for none."""
-    max_ratio: float = Field(default=2.0, gt=0)
-    """Longest hypothesis as a multiple of the source length, in pieces; reaching it is counted as a truncation."""
-    max_extra: int = Field(default=10, ge=0)
-    """Pieces allowed on top of max_ratio x source length; a model with learned positions also stops where they end."""
-    batch_tokens: int = Field(default=4096, ge=1)
+    beam: int = Field(default=5, ge=1, le=1000)
+    """Hypotheses kept a sentence, 1 to 1000; 1 is greedy search."""
+    length_penalty: float = Field(default=1.0, ge=0, le=10)
+    """Exponent alpha, 0 to 10: scores are divided by ((5 + length) / 6) ** alpha (Wu et al. 2016, equation 14); 0 for none."""
+    max_ratio: float = Field(default=2.0, gt=0, le=1000)
+    """Longest hypothesis as a multiple of the source length, in pieces, up to 1000; reaching it is counted as a truncation."""
+    max_extra: int = Field(default=10, ge=0, le=65_536)
+    """Pieces, 0 to 65,536, on top of max_ratio x source length; a model with learned positions also stops at their end."""
+    batch_tokens: Count = 4096
     """Padded source pieces x beam in a batch, at most."""

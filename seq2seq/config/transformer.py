@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, ScaledSettings, ScoreSettings
-from seq2seq.config.base import SHORTHAND, Settings
+from seq2seq.config.base import SHORTHAND, Settings, Size
 
 
 class SinusoidalPositionsSettings(Settings):
@@ -18,7 +18,7 @@ class LearnedPositionsSettings(Settings):
     """A trained vector for each position, added to the embeddings."""
 
     kind: Literal["learned"] = "learned"
-    max_positions: int = Field(default=512, ge=1)
+    max_positions: Size = 512
     """Longest sentence in tokens, >= 1; a longer one is refused."""
 
 
@@ -26,7 +26,7 @@ class RelativePositionsSettings(Settings):
     """Trained vectors for clipped distances, in self-attention (Shaw et al. 2018)."""
 
     kind: Literal["relative"] = "relative"
-    max_distance: int = Field(default=16, ge=1)
+    max_distance: Size = 16
     """Distance in tokens beyond which all distances are one, >= 1."""
 
 
@@ -70,7 +70,7 @@ class WindowMechanismSettings(Settings):
     """Every position sees its neighbours (Beltagy et al. 2020)."""
 
     kind: Literal["window"] = "window"
-    width: int = Field(default=8, ge=1)
+    width: Size = 8
     """Neighbours seen on each side, in tokens, >= 1."""
 
 
@@ -78,7 +78,7 @@ class StridedMechanismSettings(Settings):
     """Every position sees its neighbours and every stride-th position (Child et al. 2019)."""
 
     kind: Literal["strided"] = "strided"
-    stride: int = Field(default=8, ge=1)
+    stride: Size = 8
     """Tokens from one distant position to the next, and neighbours seen on each side, >= 1."""
 
 
@@ -92,9 +92,9 @@ class LinformerMechanismSettings(Settings):
     """Attention over a fixed number of learned mixtures of positions (Wang et al. 2020); encoder only."""
 
     kind: Literal["linformer"] = "linformer"
-    max_length: int = Field(default=512, ge=1)
+    max_length: Size = 512
     """Longest sentence in tokens, >= 1; a longer one is refused."""
-    rank: int = Field(default=32, ge=1)
+    rank: Size = 32
     """Mixtures of positions, >= 1."""
 
 
@@ -102,9 +102,9 @@ class LshMechanismSettings(Settings):
     """Attention among positions of one hash bucket (Kitaev et al. 2020)."""
 
     kind: Literal["lsh"] = "lsh"
-    buckets: int = Field(default=8, ge=1)
+    buckets: Size = 8
     """Buckets of each round: 1 or an even number."""
-    rounds: int = Field(default=4, ge=1)
+    rounds: Size = 4
     """Independent hashes, >= 1; positions see each other if they meet in one of them."""
     shared: bool = True
     """One projection for queries and keys, as in the paper; a position then sees itself only if it sees nothing else."""
@@ -136,7 +136,7 @@ class SelfAttentionSettings(AttentionSettings):
 
     score: ScoreSettings = ScaledSettings()
     """How query and key are compared; fixed contexts have nothing to be a fixed context of here."""
-    heads: int = Field(default=4, ge=1)
+    heads: Size = 4
     """Comparisons side by side, >= 1, a divisor of hidden_size."""
     mechanism: MechanismSettings = FullMechanismSettings()
     """Who sees whom, and at what cost: full, window, strided, linear, linformer or lsh."""
@@ -168,11 +168,11 @@ class SelfAttentionSettings(AttentionSettings):
 class StackSettings(Settings):
     """What every stack of Transformer layers has (Vaswani et al. 2017, section 3)."""
 
-    hidden_size: int = Field(default=256, ge=1)
+    hidden_size: Size = 256
     """Features of a state and of a token embedding, >= 1."""
-    layers: int = Field(default=3, ge=1)
-    """Layers, >= 1."""
-    feedforward_size: int = Field(default=1024, ge=1)
+    layers: int = Field(default=3, ge=1, le=256)
+    """Layers, 1 to 256."""
+    feedforward_size: Size = 1024
     """Features inside the feed-forward sublayer, >= 1; four times hidden_size is usual."""
     activation: Literal["relu", "gelu"] = "relu"
     """What bends inside the feed-forward sublayer."""
@@ -229,6 +229,11 @@ class TransformerEncoderSettings(StackSettings):
     """A Transformer encoder; its fixed vector is the mean of its states."""
 
     kind: Literal["transformer"] = "transformer"
+
+    @property
+    def memory_size(self) -> int:
+        """Features of an annotation."""
+        return self.hidden_size
 
 
 class TransformerDecoderSettings(StackSettings):

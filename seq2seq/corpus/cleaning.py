@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from seq2seq.config.data import DataSettings
 from seq2seq.config.errors import UserError
+from seq2seq.config.languages import has_spaces, sentence_length
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.seen import Seen
 from seq2seq.corpus.tokenizer import CONTROL, INVALID, INVISIBLE, MAX_PIECE_CHARACTERS, normalise
@@ -97,10 +98,14 @@ def _reason_to_drop(pair: SentencePair, cleaned: SentencePair, settings: DataSet
     if not all(sides):
         return "empty"
     shorter, longer = sorted(len(text) for text in sides)
+    languages = (settings.source, settings.target)
+    units = [sentence_length(text, language) for text, language in zip(sides, languages, strict=True)]
     if longer > MAX_PIECE_CHARACTERS * settings.max_tokens:  # more than max_tokens pieces however it is cut
         return "too_many_pieces"
-    if settings.max_words is not None and any(len(text.split(" ")) > settings.max_words for text in sides):
+    if settings.max_words is not None and max(units) > settings.max_words:
         return "too_many_words"
+    if has_spaces(settings.source) != has_spaces(settings.target):  # a character of Chinese says more than one of English
+        shorter, longer = sorted(units)
     if settings.max_ratio is not None and longer > settings.max_ratio * shorter:
         return "length_ratio"
     return None

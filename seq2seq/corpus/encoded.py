@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.config.languages import sentence_length
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import EOS, Tokenizer
 
@@ -147,6 +148,7 @@ class EncodedSplit:
         texts: the sentences; a list of pairs, or whatever gives one when asked.
         rows: (N,) row of each sentence in `texts`, None where they agree.
         reverse_source: feed source pieces last to first (batching does).
+        source_language: decides what the length of a source is counted in.
     """
 
     def __init__(
@@ -157,10 +159,11 @@ class EncodedSplit:
         *,
         rows: NDArray[np.int64] | None = None,
         reverse_source: bool = False,
+        source_language: str = "en",
     ) -> None:
         self.source_arrays, self.target_arrays = source, target
         self.source_lengths, self.target_lengths = source.lengths, target.lengths
-        self.reverse_source = reverse_source
+        self.reverse_source, self.source_language = reverse_source, source_language
         self._texts, self._rows = texts, rows
 
     def __len__(self) -> int:
@@ -176,6 +179,10 @@ class EncodedSplit:
     def source(self, i: int) -> str:
         """Return source sentence i."""
         return self.pair(i).source
+
+    def length(self, i: int) -> int:
+        """Return the words of source sentence i (characters in a language without spaces)."""
+        return sentence_length(self.source(i), self.source_language)
 
     def target(self, i: int) -> str:
         """Return target sentence i."""

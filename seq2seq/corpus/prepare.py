@@ -25,7 +25,7 @@ from seq2seq.corpus.tokenizer import Tokenizer
 
 __all__ = ["EncodedSplit", "EvaluationData", "PreparedData", "encode_tests", "prepare", "read_tests"]
 
-_VERSION = 2
+_VERSION = 3
 """Counts up whenever the same corpus and settings would give other sentences or pieces; old entries are then left alone."""
 _CLEANING = ("max_words", "max_tokens", "max_pairs", "max_ratio", "drop_duplicates")
 
@@ -104,7 +104,7 @@ def prepare(
     counts: dict[str, CleaningCounts] = {}
     for name in names:
         limit = settings.max_tokens if name == settings.train else None
-        splits[name], counts[name] = _encode(texts[name], source, target, store, limit, settings.reverse_source)
+        splits[name], counts[name] = _encode(texts[name], source, target, store, limit, settings)
         report(f"{name}: {counts[name].describe()}")
     if not len(splits[settings.train]):
         raise UserError(
@@ -167,7 +167,7 @@ def encode_tests(
     store = Cache(cache or default_cache())
     texts = _texts(settings, names, store, lambda _: None)
     return EvaluationData(
-        tests={name: _encode(text, source, target, store, None, settings.reverse_source)[0] for name, text in texts.items()},
+        tests={name: _encode(text, source, target, store, None, settings)[0] for name, text in texts.items()},
         fingerprints={name: text.sha256 for name, text in texts.items()},
     )
 
@@ -300,7 +300,7 @@ def _sample(text: _Text, side: str, share: float) -> Iterator[str]:
 
 
 def _encode(
-    text: _Text, source: Tokenizer, target: Tokenizer, store: Cache, limit: int | None, reverse_source: bool
+    text: _Text, source: Tokenizer, target: Tokenizer, store: Cache, limit: int | None, settings: DataSettings
 ) -> tuple[EncodedSplit, CleaningCounts]:
     tokenizers = {"source": source, "target": target}
 
@@ -323,7 +323,14 @@ def _encode(
     place = store.entry("pieces", key, build)
     arrays = {side: TokenArrays.open(place, side, tokenizer.vocabulary_size) for side, tokenizer in tokenizers.items()}
     rows = np.load(place / "rows.npy", mmap_mode="r")
-    split = EncodedSplit(arrays["source"], arrays["target"], text.texts, rows=rows, reverse_source=reverse_source)
+    split = EncodedSplit(
+        arrays["source"],
+        arrays["target"],
+        text.texts,
+        rows=rows,
+        reverse_source=settings.reverse_source,
+        source_language=settings.source,
+    )
     counts = CleaningCounts.from_dict(text.counts.as_dict())
     if limit is not None:
         counts.dropped["too_many_pieces"] += counts.kept - len(split)

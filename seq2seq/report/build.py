@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettings, FixedBucketSettings
+from seq2seq.config.languages import length_unit
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.budgets import compare_budgets
@@ -60,12 +61,12 @@ def build_report(
     """
     study = read_study(folder)
     name = _choose_split(study, split, texts or {})
-    scored = score_split(study, name, (texts or {}).get(name), study.study.evaluation, recount=recount)
+    scored = score_split(study, name, (texts or {}).get(name), study.evaluation, recount=recount)
     runs = study.on(name)
     analyses = read_analyses(folder)
     evidence = _evidence(study, scored, runs, analyses)
     found = compare_evidence(evidence)
-    systems = _systems(evidence, found, name, runs, study.study.evaluation)
+    systems = _systems(evidence, found, name, runs, study.evaluation)
     report = _assemble(study, name, scored, found, systems, analyses)
     report.other_splits = _other_splits(study, name, texts or {}, recount)
     report.ranking = list(rank_systems(evidence)) if len(systems) > 1 else []
@@ -98,7 +99,7 @@ def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence
     for name, some in runs.items():
         facts[name]["learning"] = least_finished(some)
     systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
-    return Evidence(systems, scored.lengths, study.study.evaluation)
+    return Evidence(systems, scored.lengths, study.evaluation)
 
 
 def _systems(
@@ -143,13 +144,14 @@ def _assemble(
         notes=[],
         split=split,
         n=found.n,
+        length_unit=length_unit(study.language("source")),
         source_sha256=scored.source_sha256,
         reference_sha256=scored.reference_sha256,
         texts_available=scored.texts_available,
         signature=found.signatures["bleu"],
         signatures=dict(found.signatures),
         baseline=found.baseline,
-        evaluation=study.study.evaluation.model_dump(mode="json"),
+        evaluation=study.evaluation.model_dump(mode="json"),
         systems=systems,
         comparisons=comparisons,
         primary=study.study.evaluation.primary,
@@ -188,8 +190,8 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
         lines = texts.get(split)
         if split == chosen or lines is None:
             continue
-        scored = score_split(study, split, lines, study.study.evaluation, recount=recount)
-        found = compare_evidence(Evidence(scored.systems, scored.lengths, study.study.evaluation))
+        scored = score_split(study, split, lines, study.evaluation, recount=recount)
+        found = compare_evidence(Evidence(scored.systems, scored.lengths, study.evaluation))
         summaries[split] = SplitSummary(n=found.n, systems={result.name: result.overall for result in found.systems})
     return summaries
 

@@ -87,7 +87,7 @@ def answer(report: Report) -> str:
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
     loses = _LOSES.get(verdict, "which loses more in proportion is undecided")
     return (
-        f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of at most {ours.short_max} "
+        f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of up to {ours.short_max} "
         f"words and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score and "
         f"`{report.baseline}` {base_kept}: {loses}."
     )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.identity import changes
+from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.schema import MissingRun
 from seq2seq.run.folder import RunFolder
@@ -116,6 +117,17 @@ class StudyRuns:
         """The study's name."""
         return self.study.name or self.folder.resolve().name
 
+    def language(self, side: str) -> str:
+        """Return the language of the `source` or `target` side, the same for all runs of a study; empty if no run says it."""
+        said = (str((run.config.get("data") or {}).get(side) or "") for run in self)
+        return next((language for language in said if language), "")
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        """How the study is scored, with the tokenizer that its target language needs."""
+        tokenizer = study_tokenizer(self.study, self.language("target"))
+        return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
+
     def __iter__(self) -> Iterator[Run]:
         return (run for runs in self.runs.values() for run in runs)
 
@@ -157,7 +169,7 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
         UserError: no runs there.
     """
     runs = find_runs(folder)
-    systems = _read_study_file(folder / "study.yaml").systems
+    systems = read_study_file(folder / "study.yaml").systems
     if not systems:
         return runs, []
     own = [run for run in runs if run.system in systems]
@@ -181,7 +193,7 @@ def read_study(folder: Path) -> StudyRuns:
         UserError: no runs there, a file that cannot be read, or seeds of one system that were trained differently.
     """
     places, notes = study_folders(folder)
-    study = _read_study_file(folder / "study.yaml")
+    study = read_study_file(folder / "study.yaml")
     runs: dict[str, list[Run]] = {}
     for place in places:
         runs.setdefault(place.system, []).append(_read_run(place.path, place.system, notes))
@@ -219,7 +231,24 @@ def _check_alike(runs: Sequence[Run]) -> None:
             )
 
 
-def _read_study_file(path: Path) -> StudyFile:
+def study_tokenizer(study: StudyFile, language: str) -> str:
+    """Return sacreBLEU's tokenizer for a study's target language.
+
+    Raises:
+        UserError: the study asks for one that cannot serve the language.
+    """
+    try:
+        return resolve_tokenizer(study.evaluation.tokenizer, language)
+    except ValueError as error:
+        raise UserError(f"study.yaml: evaluation.tokenizer: {error}") from None
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """Read the `study.yaml` beside runs; without one everything is as usual.
+
+    Raises:
+        UserError: it is damaged.
+    """
     if not path.exists():
         return StudyFile()
     raw = plain(read_yaml(path))

@@ -189,6 +189,8 @@ class Report(Result):
     """The split that all scores are of."""
     n: int
     """Its sentences."""
+    length_unit: Literal["words", "characters"] = "words"
+    """What the length of a source is counted in: characters where its language puts no spaces between words."""
     source_sha256: str | None
     """Of the source lines; null where the texts were not at hand."""
     reference_sha256: str | None

@@ -12,6 +12,7 @@ import numpy as np
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import length_unit
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256, read_json
 from seq2seq.run.folder import write_json
 from seq2seq.scoring import SystemScores, source_words
@@ -57,12 +58,14 @@ def score_split(
     """
     systems = study.on(split)
     index_path = study.folder / "statistics" / f"{split}.json"
+    unit = length_unit(study.language("source"))
     if texts is None:
-        index = _kept_index(index_path, split)
+        index = _kept_index(index_path, split, unit)
     else:
         sources, references = texts
         index = {
-            "source_words": source_words(sources).tolist(),
+            "source_words": source_words(sources, study.language("source")).tolist(),
+            "length_unit": unit,
             "source_sha256": lines_sha256(sources),
             "reference_sha256": lines_sha256(references),
         }
@@ -83,13 +86,13 @@ def score_split(
     )
 
 
-def _kept_index(path: Path, split: str) -> dict[str, Any]:
-    if not path.exists():
+def _kept_index(path: Path, split: str, unit: str) -> dict[str, Any]:
+    index = read_json(path) if path.exists() else None
+    if index is None or (isinstance(index, dict) and index.get("length_unit", "words") != unit):
         raise UserError(
             f"{path}: split {split!r} was never scored here and its corpus is not at hand; "
             "make the corpus available (its card says how) and run the report again"
         )
-    index = read_json(path)
     if not isinstance(index, dict) or not {"source_words", "source_sha256", "reference_sha256"} <= set(index):
         raise UserError(f"{path}: not what the report keeps there; remove it and run the report with the corpus at hand")
     return index

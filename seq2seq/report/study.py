@@ -185,7 +185,7 @@ def as_pairs(texts: Mapping[str, SplitText]) -> dict[str, Texts | None]:
 def summary_table(report: Report) -> str:
     """Write BLEU by source length for every system as plain text, and what length does to it, points and proportion."""
     effects = {name: f"  {_kept(system.length)}" if system.length else "" for name, system in report.systems.items()}
-    table = bucket_table({name: (system, system.buckets) for name, system in report.systems.items()})
+    table = bucket_table({name: (system, system.buckets) for name, system in report.systems.items()}, report.length_unit)
     lines = [f"{line}{end}" for line, end in zip(table.split("\n"), ["; keeps; L50", "", *effects.values()], strict=True)]
     planned = f"planned: {MEASURES[report.primary]}" if report.primary else "no measure was planned before the run"
     return "\n".join([*lines, *_contrasts(report), planned])
@@ -213,12 +213,12 @@ def _contrasts(report: Report) -> list[str]:
     return lines
 
 
-def bucket_table(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]]) -> str:
+def bucket_table(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]], unit: str = "words") -> str:
     """Write BLEU of the whole set and of every length bucket as plain text, a line a system."""
     buckets = next(iter(rows.values()))[1]
     names = [f"{b.min}-{b.max}" if b.max is not None else f"{b.min}+" for b in buckets]
     width = max(len(name) for name in ["sentences", *rows])
-    lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + "  source words"]
+    lines = [f"{'system':{width}}  {'BLEU':>6}  " + "  ".join(f"{name:>6}" for name in names) + f"  source {unit}"]
     lines.append(f"{'sentences':{width}}  {'':>6}  " + "  ".join(f"{b.n:>6}" for b in buckets))
     for name, (whole, parts) in rows.items():
         lines.append(f"{name:{width}}  {whole.bleu:6.1f}  " + "  ".join(f"{b.bleu:6.1f}" for b in parts))

@@ -65,12 +65,12 @@ def verify_report(
         UserError: there is no report, it is not one, or nothing is at hand to score with.
     """
     path = report or runs / "report" / "report.json"
-    stored = read_json(path)
     try:
-        known = Report.model_validate(stored)
+        known = Report.model_validate(read_json(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
+    stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before
     split, lines = known.split, (texts or {}).get(known.split)
     again = build_report(runs, texts, split=split, papers=papers, recount=lines is not None).report.model_dump(mode="json")
     earlier = known.statistics != STATISTICS

@@ -19,8 +19,8 @@ from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, one_line, reading_order, rounded
-from seq2seq.run.translation import Translation, translate
+from seq2seq.run.trained import TrainedRun, forced_weights, reading_order, rounded
+from seq2seq.run.translation import Translation, one_line, translate
 
 SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
@@ -125,7 +125,7 @@ def _write_text(run: TrainedRun, name: str, split: EncodedSplit, device: torch.d
 
 def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
     """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
-    order = sorted(range(len(split)), key=lambda i: (len(split.source(i).split()), i))
+    order = sorted(range(len(split)), key=lambda i: (split.length(i), i))
     if len(order) <= count:
         return order
     return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]

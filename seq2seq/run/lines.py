@@ -20,8 +20,8 @@ from seq2seq.models.limits import find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, load_run, one_line, reading_order, rounded
-from seq2seq.run.translation import Translation, translate_n_best
+from seq2seq.run.trained import TrainedRun, load_run, reading_order, rounded
+from seq2seq.run.translation import Translation, one_line, translate_n_best
 
 _AT_ONCE = 1000
 """Lines translated together, sorted by length, at most."""

@@ -13,6 +13,7 @@ import torch
 from pydantic import TypeAdapter
 
 from seq2seq.config.errors import UserError
+from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batch, Batches
 from seq2seq.corpus.prepare import PreparedData
@@ -70,6 +71,7 @@ class Trainer:
         folder: where everything is written.
         progress: what the person sees.
         processes: that share the run; None for this one alone.
+        bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
     """
 
     def __init__(
@@ -82,10 +84,12 @@ class Trainer:
         folder: RunFolder,
         progress: Progress,
         processes: Processes | None = None,
+        bleu_tokenizer: str | None = None,
     ) -> None:
         self.settings, self.training, self.seed = settings, settings.training, seed
         self.data, self.machine, self.folder, self.progress = data, machine, folder, progress
         self.processes = processes or Processes()
+        self.bleu_tokenizer = bleu_tokenizer or resolve_tokenizer("auto", settings.data.target)
         self.sharing = share_out(self._build, self.training, self.processes)
         self.update = Updater(
             sharing=self.sharing,
@@ -255,7 +259,14 @@ class Trainer:
 
     def _measure(self, model: Model) -> Validation:
         sentences = self.training.validation_bleu_sentences
-        result = validate(model, self.data, device=self.machine.device, bleu_sentences=sentences)
+        result = validate(
+            model,
+            self.data,
+            device=self.machine.device,
+            bleu_sentences=sentences,
+            search=self.settings.search,
+            tokenizer=self.bleu_tokenizer,
+        )
         weights = first_attention(model, self.data, self.machine.device)
         if self.journal:
             position = self.position
@@ -278,7 +289,12 @@ class Trainer:
 
     def _save(self) -> None:
         log_bytes = self.journal.size() if self.journal else 0
-        state = {"position": asdict(self.position), "seed": self.seed, "log_bytes": log_bytes}
+        state = {
+            "position": asdict(self.position),
+            "seed": self.seed,
+            "log_bytes": log_bytes,
+            "bleu_tokenizer": self.bleu_tokenizer,
+        }
         self._store(self.folder.last, state, with_optimizer=True)
 
     def _resume(self) -> int:
@@ -300,6 +316,12 @@ class Trainer:
             raise UserError(
                 f"{self.folder.last}: not a checkpoint of this version of the program ({error}); give --out DIR for a new place"
             ) from error
+        before = state.get("bleu_tokenizer", self.bleu_tokenizer)
+        if self.training.best_by == "bleu" and before != self.bleu_tokenizer:
+            raise UserError(
+                f"{self.folder.path}: best_by: bleu compares validations, and those so far were scored with tokenizer "
+                f"{before}, not {self.bleu_tokenizer}; write evaluation.tokenizer: {before}, or give --out DIR for a new place"
+            )
         self.position = position
         self.progress.say(f"resumes at step {position.step}")
         there = self.folder.log.stat().st_size if self.folder.log.exists() else 0

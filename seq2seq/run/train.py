@@ -31,7 +31,15 @@ from seq2seq.run.trained import TrainedRun, describe_weights, load_run, write_to
 from seq2seq.run.validation import validate
 
 
-def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[str], threads: int | None = None) -> None:
+def train_run(
+    settings: RunSettings,
+    *,
+    seed: int,
+    path: Path,
+    arguments: list[str],
+    threads: int | None = None,
+    bleu_tokenizer: str | None = None,
+) -> None:
     """Train one run, or resume it, or skip it when it is finished.
 
     Args:
@@ -40,6 +48,7 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
         path: the run's folder.
         arguments: the command line, for the record.
         threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
+        bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
 
     Raises:
         Interrupted: a signal ended it; everything is saved.
@@ -55,7 +64,9 @@ def train_run(settings: RunSettings, *, seed: int, path: Path, arguments: list[s
     try:
         with ExitStack() as held:
             processes.on_first(lambda: held.enter_context(folder.locked()))
-            _train_locked(settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads())
+            _train_locked(
+                settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads(), bleu_tokenizer
+            )
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -71,6 +82,7 @@ def _train_locked(
     progress: Progress,
     arguments: list[str],
     threads: int,
+    bleu_tokenizer: str | None,
 ) -> None:
     if processes.on_first(lambda: _claim(folder, settings, progress)):
         processes.on_first(lambda: _translate_missing(settings, folder, processes.device, progress))
@@ -84,7 +96,14 @@ def _train_locked(
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
     progress.say(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
     trainer = Trainer(
-        settings=settings, seed=seed, data=data, machine=machine, folder=folder, progress=progress, processes=processes
+        settings=settings,
+        seed=seed,
+        data=data,
+        machine=machine,
+        folder=folder,
+        progress=progress,
+        processes=processes,
+        bleu_tokenizer=bleu_tokenizer,
     )
     processes.on_first(lambda: check_lengths(trainer.model, data))
     try:
@@ -191,7 +210,14 @@ def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine
     """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
     training, folder, best_score = trainer.training, run.folder, trainer.position.best_score
     load_weights(run.model, average.model, "the average")
-    result = validate(run.model, data, device=machine.device, bleu_sentences=training.validation_bleu_sentences)
+    result = validate(
+        run.model,
+        data,
+        device=machine.device,
+        bleu_sentences=training.validation_bleu_sentences,
+        search=run.settings.search,
+        tokenizer=trainer.bleu_tokenizer,
+    )
     better = result.score(training.best_by) > best_score
     trainer.progress.say(
         f"{describe_weights(average.state)}: {result.describe()}; "

@@ -123,11 +123,6 @@ def describe_weights(state: Mapping[str, Any]) -> str:
     return f"average of steps {', '.join(map(str, steps))}"
 
 
-def one_line(text: str) -> str:
-    """A hypothesis is one line of a file, whatever pieces the model put together."""
-    return " ".join(text.split())
-
-
 @torch.inference_mode()
 def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.device) -> torch.Tensor:
     """(T, S) attention while the reference is fed, end of sentence included on both sides.

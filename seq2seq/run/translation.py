@@ -22,6 +22,11 @@ class Translation:
     hypothesis: Hypothesis
 
 
+def one_line(text: str) -> str:
+    """A hypothesis is one line of a file, whatever pieces the model put together."""
+    return " ".join(text.split())
+
+
 def translate(
     model: Model,
     split: EncodedSplit,

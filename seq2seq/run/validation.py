@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,9 +13,11 @@ from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.models.interface import Model
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
-from seq2seq.run.translation import translate
+from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
+_EDGES = (10, 20, 30, 40)
+"""Last source length of each bucket but the open last one."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,10 @@ class Validation:
     """Share of real target tokens whose most probable prediction is right, with teacher forcing, 0 to 1."""
     bleu: float | None
     """sacreBLEU of greedy translations of the first sentences; None where none were translated."""
+    bleu_signature: str | None
+    """sacreBLEU's signature, tokenizer included."""
     bleu_by_length: tuple[tuple[int, int, float], ...]
-    """(fewest source words, most, BLEU) over the same sentences."""
+    """(shortest source, longest, BLEU) over the same sentences; lengths in words, or characters where there are no spaces."""
 
     def score(self, best_by: Literal["loss", "bleu"]) -> float:
         """Return what makes a checkpoint the best, higher is better; -inf where it is not a number."""
@@ -51,23 +55,36 @@ def validate(
     *,
     device: torch.device,
     bleu_sentences: int,
-    bucket_edges: Sequence[int] = (10, 20, 30, 40),
+    search: SearchSettings,
+    tokenizer: str,
 ) -> Validation:
-    """Measure loss and accuracy on the whole validation split and BLEU on its first `bleu_sentences` sentences, in fp32."""
+    """Measure loss and accuracy on the whole validation split and BLEU on its first sentences, in fp32.
+
+    Args:
+        model: in any mode, which it keeps.
+        data: its corpus.
+        device: where the model is.
+        bleu_sentences: how many are translated, >= 0.
+        search: the run's limits on a hypothesis; the beam is 1.
+        tokenizer: sacreBLEU's, for BLEU.
+    """
     was_training = model.training
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid, device)
-    bleu: float | None = None
-    by_length: tuple[tuple[int, int, float], ...] = ()
+    found = _Bleu(None, None, ())
     if bleu_sentences:
-        bleu, by_length = _greedy_bleu(model, data, device, min(bleu_sentences, len(data.valid)), bucket_edges)
+        chosen = range(min(bleu_sentences, len(data.valid)))
+        greedy = search.model_copy(update={"beam": 1})
+        translated = translate(model, data.valid, data.target_tokenizer, greedy, device=device, sentences=chosen)
+        found = _bleu([one_line(translation.text) for translation in translated], data.valid, tokenizer)
     model.train(was_training)
     return Validation(
         loss=loss,
         perplexity=math.exp(min(loss, 700.0)),
         token_accuracy=accuracy,
-        bleu=bleu,
-        bleu_by_length=by_length,
+        bleu=found.score,
+        bleu_signature=found.signature,
+        bleu_by_length=found.by_length,
     )
 
 
@@ -85,23 +102,27 @@ def _teacher_forced(model: Model, split: EncodedSplit, device: torch.device) -> 
     return float(nats) / tokens, correct / tokens
 
 
-def _greedy_bleu(
-    model: Model, data: PreparedData, device: torch.device, count: int, edges: Sequence[int]
-) -> tuple[float, tuple[tuple[int, int, float], ...]]:
-    from sacrebleu import corpus_bleu  # force: text that ends in " ." is no reason to warn, the corpus may be so
+class _Bleu(NamedTuple):
+    score: float | None
+    signature: str | None
+    by_length: tuple[tuple[int, int, float], ...]
 
-    chosen = range(count)
-    found = translate(model, data.valid, data.target_tokenizer, SearchSettings(beam=1), device=device, sentences=chosen)
-    texts = [translation.text for translation in found]
-    references = [data.valid.target(i) for i in chosen]
-    words = [len(data.valid.source(i).split()) for i in chosen]
+
+def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> _Bleu:
+    """Score translations of the first sentences of a split, all together and by source length."""
+    from seq2seq.scoring.buckets import fixed_buckets, source_words
+    from seq2seq.scoring.sentences import sentence_statistics
+
+    references = [split.target(i) for i in range(len(hypotheses))]
+    counted = sentence_statistics(hypotheses, references, metrics=["bleu"], tokenizer=tokenizer)
+    lengths = source_words([split.source(i) for i in range(len(hypotheses))], split.source_language)
     rows = []
-    for low, high in zip((1, *(e + 1 for e in edges)), (*edges, max(max(words), edges[-1] + 1)), strict=True):
-        inside = [i for i in chosen if low <= words[i] <= high]
-        if inside:
-            bleu = corpus_bleu([texts[i] for i in inside], [[references[i] for i in inside]], force=True).score
-            rows.append((low, high, bleu))
-    return corpus_bleu(texts, [references], force=True).score, tuple(rows)
+    for bucket in fixed_buckets(_EDGES):
+        inside = bucket.holds(lengths)
+        if inside.any():
+            last = bucket.high or max(int(lengths.max()), bucket.low)
+            rows.append((bucket.low, last, counted.select(inside).score("bleu")))
+    return _Bleu(counted.score("bleu"), counted.signatures["bleu"], tuple(rows))
 
 
 @torch.inference_mode()

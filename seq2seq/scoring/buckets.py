@@ -1,4 +1,8 @@
-"""Length buckets: the same sentences for every system, cut by source words (whitespace tokens of the raw line)."""
+"""Length buckets: the same sentences for every system, cut by source length.
+
+Length is counted in words (whitespace tokens of the raw line), in a language without spaces in characters; what is called
+source words here is always in the source language's unit.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.config.evaluation import BucketSettings, FixedBucketSettings
+from seq2seq.config.languages import sentence_lengths
 
 Lengths = NDArray[np.int64]
 
@@ -31,9 +36,9 @@ EVERYTHING = Bucket(0)
 """The whole test set, an empty source line included."""
 
 
-def source_words(lines: Sequence[str]) -> Lengths:
-    """(n,) whitespace tokens of every raw line."""
-    return np.array([len(line.split()) for line in lines], dtype=np.int64)
+def source_words(lines: Sequence[str], language: str = "en") -> Lengths:
+    """(n,) words of every raw line, characters in a language without spaces."""
+    return np.array(sentence_lengths(lines, language), dtype=np.int64)
 
 
 def fixed_buckets(edges: Sequence[int]) -> tuple[Bucket, ...]:

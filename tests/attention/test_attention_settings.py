@@ -106,7 +106,7 @@ def test_what_reads_its_past_is_not_for_a_transformer(attention, part):
         ({"score": {"kind": "dot", "rank": 3}}, "rank"),
         ({"score": {"kind": "bilinear", "rank": 0}}, "greater than or equal to 1"),
         ({"score": {"kind": "mlp", "layers": 1}}, "greater than or equal to 2"),
-        ({"score": {"kind": "cosine", "temperature": 0}}, "greater than 0"),
+        ({"score": {"kind": "cosine", "temperature": 0}}, "greater than or equal to 0.0001"),
         ({"score": {"kind": "location", "longer": "truncate"}}, "'refuse' or 'ignore'"),
         ({"score": {"kind": "gated", "members": ["dot"]}}, "at least 2 items"),
         ({"score": {"kind": "gated", "members": ["dot", "none"]}}, "none"),

@@ -1,11 +1,15 @@
 """A mistake in a study file is one line with its place and a way out; what systems share is merged as written."""
 
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.loading import KNOWN_AS, load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.study import RunSettings, StudyHeader
 from seq2seq.run.folder import dump_yaml
 
 GOOD = """\
@@ -100,6 +104,25 @@ def broken(old, new):
         (broken("learning_rate: 1e-3", "seeds: [1, 1]"), r"seeds must be distinct"),
         (broken("learning_rate: 1e-3", "weight_decay: 0.1"), r"weight_decay applies to optimizer adamw only"),
         (GOOD + "match: {parameters: 1%, to: nobody}\n", r"match.to: unknown system 'nobody'"),
+        (GOOD + "evaluation: {baseline: non}\n", r"evaluation.baseline: unknown system 'non'; did you mean 'none'\?"),
+        (
+            GOOD + "evaluation: {buckets: {edges: 5}}\n",
+            r"evaluation.buckets.edges: expected a list, for example \[5\]; found 5",
+        ),
+        (GOOD + "jobs: 0\n", r"study.yaml:\d+: jobs: expected a number of runs, 1 or more, or auto, not 0"),
+        *(
+            (broken("  none: {}", f"  {name}: {{}}"), message)
+            for name, message in [
+                ("report", "something else is called so"),
+                ("Statistics", "something else is called so"),
+                ("cluster", "something else is called so"),
+                ("study.yaml", "something else is called so"),
+                ("costs.json", "something else is called so"),
+                ("-x", "no '.' or '-' in front"),
+                ("x" * 101, "at most 100 letters, not 101"),
+                ("ä" * 99, "at most 100 letters"),  # a folder's name is limited in bytes
+            ]
+        ),
     ],
 )
 def test_mistakes(study, text, message):
@@ -115,6 +138,24 @@ def test_mistakes(study, text, message):
         ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),
+        ("training.seeds=3", r"--set training.seeds: expected a list, for example \[3\] for the one seed of that number"),
+        ("training.seeds=[-1]", r"--set training.seeds.0: .*greater than or equal to 0"),
+        ("training.seeds=[9223372036854775808]", r"--set training.seeds.0: .*less than 9223372036854775808"),
+        ("training.betas=[0.9, 1]", r"--set training.betas.1: .*less than 1"),
+        ("training.learning_rate=.inf", r"--set training.learning_rate: .*finite number"),
+        ("search.length_penalty=.nan", r"--set search.length_penalty: .*finite number"),
+        ("training={best_by: bleu, validation_bleu_sentences: 0}", r"best_by: bleu needs translations to score"),
+        (
+            "training={schedule: linear, warmup_steps: 20, max_steps: 10}",
+            r"linear schedule ends at max_steps 10, before the warm-up of 20",
+        ),
+        ("data.test=[]", r"--set data: test names no split"),
+        ("evaluation.buckets.edges=10", r"--set evaluation.buckets.edges: expected a list"),
+        ("model.attention.window={width: 3}", r"window: says no kind; write for example {kind: local_m, width: 3}"),
+        ("training.clip_norm=true", r"--set training: clip_norm: expected a value, not true"),
+        ("training.seeds=[true]", r"--set training.seeds.0: .*valid integer"),
+        ("training.deterministic=1", r"--set training: deterministic: expected true or false, not 1"),
+        ("jobs=none", r"--set jobs: expected a number of runs"),
     ],
 )
 def test_mistakes_on_the_command_line(study, override, message):
@@ -171,3 +212,60 @@ def test_any_tree_is_refused_or_loaded_without_a_traceback(tree):
 
 def test_parse_override_nests():
     assert parse_override("a.b.c=[1, x]") == {"a": {"b": {"c": [1, "x"]}}}
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"),
+    [
+        ("model.attention.score=general", "bilinear"),
+        ("model.attention.score=luong", "bilinear"),
+        ("model.attention.score=Bahdanau", "additive"),
+        ("model.decoder={placement: bahdanau}", "before"),
+        ("training.schedule=noam", "inverse_root"),
+        ("model.encoder=nmt", "rnn"),
+        ("model.encoder.kind=vaswani", "transformer"),
+        ("training.lr=1e-3", "learning_rate"),
+        ("search.beam_size=4", "beam"),
+    ],
+)
+def test_names_of_other_trainers_and_papers_are_understood(study, override, meant):
+    with pytest.raises(UserError, match=rf"unknown \w+.*did you mean '{meant}'\?"):
+        study(GOOD, override)
+
+
+def test_every_known_name_leads_to_a_name_that_exists():
+    words = set(
+        re.findall(r"[a-z]\w+", json.dumps(StudyHeader.model_json_schema()) + json.dumps(RunSettings.model_json_schema()))
+    )
+    assert {name for names in KNOWN_AS.values() for name in names} <= words
+    assert not set(KNOWN_AS) & {"dot", "scaled", "additive", "bilinear", "rnn", "transformer"}
+
+
+def test_a_single_word_need_not_stand_in_brackets(study):
+    loaded = study(GOOD + "evaluation: {metrics: bleu, bottleneck_score: bleu, buckets: {edges: [5]}}\n", "data.test=test")
+    assert loaded.systems["none"].data.test == ("test",)
+    assert (loaded.header.evaluation.metrics, loaded.header.evaluation.buckets.edges) == (("bleu",), (5,))
+    assert study(GOOD, "evaluation.buckets.count=4").header.evaluation.buckets.count == 4
+
+
+def test_an_override_of_one_system_is_not_judged_against_the_others(study, tmp_path):
+    study(GOOD)
+    loaded = load_study(tmp_path / "study.yaml", ["model.attention.heads=2"], ["additive"])
+    assert loaded.systems["additive"].model.attention.heads == 2
+    assert loaded.systems["none"].model.attention.heads == 1
+    with pytest.raises(UserError, match="heads does not apply to score: none"):
+        load_study(tmp_path / "study.yaml", ["model.attention.heads=2"])
+
+
+def test_a_trial_may_end_within_the_warm_up(study):
+    text = broken("learning_rate: 1e-3", "schedule: cosine\n    warmup_steps: 50\n    max_steps: 100")
+    assert study(text, "training.max_steps=10").systems["none"].training.max_steps == 10
+    with pytest.raises(UserError, match="before the warm-up of 200 steps"):
+        study(text, "training.warmup_steps=200")
+
+
+def test_one_table_for_two_languages_needs_one_vocabulary(study):
+    same = "model={tie: all, encoder: {embedding_size: 8}, decoder: {embedding_size: 8}}"
+    assert study(GOOD.partition("  transformer:")[0], same).systems["none"].model.tie == "all"
+    with pytest.raises(UserError, match=r"tie: all shares one table between both languages, but tokenizer.joint is false"):
+        study(GOOD.partition("  transformer:")[0], same, "tokenizer.joint=false")

@@ -126,3 +126,14 @@ def test_evaluation_lines_are_kept_whatever_training_would_say():
 def test_an_evaluation_line_without_text_is_an_error(pair, language):
     with pytest.raises(UserError, match=f"toy, split 'test': line 2 has no text in '{language}'"):
         evaluate([("good", "good"), pair])
+
+
+def test_lengths_follow_the_writing_of_each_side():
+    """A line without spaces is as long as its characters: 1 word that was 40 characters long passed every limit."""
+    settings = DataSettings(corpus="x", source="en", target="zh", max_words=10, max_ratio=3)
+    good, long = "我们去学校。", "我们今天早上去了学校旁边的公园。"
+    lines = [("we go to school", good), ("we went to the park", long), ("we go", long[:10]), ("we", long[:7])]
+    counts = CleaningCounts()
+    kept = list(clean_training([SentencePair(*pair) for pair in lines], settings, counts))
+    assert [pair.target for pair in kept] == [good]
+    assert counts.dropped == {"too_many_words": 1, "length_ratio": 2}

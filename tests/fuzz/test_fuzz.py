@@ -7,8 +7,11 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from random import Random
 
+import jsonschema
 import pytest
 from hypothesis import strategies as st
 
@@ -22,10 +25,14 @@ from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.prepare import prepare
 from seq2seq.corpus.tokenizer import Tokenizer, normalise
 from seq2seq.run.checkpoint import Checkpoint, _digest, load_checkpoint, save_checkpoint
-from seq2seq.run.trained import one_line
+from seq2seq.run.translation import one_line
 from tests.faults.table import TABLE
 from tests.fuzz.harness import fuzz
+from tests.fuzz.studies import study as draw_study
+from tests.fuzz.studies import take_a_step
 from tests.tiny import write_study
+
+ROOT = Path(__file__).parents[2]
 
 
 def cases(fast, slow):
@@ -123,6 +130,30 @@ def test_config_files_with_changed_values(tmp_path, cases):
         load_study(path)
 
     fuzz("config file, values changed", st.lists(st.tuples(st.sampled_from(PATHS), TREE), min_size=1, max_size=3), body, cases)
+
+
+@cases(40, 3000)
+def test_what_loading_accepts_is_built_and_takes_a_step(tmp_path, cases):
+    """Model (on the meta device and for real), optimiser, schedule and search; and editors accept it as well."""
+    path, taken = tmp_path / "study.yaml", Counter()
+    schema = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "study.schema.json").read_text(encoding="utf-8")))
+
+    def body(number):
+        study = draw_study(Random(number))
+        path.write_text(json.dumps(study), encoding="utf-8")
+        taken["drawn"] += 1
+        settings = load_study(path).systems["a"]
+        schema.validate(study)
+        try:
+            take_a_step(settings)
+            taken["stepped"] += 1
+        except UserError as error:  # only the corpus can show this
+            if not re.search("longer than max_source|meets max_positions|meets a sentence", str(error)):
+                raise AssertionError(f"loading accepted what cannot be built: {error}") from error
+
+    fuzz("study drawn from the settings, built and trained", st.integers(0, 2**62), body, cases)
+    assert taken["stepped"] > taken["drawn"] / 5
+    TABLE["fuzz: of these, accepted and took a step"] = (taken["stepped"], taken["stepped"])
 
 
 @cases(100, 1500)
@@ -364,7 +395,7 @@ def test_coverage_guided(target):
     """atheris looks for bytes that reach new lines of code; it ends at the first that does anything but be refused."""
     pytest.importorskip("atheris")
     command = [sys.executable, "-m", "tests.fuzz.coverage_guided", target, "120"]
-    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     runs = int(re.search(r"Done (\d+) runs in", done.stderr)[1])
     TABLE[f"fuzz, coverage-guided: {target}"] = (runs, runs)

@@ -19,6 +19,7 @@ from seq2seq.report import BuiltReport, Report, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.exhibits import group_words
 from seq2seq.report.figures import missing_scripts, report_figures
+from seq2seq.report.markdown import SAMPLES, markdown
 from seq2seq.report.markup import cell, code
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
@@ -134,7 +135,14 @@ def test_markdown_says_the_headline_and_what_to_know(folder, built):
     assert "n=1" in text
     assert "seq2seq train configs/invented.yaml" in text
     assert HOSTILE not in text
-    assert "&lt;script&gt;" in text or "Sentence 4," not in text
+
+
+def test_hostile_sentences_are_escaped_in_markdown(built):
+    """Every source is hostile, so that the samples show it whichever sentences they are."""
+    exhibits = dataclasses.replace(built.exhibits, sources=[HOSTILE] * built.report.n)
+    text = markdown(built.report, exhibits)
+    assert text.count("&lt;script&gt;window.broken=1&lt;/script&gt;") == SAMPLES
+    assert "<script" not in text
 
 
 def test_markdown_cells_cannot_break_out():

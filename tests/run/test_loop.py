@@ -31,8 +31,10 @@ class Quiet:
         return False
 
 
-def make(tmp_path, name="run", system="additive", model=None, data=None, **training):
-    study = load_study(write_study(tmp_path, tiny_study(training=training, model=model or {}, data=data or {})))
+def make(tmp_path, name="run", system="additive", model=None, data=None, search=None, **training):
+    study = load_study(
+        write_study(tmp_path, tiny_study(training=training, model=model or {}, data=data or {}, search=search or {}))
+    )
     settings = study.systems[system]
     folder = RunFolder(tmp_path / name / system / "seed-1")
     folder.claim(settings.model_dump(mode="json"))
@@ -317,3 +319,35 @@ def test_a_few_pairs_are_learned_by_heart(tmp_path):
     trainer.train()
     last = [json.loads(line) for line in trainer.folder.log.read_text().splitlines() if "train" in line][-2]
     assert last["loss"] < 0.5
+
+
+def test_validations_scored_with_two_tokenizers_choose_no_best(tmp_path):
+    trainer = make(tmp_path, best_by="bleu")
+    trainer.stop_requested = True
+    with pytest.raises(Interrupted):
+        trainer.train()
+    again = make(tmp_path, best_by="bleu")
+    again.bleu_tokenizer = "char"
+    with pytest.raises(UserError, match=r"scored with tokenizer 13a, not char; write evaluation.tokenizer: 13a"):
+        again.train()
+    by_loss = make(tmp_path, "other")
+    by_loss.bleu_tokenizer = "char"
+    by_loss.train()
+    assert "tok:char" in by_loss.folder.log.read_text()
+
+
+def test_validation_keeps_the_limits_of_the_search(tmp_path, monkeypatch):
+    """Greedy validation took the default limits, so a run that allows shorter outputs was chosen by longer ones."""
+    asked = []
+
+    def translate(*arguments, **named):
+        asked.append(arguments[3])
+        return real(*arguments, **named)
+
+    from seq2seq.run import validation
+
+    real = validation.translate
+    monkeypatch.setattr(validation, "translate", translate)
+    trainer = make(tmp_path, max_steps=1, search={"beam": 3, "max_ratio": 0.25, "max_extra": 1})
+    trainer.train()
+    assert [(s.beam, s.max_ratio, s.max_extra) for s in asked] == [(1, 0.25, 1)]

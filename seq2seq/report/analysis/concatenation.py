@@ -15,10 +15,9 @@ from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import kept, write_analysis
-from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
-from seq2seq.scoring.sentences import sentence_statistics
 
 JOINED = (1, 2, 3, 4, 5)
 PAIRS = 240
@@ -34,7 +33,7 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     Raises:
         UserError: too few of them.
     """
-    short = [i for i in range(len(split)) if 0 < len(split.source(i).split()) <= LONGEST]
+    short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
     if count == 0:
         raise UserError(
@@ -68,22 +67,22 @@ def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device,
         "pairs": pairs,
         "search": search.model_dump(mode="json"),
         "step": run.step,
+        "tokenizer": bleu_tokenizer(run),
     }
     if (known := kept(run, "concatenation", question)) is not None:
         return known
     chosen = choose_pairs(split, pairs)
-    short = [split.pair(i) for i in chosen]
+    short, lengths = [split.pair(i) for i in chosen], [split.length(i) for i in chosen]
     joined = {size: [join_pairs(short[i : i + size]) for i in range(0, len(short), size)] for size in JOINED}
-    words = [len(pair.source.split()) for pair in short]
     result = {
         "split": name,
         "pairs": len(chosen),
-        "longest": max(words),
+        "longest": max(lengths),
         "points": [
             {
                 "joined": size,
                 "n": len(pairs_of_size),
-                "words": sum(words) / len(pairs_of_size),
+                "words": sum(lengths) / len(pairs_of_size),
                 "counts": _counts(run, [p.source for p in pairs_of_size], [p.target for p in pairs_of_size], device),
             }
             for size, pairs_of_size in joined.items()
@@ -99,6 +98,6 @@ def _counts(run: TrainedRun, sources: list[str], references: list[str], device: 
         found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
-    counted = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"])
+    counted = count_bleu(run, found, references)
     counts: list[list[float]] = counted.counts["bleu"].tolist()
     return counts

@@ -55,7 +55,7 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
 
 def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:
     """The sentences nearest to each length, at most a tenth away; lengths that too few sentences have are left out."""
-    words = np.array([len(split.source(i).split()) for i in range(len(split))])
+    words = np.array([split.length(i) for i in range(len(split))])
     found = {}
     for length in lengths:
         distance = np.abs(words - length)

@@ -21,13 +21,12 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.report.exhibits import Weights
-from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 from seq2seq.scoring.buckets import fixed_buckets, source_words
-from seq2seq.scoring.sentences import sentence_statistics
 
 SENTENCES = 100
 EDGES = (10, 20, 30, 40, 50)
@@ -162,7 +161,14 @@ def intervene(
     if not bridges(run.model):
         return None
     name, split = next(iter(data.tests.items()))
-    question = {"split": name, "fingerprint": data.fingerprints[name], "sentences": sentences, "step": run.step}
+    question = {
+        "split": name,
+        "fingerprint": data.fingerprints[name],
+        "sentences": sentences,
+        "step": run.step,
+        "search": _greedy(run).model_dump(mode="json"),
+        "tokenizer": bleu_tokenizer(run),
+    }
     if (known := kept(run, "interventions", question)) is not None:
         return known
     chosen = choose_sentences(split, sentences)
@@ -177,13 +183,17 @@ def intervene(
     return write_analysis(run, "interventions", question, result)
 
 
+def _greedy(run: TrainedRun) -> SearchSettings:
+    """The run's own search with one hypothesis."""
+    return run.settings.search.model_copy(update={"beam": 1})
+
+
 def bleu_by_length(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> dict[str, Any]:
     """BLEU of greedy translations, and of each length bucket that holds a sentence."""
-    greedy = SearchSettings(beam=1, batch_tokens=run.settings.search.batch_tokens)
-    found = translate(run.model, split, run.target_tokenizer, greedy, device=device, sentences=sentences)
+    found = translate(run.model, split, run.target_tokenizer, _greedy(run), device=device, sentences=sentences)
     references = [split.target(i) for i in sentences]
-    counted = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"])
-    lengths = source_words([split.source(i) for i in sentences])
+    counted = count_bleu(run, found, references)
+    lengths = source_words([split.source(i) for i in sentences], split.source_language)
     buckets = [(bucket, bucket.holds(lengths)) for bucket in fixed_buckets(EDGES)]
     return {
         "bleu": counted.score("bleu"),

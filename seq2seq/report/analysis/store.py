@@ -1,16 +1,31 @@
 """Where analyses are kept: `<run>/analysis/<name>.json`, each beside the question that it answers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq.report.runs import read_study_file, study_tokenizer
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
+from seq2seq.run.translation import Translation, one_line
+from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
 
 
 def analysis_path(folder: RunFolder, name: str) -> Path:
     """The file of an analysis of a run."""
     return folder.path / "analysis" / f"{name}.json"
+
+
+def bleu_tokenizer(run: TrainedRun) -> str:
+    """Return sacreBLEU's tokenizer that the run's study is scored with; a run without a study has its language's usual one."""
+    return study_tokenizer(read_study_file(run.folder.path.parents[1] / "study.yaml"), run.settings.data.target)
+
+
+def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
+    """BLEU's counts of each translation, with the tokenizer of the run's study."""
+    lines = [one_line(translation.text) for translation in found]
+    return sentence_statistics(lines, references, metrics=["bleu"], tokenizer=bleu_tokenizer(run))
 
 
 def kept(run: TrainedRun, name: str, question: dict[str, Any]) -> dict[str, Any] | None:

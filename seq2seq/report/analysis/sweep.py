@@ -6,11 +6,10 @@ from typing import Any
 import torch
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
 from seq2seq.report.analysis.words import choose_sentences
-from seq2seq.run.trained import TrainedRun, one_line
+from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
-from seq2seq.scoring.sentences import sentence_statistics
 
 BEAMS = (1, 2, 5, 10)
 PENALTIES = (0.0, 0.6, 1.0, 1.4)
@@ -49,6 +48,8 @@ def tune_run(
         "step": run.step,
         "beams": list(beams),
         "penalties": list(penalties),
+        "search": run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"}),
+        "tokenizer": bleu_tokenizer(run),
     }
     if (known := kept(run, "beam_sweep", question)) is not None:
         return known
@@ -59,7 +60,7 @@ def tune_run(
         for penalty in penalties if beam > 1 else penalties[:1]:
             settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
             found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
-            bleu = sentence_statistics([one_line(t.text) for t in found], references, metrics=["bleu"]).score("bleu")
+            bleu = count_bleu(run, found, references).score("bleu")
             points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
     return write_analysis(run, "beam_sweep", question, {"split": name, "points": points, "n": len(chosen)})
 

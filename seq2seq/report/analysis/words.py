@@ -72,8 +72,8 @@ def forced_word_weights(
 
 def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:
     """Choose sentences evenly spaced over the lengths of a split, the same for every system; in the order of the split."""
-    words = [len(split.source(i).split()) for i in range(len(split))]
-    order = sorted(range(len(split)), key=lambda i: (words[i], i))
+    lengths = [split.length(i) for i in range(len(split))]
+    order = sorted(range(len(split)), key=lambda i: (lengths[i], i))
     if len(order) <= count:
         return list(range(len(split)))
     return sorted(order[k * len(order) // count] for k in range(count))

@@ -12,8 +12,8 @@ from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import EOS, normalise
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, find_runs, load_run, one_line
-from seq2seq.run.translation import translate
+from seq2seq.run.trained import TrainedRun, find_runs, load_run
+from seq2seq.run.translation import one_line, translate
 
 MAX_CHARACTERS = 2000
 

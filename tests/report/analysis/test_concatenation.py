@@ -31,6 +31,9 @@ class Lines:
     def pair(self, index):
         return SentencePair(self.sources[index], self.sources[index].upper())
 
+    def length(self, index):
+        return len(self.sources[index].split())
+
 
 @pytest.fixture
 def short():
