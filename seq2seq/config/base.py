@@ -7,9 +7,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 
 CHOICES = ("kind", "architecture")
-"""Keys that name the member of a union of settings."""
-
-CHOICES = ("kind", "architecture")
 """Keys that say which part is meant; the options beside them are those of that part."""
 
 
@@ -26,8 +23,11 @@ class Settings(BaseModel):
         """Neither is `heads: true` one head, nor `bidirectional: 1` a yes."""
         for name, value in data.items() if isinstance(data, dict) else ():
             field = cls.model_fields.get(name)
-            if field is not None and isinstance(value, bool) != (field.annotation is bool):
-                wanted = "true or false" if field.annotation is bool else "a value"
+            if field is None:
+                continue
+            only, may = field.annotation is bool, bool in (field.annotation, *get_args(field.annotation))
+            if (only and not isinstance(value, bool)) or (isinstance(value, bool) and not may):
+                wanted = "true or false" if only else "a value"
                 raise ValueError(f"{name}: expected {wanted}, not {str(value).lower()}")
         return data
 
