@@ -116,14 +116,17 @@ def score(
     hypotheses: Annotated[list[Path], typer.Argument(metavar="HYPOTHESES...", help="Translations, by whomever.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="A setting of evaluation, such as evaluation.tokenizer=zh."),
+        typer.Option("--set", metavar="PATH=VALUE", help="A setting of evaluation, such as evaluation.confidence=0.9."),
     ] = None,
+    source_language: Annotated[str, typer.Option(metavar="CODE", help="Decides how length is counted.")] = "en",
+    target_language: Annotated[str, typer.Option(metavar="CODE", help="Chooses the tokenizer of BLEU, such as zh.")] = "en",
 ) -> None:
     """Print BLEU by source length of any translations."""
     from seq2seq.config.loading import load_evaluation
     from seq2seq.report.others import score_files
 
-    print(score_files(source, reference, hypotheses, load_evaluation(set_ or ())))
+    settings, languages = load_evaluation(set_ or ()), (source_language, target_language)
+    print(score_files(source, reference, hypotheses, settings, languages=languages))
 
 
 @app.command()

@@ -5,13 +5,21 @@ from pathlib import Path
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import length_unit, resolve_tokenizer
 from seq2seq.corpus.files import read_lines
 from seq2seq.report.study import bucket_table
 from seq2seq.scoring import Evidence, SystemScores, compare_evidence, source_words
 from seq2seq.scoring.sentences import sentence_statistics
 
 
-def score_files(source: Path, reference: Path, hypotheses: Sequence[Path], settings: EvaluationSettings) -> str:
+def score_files(
+    source: Path,
+    reference: Path,
+    hypotheses: Sequence[Path],
+    settings: EvaluationSettings,
+    *,
+    languages: tuple[str, str] = ("en", "en"),
+) -> str:
     """Return BLEU by source length of translations that are there as text, one sentence a line, plain or .gz.
 
     Args:
@@ -20,6 +28,8 @@ def score_files(source: Path, reference: Path, hypotheses: Sequence[Path], setti
         hypotheses: files of translations; each is called by its name, or its path where names repeat.
         settings: metrics, tokenizer, buckets; the baseline is the file of that name, if there is one.
 
+        languages: of source and target: whether length is counted in words or characters, and which tokenizer `auto` is.
+
     Raises:
         UserError: a file cannot be read or has another number of lines, or there is no sentence.
     """
@@ -27,20 +37,24 @@ def score_files(source: Path, reference: Path, hypotheses: Sequence[Path], setti
     if not sources:
         raise UserError(f"{source}: no sentence to score")
     _check_lines(reference, references, source, sources)
+    try:
+        tokenizer = resolve_tokenizer(settings.tokenizer, languages[1])
+    except ValueError as error:
+        raise UserError(f"evaluation.tokenizer: {error}") from None
     names = [path.name for path in hypotheses]
     systems = []
     for path in hypotheses:
         lines = list(read_lines(path))
         _check_lines(path, lines, source, sources)
-        counted = sentence_statistics(lines, references, metrics=settings.metrics, tokenizer=settings.tokenizer)
+        counted = sentence_statistics(lines, references, metrics=settings.metrics, tokenizer=tokenizer)
         name = path.name if names.count(path.name) == 1 else str(path)
         systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
     if len({system.name for system in systems}) < len(systems):
         raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
-    lengths = source_words(sources)
+    lengths = source_words(sources, languages[0])
     found = compare_evidence(Evidence(systems, lengths, settings))
     rows = {each.name: (each.overall, each.buckets) for each in found.systems}
-    return f"{bucket_table(rows)}\n\n" + "\n".join(found.signatures.values())
+    return f"{bucket_table(rows, length_unit(languages[0]))}\n\n" + "\n".join(found.signatures.values())
 
 
 def _check_lines(path: Path, lines: Sequence[str], source: Path, sources: Sequence[str]) -> None:

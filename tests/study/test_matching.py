@@ -106,9 +106,7 @@ def test_runs_are_trained_with_the_chosen_widths(tmp_path, monkeypatch, capsys):
     )
     chosen = match_study(written).study.systems["additive"]
     trained = []
-    monkeypatch.setattr(
-        "seq2seq.study.runner.train_run", lambda settings, *, seed, path, arguments, threads: trained.append(settings) or True
-    )
+    monkeypatch.setattr("seq2seq.study.runner.train_run", lambda settings, **_: trained.append(settings))
     train_study(written, out=tmp_path / "runs", jobs=1, arguments=[])
     assert trained == [written.systems["none"], chosen]
     assert "matched additive" in capsys.readouterr().err
