@@ -135,7 +135,7 @@ def _length(report: Report) -> Figure:
         name="bleu_by_length",
         title="Score against sentence length",
         caption=_length_caption(report),
-        spec=line_chart(views, style_of(report, banded), x="source length in words", switches=switches),
+        spec=line_chart(views, style_of(report, banded), x=f"source length in {report.length_unit}", switches=switches),
         heads=heads,
         rows=rows,
         csv="buckets.csv",

@@ -57,7 +57,7 @@ def test_a_finished_run_trained_longer_equals_one_that_was_never_cut(place):
 
 def test_a_finished_run_keeps_its_schedule(tmp_path, capsys, monkeypatch):
     place = Place(tmp_path, capsys, monkeypatch)
-    cosine = {"schedule": "cosine"}
+    cosine = {"schedule": "cosine", "warmup_steps": 1}
     assert place.train(study_of(tmp_path, training=cosine))[0] == 0
     before = bytes_of(place.runs)
     status, said = place.train(study_of(tmp_path, training={**cosine, "max_steps": 8}))
