@@ -85,8 +85,8 @@ def test_a_source_without_spaces_is_counted_in_characters(trained, capsys):
         (11, None, 2),
     ]
     assert "source characters" in capsys.readouterr().out
-    page = (run.parents[1] / "report" / "index.html").read_text(encoding="utf-8")
-    assert "source length in characters" in page
+    figure = (run.parents[1] / "report" / "bleu_by_length.svg").read_text(encoding="utf-8")
+    assert "source length in characters" in figure
 
 
 def test_a_tokenizer_of_the_study_reaches_validation_and_report(trained):
