@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 .PHONY: help install demo test test-slow faults fuzz check format bench readme reference clean
 
 help:
-	@echo "make demo       set up, train five systems on the embedded corpus, write runs/demo/report/"
+	@echo "make demo       set up, train three systems on the embedded corpus, write runs/demo/report/"
 	@echo "make test       set up, run the fast tests"
 	@echo "make test-slow  the long tests as well"
 	@echo "make faults     what can go wrong with a run, long tests included; prints what was tried and survived"
