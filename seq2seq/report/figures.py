@@ -74,7 +74,8 @@ def missing_scripts(text: str) -> list[str]:
             f'<svg xmlns="http://www.w3.org/2000/svg"><text y="30" font-size="24">{letter}</text></svg>'
         )
 
-    letters = {unicodedata.name(char, "UNNAMED").split()[0]: char for char in sorted(set(text)) if ord(char) > 0x24F}
+    others = [char for char in sorted(set(text)) if ord(char) > 0x24F and unicodedata.category(char).startswith("L")]
+    letters = {unicodedata.name(char, "UNNAMED").split()[0]: char for char in others}  # signs such as arrows are no script
     box = drawn(_NOWHERE) if letters else b""
     return [script for script, letter in letters.items() if drawn(letter) == box]
 
