@@ -19,7 +19,7 @@ def analysis_path(folder: RunFolder, name: str) -> Path:
 
 def bleu_tokenizer(run: TrainedRun) -> str:
     """Return sacreBLEU's tokenizer that the run's study is scored with; a run without a study has its language's usual one."""
-    return study_tokenizer(read_study_file(run.folder.path.parents[1] / "study.yaml"), run.settings.data.target)
+    return study_tokenizer(read_study_file(run.folder.path.resolve().parents[1] / "study.yaml"), run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
