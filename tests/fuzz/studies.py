@@ -17,6 +17,7 @@ from seq2seq.corpus.pairs import SentencePair
 from seq2seq.models.budget import meta_model
 from seq2seq.models.build import build_model
 from seq2seq.models.search import search
+from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.processes import Processes
 from seq2seq.run.schedule import learning_rate
@@ -122,7 +123,9 @@ def take_a_step(settings):
     """Build a system on the meta device and for real, train it on one batch and translate one; everything stays finite."""
     assert meta_model(settings).output.out_features == settings.tokenizer.vocabulary_size
     training, split, processes = settings.training, pairs(), Processes()
-    machine = prepare_machine(training.precision, deterministic=training.deterministic, device="cpu")
+    precision = "fp32" if training.precision == "auto" else training.precision
+    arithmetic = Arithmetic(precision=precision, threads=torch.get_num_threads())
+    machine = prepare_machine(arithmetic, deterministic=training.deterministic, device="cpu")
     torch.manual_seed(training.seeds[0])
     sharing = share_out(
         lambda: build_model(settings.model, source_vocabulary=PIECES, target_vocabulary=PIECES), training, processes
@@ -131,7 +134,7 @@ def take_a_step(settings):
         sharing=sharing, training=training, machine=machine, processes=processes, seed=training.seeds[0], train=split, say=print
     )
     batch = collate(split, np.arange(len(LENGTHS)))
-    done = update(1, [batch], stop=False, seconds=lambda: 1.0)
+    done = update(1, [batch], rate=learning_rate(1, training), stop=False, seconds=lambda: 1.0)
     assert done.not_finite is None
     assert all(bool(p.isfinite().all()) for p in sharing.model.parameters())
     for step in (1, max(1, training.warmup_steps), training.warmup_steps + 1, training.max_steps):

@@ -109,5 +109,5 @@ def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(report
     monkeypatch.setattr("seq2seq.study.publish.publishable", lambda _: True)
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
-    assert {"system": "scaled", "seed": 2, "reason": "no hypotheses; status: interrupted"} in said
+    assert {"system": "scaled", "seed": 2, "analysis": None, "reason": "no hypotheses; status: interrupted"} in said
     assert verify_report(tmp_path / "published", papers=data_path("papers.yaml")).passed

@@ -46,4 +46,4 @@ def test_the_demo_takes_seconds(capsys):
     began = time.process_time()
     assert main(["describe", "configs/demo.yaml"]) == 0
     assert time.process_time() - began < 10  # about 3 on a quiet core
-    assert "== transformer ==" in capsys.readouterr().out
+    assert "== additive ==" in capsys.readouterr().out
