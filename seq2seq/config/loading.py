@@ -235,6 +235,11 @@ def settings_from(data: Any, where: str) -> RunSettings:
     return _validate(RunSettings, plain(data), Path(where), data, [()], [])
 
 
+def part_from(kind: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Validate the settings of one part, such as an attention, given from Python; `where` begins an error's message."""
+    return _validate(kind, data, Path(where), data, [()], [])
+
+
 def imported_class(settings: Any) -> str | None:
     """Return the first `module:Class` that resolved settings would import, if any."""
     if isinstance(settings, Mapping):

@@ -12,9 +12,10 @@ from seq2seq.config.loading import imported_class, read_yaml, settings_from
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
+from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
 
@@ -140,6 +141,31 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
 def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
     """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
     return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source and its hypothesis by subwords, in reading order, the end `</s>` of each with them."""
+
+    source: list[str]
+    """S subwords."""
+    target: list[str]
+    """T subwords; without the end if the hypothesis was cut at the length limit."""
+    weights: torch.Tensor | None
+    """(T, S), all zero for a fixed context; None if they were not kept or the model has none."""
+
+    @property
+    def attends(self) -> bool:
+        """Whether any source token has weight."""
+        return self.weights is not None and bool(self.weights.any())
+
+
+def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
+    """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
+    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
+    target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    weights = hypothesis.weights
+    return Reading(source, target, None if weights is None else reading_order(weights[:, : len(source)], split))
 
 
 def rounded(weights: torch.Tensor) -> list[list[float]]:
