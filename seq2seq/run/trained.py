@@ -43,7 +43,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
     """
     if not folder.config.is_file():
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
-        advice = f"give one of {below}" if below else "train one with: python train.py STUDY"
+        advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return settings_from(read_yaml(folder.config), str(folder.config))
 
@@ -76,7 +76,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     found = find_checkpoint(place)
     if found.checkpoint is None:
         why = f" ({'; '.join(found.complaints)})" if found.complaints else ""
-        raise UserError(f"{place}: no usable checkpoint{why}; run train.py again to train or resume this run")
+        raise UserError(f"{place}: no usable checkpoint{why}; give the command that trains it again to train or resume it")
     load_weights(model, found.checkpoint.model, str(place))
     return TrainedRun(
         folder=folder,
@@ -180,7 +180,7 @@ def find_runs(path: Path) -> list[RunFolder]:
         UserError: there is none.
     """
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder; train a study first: python train.py configs/demo.yaml")
+        raise UserError(f"{path}: no such folder; train a study first: seq2seq demo")
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
     places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:
