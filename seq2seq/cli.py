@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
 from seq2seq.run.streams import checked_streams
 
@@ -72,7 +73,8 @@ def train(
         from seq2seq.study.cluster import cluster_study
 
         cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
-    if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
+    # several processes of one run tell it once, and so does a study with its children
+    if os.environ.get("RANK", "0") == "0" and EVENTS not in os.environ:
         from seq2seq.config.loading import imported_class
 
         code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""

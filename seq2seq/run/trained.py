@@ -18,6 +18,7 @@ from seq2seq.models.interface import Model
 from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.reading import Reading, Weights
 
 
 @dataclass(frozen=True)
@@ -143,32 +144,16 @@ def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
     return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A source and its hypothesis by subwords, in reading order, the end `</s>` of each with them."""
-
-    source: list[str]
-    """S subwords."""
-    target: list[str]
-    """T subwords; without the end if the hypothesis was cut at the length limit."""
-    weights: torch.Tensor | None
-    """(T, S), all zero for a fixed context; None if they were not kept or the model has none."""
-
-    @property
-    def attends(self) -> bool:
-        """Whether any source token has weight."""
-        return self.weights is not None and bool(self.weights.any())
-
-
 def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
     """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
     source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
     target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
     weights = hypothesis.weights
-    return Reading(source, target, None if weights is None else reading_order(weights[:, : len(source)], split))
+    weights = None if weights is None else reading_order(weights[:, : len(source)], split)
+    return Reading(source, target, None if weights is None else weights.double().cpu().numpy())
 
 
-def rounded(weights: torch.Tensor) -> list[list[float]]:
+def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:
     """Return weights (T, S) as a file holds them."""
     return [[round(value, 4) for value in row] for row in weights.tolist()]
 

@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, cast
 import altair as alt
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seq2seq.attention.attention import Attention
@@ -39,7 +38,7 @@ from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
 from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
-from seq2seq.report.exhibits import Exhibits, group_words, merge_subwords
+from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
 from seq2seq.report.markup import interval
 from seq2seq.report.runs import read_json
@@ -48,14 +47,13 @@ from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.lines import LineOptions
 from seq2seq.run.machine import prepare_machine
+from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, forced_weights, read_hypothesis, reading_order
 from seq2seq.run.trained import load_run as load_trained
 from seq2seq.run.translation import one_line, translate_n_best
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Weights = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -81,9 +79,8 @@ class Translation:
 
     def by_words(self) -> "Translation":
         """The same with whole words: a sum over the subwords of a source word, a mean over those of a target word."""
-        (source, columns), (target, rows) = group_words(self.source), group_words(self.target)
-        weights = None if self.weights is None else merge_subwords(self.weights, rows, columns)
-        return replace(self, source=source, target=target, weights=weights)
+        words = Reading(self.source, self.target, self.weights).by_words()
+        return replace(self, source=words.source, target=words.target, weights=words.weights)
 
     def draw(self, *, by_words: bool = True) -> alt.TopLevelMixin:
         """Return the heat map as an Altair chart, columns source, rows target.
@@ -168,7 +165,7 @@ class Run:
                 text=one_line(each.text),
                 source=reading.source,
                 target=reading.target,
-                weights=_array(reading.weights) if reading.attends else None,
+                weights=reading.weights if reading.attends else None,
                 score=each.hypothesis.score,
                 truncated=each.hypothesis.truncated,
             )
