@@ -134,12 +134,13 @@ def publish(
     context: typer.Context,
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
+    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
-    """Copy a study's results without weights and without corpus sentences, with its report."""
+    """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
     from seq2seq.report.published import length_table
     from seq2seq.study.publish import publish_study
 
-    publish_study(runs, target, arguments=context.obj)
+    publish_study(runs, target, arguments=context.obj, with_page=with_page)
     print(length_table(target))
 
 
