@@ -67,9 +67,9 @@ def train(
     if cluster is None:
         train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
-        from seq2seq.study.cluster import cluster_study
+        from seq2seq.study.cluster import submit_study
 
-        cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
+        submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
     if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
         from seq2seq.config.loading import imported_class
 
