@@ -67,9 +67,9 @@ def train(
     if cluster is None:
         train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
-        from seq2seq.study.cluster import cluster_study
+        from seq2seq.study.cluster import submit_study
 
-        cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
+        submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
     if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
         from seq2seq.config.loading import imported_class
 
@@ -134,12 +134,13 @@ def publish(
     context: typer.Context,
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
+    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
-    """Copy a study's results without weights and without corpus sentences, with its report."""
+    """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
     from seq2seq.report.published import length_table
     from seq2seq.study.publish import publish_study
 
-    publish_study(runs, target, arguments=context.obj)
+    publish_study(runs, target, arguments=context.obj, with_page=with_page)
     print(length_table(target))
 
 
