@@ -176,12 +176,14 @@ def translate(
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/europarl/transformer/seed-1.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; empty, or does not exist.")],
-    to: Annotated[Literal["ctranslate2"], typer.Option("--to", help="The format.")] = "ctranslate2",
+    to: Annotated[
+        Literal["ctranslate2", "onnx"], typer.Option("--to", help="ctranslate2 for a Transformer, onnx for a recurrent model.")
+    ] = "ctranslate2",
 ) -> None:
-    """Write a trained Transformer for serving without this package."""
-    from seq2seq.run.export import export_ctranslate2
+    """Write a trained model for serving without this package."""
+    from seq2seq.run.export import export_ctranslate2, export_onnx
 
-    {"ctranslate2": export_ctranslate2}[to](run, target)
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
     print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 

@@ -1,5 +1,6 @@
 """An exported Transformer translates as ours does, and what cannot be exported is refused by name."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.run.checkpoint import Checkpoint, save_checkpoint, trainable_state
-from seq2seq.run.export import check_held, export_ctranslate2
+from seq2seq.run.export import IN_CTRANSLATE2, IN_ONNX, check_held, export_ctranslate2
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import load_run
 from seq2seq.run.translation import translate
@@ -101,20 +102,58 @@ def test_both_decoders_say_the_same(model, tokenizer, tmp_path):
                 assert better < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("model", "message"),
+    "model",
     [
-        ({}, "model.encoder.kind: rnn, and only transformer"),
-        ({"encoder": stack(), "decoder": stack(positions="rope")}, "model.decoder.positions.kind: rope"),
-        ({"encoder": stack(), "decoder": stack()}, "model.attention.score.kind: additive, and only scaled"),
-        ({"encoder": stack(), "decoder": stack(), "attention": {"score": "scaled"}}, "model.attention.heads: 1, and only 4"),
-        ({"architecture": "decoder_only"}, "model.architecture: decoder_only"),
+        {"attention": {"score": "additive"}, "decoder": {"placement": "before", "hidden_size": 32}},
+        {"attention": {"score": "none"}, "encoder": {"cell": "lstm"}, "decoder": {"cell": "lstm", "layers": 2}},
+        {"attention": {"score": "dot"}, "decoder": {"input_feeding": True, "hidden_size": 32}},
     ],
 )
-def test_what_ctranslate2_does_not_hold_is_named(model, message, tmp_path):
+def test_graphs_of_a_recurrent_model_take_the_same_steps(model, tokenizer, tmp_path):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    folder = write_run(tmp_path / "run", tokenizer, 5, **model)
+    assert main(["export", str(folder.path), "--to", "onnx", str(tmp_path / "out")]) == 0
+    encoder, decoder = (onnxruntime.InferenceSession(tmp_path / "out" / f"{name}.onnx") for name in ("encoder", "decoder"))
+    run = load_run(folder, torch.device("cpu"))
+    source = torch.tensor([[*tokenizer.encode(LINES[2]), EOS]])
+    target = [BOS, *tokenizer.encode(LINES[0])]
+    with torch.no_grad():
+        expected = run.model(source, torch.ones_like(source, dtype=torch.bool), torch.tensor([target]), need_weights=True)
+        logits = run.model.logits(expected.features)[0]
+    names = [output.name for output in encoder.get_outputs()]
+    state = dict(zip(names, encoder.run(None, {"source": source.numpy()}), strict=True))
+    for step, token in enumerate(target):
+        wanted = {item.name for item in decoder.get_inputs()} - {"token"}
+        feed = {name: value for name, value in state.items() if name in wanted}
+        results = decoder.run(None, {"token": np.array([token]), **feed})
+        found = dict(zip([output.name for output in decoder.get_outputs()], results, strict=True))
+        np.testing.assert_allclose(found["logits"][0], logits[step], atol=1e-4)
+        np.testing.assert_allclose(found["weights"][0], expected.weights[0, step], atol=1e-4)
+        state |= {name.removeprefix("next_"): value for name, value in found.items() if name.startswith("next_")}
+
+
+@pytest.mark.parametrize(
+    ("held", "model", "message"),
+    [
+        (IN_CTRANSLATE2, {}, "model.encoder.kind: rnn, only with transformer"),
+        (IN_CTRANSLATE2, {"encoder": stack(), "decoder": stack(positions="rope")}, "model.decoder.positions.kind: rope"),
+        (IN_CTRANSLATE2, {"encoder": stack(), "decoder": stack()}, "model.attention.score.kind: additive, only with scaled"),
+        (
+            IN_CTRANSLATE2,
+            {"encoder": stack(), "decoder": stack(), "attention": {"score": "scaled"}},
+            "model.attention.heads: 1, only with 4",
+        ),
+        (IN_CTRANSLATE2, {"architecture": "decoder_only"}, "model.architecture: decoder_only"),
+        (IN_ONNX, {"attention": {"window": "local_m"}}, "model.attention.window.kind: local_m"),
+    ],
+)
+def test_what_a_format_does_not_hold_is_named(held, model, message, tmp_path):
     settings = RunSettings.model_validate({"data": {"corpus": "grammar"}, "model": model})
     with pytest.raises(UserError, match=message):
-        check_held(tmp_path, settings.model_dump(mode="json"))
+        check_held(tmp_path, settings.model_dump(mode="json"), held)
 
 
 def test_a_target_that_is_taken_is_refused(tmp_path):
