@@ -17,13 +17,13 @@ from PIL import Image
 
 from seq2seq.report import BuiltReport, Report, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
-from seq2seq.report.exhibits import group_words
 from seq2seq.report.figures import missing_scripts, report_figures
 from seq2seq.report.markdown import SAMPLES, markdown
 from seq2seq.report.markup import cell, code
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.tables import escape_latex
+from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 
 

@@ -80,7 +80,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert place("report", target, "--verify")[0] == 0
     status, said = place("report", target)
     assert status == 2
-    assert f"check it with: python evaluate.py report {target} --verify" in said
+    assert f"check it with: seq2seq report {target} --verify" in said
     assert bytes_of(target) == published
     assert place("publish", target, place.folder / "again")[0] == 2
     (target / "notes.md").write_text("mine")
