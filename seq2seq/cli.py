@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -196,6 +196,21 @@ def translate(
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
     translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/europarl/transformer/seed-1.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; empty, or does not exist.")],
+    to: Annotated[
+        Literal["ctranslate2", "onnx"], typer.Option("--to", help="ctranslate2 for a Transformer, onnx for a recurrent model.")
+    ] = "ctranslate2",
+) -> None:
+    """Write a trained model for serving without this package."""
+    from seq2seq.run.export import export_ctranslate2, export_onnx
+
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
+    print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
 @app.command()
