@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -73,9 +73,9 @@ def train(
     if cluster is None:
         train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
-        from seq2seq.study.cluster import cluster_study
+        from seq2seq.study.cluster import submit_study
 
-        cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
+        submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
     code = any(imported_class(settings.model_dump()) for settings in loaded.systems.values())
     arguments = ["report", str(place), *(["--allow-code"] if code else [])]
     if os.environ.get("RANK", "0") != "0" or EVENTS in os.environ:
@@ -157,12 +157,13 @@ def publish(
     context: typer.Context,
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
+    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
-    """Copy a study's results without weights and without corpus sentences, with its report."""
+    """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
     from seq2seq.report.published import length_table
     from seq2seq.study.publish import publish_study
 
-    publish_study(runs, target, arguments=context.obj)
+    publish_study(runs, target, arguments=context.obj, with_page=with_page)
     print(length_table(target))
 
 
@@ -193,6 +194,21 @@ def translate(
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
     translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/europarl/transformer/seed-1.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; empty, or does not exist.")],
+    to: Annotated[
+        Literal["ctranslate2", "onnx"], typer.Option("--to", help="ctranslate2 for a Transformer, onnx for a recurrent model.")
+    ] = "ctranslate2",
+) -> None:
+    """Write a trained model for serving without this package."""
+    from seq2seq.run.export import export_ctranslate2, export_onnx
+
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
+    print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
 @app.command()

@@ -1,12 +1,14 @@
 """Reading a study's folder: its runs with their hypotheses, logs and attention, and what of it is missing."""
 
-import gzip
 import hashlib
 import json
-import zlib
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from lzma import LZMAError
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -160,6 +162,35 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
 
 
+RUNS = "runs.tar.xz"
+"""A published study's runs."""
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder holds a study's results as `publish` leaves them, which are evidence and not written again."""
+    return (folder / RUNS).is_file()
+
+
+@contextmanager
+def unpacked(folder: Path) -> Iterator[Path]:
+    """Yield a study's folder; the runs of a published study are unpacked to a temporary one.
+
+    Raises:
+        UserError: the runs of a published study cannot be read.
+    """
+    if not is_published(folder):
+        yield folder
+        return
+    with TemporaryDirectory() as place:
+        runs = Path(place) / folder.resolve().name
+        try:
+            with tarfile.open(folder / RUNS) as archive:
+                archive.extractall(runs, filter="data")
+        except (OSError, EOFError, tarfile.TarError, LZMAError) as error:
+            raise UserError(f"{folder / RUNS}: cannot be unpacked ({error}); take it from where it was published") from None
+        yield runs
+
+
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     """Return the runs of a study in its own order, and a note on each system in its folder that `study.yaml` does not have.
 
@@ -277,7 +308,7 @@ def _read_run(folder: Path, system: str, notes: list[str]) -> Run:
         summary=optional("summary.json"),
         environment=optional("environment.json"),
         log=[*_read_log(folder / "log.jsonl", notes), *_read_log(folder / "timing.jsonl", notes)],
-        decoded={_split_of(path): _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt*"))},
+        decoded={path.stem: _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt"))},
     )
 
 
@@ -304,22 +335,17 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     return records
 
 
-def _split_of(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".txt")
-
-
 def _read_decoded(path: Path) -> Decoded:
-    """Hypotheses of a split, plain or, as published results have them, compressed."""
+    """Hypotheses of a split."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not readable ({error}); evaluate the run again") from None
-    try:
+        content = path.read_bytes()
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); evaluate the run again") from None
+    except OSError as error:
+        raise UserError(f"{path}: not readable ({error.strerror}); evaluate the run again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
-    beside = path.with_name(f"{_split_of(path)}.json")
+    beside = path.with_suffix(".json")
     facts = read_json(beside) if beside.exists() else {}
     if not isinstance(facts, dict) or not all(isinstance(i, int) for i in facts.get("truncated") or []):
         raise UserError(f"{beside}: not what the search writes; remove the file and evaluate the run again")

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.models.budget import BACKWARD, FlopCounter
+from seq2seq.models.budget import BACKWARD, flops_per_token
 from seq2seq.models.interface import Model
 from seq2seq.report.analysis.store import kept, write_analysis
 from seq2seq.run.environment import processor
@@ -46,7 +46,7 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
         return known
     result = {
         "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
-        "flops_per_token": BACKWARD * FlopCounter(run.settings).per_target_token(25, 25),
+        "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
         "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
         "hardware": hardware,
     }
