@@ -253,7 +253,7 @@ def explore(
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.study.explore.server import serve
+    from seq2seq.study.explore import explore as serve
 
     serve(runs, port=port, allow_code=allow_code)
 
