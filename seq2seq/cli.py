@@ -57,9 +57,12 @@ def train(
     cluster_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="For submitit, such as slurm_partition=gpu (repeatable).")
     ] = None,
+    report_: Annotated[
+        bool, typer.Option("--report", help="Write the report at the end, as the command `report` does.")
+    ] = False,
 ) -> None:
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
-    from seq2seq.config.loading import load_study, system_of
+    from seq2seq.config.loading import imported_class, load_study, system_of
 
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
@@ -73,25 +76,20 @@ def train(
         from seq2seq.study.cluster import cluster_study
 
         cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
-    # several processes of one run tell it once, and so does a study with its children
-    if os.environ.get("RANK", "0") == "0" and EVENTS not in os.environ:
-        from seq2seq.config.loading import imported_class
-
-        code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""
-        print(f"report: seq2seq report {place}{code}")
+    code = any(imported_class(settings.model_dump()) for settings in loaded.systems.values())
+    arguments = ["report", str(place), *(["--allow-code"] if code else [])]
+    if os.environ.get("RANK", "0") != "0" or EVENTS in os.environ:
+        return  # one process of a run goes on, and a study for its children
+    if report_:
+        app(arguments, standalone_mode=False, obj=arguments)
+    else:
+        print(f"report: seq2seq {' '.join(arguments)}")
 
 
 @app.command()
 def demo(context: typer.Context, set_: Overrides = None, out: Out = None) -> None:
     """Train the demo study and write its report: three systems, minutes on a laptop, no data and no network needed."""
-    from seq2seq.config.loading import load_study
-    from seq2seq.report.study import report_study
-    from seq2seq.study.runner import train_study
-
-    loaded = load_study("demo", set_ or ())
-    place = out or Path("runs") / loaded.name
-    train_study(loaded, out=place, arguments=context.obj)
-    report_study(place, split=None, retranslate=False, without_text=False, allow_code=False, arguments=["report", str(place)])
+    train(context, Path("demo"), set_=set_, out=out, report_=True)
 
 
 @app.command()
@@ -264,6 +262,18 @@ def probe(
     from seq2seq.report.analysis.probe_study import probe_study
 
     print(probe_study(runs, allow_code=allow_code))
+
+
+@app.command()
+def cache(
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Remove it all; what is needed again is made again. Not while runs are going on.")
+    ] = False,
+) -> None:
+    """Show what lies in the cache: corpora as read and as subwords, tokenizers, what was measured on this machine."""
+    from seq2seq.corpus.cache import describe_cache
+
+    print(describe_cache(empty=empty))
 
 
 @app.command()

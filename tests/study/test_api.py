@@ -205,3 +205,9 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     assert list(runs) == ["additive"]
     assert [found.text for found in runs["additive"].translate(["one two three", "four five"])] == said
     assert seq2seq.load_run(path).trained.step == runs["additive"].trained.step
+
+
+def test_a_study_is_trained_and_its_report_read(trained_once, capsys):
+    report = seq2seq.train(trained_once / "tiny.yaml", out=trained_once / "runs")
+    assert set(report.systems["system"]) == {"none", "additive"}
+    assert "additive seed 1] is finished; skipped" in capsys.readouterr().err
