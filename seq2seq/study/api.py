@@ -46,6 +46,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
@@ -236,14 +237,14 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
     """Load a trained run; needs nothing but its folder.
 
     Args:
-        path: its folder, such as `runs/demo/additive/seed-1`.
+        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
         device: a torch device name; None takes an accelerator if there is one.
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
 
     Raises:
         UserError: there is no run, no usable checkpoint, or a class that is not allowed.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
     return Run(load_trained(folder, machine.device, allow_code=allow_code), machine.device)
 
