@@ -1,4 +1,4 @@
-"""Where the data that travel with the code are: corpus cards, the grammar, the papers' numbers."""
+"""Paths of the data that travel with the code: corpus cards, the grammar, the papers' numbers."""
 
 import site
 import sysconfig

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a line with rate and time left, live in a terminal, now and then elsewhere."""
+"""Progress display of a run: a line with rate and time left, live in a terminal, now and then elsewhere."""
 
 import os
 import sys

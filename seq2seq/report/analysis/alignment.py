@@ -34,7 +34,7 @@ Links = Iterable[tuple[int, int]]
 
 CONVENTIONS = (
     "The reference is fed (forced decoding); a row of weights belongs to the word that it predicts. "
-    "Weights are summed over the pieces of a source word and averaged over those of a target word; heads are averaged, "
+    "Weights are summed over the subwords of a source word and averaged over those of a target word; heads are averaged, "
     "the last layer counts. Each target word is linked to the source word with the most weight, ties share the link, "
     "and to nothing if the end of the source has more. All gold links are sure (Och and Ney 2003)."
 )

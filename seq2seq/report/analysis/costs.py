@@ -1,4 +1,4 @@
-"""What a trained run costs: training tokens a second, decoding time and memory by source length, FLOPs per target token.
+"""Cost of a trained run: training tokens a second, decoding time and memory by source length, FLOPs per target token.
 
 Decoding by length is measured with the reference fed step by step, as many steps as it has pieces: the same work for every
 system, so that a model that never stops is not charged for it. It is measured after training, with as many sentences at a time

@@ -1,4 +1,4 @@
-"""What a trained model does when its weights are replaced while it translates, without retraining, and what its own look like.
+"""Translations of a trained model with its weights replaced, without retraining, and a description of its own weights.
 
 If translations get no worse with other weights, the weights were not what carried them (Jain and Wallace 2019,
 arXiv:1902.10186; Wiegreffe and Pinter 2019, arXiv:1908.04626). Every bridge of the model (in a Transformer: of every layer)
@@ -208,7 +208,7 @@ def bleu_by_length(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int
 def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
     """Say what weights look like, with the reference fed.
 
-    entropy: of a row over source pieces, in bits, the row taken as shares; mean over target pieces and the end.
+    entropy: of a row over source subwords, in bits, the row taken as shares; mean over target subwords and the end.
     eos_mass: weight of a target word on the end of the source, as a share of its row; mean over target words.
     coverage: share of source words whose weights from all target words sum to `COVERED` or more.
     diagonal_mass: weight of a target word within `NEAR` words of its relative place, as a share of its row; mean over words.

@@ -1,4 +1,4 @@
-"""Where analyses are kept: `<run>/analysis/<name>.json`, each beside the question that it answers."""
+"""Cache of analyses: `<run>/analysis/<name>.json`, each with the key of everything that decides it."""
 
 import json
 from collections.abc import Sequence

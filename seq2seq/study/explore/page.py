@@ -33,7 +33,7 @@ const answers = document.getElementById("answers"), status = document.getElement
 function heatMap(answer) {
   const table = make("table"), head = table.createTHead().insertRow(), body = table.createTBody();
   head.append(make("td"));
-  for (const piece of answer.source) { const cell = make("th", piece); cell.scope = "col"; head.append(cell); }
+  for (const subword of answer.source) { const cell = make("th", subword); cell.scope = "col"; head.append(cell); }
   answer.weights.forEach((weights, row) => {
     const line = body.insertRow(), label = make("th", answer.target[row]);
     label.scope = "row";

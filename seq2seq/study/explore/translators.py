@@ -1,4 +1,4 @@
-"""What the page asks for: a sentence in every system's translation, with the attention that made it."""
+"""Answers to the page: a sentence in every system's translation, with the attention that made it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
