@@ -172,13 +172,6 @@ class Batches:
         batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
         return prefetch(batches, self._prefetch) if self._prefetch else batches
 
-    def padding_share(self, epoch: int = 0) -> float:
-        """Return the share of padding among all source and target positions of an epoch, 0 to 1."""
-        examples = self.examples(epoch)
-        source, target = examples.source_lengths + 1, examples.target_lengths + 1
-        padded = sum(len(rows) * (int(source[rows].max()) + int(target[rows].max())) for rows in self.plan(epoch))
-        return 1 - int(source.sum() + target.sum()) / padded
-
     def _shard(self, examples: EncodedSplit, indices: Indices) -> Batch:
         tokens = int(examples.target_lengths[indices].sum()) + len(indices)  # eos
         return collate(examples, indices[self.rank :: self.world], tokens)

@@ -162,7 +162,7 @@ def _assemble(
         missing=list(study.missing),
         environment=environment,
         environment_differences=environment_differences,
-        command=study.study.command or run_settings.commands([run for some in runs.values() for run in some]),
+        command=run_settings.commands([run for some in runs.values() for run in some]),
         report_command="",
         **{name: getattr(analyses, name) for name in Analyses.model_fields},
     )

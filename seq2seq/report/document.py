@@ -209,7 +209,7 @@ def _systems(report: Report) -> Iterator[Part]:
             ],
         )
     for split, summary in report.other_splits.items():
-        rows = [
+        rows: list[list[Cell]] = [
             [name, bleu(each), number(each.chrf), number(each.ter), number(each.length_ratio, 2)]
             for name, each in summary.systems.items()
         ]
@@ -233,7 +233,7 @@ def _alignment(report: Report) -> Iterator[Part]:
         f"{found.conventions}"
     )
     scored = {**found.systems, **{f"{name} (baseline)": each for name, each in found.baselines.items()}}
-    rows = [
+    rows: list[list[Cell]] = [
         [name, Measured(s.aer, s.low, s.high, 3), *(Measured(v, digits=3) for v in (s.precision, s.recall, s.soft_mass))]
         for name, s in scored.items()
     ]
@@ -258,6 +258,7 @@ def _interventions(report: Report) -> Iterator[Part]:
     count = f", n = {found.n:,} sentences" if found.n else ""
     yield f"Weights replaced while translating, without retraining{count}.{told}"
     first = next(iter(found.systems.values()))
+    rows: list[list[Cell]]
     if is_crowd(report):
         heads = ["system", *(f"BLEU, {kind}" for kind in first), *_ABOUT_WEIGHTS.values()]
         rows = [
@@ -355,7 +356,9 @@ def _differences(report: Report) -> Iterator[Part]:
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:
-    return Table(title=title, heads=[title, ""], rows=[[Code(key), plain(value)] for key, value in values.items()], words=True)
+    return Table(
+        title=title, heads=[title, "value"], rows=[[Code(key), plain(value)] for key, value in values.items()], words=True
+    )
 
 
 def _provenance(report: Report) -> Iterator[Part]:

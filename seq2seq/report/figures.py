@@ -28,7 +28,7 @@ from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.palette import looks
 from seq2seq.report.schema import Report
-from seq2seq.report.values import NONE, Measured, Table, bleu, share
+from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, share
 from seq2seq.scoring.results import BucketScores, Comparison
 
 BANDS = 3
@@ -246,7 +246,9 @@ def _learning(report: Report) -> Figure | None:
     if not views:
         return None
     first = next(iter(views.values()))
-    rows = [[line.run, Measured(line.points[-1].x, digits=0), Measured(line.points[-1].y, digits=2)] for line in first]
+    rows: list[list[Cell]] = [
+        [line.run, Measured(line.points[-1].x, digits=0), Measured(line.points[-1].y, digits=2)] for line in first
+    ]
     return Figure(
         name="learning_curves",
         title="Learning curves",
@@ -302,7 +304,7 @@ def _cost(report: Report) -> Figure | None:
     for label, values in costs.items():
         views[(label,)] = [_cost_line(report, name, label, values[name]) for name, _ in _ordered(report) if name in values]
         fronts.append(_front(report, values, more="per second" in label))
-    rows = [
+    rows: list[list[Cell]] = [
         [name, *(_amount(values.get(name)) for values in costs.values()), bleu(system)]
         for name, system in report.systems.items()
     ]
@@ -370,7 +372,7 @@ def _grid(lines: Sequence[Line], unit: str) -> Table:
     """A table with a column for each place and a row for each line."""
     places = sorted({point.x for line in lines for point in line.points})
     cells = {line.system: {p.x: Measured(p.y, p.low, p.high) for p in line.points} for line in lines}
-    rows = [[name, *(some.get(x, Measured(None)) for x in places)] for name, some in cells.items()]
+    rows: list[list[Cell]] = [[name, *(some.get(x, Measured(None)) for x in places)] for name, some in cells.items()]
     return Table(heads=["system", *(f"{x:g} {unit}" for x in places)], rows=rows)
 
 
@@ -428,7 +430,7 @@ def _probe(report: Report) -> list[Figure]:
     ]
     parts = probe.systems[names[0]].by_length
     heads = ["system", *(f"{part.min}–{part.max} words (n={part.n})" for part in parts), f"up to {probe.trained}", "longer"]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             line.system,
             *(Measured(p.y, p.low, p.high) for p in line.points),

@@ -7,7 +7,7 @@ from pathlib import Path
 from seq2seq.report.document import length_table
 from seq2seq.report.runs import read_report
 from seq2seq.report.schema import Report
-from seq2seq.report.values import Measured, Table, as_markdown, bleu, share
+from seq2seq.report.values import Cell, Measured, Table, as_markdown, bleu, share
 
 
 def published_table(name: str, study: Path) -> str:
@@ -29,7 +29,7 @@ def _lengths(report: Report) -> Table:
 
 def _ranking(report: Report) -> Table:
     """Systems in the order of BLEU with the intervals of score and rank, and the difference to the baseline."""
-    rows = []
+    rows: list[list[Cell]] = []
     for place in report.ranking:
         system = report.systems[place.system]
         found = system.comparison
@@ -41,7 +41,7 @@ def _ranking(report: Report) -> Table:
 
 def _checks(report: Report) -> Table:
     """Paper against ours: the claims that the study's systems and sentences allow to be checked, with both numbers."""
-    rows = [
+    rows: list[list[Cell]] = [
         [f"{_short(each.paper)}, {each.where}", each.claim, Measured(each.theirs, digits=2, sign=True), each.ours, each.verdict]
         for each in report.shape_checks or ()
         if each.verdict != "not applicable"
@@ -67,7 +67,9 @@ def _attention(report: Report) -> Table:
     assert report.interventions is not None
     replaced = report.interventions.systems
     kinds = [kind for kind in next(iter(replaced.values())) if kind != "original"]
-    rows = [[name, Measured(each.aer, digits=3), *[""] * (len(kinds) + 1)] for name, each in report.alignment.baselines.items()]
+    rows: list[list[Cell]] = [
+        [name, Measured(each.aer, digits=3), *[""] * (len(kinds) + 1)] for name, each in report.alignment.baselines.items()
+    ]
     for name, found in replaced.items():
         error = report.alignment.systems[name]
         scores = [Measured(found[kind].bleu) for kind in ("original", *kinds)]

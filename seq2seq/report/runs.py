@@ -32,7 +32,6 @@ class StudyFile(BaseModel):
     question: str = ""
     evaluation: EvaluationSettings = EvaluationSettings()
     systems: list[str] = []
-    command: str | None = None
 
 
 @dataclass(frozen=True)

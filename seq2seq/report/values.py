@@ -94,7 +94,8 @@ def bleu(scores: Scores, marks: str = "") -> Measured:
 
 def share(value: float | None, low: float | None = None, high: float | None = None, digits: int = 0) -> Measured:
     """A share of 1 in per cent: `59 % [54, 64]`."""
-    return Measured(*(None if each is None else 100 * each for each in (value, low, high)), digits=digits, unit=" %")
+    value, low, high = (None if each is None else 100 * each for each in (value, low, high))
+    return Measured(value, low, high, digits, unit=" %")
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -120,7 +120,7 @@ def _largest_below(excess: Callable[[int], float], limit: int) -> int:
     high = 1
     while high < limit and excess(high) <= 0:  # doubling first: large models are expensive to build
         high = min(2 * high, limit)
-    return max(1, bisect_right(range(high), 0, lo=high // 2 + 1, key=excess) - 1)
+    return max(1, bisect_right(range(high), 0.0, lo=high // 2 + 1, key=excess) - 1)
 
 
 def _stacks(model: Any) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.report.exhibits import Weights
 from seq2seq.run.trained import TrainedRun
@@ -161,26 +161,19 @@ def intervene(
     if not bridges(run.model):
         return None
     name, split = next(iter(data.tests.items()))
-    question = {
-        "split": name,
-        "fingerprint": data.fingerprints[name],
-        "sentences": sentences,
-        "step": run.step,
-        "search": _greedy(run).model_dump(mode="json"),
-        "tokenizer": bleu_tokenizer(run),
-    }
-    if (known := kept(run, "interventions", question)) is not None:
-        return known
     chosen = choose_sentences(split, sentences)
-    kinds = {}
-    for kind in DESCRIPTION:
-        with intervened(run.model, kind):
-            kinds[kind] = {
-                **bleu_by_length(run, split, chosen, device),
-                **describe_weights(list(forced_word_weights(run, split, chosen, device))),
-            }
-    result = {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
-    return write_analysis(run, "interventions", question, result)
+    search = _greedy(run).model_dump(mode="json")
+
+    def translate_all() -> dict[str, Any]:
+        kinds = {}
+        for kind in DESCRIPTION:
+            with intervened(run.model, kind):
+                about = describe_weights(list(forced_word_weights(run, split, chosen, device)))
+                kinds[kind] = {**bleu_by_length(run, split, chosen, device), **about}
+        return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
+
+    key = split_key(run, data, name, sentences=sentences, search=search, tokenizer=bleu_tokenizer(run))
+    return cached(run, "interventions", key, translate_all)
 
 
 def _greedy(run: TrainedRun) -> SearchSettings:
