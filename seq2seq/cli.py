@@ -160,11 +160,11 @@ def publish(
     with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
     """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
-    from seq2seq.report.published import length_table
+    from seq2seq.report.published import published_table
     from seq2seq.study.publish import publish_study
 
     publish_study(runs, target, arguments=context.obj, with_page=with_page)
-    print(length_table(target))
+    print(published_table("lengths", target))
 
 
 @app.command()

@@ -40,10 +40,10 @@ from seq2seq.report.cards import system_card
 from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
-from seq2seq.report.markup import interval
 from seq2seq.report.runs import read_json
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
+from seq2seq.report.values import bleu
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
@@ -459,7 +459,7 @@ class StudyReport:
 
     def _repr_html_(self) -> str:
         rows = [
-            f"<tr><th>{escape(name)}</th><td>{system.bleu:.1f} {interval(system.low, system.high)}</td>"
+            f"<tr><th>{escape(name)}</th><td>{bleu(system).text}</td>"
             + "".join(f"<td>{bucket.bleu:.1f}</td>" for bucket in system.buckets)
             for name, system in self.report.systems.items()
         ]

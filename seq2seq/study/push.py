@@ -15,8 +15,9 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.cards import known_cards, read_card
 from seq2seq.report.cards import system_card
-from seq2seq.report.published import length_table
+from seq2seq.report.document import length_table
 from seq2seq.report.schema import Report
+from seq2seq.report.values import as_markdown
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import first_line
 from seq2seq.run.trained import find_runs, read_settings
@@ -53,7 +54,7 @@ def push(path: Path, name: str, *, private: bool = False, licence: str | None = 
         staged = folder or Path(temporary)
         for run in runs:
             _copy(run, staged / run.system / run.path.name if is_study else staged)
-        model_card(name, study, report, runs, licence=licence).save(staged / "README.md")
+        model_card(name, report, runs, licence=licence).save(staged / "README.md")
         if folder is not None:
             return str(folder)
         try:
@@ -75,7 +76,7 @@ def _copy(run: RunFolder, target: Path) -> None:
         shutil.copytree(place, target / place.relative_to(run.path), dirs_exist_ok=True)
 
 
-def model_card(name: str, study: Path, report: Report, runs: Sequence[RunFolder], *, licence: str | None) -> ModelCard:
+def model_card(name: str, report: Report, runs: Sequence[RunFolder], *, licence: str | None) -> ModelCard:
     """Return the card: what the systems are, sacreBLEU scores as metadata and by length, data, licence, commands."""
     settings = [read_settings(run) for run in runs]
     data = settings[0].data
@@ -98,7 +99,7 @@ def model_card(name: str, study: Path, report: Report, runs: Sequence[RunFolder]
         "## Scores by source length",
         f"BLEU on the split `{report.split}` ({report.n:,} sentences), lengths in source {report.length_unit}, of all systems "
         f"of the study, which asks: {report.question}",
-        length_table(study),
+        as_markdown(length_table(report)),
         f"sacreBLEU: `{report.signature}`",
         "## Data",
         _data(settings[0]),
