@@ -160,16 +160,18 @@ def publish(
     with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
     """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
-    from seq2seq.report.published import length_table
+    from seq2seq.report.published import published_table
     from seq2seq.study.publish import publish_study
 
     publish_study(runs, target, arguments=context.obj, with_page=with_page)
-    print(length_table(target))
+    print(published_table("lengths", target))
 
 
 @app.command()
 def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1, or hub:OWNER/NAME.")
+    ],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
     length_penalty: Annotated[
         float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
@@ -187,13 +189,30 @@ def translate(
     allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output, each as soon as it is there."""
+    from seq2seq.run.hub import local_path
     from seq2seq.run.lines import LineOptions, translate_lines
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
-    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+    translate_lines(local_path(run), sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def push(
+    path: Annotated[Path, typer.Argument(metavar="RUN|STUDY", help="A run's folder, or a study's, with its report.")],
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The name on the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="NAME", help="Of the model, such as mit.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the files there to look at, and upload nothing.")
+    ] = None,
+) -> None:
+    """Publish a model on the Hugging Face hub, with a model card and its scores; translate reads it as hub:OWNER/NAME."""
+    from seq2seq.study.push import push
+
+    print(push(path, name, private=private, licence=licence, folder=folder))
 
 
 @app.command()
@@ -206,8 +225,9 @@ def export(
 ) -> None:
     """Write a trained model for serving without this package."""
     from seq2seq.run.export import export_ctranslate2, export_onnx
+    from seq2seq.run.hub import local_path
 
-    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](local_path(run), target)
     print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
@@ -264,9 +284,10 @@ def explore(
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.study.explore.server import serve
+    from seq2seq.run.hub import local_path
+    from seq2seq.study.explore import explore as serve
 
-    serve(runs, port=port, allow_code=allow_code)
+    serve([local_path(run) for run in runs], port=port, allow_code=allow_code)
 
 
 def main(arguments: list[str] | None = None) -> int:

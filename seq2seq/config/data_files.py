@@ -1,4 +1,4 @@
-"""Where the files that travel with the code are: studies, corpus cards, the grammar, the papers' numbers.
+"""Paths of the files that travel with the code: studies, corpus cards, the grammar, the papers' numbers.
 
 They stand at the top of a checkout. A wheel holds them inside the package (`force-include` in pyproject.toml), so that they are
 found wherever it is installed.

@@ -20,7 +20,7 @@ class Hypothesis:
     """A translation of one sentence."""
 
     tokens: tuple[int, ...]
-    """Target pieces, without begin and end."""
+    """Target subwords, without begin and end."""
     score: float
     """Log-probability in nats, divided by the length penalty."""
     truncated: bool
@@ -35,7 +35,7 @@ def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
 
 
 def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:
-    """Return the most target pieces (B,) for source masks (B, S): what the settings allow, and the model's positions."""
+    """Return the most target subwords (B,) for source masks (B, S): what the settings allow, and the model's positions."""
     words = mask.sum(dim=1) - 1  # end of sentence is not counted
     limits = (words * settings.max_ratio).long() + settings.max_extra
     can_write = find_limits(model).target_pieces(mask)
@@ -61,7 +61,7 @@ def search_n_best(
         mask: (B, S), True at real tokens.
         settings: beam 1 is greedy search.
         need_weights: keep the attention of the hypotheses that are returned.
-        n_best: how many a sentence, 1 to the beam; with more than one the search goes on until no other can overtake them.
+        n_best: how many a sentence, 1 to the beam; with more than one the search continues until no other can overtake them.
 
     Returns:
         The best hypotheses of each sentence, best first; complete ones before truncated ones, fewer where fewer were found.

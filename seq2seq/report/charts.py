@@ -16,6 +16,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from seq2seq.report.palette import Look
+from seq2seq.report.values import Table
 
 Spec = dict[str, Any]
 
@@ -58,7 +59,7 @@ class Figure:
         title: what it shows.
         caption: how to read it.
         spec: Vega-Lite.
-        heads, rows: the numbers as a table.
+        table: the numbers behind it.
         csv: the file that holds all of them.
     """
 
@@ -66,14 +67,13 @@ class Figure:
     title: str
     caption: str
     spec: Spec
-    heads: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    table: Table | None = None
     csv: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """Who is drawn how.
+    """Looks of the systems.
 
     Attributes:
         looks: of every system, those in the background first.

@@ -1,4 +1,4 @@
-"""What a reader looks at with their own eyes: hypotheses side by side, and attention of all systems on one sentence."""
+"""Exhibits: hypotheses side by side, and attention of all systems on one sentence."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -18,7 +18,7 @@ from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.report.schema import MissingRun
+from seq2seq.report.schema import MissingRun, Report
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs
 
@@ -32,7 +32,6 @@ class StudyFile(BaseModel):
     question: str = ""
     evaluation: EvaluationSettings = EvaluationSettings()
     systems: list[str] = []
-    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class StudyRuns:
 
     @property
     def evaluation(self) -> EvaluationSettings:
-        """How the study is scored, with the tokenizer that its target language needs."""
+        """Settings of scoring, with the tokenizer that its target language needs."""
         tokenizer = study_tokenizer(self.study, self.language("target"))
         return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
 
@@ -160,6 +159,19 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
+
+
+def read_report(path: Path) -> Report:
+    """Read a `report.json`.
+
+    Raises:
+        UserError: it is not there, or not one.
+    """
+    try:
+        return Report.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
 
 
 RUNS = "runs.tar.xz"

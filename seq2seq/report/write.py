@@ -17,7 +17,7 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
     Args:
         built: the report.
         folder: where to; made if it is not there.
-        without_text: leave out every sentence of the corpus: sources, references, and the pieces under heat maps. The
+        without_text: leave out every sentence of the corpus: sources, references, and the subwords under heat maps. The
             systems' hypotheses stay.
 
     Returns:

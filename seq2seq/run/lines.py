@@ -36,7 +36,7 @@ _PROGRESS = 15.0
 
 @dataclass(frozen=True)
 class LineOptions:
-    """How lines are translated and written.
+    """Options of translating lines.
 
     Attributes:
         beam: hypotheses kept a sentence; None takes the run's setting.
@@ -70,7 +70,7 @@ class LineOptions:
 
 @dataclass
 class _Counts:
-    """What became of the lines."""
+    """Counts of the lines."""
 
     lines: int = 0
     refused: int = 0

@@ -1,4 +1,4 @@
-"""What a run writes down while it goes on: results that repeat bit for bit, times that do not, and TensorBoard's events."""
+"""Logs of a run: results that repeat bit for bit, times that do not, and TensorBoard's events."""
 
 import time
 from dataclasses import asdict
@@ -15,8 +15,8 @@ class Journal:
 
     Args:
         folder: of the run.
-        keep: bytes of `log.jsonl` that belong to the checkpoint the run goes on from.
-        step: at which it goes on.
+        keep: bytes of `log.jsonl` that belong to the checkpoint the run resumes from.
+        step: at which it resumes.
     """
 
     def __init__(self, folder: RunFolder, *, keep: int, step: int) -> None:

@@ -35,7 +35,7 @@ from seq2seq.run.validation import Validation, first_attention, validate
 
 @dataclass
 class Position:
-    """Where a run stands; with the weights and the optimiser's state it determines everything that follows."""
+    """Progress of a run; with the weights and the optimiser's state it determines everything that follows."""
 
     step: int = 0
     epoch: int = 0

@@ -1,4 +1,4 @@
-"""What a person sees while runs go on: a table of bars in a terminal, now and then a line elsewhere.
+"""Progress display of runs: a table of bars in a terminal, now and then a line elsewhere.
 
 A run reports what happens to a `Screen`. In a run that is the child of a study, the screen writes each event as a line of JSON
 (`Events`), and the study shows the events of all its runs on one screen (`Board` or `Lines`).

@@ -1,4 +1,4 @@
-"""What is done with a trained run: its weights loaded, its test sets translated, its attention written down."""
+"""Use of a trained run: its weights loaded, its test sets translated, its attention written down."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -20,7 +20,7 @@ from seq2seq.run.sharding import Whole
 
 
 class Update(NamedTuple):
-    """What an update did; the same in every process."""
+    """Result of an update; the same in every process."""
 
     nats: float
     """Summed over the target tokens of all processes; 0 where the update was left out."""
@@ -46,7 +46,7 @@ class Updater:
         processes: that share each batch.
         seed: with step, batch and process, determines dropout, so that nothing random has to be kept between updates.
         train: sentences; a process without a share of a batch has to go through the motions with one of them in some modes.
-        say: told aloud about memory.
+        say: called with a message about memory.
     """
 
     def __init__(

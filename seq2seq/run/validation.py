@@ -1,4 +1,4 @@
-"""How a model does on held-out sentences while it trains."""
+"""Validation on held-out sentences during training."""
 
 import math
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _EDGES = (10, 20, 30, 40)
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation measured."""
+    """Result of one validation."""
 
     loss: float
     """Plain cross-entropy, nats per real target token."""

@@ -91,7 +91,7 @@ class SentenceStatistics:
 
 @dataclass(frozen=True)
 class SurfaceFigures:
-    """What is visible without a reference metric, per run.
+    """Figures that need no reference metric, per run.
 
     Attributes:
         brevity: brevity penalty, 0 to 1.

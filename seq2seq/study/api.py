@@ -40,12 +40,13 @@ from seq2seq.report.cards import system_card
 from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
-from seq2seq.report.markup import interval
 from seq2seq.report.runs import read_json
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
+from seq2seq.report.values import bleu
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
@@ -239,14 +240,14 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
     """Load a trained run; needs nothing but its folder.
 
     Args:
-        path: its folder, such as `runs/demo/additive/seed-1`.
+        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
         device: a torch device name; None takes an accelerator if there is one.
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
 
     Raises:
         UserError: there is no run, no usable checkpoint, or a class that is not allowed.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
     return Run(load_trained(folder, machine.device, allow_code=allow_code), machine.device)
 
@@ -464,7 +465,7 @@ class StudyReport:
 
     def _repr_html_(self) -> str:
         rows = [
-            f"<tr><th>{escape(name)}</th><td>{system.bleu:.1f} {interval(system.low, system.high)}</td>"
+            f"<tr><th>{escape(name)}</th><td>{bleu(system).text}</td>"
             + "".join(f"<td>{bucket.bleu:.1f}</td>" for bucket in system.buckets)
             for name, system in self.report.systems.items()
         ]

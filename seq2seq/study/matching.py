@@ -27,7 +27,7 @@ _UNITS = {"parameters": "parameters", "flops": "FLOPs per target token at S = T 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What was chosen for one system."""
+    """Choice for one system."""
 
     system: str
     reference: str
@@ -133,7 +133,7 @@ def _is_transformer(stack: dict[str, Any]) -> bool:
 
 
 def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
-    """What a stack's hidden size has to be a multiple of: heads share it out, waves and rotations need pairs of features."""
+    """Divisor of a stack's hidden size: heads share it out, waves and rotations need pairs of features."""
     heads = int(bridge.get("heads", 1))
     if not _is_transformer(stack):
         return heads
@@ -175,7 +175,7 @@ def _tie_sizes(model: dict[str, Any]) -> None:
 
 
 def _fine_tuning(system: RunSettings) -> Callable[[int], RunSettings] | None:
-    """What one more size makes of the system; None if there is no size to tune by itself."""
+    """The system as a function of one more size; None if there is no size to tune by itself."""
     data = system.model_dump(mode="json")
     stacks = _stacks(data["model"])
     transformers = [stack for stack in stacks if _is_transformer(stack)]

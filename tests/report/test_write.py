@@ -17,12 +17,12 @@ from PIL import Image
 
 from seq2seq.report import BuiltReport, Report, report_schema, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
+from seq2seq.report.document import SAMPLES
 from seq2seq.report.figures import missing_scripts, report_figures
-from seq2seq.report.markdown import SAMPLES, markdown
-from seq2seq.report.markup import cell, code
+from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
-from seq2seq.report.tables import escape_latex
+from seq2seq.report.values import Measured, code_block, escape_latex, escape_markdown
 from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 
@@ -146,8 +146,8 @@ def test_hostile_sentences_are_escaped_in_markdown(built):
 
 
 def test_markdown_cells_cannot_break_out():
-    assert cell("a|b <i> *x*\nnew & `c`") == "a\\|b &lt;i&gt; \\*x\\* new &amp; \\`c\\`"
-    assert code("a ``` b").startswith("````text\n")
+    assert escape_markdown("a|b <i> *x*\nnew & `c`") == "a\\|b &lt;i&gt; \\*x\\* new &amp; \\`c\\`"
+    assert code_block("a ``` b").startswith("````text\n")
 
 
 def test_hostile_text_is_never_markup(folder):
@@ -341,10 +341,9 @@ def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built):
 
 def test_costs_that_all_systems_share_are_left_out(built):
     figure = next(figure for figure in report_figures(built.report, built.exhibits) if figure.name == "cost")
-    assert "FLOPs per target token" not in figure.heads  # 2.5e6 for every system
-    assert "training, target tokens" not in figure.heads
-    assert figure.heads[1] == "decoding, ms per sentence of 20 words (8 at a time)"
-    assert figure.rows[0][1] == "2.00"
+    assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
+    assert "training, target tokens" not in figure.table.heads
+    assert figure.table.column("decoding, ms per sentence of 20 words (8 at a time)")[0] == Measured(2.0, digits=2)
 
 
 def test_subwords_become_words():

@@ -12,7 +12,7 @@ from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention, em
 
 
 class LshCache(NamedTuple):
-    """What earlier positions offer: keys and values (N, H, S, D), buckets (N, H, S, rounds)."""
+    """Earlier positions: keys and values (N, H, S, D), buckets (N, H, S, rounds)."""
 
     keys: Tensor
     values: Tensor
@@ -97,7 +97,7 @@ class LshAttention(SelfAttention):
         return self.projections.merge(self.dropout(masked_softmax(scores, allowed)) @ cache.values)
 
     def _allowed(self, query_buckets: Tensor, key_buckets: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
-        """Who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""
+        """Mask of who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""
         allowed = torch.zeros(*query_buckets.shape[:-1], key_buckets.shape[2], dtype=torch.bool, device=positions.device)
         for query_round, key_round in zip(query_buckets.unbind(-1), key_buckets.unbind(-1), strict=True):
             allowed |= query_round.unsqueeze(-1) == key_round.unsqueeze(-2)

@@ -1,4 +1,4 @@
-"""How well a run solves a probe: exact match by source length and, word by word, by position."""
+"""Scores of a run on a probe: exact match by source length and, word by word, by position."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -1,9 +1,9 @@
-"""Attention of pieces read as attention of words, with the reference fed to the model.
+"""Attention of subwords read as attention of words, with the reference fed to the model.
 
-Conventions. Row t of the weights belongs to target piece t: it is the attention while that piece was predicted, after pieces
-0..t-1 had been fed; nothing is shifted. A word's weight is the *sum* over its source pieces and the *mean* over its target
-pieces. The row that predicted the end of the target is left out; the column of the source's end is kept apart. Heads are
-averaged, and of several layers the last one counts (`Model.forward` says so). Weights are not renormalised.
+Conventions. Row t of the weights belongs to target subword t: it is the attention while that subword was predicted, after
+subwords 0..t-1 had been fed; nothing is shifted. A word's weight is the *sum* over its source subwords and the *mean* over
+its target subwords. The row that predicted the end of the target is left out; the column of the source's end is kept apart.
+Heads are averaged, and of several layers the last one counts (`Model.forward` says so). Weights are not renormalised.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class WordWeights:
     index: int
     """Of the pair in its split."""
     pieces: Weights
-    """(T + 1, S + 1), target by source pieces in reading order, the ends of both sentences last."""
+    """(T + 1, S + 1), target by source subwords in reading order, the ends of both sentences last."""
     words: Weights
     """(m, n), target by source words."""
     end: Weights
