@@ -24,8 +24,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 install: $(BIN)/.installed
 
 demo: install
-	$(BIN)/python train.py configs/demo.yaml
-	$(BIN)/python evaluate.py report runs/demo
+	$(BIN)/seq2seq demo
 
 test: install
 	$(BIN)/python -m pytest -n 2

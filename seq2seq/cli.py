@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
 from seq2seq.run.streams import checked_streams
 
@@ -16,7 +17,6 @@ for _name, _value in {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}.items(
     os.environ.setdefault(_name, _value)  # read when torch is imported: threads that wait must not keep others from the cores
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -26,7 +26,10 @@ app = typer.Typer(
 # typer brings its own copy of click from version 0.20 on: take the class that it really raises
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, such as configs/demo.yaml.")]
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a study that ships, such as demo.")
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
 Seeds = Annotated[
     list[int] | None, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Only this seed (repeatable).")
@@ -48,7 +51,7 @@ def train(
     system: Systems = None,
     seed: Seeds = None,
     set_: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")] = None,
+    out: Out = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs side by side; default: the study's, else one a core.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="KIND", help="Make each run a job: slurm, or local to try it.")] = None,
     cluster_option: Annotated[
@@ -70,11 +73,33 @@ def train(
         from seq2seq.study.cluster import submit_study
 
         submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
-    if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
+    # several processes of one run tell it once, and so does a study with its children
+    if os.environ.get("RANK", "0") == "0" and EVENTS not in os.environ:
         from seq2seq.config.loading import imported_class
 
         code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""
-        print(f"report: python evaluate.py report {place}{code}")
+        print(f"report: seq2seq report {place}{code}")
+
+
+@app.command()
+def demo(context: typer.Context, set_: Overrides = None, out: Out = None) -> None:
+    """Train the demo study and write its report: three systems, minutes on a laptop, no data and no network needed."""
+    from seq2seq.config.loading import load_study
+    from seq2seq.report.study import report_study
+    from seq2seq.study.runner import train_study
+
+    loaded = load_study("demo", set_ or ())
+    place = out or Path("runs") / loaded.name
+    train_study(loaded, out=place, arguments=context.obj)
+    report_study(place, split=None, retranslate=False, without_text=False, allow_code=False, arguments=["report", str(place)])
+
+
+@app.command()
+def studies() -> None:
+    """List the studies that ship with the package: name, corpus, systems and question."""
+    from seq2seq.study.describe import list_studies
+
+    print(list_studies())
 
 
 @app.command()
@@ -171,6 +196,21 @@ def translate(
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
     translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/europarl/transformer/seed-1.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; empty, or does not exist.")],
+    to: Annotated[
+        Literal["ctranslate2", "onnx"], typer.Option("--to", help="ctranslate2 for a Transformer, onnx for a recurrent model.")
+    ] = "ctranslate2",
+) -> None:
+    """Write a trained model for serving without this package."""
+    from seq2seq.run.export import export_ctranslate2, export_onnx
+
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
+    print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
 @app.command()

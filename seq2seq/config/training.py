@@ -85,8 +85,8 @@ class TrainingSettings(Settings):
     """Adam's epsilon, 1e-20 to 1."""
     weight_decay: float = Field(default=0.0, ge=0, le=1000)
     """AdamW's decoupled weight decay, 0 to 1000; must be 0 for adam."""
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak learning rate, > 0."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=100)
+    """Peak learning rate, above 0, at most 100."""
     schedule: ScheduleSettings = InverseRootSchedule()
     """What follows the warm-up."""
     warmup_steps: int = Field(default=200, ge=0, le=10**12)

@@ -214,13 +214,21 @@ def _sentence(side: TokenArrays, i: int) -> list[int]:
     return pieces
 
 
-def encode_lines(lines: Sequence[str], tokenizer: Tokenizer, *, reverse_source: bool = False) -> EncodedSplit:
-    """Make a split of sentences to translate; its targets are empty."""
-    nothing: list[list[int]] = [[] for _ in lines]
+def encode_lines(
+    lines: Sequence[str],
+    tokenizer: Tokenizer,
+    *,
+    reverse_source: bool = False,
+    targets: Sequence[str] | None = None,
+    target_tokenizer: Tokenizer | None = None,
+) -> EncodedSplit:
+    """Make a split of sentences to translate; its targets are empty unless `targets` gives one for each line."""
+    texts = [""] * len(lines) if targets is None else targets
+    encoded = [[] for _ in lines] if target_tokenizer is None else target_tokenizer.encode_batch(texts)
     return EncodedSplit(
         TokenArrays.from_lists(tokenizer.encode_batch(lines)),
-        TokenArrays.from_lists(nothing),
-        [SentencePair(line, "") for line in lines],
+        TokenArrays.from_lists(encoded),
+        [SentencePair(*pair) for pair in zip(lines, texts, strict=True)],
         reverse_source=reverse_source,
     )
 

@@ -1,5 +1,6 @@
 """Greedy and beam search over any model, batched; a finished sentence leaves the batch."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 from seq2seq.models.interface import Model, State
@@ -63,10 +65,20 @@ def search_n_best(
 
     Returns:
         The best hypotheses of each sentence, best first; complete ones before truncated ones, fewer where fewer were found.
+
+    Raises:
+        RunError: the model gives logits that are not finite.
     """
     if settings.beam == 1:
-        return [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
-    return _beam(model, source, mask, settings, need_weights, n_best)
+        found = [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
+    else:
+        found = _beam(model, source, mask, settings, need_weights, n_best)
+    if not all(best and math.isfinite(best[0].score) for best in found):
+        raise RunError(
+            "the model's logits are not finite, so it has diverged: nothing can be translated with it; "
+            "train it in a new place (--out DIR) with a lower training.learning_rate"
+        )
+    return found
 
 
 def _allowed_logits(logits: Tensor) -> Tensor:

@@ -430,7 +430,7 @@ def on_paper(spec: Spec, caption: str) -> Spec:
 
 def styled(spec: Spec) -> Spec:
     """A specification with the style of all figures."""
-    text = {"font": FONT, "labelFont": FONT, "titleFont": FONT}
+    text = {"labelFont": FONT, "titleFont": FONT}
     axis: dict[str, Any] = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
     axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
     title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}

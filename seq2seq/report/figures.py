@@ -59,11 +59,18 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     if scripts := missing_scripts(json.dumps(spec, ensure_ascii=False)):
         boxes = f"No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
         spec = on_paper(figure.spec, f"{figure.caption} {boxes}")
-    svg = re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(spec))  # one a figure, counted over the process
+    svg = svg_of(spec)
     made = {".png": vl_convert.svg_to_png(svg, scale=2), ".svg": svg.encode(), ".pdf": vl_convert.svg_to_pdf(svg)}
     for suffix, content in made.items():
         stem.with_suffix(suffix).write_bytes(content)
     return [stem.with_suffix(suffix) for suffix in made]
+
+
+def svg_of(spec: Mapping[str, Any]) -> str:
+    """Draw a figure; the same specification gives the same text."""
+    import vl_convert
+
+    return re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(dict(spec)))  # one a figure, counted over the process
 
 
 def missing_scripts(text: str) -> list[str]:

@@ -43,8 +43,7 @@ def report_study(
     """
     if is_published(runs):
         raise UserError(
-            f"{runs}: a published study, whose report is not made again here; check it with: "
-            f"python evaluate.py report {runs} --verify"
+            f"{runs}: a published study, whose report is not made again here; check it with: seq2seq report {runs} --verify"
         )
     folders = finished_runs(runs)
     check_code(folders, allow_code=allow_code)

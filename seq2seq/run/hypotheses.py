@@ -19,7 +19,7 @@ from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, reading_order, rounded
+from seq2seq.run.trained import TrainedRun, forced_weights, read_hypothesis, reading_order, rounded
 from seq2seq.run.translation import Translation, one_line, translate
 
 SHOWCASE = 8
@@ -163,17 +163,9 @@ def write_attention(
 
 
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
-    source, target = run.source_tokenizer, run.target_tokenizer
-    end = ["</s>"]
-    hypothesis = translation.hypothesis
-    width = len(split.source_tokens(index)) + 1
-    weights = hypothesis.weights
-    return {
-        "index": index,
-        "source": source.pieces(split.source_tokens(index)) + end,
-        "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
-        "weights": rounded(reading_order(weights[:, :width], split)) if weights is not None else [],
-    }
+    reading = read_hypothesis(run, split, index, translation.hypothesis)
+    weights = rounded(reading.weights) if reading.weights is not None else []
+    return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights}
 
 
 def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from seq2seq.config.loading import imported_class, read_yaml, settings_from
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
+from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.reading import Reading, Weights
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
     """
     if not folder.config.is_file():
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
-        advice = f"give one of {below}" if below else "train one with: python train.py STUDY"
+        advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return settings_from(read_yaml(folder.config), str(folder.config))
 
@@ -75,7 +77,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     found = find_checkpoint(place)
     if found.checkpoint is None:
         why = f" ({'; '.join(found.complaints)})" if found.complaints else ""
-        raise UserError(f"{place}: no usable checkpoint{why}; run train.py again to train or resume this run")
+        raise UserError(f"{place}: no usable checkpoint{why}; give the command that trains it again to train or resume it")
     load_weights(model, found.checkpoint.model, str(place))
     return TrainedRun(
         folder=folder,
@@ -142,7 +144,16 @@ def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
     return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
 
 
-def rounded(weights: torch.Tensor) -> list[list[float]]:
+def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
+    """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
+    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
+    target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    weights = hypothesis.weights
+    weights = None if weights is None else reading_order(weights[:, : len(source)], split)
+    return Reading(source, target, None if weights is None else weights.double().cpu().numpy())
+
+
+def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:
     """Return weights (T, S) as a file holds them."""
     return [[round(value, 4) for value in row] for row in weights.tolist()]
 
@@ -154,7 +165,7 @@ def find_runs(path: Path) -> list[RunFolder]:
         UserError: there is none.
     """
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder; train a study first: python train.py configs/demo.yaml")
+        raise UserError(f"{path}: no such folder; train a study first: seq2seq demo")
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
     places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:

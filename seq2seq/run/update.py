@@ -32,6 +32,8 @@ class Update(NamedTuple):
     """Whether any process was asked to stop."""
     not_finite: str | None
     """What was not finite, in words; the weights are then as they were."""
+    norm: float
+    """Of the gradient, before clipping."""
 
 
 class Updater:
@@ -80,7 +82,7 @@ class Updater:
         self.sharing.combine_gradients()
         norm = self.sharing.clip(self.training.clip_norm)
         nats, stops, spent = self.processes.sum(nats, float(stop), seconds())
-        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None)
+        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None, norm)
         if not math.isfinite(nats) or not math.isfinite(norm):
             self.sharing.optimizer.zero_grad(set_to_none=True)
             return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")

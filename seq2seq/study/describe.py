@@ -5,7 +5,9 @@ from typing import Any
 
 from torch import nn
 
+from seq2seq.config.data_files import shipped_studies
 from seq2seq.config.differences import differences
+from seq2seq.config.loading import load_study
 from seq2seq.config.study import RunSettings, Study
 from seq2seq.models.budget import BACKWARD, flops_per_token, meta_model
 from seq2seq.models.interface import Model, count_parameters
@@ -13,6 +15,8 @@ from seq2seq.study.matching import match_study
 
 _WIDTH = 120
 _LENGTHS = (25, 50)
+_NAMES = 40
+"""Letters for the names of a study's systems; of more only the number is told."""
 _ABOUT = (
     "FLOPs: forward pass, two for each multiply-add of a matmul, at S source and T target tokens; training does about "
     f"{BACKWARD} times as many."
@@ -32,6 +36,26 @@ def describe_study(study: Study) -> str:
     for name, settings in matched.study.systems.items():
         lines += ["", *_card(name, settings, None if name == first else (first, matched.study.systems[first]))]
     return "\n".join(lines)
+
+
+def list_studies() -> str:
+    """Write the studies that ship with the package, a line each: name, corpus and languages, systems, question."""
+    loaded = [load_study(name) for name in shipped_studies()]
+    rows = [(study.name, _corpora(study), _systems(study), study.header.question) for study in loaded]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    )
+
+
+def _corpora(study: Study) -> str:
+    used = {f"{s.data.corpus} {s.data.source}-{s.data.target}": None for s in study.systems.values()}
+    return ", ".join(used)
+
+
+def _systems(study: Study) -> str:
+    names = ", ".join(study.systems)
+    return names if len(names) <= _NAMES else f"{len(study.systems)} systems"
 
 
 def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | None) -> list[str]:

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.lookup import publishable
@@ -14,7 +15,7 @@ from seq2seq.report.analyses import Analyses
 from seq2seq.report.exhibits import OWN
 from seq2seq.report.runs import RUNS, is_published, read_json, study_folders
 from seq2seq.report.study import check_texts, finished_runs, texts_of, translated_splits, write_study_report
-from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.trained import read_settings
 
 _OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
@@ -129,10 +130,20 @@ def _copy_study(runs: Path, edition: Path) -> None:
         for name in _OF_A_RUN:
             if (folder.path / name).exists():
                 shutil.copy(folder.path / name, place / name)
+        (place / "config.yaml").write_text(
+            dump_yaml(_without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
+        )
         for kind in ("hypotheses", "attention", "statistics"):
             for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
                 (place / kind).mkdir(exist_ok=True)
                 shutil.copy(path, place / kind / path.name)
+
+
+def _without_folders(settings: dict[str, Any]) -> dict[str, Any]:
+    """Name a corpus in place of its folder on this machine; others find it as `$SEQ2SEQ_DATA/<name>`."""
+    data = dict(settings["data"])
+    data["path"], data["corpus"] = None, Path(data["corpus"]).name.removesuffix(".yaml").removesuffix(".yml")
+    return {**settings, "data": data}
 
 
 def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:

@@ -18,12 +18,12 @@ from PIL import Image
 from seq2seq.report import BuiltReport, Report, report_schema, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
-from seq2seq.report.exhibits import group_words
 from seq2seq.report.figures import missing_scripts, report_figures
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.values import Measured, code_block, escape_latex, escape_markdown
+from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 
 
@@ -57,7 +57,7 @@ def test_every_file_is_there(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "index.html", "report.md", "report.json", "table.tex", "table_full.tex", "systems.csv", "buckets.csv",
-        "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
+        "runs.csv", "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
         *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg", "pdf")),
     }  # fmt: skip
 

@@ -62,13 +62,15 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
         assert not [path for path in published if path.suffix == ".safetensors" or path.match("attention/test.json")]
         assert Path("additive/seed-1/attention/own.json") in published
         assert json.loads((folder / "additive/seed-1/hypotheses/test.json").read_text())["as_reference"] == []
+    assert not [path for path, content in published.items() if str(place.folder).encode() in content]
+    assert str(place.folder) in (place.run / "config.yaml").read_text()
     references = (place.folder / "corpus" / "test.de").read_text().splitlines()
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
     assert json.loads((target / "report" / "report.json").read_text())["environment"]["revision"] == "abc123"
     assert place("report", target, "--verify")[0] == 0
     status, said = place("report", target)
     assert status == 2
-    assert f"check it with: python evaluate.py report {target} --verify" in said
+    assert f"check it with: seq2seq report {target} --verify" in said
     assert bytes_of(target) == once
     assert place("publish", target, place.folder / "again")[0] == 2
     (target / "notes.md").write_text("mine")

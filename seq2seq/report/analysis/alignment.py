@@ -26,7 +26,7 @@ from seq2seq.report.analysis.words import (
     forced_word_weights,
     has_weights,
 )
-from seq2seq.report.exhibits import Weights
+from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 
 Links = Iterable[tuple[int, int]]

@@ -23,7 +23,7 @@ from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
 from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
-from seq2seq.report.exhibits import Weights
+from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 from seq2seq.scoring.buckets import fixed_buckets, source_words

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
-from seq2seq.report.exhibits import Weights, merge_subwords
+from seq2seq.run.reading import Weights, merge_subwords
 from seq2seq.run.trained import TrainedRun
 
 BATCH_TOKENS = 2048
