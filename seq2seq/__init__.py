@@ -1,6 +1,7 @@
 """Train sequence-to-sequence models whose attention can be switched, and measure what attention does to long sentences.
 
-In a notebook: `seq2seq.load_run`, `load_runs`, `build_attention`, `draw_attention` and `read_report`, see `seq2seq.study.api`.
+In a notebook: `seq2seq.train`, `load_run`, `load_runs`, `build_attention`, `draw_attention`, `read_report`; see
+`seq2seq.study.api` and docs/tutorial.ipynb.
 """
 
 from importlib import import_module
@@ -8,7 +9,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_API = ("build_attention", "draw_attention", "load_run", "load_runs", "read_report")
+_API = ("build_attention", "draw_attention", "load_run", "load_runs", "read_report", "train")
 __all__ = [*_API, "__version__"]
 
 

@@ -57,9 +57,12 @@ def train(
     cluster_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="For submitit, such as slurm_partition=gpu (repeatable).")
     ] = None,
+    report_: Annotated[
+        bool, typer.Option("--report", help="Write the report at the end, as the command `report` does.")
+    ] = False,
 ) -> None:
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
-    from seq2seq.config.loading import load_study, system_of
+    from seq2seq.config.loading import imported_class, load_study, system_of
 
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
@@ -73,25 +76,20 @@ def train(
         from seq2seq.study.cluster import submit_study
 
         submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
-    # several processes of one run tell it once, and so does a study with its children
-    if os.environ.get("RANK", "0") == "0" and EVENTS not in os.environ:
-        from seq2seq.config.loading import imported_class
-
-        code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""
-        print(f"report: seq2seq report {place}{code}")
+    code = any(imported_class(settings.model_dump()) for settings in loaded.systems.values())
+    arguments = ["report", str(place), *(["--allow-code"] if code else [])]
+    if os.environ.get("RANK", "0") != "0" or EVENTS in os.environ:
+        return  # one process of a run goes on, and a study for its children
+    if report_:
+        app(arguments, standalone_mode=False, obj=arguments)
+    else:
+        print(f"report: seq2seq {' '.join(arguments)}")
 
 
 @app.command()
 def demo(context: typer.Context, set_: Overrides = None, out: Out = None) -> None:
     """Train the demo study and write its report: three systems, minutes on a laptop, no data and no network needed."""
-    from seq2seq.config.loading import load_study
-    from seq2seq.report.study import report_study
-    from seq2seq.study.runner import train_study
-
-    loaded = load_study("demo", set_ or ())
-    place = out or Path("runs") / loaded.name
-    train_study(loaded, out=place, arguments=context.obj)
-    report_study(place, split=None, retranslate=False, without_text=False, allow_code=False, arguments=["report", str(place)])
+    train(context, Path("demo"), set_=set_, out=out, report_=True)
 
 
 @app.command()
@@ -171,7 +169,9 @@ def publish(
 
 @app.command()
 def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1, or hub:OWNER/NAME.")
+    ],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
     length_penalty: Annotated[
         float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
@@ -189,13 +189,30 @@ def translate(
     allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output, each as soon as it is there."""
+    from seq2seq.run.hub import local_path
     from seq2seq.run.lines import LineOptions, translate_lines
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
-    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+    translate_lines(local_path(run), sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def push(
+    path: Annotated[Path, typer.Argument(metavar="RUN|STUDY", help="A run's folder, or a study's, with its report.")],
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The name on the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="NAME", help="Of the model, such as mit.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the files there to look at, and upload nothing.")
+    ] = None,
+) -> None:
+    """Publish a model on the Hugging Face hub, with a model card and its scores; translate reads it as hub:OWNER/NAME."""
+    from seq2seq.study.push import push
+
+    print(push(path, name, private=private, licence=licence, folder=folder))
 
 
 @app.command()
@@ -208,8 +225,9 @@ def export(
 ) -> None:
     """Write a trained model for serving without this package."""
     from seq2seq.run.export import export_ctranslate2, export_onnx
+    from seq2seq.run.hub import local_path
 
-    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](local_path(run), target)
     print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
@@ -248,15 +266,28 @@ def probe(
 
 
 @app.command()
+def cache(
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Remove it all; what is needed again is made again. Not while runs are going on.")
+    ] = False,
+) -> None:
+    """Show what lies in the cache: corpora as read and as subwords, tokenizers, what was measured on this machine."""
+    from seq2seq.corpus.cache import describe_cache
+
+    print(describe_cache(empty=empty))
+
+
+@app.command()
 def explore(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs, or folders of runs.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8321,
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.study.explore.server import serve
+    from seq2seq.run.hub import local_path
+    from seq2seq.study.explore import explore as serve
 
-    serve(runs, port=port, allow_code=allow_code)
+    serve([local_path(run) for run in runs], port=port, allow_code=allow_code)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Progress of runs: a table of bars in a terminal, now and then a line elsewhere.
+"""Progress display of runs: a table of bars in a terminal, now and then a line elsewhere.
 
 A run reports what happens to a `Screen`. In a run that is the child of a study, the screen writes each event as a line of JSON
 (`Events`), and the study shows the events of all its runs on one screen (`Board` or `Lines`).
@@ -16,8 +16,6 @@ from typing import IO, Any, Protocol, TextIO
 EVENTS = "SEQ2SEQ_PROGRESS_EVENTS"
 """Environment variable that asks a run for lines of JSON."""
 _MARK = '{"seq2seq": '
-_WIDTH = 24
-"""Of a bar, in letters."""
 
 Event = Mapping[str, Any]
 """`step, total, loss, rate, left` of an update; `status`, of interest for now, with a new `bleu` if there is one; `say`,
@@ -152,17 +150,18 @@ class Board:
     def _show(self, run: str, event: Event) -> None:
         from rich.text import Text
 
-        row = self._rows.setdefault(run, {})
-        row |= {"status": None, **event} if "step" in event else event
+        text = event.get("say") or event.get("done")
+        if "done" in event:
+            self._rows.pop(run, None)
+            self._finished += run in self._totals and bool(text)
+            self._steps[run] = self._totals.get(run, 0)
+        elif "say" not in event:
+            self._rows[run] = {**self._rows.get(run, {}), **event}
         if "step" in event:
             self._steps[run] = event["step"]
             self._first = self._first or (time.monotonic(), sum(self._steps.values()))
-        if text := event.get("say") or event.get("done"):
+        if text:
             self._console.print(Text(f"{run}: {text}" if run else text), soft_wrap=True)
-        if "done" in event:
-            self._rows.pop(run)
-            self._finished += run in self._totals and bool(text)
-            self._steps[run] = self._totals.get(run, 0)
         if "step" not in event or time.monotonic() - self._drawn >= self.interval:
             self._drawn = time.monotonic()
             self._live.refresh()
@@ -174,26 +173,19 @@ class Board:
         from rich.text import Text
 
         table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-        longest = max(map(len, [*self._totals, "total"]))
-        for head, width in (
-            ("run", longest),
-            ("", _WIDTH),
-            ("step", 11),
-            ("loss", 6),
-            ("BLEU", 4),
-            ("tokens/s", 8),
-            ("left", 11),
-        ):
-            table.add_column(head, justify="left" if head in ("run", "") else "right", no_wrap=True, min_width=width)
+        table.add_column("run", min_width=max(map(len, [*self._totals, "total"])), no_wrap=True)
+        table.add_column("", min_width=8, max_width=24)  # the only one that gives way where the terminal is narrow
+        for head, width in (("step", 11), ("loss", 6), ("BLEU", 4), ("tokens/s", 8), ("left", 11)):
+            table.add_column(head, justify="right", min_width=width, no_wrap=True)
         for run, row in self._rows.items():
-            where: Any
-            if row.get("status") or "step" not in row:
-                where = Text(str(row.get("status") or ""), style="dim", overflow="ellipsis")
-            else:
-                where = ProgressBar(total=row["total"], completed=row["step"], width=_WIDTH)
+            bar = (
+                ProgressBar(total=row["total"], completed=row["step"])
+                if "step" in row
+                else Text(str(row["status"]), style="dim", no_wrap=True, overflow="ellipsis")
+            )
             table.add_row(
                 Text(run),
-                where,
+                bar,
                 f"{row['step']:,}/{row['total']:,}" if "step" in row else "",
                 f"{row['loss']:.3f}" if "loss" in row else "",
                 f"{row['bleu']:.1f}" if row.get("bleu") is not None else "",
@@ -202,8 +194,8 @@ class Board:
             )
         if len(self._totals) > 1:
             done, total = sum(self._steps.values()), sum(self._totals.values())
-            bar = ProgressBar(total=max(total, 1), completed=done, width=_WIDTH)
-            table.add_row("total", bar, f"{self._finished}/{len(self._totals)} runs", "", "", "", _left(self._whole_left()))
+            whole = ProgressBar(total=max(total, 1), completed=done)
+            table.add_row("total", whole, f"{self._finished}/{len(self._totals)} runs", "", "", "", _left(self._whole_left()))
         return table
 
     def _whole_left(self) -> float | None:

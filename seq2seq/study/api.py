@@ -31,7 +31,7 @@ from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.keys import AttentionOutput
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import part_from
+from seq2seq.config.loading import load_study, part_from
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.tokenizer import EOS, normalise
 from seq2seq.models.interface import count_parameters, mean_memory
@@ -43,15 +43,18 @@ from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
 from seq2seq.report.runs import read_json
 from seq2seq.report.schema import Report
+from seq2seq.report.study import report_study
 from seq2seq.report.tables import report_rows
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, forced_weights, read_hypothesis, reading_order
 from seq2seq.run.trained import load_run as load_trained
 from seq2seq.run.translation import one_line, translate_n_best
+from seq2seq.study.runner import train_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,14 +238,14 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
     """Load a trained run; needs nothing but its folder.
 
     Args:
-        path: its folder, such as `runs/demo/additive/seed-1`.
+        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
         device: a torch device name; None takes an accelerator if there is one.
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
 
     Raises:
         UserError: there is no run, no usable checkpoint, or a class that is not allowed.
     """
-    folder = RunFolder(Path(path))
+    folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
     return Run(load_trained(folder, machine.device, allow_code=allow_code), machine.device)
 
@@ -260,6 +263,26 @@ def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = 
         name = f"{folder.system} seed {folder.seed}" if seeds else folder.system
         runs[str(folder.path) if name in runs else name] = load_run(folder.path, device=device, allow_code=allow_code)
     return runs
+
+
+def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence[str] = ()) -> "StudyReport":
+    """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
+
+    Args:
+        study: a study file, or the name of one that ships.
+        out: where runs go; None for `runs/<study>`.
+        changes: settings laid over every system, such as `"training.max_steps=500"`.
+
+    Raises:
+        UserError: the study, or the corpus.
+        RunError: some runs failed; the others are finished.
+    """
+    loaded = load_study(study, changes)
+    place = Path(out) if out is not None else Path("runs") / loaded.name
+    options = [part for change in changes for part in ("--set", change)]
+    train_study(loaded, out=place, arguments=["train", str(study), "--out", str(place), *options])
+    report_study(place, split=None, retranslate=False, without_text=False, allow_code=True, arguments=["report", str(place)])
+    return read_report(place)
 
 
 class Member(nn.Module):

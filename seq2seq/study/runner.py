@@ -177,6 +177,7 @@ def _prepare_once(study: Study, todo: Sequence[Task], threads: int, screen: Scre
             data = prepare(settings.data, settings.tokenizer, report=lambda text: screen.show("", {"status": text}))
             if task is training[0]:
                 decide_arithmetic(task.folder, settings, data, threads=threads)
+    screen.show("", {"done": ""})
 
 
 def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int, screen: Screen) -> None:

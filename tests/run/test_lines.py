@@ -17,7 +17,7 @@ from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.run import lines
 from seq2seq.run.lines import LineOptions, translate_lines
 from seq2seq.run.translation import translate_n_best
-from tests.study.explore.untrained import LINES, SIZE, make_run
+from tests.study.untrained import LINES, SIZE, make_run
 
 
 @pytest.fixture(scope="module")

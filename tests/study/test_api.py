@@ -20,7 +20,7 @@ from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report import build_report
 from seq2seq.study.api import Run, Translation
 from tests.report.invented import HOSTILE, invent_texts, write_study
-from tests.study.explore.untrained import LINES, SIZE, make_run
+from tests.study.untrained import LINES, SIZE, make_run
 
 
 @pytest.fixture(scope="module")
