@@ -16,19 +16,14 @@ from seq2seq.report.values import as_latex, escape_latex
 _NOT_OF_A_SYSTEM = {"runs", "buckets", "buckets_equal_count", "card", "changes", "parameters_by_block", "seed_bleu"}
 
 
-def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
-    """Write the CSV files, `table.tex`, which fits a page, and `table_full.tex` with a column for every bucket.
-
-    Columns of the CSV files are the keys of `report.json`, nested ones joined by dots.
-
-    Returns:
-        The files.
-    """
+def report_rows(report: Report) -> dict[str, list[dict[str, Any]]]:
+    """Return the report as rows, by table: keys are those of `report.json`, nested ones joined by dots."""
     systems = report.systems
-    tables: dict[str, list[dict[str, Any]]] = {
+    return {
         "systems": [_row(each, _NOT_OF_A_SYSTEM, system=name, signature=report.signature) for name, each in systems.items()],
+        "runs": [_row(run, system=name) for name, system in systems.items() for run in system.runs],
         "buckets": [
-            _row(bucket, {"comparison", "seed_bleu"}, edges=edges, system=name)
+            _row(bucket, {"seed_bleu"}, edges=edges, system=name)
             for edges, key in (("fixed", "buckets"), ("equal_count", "buckets_equal_count"))
             for name, system in systems.items()
             for bucket in getattr(system, key)
@@ -52,8 +47,16 @@ def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]
             for name, points in (report.concatenation.systems if report.concatenation else {}).items()
             for point in points
         ],
-        "sentences": _sentences(exhibits),
     }
+
+
+def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
+    """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket.
+
+    Returns:
+        The files.
+    """
+    tables = report_rows(report) | {"sentences": _sentences(exhibits)}
     paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
     for name, full in (("table.tex", False), ("table_full.tex", True)):
         (folder / name).write_text(latex_table(report, full=full), encoding="utf-8")
@@ -61,7 +64,7 @@ def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]
     return paths
 
 
-def _row(value: BaseModel, left_out: set[str] | None = None, **first: Any) -> dict[str, Any]:
+def _row(value: BaseModel, left_out: set[str] | None = None, /, **first: Any) -> dict[str, Any]:
     """Names that come first, then the leaves of a part of the report that have a value."""
     leaves = flatten(value.model_dump(mode="json", exclude=left_out, exclude_none=True))
     return first | {key: " ".join(map(str, leaf)) if isinstance(leaf, list) else leaf for key, leaf in leaves.items()}

@@ -163,7 +163,7 @@ class _Encoder(nn.Module):
         self.model = model
 
     def state(self, source: Tensor) -> tuple[Any, Any]:
-        """What belongs to the sentence, and to the hypothesis."""
+        """State of the sentence, and of the hypothesis."""
         encoder: Any = self.model.encoder
         states, last = embed(encoder.embedding, source), torch.empty(0)
         for layer in encoder.layers:

@@ -30,5 +30,5 @@ def local_path(path: str | Path) -> Path:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of the hub's says at first; the rest is an account of the request."""
+    """First line of an error of the hub; the rest is an account of the request."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ Every object shows itself in Jupyter. Pictures there are static and need no netw
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -38,12 +38,13 @@ from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
 from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
+from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
 from seq2seq.report.runs import read_json
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
-from seq2seq.report.values import bleu
+from seq2seq.report.tables import report_rows
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
@@ -402,38 +403,32 @@ class StudyReport:
     @cached_property
     def systems(self) -> "pd.DataFrame":
         """Scores, parameters, training and what length does, a row a system."""
-        nested = {"runs", "buckets", "buckets_equal_count", "changes"}
-        return _frame({"system": name, **system.model_dump(exclude=nested)} for name, system in self.report.systems.items())
+        return self._frame("systems")
 
     @cached_property
     def buckets(self) -> "pd.DataFrame":
-        """Scores by source length, a row a system and bucket."""
-        return _frame(
-            {"system": name, **b.model_dump()} for name, system in self.report.systems.items() for b in system.buckets
-        )
+        """Scores by source length, a row a system and bucket; `edges` says which kind of buckets."""
+        return self._frame("buckets")
 
     @cached_property
     def runs(self) -> "pd.DataFrame":
         """A row a training."""
-        return _frame(
-            {"system": name, **run.model_dump()} for name, system in self.report.systems.items() for run in system.runs
-        )
+        return self._frame("runs")
 
     @cached_property
     def comparisons(self) -> "pd.DataFrame":
         """Systems minus baseline, overall and by bucket."""
-        return _frame(comparison.model_dump() for comparison in self.report.comparisons)
+        return self._frame("comparisons")
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
         """Every validation of every run."""
-        curves = self.report.learning_curves.items()
-        return _frame(
-            {"system": name, "seed": curve.seed, **p.model_dump()}
-            for name, some in curves
-            for curve in some
-            for p in curve.validation
-        )
+        return self._frame("learning_curves")
+
+    def _frame(self, name: str) -> "pd.DataFrame":
+        import pandas as pd
+
+        return pd.DataFrame(report_rows(self.report)[name])
 
     @cached_property
     def figures(self) -> dict[str, Figure]:
@@ -464,17 +459,12 @@ class StudyReport:
         return f"<StudyReport {self.report.study}: {', '.join(self.report.systems)}>"
 
     def _repr_html_(self) -> str:
-        rows = [
-            f"<tr><th>{escape(name)}</th><td>{bleu(system).text}</td>"
-            + "".join(f"<td>{bucket.bleu:.1f}</td>" for bucket in system.buckets)
-            for name, system in self.report.systems.items()
-        ]
-        buckets = next(iter(self.report.systems.values())).buckets
-        heads = ["system", "BLEU", *(f"{b.min}–{b.max or ''} (n={b.n})" for b in buckets)]
-        head = "".join(f"<th>{escape(text)}</th>" for text in heads)
-        figure = self.figures["bleu_by_length"]
+        table, figure = length_table(self.report), self.figures["bleu_by_length"]
+        rows = [[f"<th>{escape(head)}</th>" for head in table.heads]]
+        rows += [[f"<td>{escape(str(cell))}</td>" for cell in row] for row in table.rows]
+        body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
         return (
-            f"<p>{escape(self.report.headline)}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
+            f"<p>{escape(self.report.headline)}</p><table>{body}</table>"
             f"{_image(on_paper(figure.spec, figure.caption), figure.title)}"
         )
 
@@ -494,9 +484,3 @@ def read_report(path: str | Path) -> StudyReport:
     if found is None:
         raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
     return StudyReport(part_from(Report, cast(Mapping[str, Any], read_json(found)), str(found)))
-
-
-def _frame(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
-    import pandas as pd
-
-    return pd.json_normalize([dict(row) for row in rows])

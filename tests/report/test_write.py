@@ -57,7 +57,7 @@ def test_every_file_is_there(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "index.html", "report.md", "report.json", "table.tex", "table_full.tex", "systems.csv", "buckets.csv",
-        "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
+        "runs.csv", "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
         *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg", "pdf")),
     }  # fmt: skip
 
