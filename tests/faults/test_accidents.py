@@ -115,7 +115,10 @@ def test_a_study_with_a_failing_system(command, kept, whole):
     """`broken` loses its numbers at once; the other system is finished, and the exit status tells."""
     study = tiny_study(training={"max_steps": 2})
     study["systems"] = {
-        "broken": {"training": {"learning_rate": 1e38, "warmup_steps": 0, "clip_norm": 1e30}},
+        "broken": {
+            "training": {"learning_rate": 100, "warmup_steps": 0, "clip_norm": 1e30},
+            "model": {"attention": {"score": "cosine"}},  # whose temperature is an exponential
+        },
         "additive": study["systems"]["additive"],
     }
     for jobs in ("1", "2"):

@@ -34,7 +34,10 @@ def study(tmp_path, monkeypatch):
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     study = tiny_study(training={"max_steps": 4})
-    study["systems"]["broken"] = {"training": {"learning_rate": 1e38, "warmup_steps": 0, "clip_norm": 1e30}}
+    study["systems"]["broken"] = {
+        "training": {"learning_rate": 100, "warmup_steps": 0, "clip_norm": 1e30},
+        "model": {"attention": {"score": "cosine"}},  # whose temperature is an exponential
+    }
     return write_study(tmp_path, study)
 
 
