@@ -11,7 +11,18 @@ from mkdocs.structure.files import File, Files
 ROOT = Path(__file__).resolve().parent.parent
 _FUNCTIONS = {"tanh", "softmax", "sigmoid", "cos", "sin", "exp", "log", "max", "argmax", "hash", "elu", "clip", "PE"}
 _SYMBOLS = {"tau": r"\tau", "phi": r"\phi", "sum": r"\sum ", "prod": r"\prod ", "N": r"\mathcal{N}"}
-_TOKEN = re.compile(r"[A-Za-z]+(?:-[a-z]+)*|\d+|<=|>=|\s+|.")
+_CHARACTERS = {
+    ".": r"\cdot ",
+    "…": r"\ldots ",
+    "<=": r"\le ",
+    ">=": r"\ge ",
+    "~": r"\sim ",
+    "√": r"\sqrt",
+    "⦃": r"\{",
+    "⦄": r"\}",
+    "`": "",
+}
+_TOKEN = re.compile(r"[A-Za-z]+(?:-[a-z]+)*\u2060?|\d+|<=|>=|\s+|.")
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -27,7 +38,9 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Render the formulas of the catalogue."""
+    """Render the formulas of the catalogue; a page that is a tab by itself needs no list of its neighbours."""
+    if page.parent is None:
+        page.meta.setdefault("hide", ["navigation"])
     return rendered(markdown) if page.file.src_uri == "attention.md" else markdown
 
 
@@ -44,20 +57,25 @@ def notebook(path: Path) -> str:
 
 
 def rendered(markdown: str) -> str:
-    """Replace the formulas of tables whose second column is called `formula` by MathML."""
-    lines, inside = [], False
+    """Replace each row of a table whose second column is called `formula` by an entry with its formula as MathML."""
+    lines: list[str] = []
+    heads: list[str] = []
     for line in markdown.split("\n"):
-        cells = re.split(r"(?<!\\)\|", line)
-        if inside and len(cells) > 3 and not cells[1].startswith("---"):
-            cells[2] = formula(re.sub(r"\\(.)", r"\1", cells[2].strip()))
-        inside = line.startswith("|") and (inside or cells[2].strip() == "formula")
-        lines.append("|".join(cells))
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells[1:2] == ["formula"]:
+            heads = cells
+        elif not heads or not cells:
+            heads = []
+            lines.append(line)
+        elif not cells[0].startswith("---"):
+            said = [f"*{head.capitalize()}*: {cell}" for head, cell in zip(heads[2:], cells[2:], strict=True) if cell]
+            lines += [f"### {cells[0]}", "", formula(re.sub(r"\\(.)", r"\1", cells[1])), "", "  \n".join(said), ""]
     return "\n".join(lines)
 
 
 def formula(text: str) -> str:
     """A formula as the code writes it, in MathML; words between the symbols stay words."""
-    return convert(latex(text)).replace("|", "&#124;")
+    return f'<div class="formula">{convert(latex(text), display="block")}</div>'
 
 
 def latex(text: str) -> str:
@@ -65,10 +83,12 @@ def latex(text: str) -> str:
 
     A word of two or more letters is a function, a symbol or text; `^(...)`, `_j<=s` and `sqrt(...)` take their whole argument.
     """
+    text = text.replace("{", "⦃").replace("}", "⦄").replace("..", "…").replace("max_length", "max-length").replace("xR", "x R")
     text = re.sub(r"sqrt\(([^()]*)\)", r"√{\1}", text)
     text = re.sub(r"\^\(((?:[^()]|\([^()]*\))*)\)", r"^{\1}", text)
     text = re.sub(r"_(\w+<=?\w+(?:<\w+)?)", r"_{\1}", text)
     text = re.sub(r"\ba([KV])_r", r"a^\1_r", text)
+    text = re.sub(r"\b(sum)(?= of| is)| a (?=[a-zG])", lambda found: f" {found[0].strip()}\u2060 ", text)  # words here
     return "".join(_symbol(token) for token in _TOKEN.findall(text))
 
 
@@ -81,4 +101,4 @@ def _symbol(token: str) -> str:
         return r"\ "
     if len(token) > 1 and token[0].isalpha():
         return rf"\text{{{token}}}"
-    return {".": r"\cdot ", "<=": r"\le ", ">=": r"\ge ", "~": r"\sim ", "√": r"\sqrt", "`": "", "%": r"\%"}.get(token, token)
+    return _CHARACTERS.get(token, token)

@@ -30,7 +30,7 @@ def test_its_study_loads_and_differs_in_one_line(tmp_path, monkeypatch):
     from seq2seq.config.loading import load_study
 
     monkeypatch.chdir(tmp_path)
-    exec(next(cell for cell in cells("code") if cell.startswith("study = ")), {})  # writes tutorial.yaml
+    exec(next(cell for cell in cells("code") if cell.startswith("study = ")), {"Path": Path})  # writes tutorial.yaml
     systems = load_study("tutorial.yaml").systems
     found = differences(systems["none"].model_dump(mode="json"), systems["additive"].model_dump(mode="json"))
     assert found

@@ -97,6 +97,9 @@ class Translation:
             raise UserError("this system attends to no token: it has a fixed context, or a model without weights")
         return draw_attention(shown.weights, shown.source, shown.target)
 
+    def __repr__(self) -> str:
+        return f"<Translation {self.text!r}>"
+
     def _repr_html_(self) -> str:
         words = self.by_words()
         cut = " <em>(cut at the length limit)</em>" if self.truncated else ""
@@ -383,7 +386,7 @@ def _chart(spec: Spec) -> alt.TopLevelMixin:
 
 def _image(spec: Spec, text: str) -> str:
     """A picture as a page shows it: without scripts, without ids that could meet those of another picture."""
-    drawn = base64.b64encode(svg_of(spec).encode()).decode()
+    drawn = base64.b64encode(svg_of({**spec, "config": {**spec["config"], "aria": False}}).encode()).decode()
     return f'<img src="data:image/svg+xml;base64,{drawn}" alt="{escape(text)}">'
 
 
@@ -451,6 +454,9 @@ class StudyReport:
         if name not in self.figures:
             raise UserError(f"no figure named {name!r}; there are {', '.join(self.figures)}")
         return _chart(self.figures[name].spec)
+
+    def __repr__(self) -> str:
+        return f"<StudyReport {self.report.study}: {', '.join(self.report.systems)}>"
 
     def _repr_html_(self) -> str:
         table, figure = length_table(self.report), self.figures["bleu_by_length"]
