@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError, model_validator
+
+from seq2seq.config.errors import UserError
+
+T = TypeVar("T")
 
 CHOICES = ("kind", "architecture")
 """Keys that say which part is meant; the options beside them are those of that part."""
@@ -53,6 +57,26 @@ Count = Annotated[int, Strict(), Field(ge=1, le=10**12)]
 """How many of something: 1 to 10**12."""
 Size = Annotated[int, Strict(), Field(ge=1, le=65_536)]
 """Features of a layer, or positions of a table."""
+
+
+def checked(kind: type[T], data: Any, where: object, advice: str) -> T:
+    """Validate data that somebody else wrote.
+
+    Args:
+        kind: a pydantic model, or any type that pydantic can check.
+        data: what was read.
+        where: the file, as an error names it.
+        advice: what to do about an error.
+
+    Raises:
+        UserError: the first thing that is wrong, with its dotted path.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{where}: {place}: {first['msg'].removeprefix('Value error, ')}; {advice}") from None
 
 
 def members(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -6,9 +6,10 @@ Each field of `Analyses` is read from `<runs>/<field>.json`. Keys that a newer a
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.base import checked
+from seq2seq.config.files import read_json
 
 
 class Analysis(BaseModel):
@@ -248,13 +249,7 @@ def read_analyses(folder: Path) -> Analyses:
     found: dict[str, Any] = {}
     for name, field in Analyses.model_fields.items():
         path = folder / f"{name}.json"
-        if not path.exists():
-            continue
-        adapter: TypeAdapter[Any] = TypeAdapter(field.annotation or Any)
-        try:
-            found[name] = adapter.validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise UserError(f"{path}: {place}: {first['msg']}; remove the file or run the analysis again") from None
+        kind: Any = field.annotation
+        if path.exists():
+            found[name] = checked(kind, read_json(path), path, "remove the file or run the analysis again")
     return Analyses(**found)

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.base import checked
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit, Texts
 from seq2seq.run.reading import group_words, merge_subwords
@@ -119,15 +118,8 @@ def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[
         records = next(((run, kept) for run in some if (kept := run.attention(split))), None)
         if records is None:
             continue
-        for shown in _validated(*records, split):
+        run, kept = records
+        where = f"{run.folder}/attention/{split}.json"
+        for shown in checked(list[AttentionMap], kept, where, "remove the file and evaluate the run again"):
             found.setdefault(shown.index, {})[system] = shown
     return dict(sorted(found.items()))
-
-
-def _validated(run: Run, records: list[dict[str, Any]], split: str) -> list[AttentionMap]:
-    try:
-        return TypeAdapter(list[AttentionMap]).validate_python(records)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = f"{run.folder}/attention/{split}.json: {'.'.join(map(str, first['loc']))}"
-        raise UserError(f"{place}: {first['msg']}; remove the file and evaluate the run again") from None

@@ -11,10 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from seq2seq.config.base import checked
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.files import read_json
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
@@ -147,31 +149,13 @@ def lines_sha256(lines: Sequence[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
-
-    Raises:
-        UserError: it is not there or damaged.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file") from None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
-
-
 def read_report(path: Path) -> Report:
     """Read a `report.json`.
 
     Raises:
         UserError: it is not there, or not one.
     """
-    try:
-        return Report.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
+    return checked(Report, read_json(path), path, "make the report again")
 
 
 RUNS = "runs.tar.xz"
@@ -297,11 +281,7 @@ def read_study_file(path: Path) -> StudyFile:
     raw = plain(read_yaml(path))
     if isinstance(raw, dict) and isinstance(raw.get("systems"), Mapping):
         raw["systems"] = list(raw["systems"])
-    try:
-        return StudyFile.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    return checked(StudyFile, raw, path, "mend it, or copy it from another folder of runs")
 
 
 def _read_run(folder: Path, system: str, notes: list[str]) -> Run:

@@ -12,8 +12,9 @@ import numpy as np
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.files import read_json
 from seq2seq.config.languages import length_unit
-from seq2seq.report.runs import Run, StudyRuns, lines_sha256, read_json
+from seq2seq.report.runs import Run, StudyRuns, lines_sha256
 from seq2seq.run.folder import write_json
 from seq2seq.scoring import SystemScores, source_words
 from seq2seq.scoring.buckets import Lengths

@@ -18,10 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from seq2seq.config.base import Settings
-from seq2seq.config.errors import UserError
+from seq2seq.config.base import Settings, checked
+from seq2seq.config.loading import plain, read_yaml
 from seq2seq.scoring.bootstrap import Estimate
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
@@ -248,20 +248,7 @@ def load_papers(path: Path) -> Papers:
     Raises:
         UserError: the file cannot be read or says something unknown.
     """
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return Papers.model_validate(YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UserError(
-            f"{path}: cannot be read ({error.strerror}); the file with the papers' numbers belongs there"
-        ) from error
-    except YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}") from error
+    return checked(Papers, plain(read_yaml(path)), path, "mend it, or take the one that comes with the project")
 
 
 def run_checks(papers: Papers, evidence: Evidence) -> tuple[ShapeCheck, ...]:

@@ -13,7 +13,7 @@ Every object shows itself in Jupyter. Pictures there are static and need no netw
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -41,7 +41,7 @@ from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
 from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures, svg_of
-from seq2seq.report.runs import read_json
+from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
 from seq2seq.report.tables import report_rows
@@ -483,4 +483,4 @@ def read_report(path: str | Path) -> StudyReport:
     found = next((place for place in places if place.is_file()), None)
     if found is None:
         raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
-    return StudyReport(part_from(Report, cast(Mapping[str, Any], read_json(found)), str(found)))
+    return StudyReport(read_json_report(found))

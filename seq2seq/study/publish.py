@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seq2seq.config.errors import UserError
+from seq2seq.config.files import read_json
 from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.exhibits import OWN
-from seq2seq.report.runs import RUNS, is_published, read_json, study_folders
+from seq2seq.report.runs import RUNS, is_published, study_folders
 from seq2seq.report.study import check_texts, finished_runs, texts_of, translated_splits, write_study_report
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.trained import read_settings

@@ -271,7 +271,7 @@ def test_a_broken_file_is_one_clear_line(tmp_path, text, message):
 
 
 def test_a_missing_file_is_one_clear_line(tmp_path):
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="no such file"):
         load_papers(tmp_path / "papers.yaml")
 
 
