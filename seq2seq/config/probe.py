@@ -1,7 +1,5 @@
 """Settings of the synthetic probes."""
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from seq2seq.config.base import Settings
@@ -57,12 +55,6 @@ class ProbeSettings(Settings):
 def is_probe(corpus: str) -> bool:
     """Whether a corpus is a synthetic one, known or not."""
     return corpus.startswith(PROBE)
-
-
-def fill_probe(data: dict[str, Any]) -> dict[str, Any]:
-    """Give a probe the settings that follow from being one, where the study does not say them."""
-    usual = {"source": "in", "target": "out", "max_ratio": None}  # answers of one word are right, however long the question
-    return {**usual, **data, "probe": data.get("probe") or {}}
 
 
 def check_probe(corpus: str, settings: ProbeSettings) -> None:

@@ -73,7 +73,7 @@ class ProbeCorpus:
         longest = settings.longest_test if split == "test" else settings.max_length
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
         for _ in range(count):
-            words = self._draw(settings.min_length + _below(rng, longest - settings.min_length + 1), split, rng)
+            words = self._draw(settings.min_length + draw_below(rng, longest - settings.min_length + 1), split, rng)
             places = ANSWERS[self.task](words)
             target = " ".join(words[place] for place in places)
             links = tuple(sorted((place, answer) for answer, place in enumerate(places)))
@@ -98,20 +98,20 @@ class ProbeCorpus:
         raise UserError(f"data.probe: no {split} source of {length} words; raise min_length or symbols")
 
     def _symbol(self, rng: Random) -> str:
-        return _SYMBOLS[_below(rng, self.settings.symbols)]
+        return _SYMBOLS[draw_below(rng, self.settings.symbols)]
 
     def _recall(self, length: int, rng: Random) -> list[str]:
         """Different keys, each with its value, and one of the keys again; an even length has one word less."""
         keys = list(_SYMBOLS[: self.settings.symbols])
         words = []
         for place in range((length - 1) // 2):
-            other = place + _below(rng, len(keys) - place)  # Fisher-Yates, as far as it is needed
+            other = place + draw_below(rng, len(keys) - place)  # Fisher-Yates, as far as it is needed
             keys[place], keys[other] = keys[other], keys[place]
-            words += [keys[place], string.digits[_below(rng, 10)]]
-        return [*words, words[2 * _below(rng, len(words) // 2)]]
+            words += [keys[place], string.digits[draw_below(rng, 10)]]
+        return [*words, words[2 * draw_below(rng, len(words) // 2)]]
 
 
-def _below(rng: Random, limit: int) -> int:
+def draw_below(rng: Random, limit: int) -> int:
     """A whole number from 0 to limit - 1; only `Random.random` is used, whose stream Python promises never to change."""
     return int(rng.random() * limit)
 

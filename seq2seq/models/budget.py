@@ -21,8 +21,10 @@ from seq2seq.attention.attention import Attention
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.model import ModelSettings
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.config.transformer import DecoderOnlySettings
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import prepare
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import EncoderDecoder, Model, count_parameters
@@ -56,8 +58,11 @@ def vocabulary_size(settings: RunSettings) -> int:
 def meta_model(settings: RunSettings) -> Model:
     """Build a system's model without numbers; vocabularies are as large as the tokenizer is asked to make them."""
     pieces = vocabulary_size(settings)
+    colours = ImageTokenizer().vocabulary_size
     with torch.device("meta"):
-        return build_model(settings.model, source_vocabulary=pieces, target_vocabulary=pieces)
+        return build_model(
+            settings.model, source_vocabulary=colours if settings.data.source == IMAGE else pieces, target_vocabulary=pieces
+        )
 
 
 def parameters_by_block(settings: RunSettings) -> dict[str, int]:
@@ -101,9 +106,11 @@ class FlopCounter:
         """FLOPs of the forward pass with teacher forcing, over the number of target tokens.
 
         Args:
-            source_size: S, source tokens with end of sentence, > 0.
+            source_size: S, source tokens with end of sentence, > 0; a picture has its own number.
             target_size: T, target tokens with end of sentence, > 0.
         """
+        if isinstance(self._model, EncoderDecoder):
+            source_size = self._model.encoder.source_size or source_size
         source = torch.full((1, source_size), _PIECES - 1)
         mask = torch.ones(1, source_size, dtype=torch.bool)
         inputs = torch.full((1, target_size), _PIECES - 1)
@@ -189,10 +196,11 @@ def attention_bytes(settings: RunSettings, length: int) -> int | None:
 def _ask_bridge(module: Attention | FixedContext, model: Model, settings: ModelSettings, length: int) -> Any:
     """What a bridge answers when `length` queries meet a source of `length` tokens."""
     assert isinstance(model, EncoderDecoder)
-    memory = torch.empty(1, length, model.encoder.memory_size, requires_grad=True)
+    states = model.encoder.states(length)
+    memory = torch.empty(1, states, model.encoder.memory_size, requires_grad=True)
     summary = torch.empty(1, model.encoder.summary_size, requires_grad=True)
     query = torch.empty(1, length, _stack_size(settings, "decoder"), requires_grad=True)
-    keys = module.project_keys(memory, torch.ones(1, length, dtype=torch.bool), summary)
+    keys = module.project_keys(memory, torch.ones(1, states, dtype=torch.bool), summary)
     with torch.no_grad():  # a later step, for what reads its past
         past = module(query, keys, need_weights=False).past
     return module(query, keys, need_weights=False, past=past)

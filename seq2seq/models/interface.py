@@ -119,6 +119,12 @@ class Encoder(nn.Module):
     """Features of `Memory.states`."""
     summary_size: int
     """Features of `Memory.summary`."""
+    source_size: int | None = None
+    """Tokens of every source where all are of one size, as pictures are; None where they vary."""
+
+    def states(self, source_size: int) -> int:
+        """Return how many states the memory of a source of so many tokens has."""
+        return source_size
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S) True at real tokens."""

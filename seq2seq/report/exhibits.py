@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.report.runs import Run
@@ -31,7 +31,7 @@ class Forced(BaseModel):
 
 
 class AttentionMap(BaseModel):
-    """Weights of one system on one sentence: rows are target subwords, columns source subwords."""
+    """Weights of one system on one sentence: rows are target subwords, columns source subwords, or cells of a picture."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -40,6 +40,8 @@ class AttentionMap(BaseModel):
     hypothesis: list[str]
     weights: list[list[float]]
     forced: Forced | None = None
+    picture: str = Field(default="", pattern=r"^(data:image/png;base64,[A-Za-z0-9+/=]+)?$")
+    """The source where it is a picture: columns are then the cells of a square grid over it, row by row."""
 
     @property
     def attends(self) -> bool:

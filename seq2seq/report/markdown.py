@@ -190,7 +190,7 @@ def _samples(report: Report, exhibits: Exhibits) -> str:
         rows = [["source", exhibits.sources[index]], ["reference", exhibits.references[index]]]
         rows += [[name, next(iter(exhibits.hypotheses[name].values()))[index]] for name in in_focus(report)]
         shown = table(["", "text"], [[cell(name), cell(text) or "*(empty)*"] for name, text in rows]).replace("---:", "---")
-        parts.append(f"Sentence {index + 1}, {exhibits.lengths[index]} source words\n\n{shown}")
+        parts.append(f"Sentence {index + 1}, {exhibits.lengths[index]} source {report.length_unit}\n\n{shown}")
     return "## Samples\n\n" + "\n\n".join(parts)
 
 

@@ -216,7 +216,8 @@ def _label(study: str) -> str:
 
 def _caption(report: Report) -> str:
     level = float(report.evaluation.get("confidence", 0.95))
-    words = f"BLEU on {report.split} by source words, with half-widths of {level:.0%} intervals (one seed: over sentences)."
+    words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
+    words += " (one seed: over sentences)."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return rf"{escape_latex(words)}{star} Signature: \texttt{{{signature}}}."

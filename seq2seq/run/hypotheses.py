@@ -15,11 +15,13 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.identity import same_search
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
+from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, reading_order, rounded
+from seq2seq.run.trained import TrainedRun, forced_weights, read_weights, rounded
 from seq2seq.run.translation import Translation, one_line, translate
 
 SHOWCASE = 8
@@ -163,20 +165,19 @@ def write_attention(
 
 
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
-    source, target = run.source_tokenizer, run.target_tokenizer
-    end = ["</s>"]
     hypothesis = translation.hypothesis
-    width = len(split.source_tokens(index)) + 1
-    weights = hypothesis.weights
+    columns, weights = read_weights(run, split, index, hypothesis.weights)
+    shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
     return {
         "index": index,
-        "source": source.pieces(split.source_tokens(index)) + end,
-        "hypothesis": target.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else end),
-        "weights": rounded(reading_order(weights[:, :width], split)) if weights is not None else [],
+        "source": [column.name for column in columns],
+        "hypothesis": run.target_tokenizer.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else ["</s>"]),
+        "weights": rounded(weights),
+        **shown,
     }
 
 
 def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
     reference = [*run.target_tokenizer.pieces(split.target_tokens(index)), "</s>"]
-    weights = rounded(reading_order(forced_weights(run.model, split, index, device), split))
-    return {"forced": {"reference": reference, "weights": weights}}
+    _, weights = read_weights(run, split, index, forced_weights(run.model, split, index, device))
+    return {"forced": {"reference": reference, "weights": rounded(weights)}}

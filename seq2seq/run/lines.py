@@ -20,7 +20,7 @@ from seq2seq.models.limits import find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, load_run, reading_order, rounded
+from seq2seq.run.trained import TrainedRun, load_run, read_weights, rounded
 from seq2seq.run.translation import Translation, one_line, translate_n_best
 
 _AT_ONCE = 1000
@@ -203,22 +203,18 @@ def _row(line: int, translation: Translation) -> str:
 
 def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Translation], line: int) -> dict[str, Any]:
     """Return what JSON says of a line: source subwords, and of each translation its subwords and their weights (T, S)."""
-    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
+    columns, _ = read_weights(run, split, index, None)
     hypotheses = []
     for translation in best:
         hypothesis = translation.hypothesis
-        weights = hypothesis.weights
-        if weights is not None:  # a fixed context attends to nothing
-            weights = reading_order(weights[:, : len(source)], split) if weights.any() else None
+        columns, weights = read_weights(run, split, index, hypothesis.weights)
         hypotheses.append(
             {
                 "text": one_line(translation.text),
                 "score": round(hypothesis.score, 4),
                 "truncated": hypothesis.truncated,
                 "tokens": run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])]),
-                "attention": None
-                if weights is None or not weights.any()
-                else rounded(reading_order(weights[:, : len(source)], split)),
+                "attention": None if weights is None or not weights.any() else rounded(weights),  # a fixed context has none
             }
         )
-    return {"line": line, "source": source, "translations": hypotheses}
+    return {"line": line, "source": [column.name for column in columns], "translations": hypotheses}

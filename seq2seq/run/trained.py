@@ -9,10 +9,12 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import imported_class, read_yaml, settings_from
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import Column, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
@@ -94,9 +96,12 @@ def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
     Raises:
         UserError: they are not there, or not those.
     """
-    known = folder.fingerprints()
+    known, data = folder.fingerprints(), read_settings(folder).data
     source, target = (
-        Tokenizer.load(folder.tokenizers / f"{side}.model", known.get(f"{side}_tokenizer")) for side in ("source", "target")
+        (ImageTokenizer if getattr(data, side) == IMAGE else Tokenizer).load(
+            folder.tokenizers / f"{side}.model", known.get(f"{side}_tokenizer")
+        )
+        for side in ("source", "target")
     )
     return source, target
 
@@ -137,14 +142,22 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     return weights[0].float().cpu()
 
 
-def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
-    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
-    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
+def read_weights(
+    run: TrainedRun, split: EncodedSplit, index: int, weights: torch.Tensor | None
+) -> tuple[list[Column], torch.Tensor | None]:
+    """Return what a source's columns stand for, and weights (T, S') on them in reading order (T, S), without padding."""
+    width = len(split.source_tokens(index)) + 1 if weights is None else weights.shape[1]
+    columns = run.source_tokenizer.columns(split.source(index), split.source_tokens(index), width)
+    if weights is not None:
+        weights = weights[:, : len(columns)]
+        if split.reverse_source:  # the end stays last
+            weights = torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1)
+    return columns, weights
 
 
-def rounded(weights: torch.Tensor) -> list[list[float]]:
-    """Return weights (T, S) as a file holds them."""
-    return [[round(value, 4) for value in row] for row in weights.tolist()]
+def rounded(weights: torch.Tensor | None) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them, [] for none."""
+    return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
 
 
 def find_runs(path: Path) -> list[RunFolder]:

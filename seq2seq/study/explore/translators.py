@@ -12,7 +12,7 @@ from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import EOS, normalise
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, find_runs, load_run
+from seq2seq.run.trained import TrainedRun, find_runs, load_run, read_weights, rounded
 from seq2seq.run.translation import one_line, translate
 
 MAX_CHARACTERS = 2000
@@ -46,23 +46,17 @@ class Translators:
 
 
 def _translated(run: TrainedRun, line: str, device: torch.device) -> dict[str, Any]:
-    reverse = run.settings.data.reverse_source
-    split = encode_lines([line], run.source_tokenizer, reverse_source=reverse)
+    split = encode_lines([line], run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
     (found,) = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device, need_weights=True)
     hypothesis = found.hypothesis
-    source = run.source_tokenizer.pieces([*split.source_tokens(0), EOS])
-    weights = hypothesis.weights
-    if weights is not None and reverse:
-        weights = torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1)
-    if weights is not None and not weights.any():
-        weights = None  # a fixed context attends to no token
+    columns, weights = read_weights(run, split, 0, hypothesis.weights)
     return {
         "text": one_line(found.text),
         "score": round(hypothesis.score, 4),
         "truncated": hypothesis.truncated,
-        "source": source,
+        "source": [column.name for column in columns],
         "target": run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])]),
-        "weights": None if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()],
+        "weights": None if weights is None or not weights.any() else rounded(weights),  # a fixed context attends to no token
     }
 
 
