@@ -88,7 +88,7 @@ class DataSettings(Settings):
         own = _section(self.corpus)
         for section, corpus in _CORPUS_OF.items():
             if section != own and getattr(self, section) is not None:
-                raise ValueError(f"{section}: applies to corpus {corpus} only, not to '{self.corpus}'; remove it")
+                raise ValueError(f"{section}: applies to {corpus} only, not to '{self.corpus}'; remove it")
         if own is not None:
             self._check_embedded(own)
         return self
@@ -111,7 +111,7 @@ class DataSettings(Settings):
             raise ValueError(f"reverse_source: does not apply to corpus '{SCENES}', whose source is a picture; remove it")
 
 
-_CORPUS_OF = {GRAMMAR: f"'{GRAMMAR}'", "probe": "probe-...", SCENES: f"'{SCENES}'"}
+_CORPUS_OF = {GRAMMAR: f"corpus '{GRAMMAR}'", "probe": "a corpus probe-...", SCENES: f"corpus '{SCENES}'"}
 """Settings of an embedded corpus by name -> the corpus they belong to."""
 _USUAL: dict[str, dict[str, Any]] = {
     GRAMMAR: {},

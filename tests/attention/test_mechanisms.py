@@ -5,12 +5,15 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from seq2seq.attention.build import build_self_attention
 from seq2seq.attention.heads import split_heads
 from seq2seq.attention.masks import length_mask
 from seq2seq.attention.mechanisms import MECHANISMS, LshAttention, SelfAttention
 from seq2seq.attention.mechanisms.linear import CHUNK
+from seq2seq.attention.mechanisms.lsh import _Table
 from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import COMPARING, StackSettings
 from seq2seq.models.interface import index_rows
@@ -156,17 +159,58 @@ def test_what_reads_whole_sequences_has_no_steps(name):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("relation", ["none", *RELATIONS])
+@pytest.mark.parametrize(
+    "parts", [{"positions": relation} for relation in ["none", *RELATIONS]] + [{"normaliser": "sparsemax"}]
+)
 @pytest.mark.parametrize("size", [7, 8, 29])
-def test_window_in_blocks_equals_the_mask(relation, causal, size):
-    """Blocks of two queries with the keys around them, against one matrix under a mask."""
-    window = build(SMALL["window"], causal=causal, positions=relation)
+@pytest.mark.parametrize("name", ["window", "strided"])
+def test_patterns_in_blocks_equal_the_mask(name, parts, causal, size):
+    """Groups of queries with the keys they share, against one matrix under a mask."""
+    pattern = build({"window": SMALL["window"], "strided": {"kind": "strided", "stride": 2}}[name], causal=causal, **parts)
     mask = length_mask(torch.tensor([size, size - 4]), size)
-    keys, positions = window.project_keys(states(2, size), mask), torch.arange(size)
-    expected = window.attend(states(2, size), keys, positions, positions).context
-    actual = window(states(2, size), mask)
+    keys, positions = pattern.project_keys(states(2, size), mask), torch.arange(size)
+    expected = pattern.attend(states(2, size), keys, positions, positions).context
+    actual = pattern(states(2, size), mask)
     torch.testing.assert_close(actual[0], expected[0], rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(actual[1, : size - 4], expected[1, : size - 4], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_lsh_in_buckets_equals_the_mask(shared, causal, monkeypatch):
+    """Values and gradients, with a row of padding alone and another partly padded."""
+    size = 40
+    lsh = build({"kind": "lsh", "buckets": 16, "rounds": 2, "shared": shared}, causal=causal)
+    mask = length_mask(torch.tensor([size, 0, 17]), size)
+    results = []
+    for way in ("_attend_in_buckets", "_attend"):
+        inputs = states(B, size).requires_grad_()
+        called = []
+        original = getattr(lsh, way)
+        monkeypatch.setattr(lsh, way, lambda *given, original=original, called=called: called.append(1) or original(*given))
+        output = lsh(inputs, mask)[mask]
+        assert called
+        output.square().sum().backward()
+        results.append((output, inputs.grad))
+        monkeypatch.setattr("seq2seq.attention.mechanisms.lsh._Table.of", _one_bucket)
+    torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
+
+
+def _one_bucket(buckets, real, count):
+    """A table that promises nothing, so that the whole matrix is compared."""
+    return _Table(buckets, buckets, buckets.shape[2])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("strided", {"stride": 16}), ("window", {"width": 16}), ("lsh", {"buckets": 32, "rounds": 1})]
+)
+def test_cost_is_below_that_of_full_attention(name, settings):
+    def flops(mechanism):
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+            build(mechanism, causal=False, hidden_size=64).float()(torch.randn(1, 512, 64))
+        return counter.get_total_flops()
+
+    assert flops({"kind": name, **settings}) < 0.65 * flops("full")
 
 
 @pytest.mark.parametrize("causal", [False, True])
