@@ -191,7 +191,7 @@ class Attention(nn.Module):
         scores = [part.join(self._scores(part.cut(query), part.keys, part.places)) for part in parts]
         allowed = [part.join(part.allowed.expand(len(part.keys.mask), -1, -1, -1)) for part in parts]
         weights = answer(self.normaliser, torch.cat(scores, dim=-1), torch.cat(allowed, dim=-1), past=None)
-        shares = dropout(weights, self.dropout, self.training).split([some.shape[-1] for some in scores], dim=-1)
+        shares = torch.split(dropout(weights, self.dropout, self.training), [some.shape[-1] for some in scores], dim=-1)
         mixed = (part.join(_mix(part.cut(share), part.keys, part.places)) for part, share in zip(parts, shares, strict=True))
         merged = merge_heads(torch.stack(list(mixed)).sum(dim=0))  # (B, Q, H * Dv)
         return merged if self.output_proj is None else self.output_proj(merged)

@@ -13,7 +13,6 @@ from seq2seq.attention.heads import split_heads
 from seq2seq.attention.masks import length_mask
 from seq2seq.attention.mechanisms import MECHANISMS, LshAttention, SelfAttention
 from seq2seq.attention.mechanisms.linear import CHUNK
-from seq2seq.attention.mechanisms.lsh import _Table
 from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import COMPARING, StackSettings
 from seq2seq.models.interface import index_rows
@@ -177,28 +176,22 @@ def test_patterns_in_blocks_equal_the_mask(name, parts, causal, size):
 
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
-def test_lsh_in_buckets_equals_the_mask(shared, causal, monkeypatch):
-    """Values and gradients, with a row of padding alone and another partly padded."""
-    size = 40
-    lsh = build({"kind": "lsh", "buckets": 16, "rounds": 2, "shared": shared}, causal=causal)
-    mask = length_mask(torch.tensor([size, 0, 17]), size)
+def test_lsh_in_blocks_equals_the_mask(shared, causal):
+    """Values and gradients, with a row of padding alone and another partly padded, in buckets of several blocks."""
+    size = 80
+    lsh = build({"kind": "lsh", "buckets": 4, "rounds": 2, "shared": shared}, causal=causal)
+    mask = length_mask(torch.tensor([size, 0, 47]), size)
     results = []
-    for way in ("_attend_in_buckets", "_attend"):
+    for blocks in (True, False):
         inputs = states(B, size).requires_grad_()
-        called = []
-        original = getattr(lsh, way)
-        monkeypatch.setattr(lsh, way, lambda *given, original=original, called=called: called.append(1) or original(*given))
-        output = lsh(inputs, mask)[mask]
-        assert called
-        output.square().sum().backward()
-        results.append((output, inputs.grad))
-        monkeypatch.setattr("seq2seq.attention.mechanisms.lsh._Table.of", _one_bucket)
+        query, cache = lsh._project(inputs)
+        if blocks:
+            output = lsh._attend_in_blocks(query, cache, lsh._blocks(query, cache, mask))
+        else:
+            output = lsh._attend(query, cache, torch.arange(size), mask)
+        output[mask].square().sum().backward()
+        results.append((output[mask], inputs.grad))
     torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
-
-
-def _one_bucket(buckets, real, count):
-    """A table that promises nothing, so that the whole matrix is compared."""
-    return _Table(buckets, buckets, buckets.shape[2])
 
 
 @pytest.mark.parametrize(

@@ -188,21 +188,21 @@ class StridedAttention(FullAttention):
         here = torch.arange(stride * (2 if self.causal else 3), device=states.device)  # keys before a block, its own, after
         around = _overlapping(keys, stride, blocks, len(here))  # of B * n blocks
         near = Part(
-            cut=lambda x: x.unflatten(2, (blocks, stride)).transpose(1, 2).flatten(0, 1),
-            join=lambda x: x.unflatten(0, (rows, blocks)).transpose(1, 2).flatten(2, 3),
+            cut=lambda x: torch.unflatten(x, 2, (blocks, stride)).transpose(1, 2).flatten(0, 1),
+            join=lambda x: torch.unflatten(x, 0, (rows, blocks)).transpose(1, 2).flatten(2, 3),
             keys=around,
             allowed=around.mask[:, None, None] & self._distant(here[stride : 2 * stride], here, 0, stride),
             places=Places(self.relation, here[stride : 2 * stride], here),
         )
 
         def column(x: Tensor) -> Tensor:  # (B, H, n * stride, X) -> (B * stride, H, n, X)
-            return x.unflatten(2, (blocks, stride)).permute(0, 3, 1, 2, 4).flatten(0, 1)
+            return torch.unflatten(x, 2, (blocks, stride)).permute(0, 3, 1, 2, 4).flatten(0, 1)
 
         seen = column(keys.mask[:, None, :, None])[:, 0, :, 0]  # (B * stride, n)
         down = stride * torch.arange(blocks, device=states.device)
         far = Part(
             cut=column,
-            join=lambda x: x.unflatten(0, (rows, stride)).permute(0, 2, 3, 1, 4).flatten(2, 3),
+            join=lambda x: torch.unflatten(x, 0, (rows, stride)).permute(0, 2, 3, 1, 4).flatten(2, 3),
             keys=Keys(keys=column(keys.keys), values=column(keys.values), mask=seen),
             allowed=seen[:, None, None] & self._distant(down, down, stride + 1, size),
             places=Places(self.relation, down, down),
