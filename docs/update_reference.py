@@ -76,6 +76,7 @@ PLACES: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("model.attention", AttentionSettings, "heads"),
     ("model.attention", AttentionSettings, "attention_size"),
     ("model.attention", AttentionSettings, "dropout"),
+    ("model.attention", AttentionSettings, "gates"),
     ("model.decoder", RnnDecoderSettings, "placement"),
     ("model.decoder", RnnDecoderSettings, "input_feeding"),
 )

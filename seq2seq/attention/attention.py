@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.dropout import dropout
+from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.heads import merge_heads, split_heads
 from seq2seq.attention.keys import AttentionOutput, Keys, Past, answer, remember
 from seq2seq.attention.masks import attendable
@@ -59,6 +60,7 @@ class Attention(nn.Module):
         heads: H, > 0, the heads of all four parts.
         context_size: features of the context, after the output projection.
         dropout: probability of dropping a weight.
+        gates: switch heads off; None leaves them all on.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Attention(nn.Module):
         heads: int,
         context_size: int,
         dropout: float = 0.0,
+        gates: HeadGates | None = None,
     ) -> None:
         super().__init__()
         self.score = score
@@ -84,6 +87,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.context_size = context_size
         self.dropout = dropout
+        self.gates = gates
 
     def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:  # noqa: ARG002 (for `none`)
         """Compute once per sentence all that no query changes.
@@ -138,8 +142,7 @@ class Attention(nn.Module):
             context, weights = self._fused(product, heads, keys, allowed, places), None
         else:
             context, weights = self._plain(heads, keys, allowed, factor, places, earlier)
-        merged = merge_heads(context)  # (B, Q, H * Dv)
-        output = merged if self.output_proj is None else self.output_proj(merged)
+        output = self._output(context)
         following = remember(past, weights) if self.reads_past and weights is not None else None
         return AttentionOutput(output, weights if need_weights else None, following)
 
@@ -193,7 +196,11 @@ class Attention(nn.Module):
         weights = answer(self.normaliser, torch.cat(scores, dim=-1), torch.cat(allowed, dim=-1), past=None)
         shares = torch.split(dropout(weights, self.dropout, self.training), [some.shape[-1] for some in scores], dim=-1)
         mixed = (part.join(_mix(part.cut(share), part.keys, part.places)) for part, share in zip(parts, shares, strict=True))
-        merged = merge_heads(torch.stack(list(mixed)).sum(dim=0))  # (B, Q, H * Dv)
+        return self._output(torch.stack(list(mixed)).sum(dim=0))
+
+    def _output(self, context: Tensor) -> Tensor:
+        """Contexts of heads (B, H, Q, Dv) to (B, Q, context_size)."""
+        merged = merge_heads(context if self.gates is None else self.gates(context))  # (B, Q, H * Dv)
         return merged if self.output_proj is None else self.output_proj(merged)
 
     def _product(self) -> ProductScore | None:

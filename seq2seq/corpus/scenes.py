@@ -85,11 +85,9 @@ def _checked(split: str) -> str:
 
 
 def _scene(rng: Random, number: int) -> list[str]:
-    """Draw `number` objects in different places, as words in reading order."""
+    """Draw `number` objects in different places, as words in any order, so that a word's number says nothing of its place."""
     places = list(range(GRID * GRID))
-    while len(places) > number:
-        places.pop(draw_below(rng, len(places)))
-    return [_object(rng, place) for place in places]
+    return [_object(rng, places.pop(draw_below(rng, len(places)))) for _ in range(number)]
 
 
 def _object(rng: Random, place: int) -> str:
@@ -100,19 +98,21 @@ def _object(rng: Random, place: int) -> str:
 
 
 def caption(scene: list[str], target: str) -> SentencePair:
-    """Describe objects, which stand in reading order, in `target`, en or de."""
+    """Describe objects in reading order, in `target`, en or de."""
     said: list[str] = []
     links: list[tuple[int, int]] = []
+    parts = [word.split("_") for word in scene]
+    rows = [int(y) // PLACE for *_, y in parts]
+    beside, below = _BETWEEN[target]
     row = 0
-    for index, word in enumerate(scene):
-        size, colour, shape, _, y = word.split("_")
-        beside, below = _BETWEEN[target]
-        begins = [] if not index else (beside if int(y) // PLACE == row else below).split()
-        said += [","] if index else []
-        phrase = [*begins, *(["a", size, colour, shape] if target == "en" else _german(size, colour, shape))]
+    for index in sorted(range(len(scene)), key=lambda i: (rows[i], int(parts[i][3]))):
+        size, colour, shape, *_ = parts[index]
+        begins = [",", *(beside if rows[index] == row else below).split()] if said else []
+        said += begins[:1]
+        phrase = [*begins[1:], *(["a", size, colour, shape] if target == "en" else _german(size, colour, shape))]
         links += [(index, len(said) + place) for place in range(len(phrase))]
         said += phrase
-        row = int(y) // PLACE
+        row = rows[index]
     return SentencePair(" ".join(scene), " ".join(said), tuple(links))
 
 

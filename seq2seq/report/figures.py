@@ -289,9 +289,19 @@ def costs_of(report: Report) -> dict[str, dict[str, float]]:
         "training, target tokens": {name: system.target_tokens for name, system in systems.items()},
         "training, target tokens per second": {name: cost.training_tokens_per_second for name, cost in measured.items()},
         "FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
+        **{
+            f"share of {what} used": _used({name: getattr(cost, f"{what}_used") for name, cost in measured.items()})
+            for what in ("heads", "positions")
+        },
     }
     found = {label: {name: float(v) for name, v in values.items() if v and name in systems} for label, values in known.items()}
     return {label: values for label, values in found.items() if values and max(values.values()) > 1.01 * min(values.values())}
+
+
+def _used(shares: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Shares in use, all where a system switches nothing off; nothing where no system does."""
+    known = any(share is not None for share in shares.values())
+    return {name: 1.0 if share is None else share for name, share in shares.items()} if known else {}
 
 
 def decoding_length(report: Report) -> tuple[int, int]:

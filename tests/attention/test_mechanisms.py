@@ -21,6 +21,7 @@ B, N, SIZE, HEADS = 3, 11, 12, 2
 SMALL = {
     "full": {"kind": "full"},
     "window": {"kind": "window", "width": 2},
+    "adaptive_span": {"kind": "adaptive_span", "max_span": 3, "ramp": 1},
     "strided": {"kind": "strided", "stride": 3},
     "linear": {"kind": "linear"},
     "linformer": {"kind": "linformer", "max_length": 13, "rank": 5},

@@ -134,7 +134,7 @@ class WindowAttention(FullAttention):
         super().__init__(attention=attention, relation=relation, causal=causal)
         self.width = width
 
-    def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
+    def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
         return (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs() <= self.width
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
