@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install demo test test-slow faults fuzz check format bench readme reference clean
+.PHONY: help install demo test test-slow faults fuzz check format bench readme reference docs clean
 
 help:
 	@echo "make demo       set up, train three systems on the embedded corpus, write runs/demo/report/"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-slow  the long tests as well"
 	@echo "make faults     what can go wrong with a run, long tests included; prints what was tried and survived"
 	@echo "make fuzz       bad input by the thousand; prints how many cases"
+	@echo "make docs       build the site into build/site, strictly: a broken link or a page without a place fails"
 	@echo "make check      format, lint, types"
 	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios (6 minutes on 2 quiet cores)"
 
@@ -24,8 +25,7 @@ $(BIN)/.installed: pyproject.toml constraints.txt
 install: $(BIN)/.installed
 
 demo: install
-	$(BIN)/python train.py configs/demo.yaml
-	$(BIN)/python evaluate.py report runs/demo
+	$(BIN)/seq2seq demo
 
 test: install
 	$(BIN)/python -m pytest -n 2
@@ -56,6 +56,10 @@ bench: install
 readme: install
 	$(BIN)/python docs/update_readme.py
 	$(BIN)/python docs/architecture.py
+
+docs: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 reference: install
 	$(BIN)/python docs/update_reference.py

@@ -71,7 +71,7 @@ def losses(base: dict[str, Any], path: str, steps: int) -> list[float]:
         arithmetic = decide_arithmetic(folder, settings, data, threads=torch.get_num_threads(), device="cpu")
         machine = prepare_machine(arithmetic, device="cpu")
         held.enter_context(plain_path() if path == "fp32 plain" else same_masks())
-        progress = Progress(total=steps, label="", stream=StringIO())
+        progress = Progress(total=steps, run="", screen=None)
         trainer = Trainer(settings=settings, seed=1, data=data, machine=machine, folder=folder, progress=progress)
         found = []
         for step, batch in zip(range(1, steps + 1), _batches(trainer), strict=False):

@@ -12,6 +12,7 @@ from benchmarks.peers.table import PEERS, python_of
 MODELS = ("A1", "A2")
 SCALES = (10_000, 100_000, 1_000_000)
 _TRAININGS = (
+    (OURS, "auto", False),
     (OURS, "fp32", False),
     (OURS, "bf16", False),
     (PLAIN, "fp32", False),

@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["own", "plain"])
     parser.add_argument("model", choices=["A1", "A2"])
-    parser.add_argument("precision", choices=["fp32", "bf16"])
+    parser.add_argument("precision", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--corpus", default="multi30k")
     parser.add_argument("--warm", type=int, default=3)
     parser.add_argument("--steps", type=int, default=10)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from seq2seq.report.published import TABLES
+from seq2seq.report.published import published_table
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = r"(?P<table>\w+):(?P<study>[\w-]+)"
@@ -14,7 +14,7 @@ BLOCK = re.compile(rf"(<!-- {MARK}:begin -->\n).*?(<!-- (?P=table):(?P=study):en
 
 def filled(text: str) -> str:
     """Return a page with every table block made again from its study's published report."""
-    return BLOCK.sub(lambda m: f"{m[1]}{TABLES[m['table']](ROOT / 'results' / m['study'])}\n{m[4]}", text)
+    return BLOCK.sub(lambda m: f"{m[1]}{published_table(m['table'], ROOT / 'results' / m['study'])}\n{m[4]}", text)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Pages made from the code: `python docs/update_reference.py` (or `make reference`) writes them.
 
-`attention.md` lists every member of the attention family, `settings.md` every setting of a study file, and `study.schema.json`
-is the JSON schema that editors check study files with.
+`attention.md` lists every member of the attention family, `settings.md` every setting of a study file; `study.schema.json` is
+the JSON schema that editors check study files with, `report.schema.json` that of `report.json`.
 """
 
 import json
@@ -41,6 +41,7 @@ from seq2seq.config.transformer import (
     TransformerDecoderSettings,
     TransformerEncoderSettings,
 )
+from seq2seq.report import report_schema
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -268,8 +269,9 @@ def _as_written(node: Any) -> Any:
 
 def pages() -> dict[str, str]:
     """Return every page by its name in `docs/`."""
-    schema = json.dumps(study_schema(), indent=1, ensure_ascii=False) + "\n"
-    return {"attention.md": catalogue(), "settings.md": settings_page(), "study.schema.json": schema}
+    schemas = {"study.schema.json": study_schema(), "report.schema.json": report_schema()}
+    pages = {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
+    return {"attention.md": catalogue(), "settings.md": settings_page(), **pages}
 
 
 def main(folder: Path = FOLDER) -> None:

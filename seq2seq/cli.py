@@ -4,11 +4,12 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
 from seq2seq.run.streams import checked_streams
 
@@ -16,7 +17,6 @@ for _name, _value in {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}.items(
     os.environ.setdefault(_name, _value)  # read when torch is imported: threads that wait must not keep others from the cores
 
 app = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -26,7 +26,10 @@ app = typer.Typer(
 # typer brings its own copy of click from version 0.20 on: take the class that it really raises
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
-StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file, such as configs/demo.yaml.")]
+StudyFile = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a study that ships, such as demo.")
+]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
 Seeds = Annotated[
     list[int] | None, typer.Option("--seed", metavar="N", min=0, max=2**63 - 1, help="Only this seed (repeatable).")
@@ -48,15 +51,18 @@ def train(
     system: Systems = None,
     seed: Seeds = None,
     set_: Overrides = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")] = None,
+    out: Out = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs side by side; default: the study's, else one a core.")] = None,
     cluster: Annotated[str | None, typer.Option(metavar="KIND", help="Make each run a job: slurm, or local to try it.")] = None,
     cluster_option: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="For submitit, such as slurm_partition=gpu (repeatable).")
     ] = None,
+    report_: Annotated[
+        bool, typer.Option("--report", help="Write the report at the end, as the command `report` does.")
+    ] = False,
 ) -> None:
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
-    from seq2seq.config.loading import load_study, system_of
+    from seq2seq.config.loading import imported_class, load_study, system_of
 
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
@@ -67,14 +73,31 @@ def train(
     if cluster is None:
         train_study(loaded, out=place, systems=system or (), seeds=seed or (), jobs=jobs, arguments=context.obj)
     else:
-        from seq2seq.study.cluster import cluster_study
+        from seq2seq.study.cluster import submit_study
 
-        cluster_study(loaded, place, system or (), seed or (), cluster, cluster_option or ())
-    if os.environ.get("RANK", "0") == "0":  # several processes of one run tell it once
-        from seq2seq.config.loading import imported_class
+        submit_study(loaded, out=place, kind=cluster, systems=system or (), seeds=seed or (), options=cluster_option or ())
+    code = any(imported_class(settings.model_dump()) for settings in loaded.systems.values())
+    arguments = ["report", str(place), *(["--allow-code"] if code else [])]
+    if os.environ.get("RANK", "0") != "0" or EVENTS in os.environ:
+        return  # one process of a run goes on, and a study for its children
+    if report_:
+        app(arguments, standalone_mode=False, obj=arguments)
+    else:
+        print(f"report: seq2seq {' '.join(arguments)}")
 
-        code = " --allow-code" if any(imported_class(settings.model_dump()) for settings in loaded.systems.values()) else ""
-        print(f"report: python evaluate.py report {place}{code}")
+
+@app.command()
+def demo(context: typer.Context, set_: Overrides = None, out: Out = None) -> None:
+    """Train the demo study and write its report: three systems, minutes on a laptop, no data and no network needed."""
+    train(context, Path("demo"), set_=set_, out=out, report_=True)
+
+
+@app.command()
+def studies() -> None:
+    """List the studies that ship with the package: name, corpus, systems and question."""
+    from seq2seq.study.describe import list_studies
+
+    print(list_studies())
 
 
 @app.command()
@@ -134,18 +157,21 @@ def publish(
     context: typer.Context,
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
+    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
 ) -> None:
-    """Copy a study's results without weights and without corpus sentences, with its report."""
-    from seq2seq.report.published import length_table
+    """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
+    from seq2seq.report.published import published_table
     from seq2seq.study.publish import publish_study
 
-    publish_study(runs, target, arguments=context.obj)
-    print(length_table(target))
+    publish_study(runs, target, arguments=context.obj, with_page=with_page)
+    print(published_table("lengths", target))
 
 
 @app.command()
 def translate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1, or hub:OWNER/NAME.")
+    ],
     beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
     length_penalty: Annotated[
         float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
@@ -163,13 +189,46 @@ def translate(
     allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output, each as soon as it is there."""
+    from seq2seq.run.hub import local_path
     from seq2seq.run.lines import LineOptions, translate_lines
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
         if stream is None:
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
-    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+    translate_lines(local_path(run), sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+
+
+@app.command()
+def push(
+    path: Annotated[Path, typer.Argument(metavar="RUN|STUDY", help="A run's folder, or a study's, with its report.")],
+    name: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The name on the Hugging Face hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+    licence: Annotated[str | None, typer.Option("--license", metavar="NAME", help="Of the model, such as mit.")] = None,
+    folder: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the files there to look at, and upload nothing.")
+    ] = None,
+) -> None:
+    """Publish a model on the Hugging Face hub, with a model card and its scores; translate reads it as hub:OWNER/NAME."""
+    from seq2seq.study.push import push
+
+    print(push(path, name, private=private, licence=licence, folder=folder))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/europarl/transformer/seed-1.")],
+    target: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; empty, or does not exist.")],
+    to: Annotated[
+        Literal["ctranslate2", "onnx"], typer.Option("--to", help="ctranslate2 for a Transformer, onnx for a recurrent model.")
+    ] = "ctranslate2",
+) -> None:
+    """Write a trained model for serving without this package."""
+    from seq2seq.run.export import export_ctranslate2, export_onnx
+    from seq2seq.run.hub import local_path
+
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](local_path(run), target)
+    print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
 @app.command()
@@ -207,15 +266,28 @@ def probe(
 
 
 @app.command()
+def cache(
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Remove it all; what is needed again is made again. Not while runs are going on.")
+    ] = False,
+) -> None:
+    """Show what lies in the cache: corpora as read and as subwords, tokenizers, what was measured on this machine."""
+    from seq2seq.corpus.cache import describe_cache
+
+    print(describe_cache(empty=empty))
+
+
+@app.command()
 def explore(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs, or folders of runs.")],
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8321,
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.study.explore.server import serve
+    from seq2seq.run.hub import local_path
+    from seq2seq.study.explore import explore as serve
 
-    serve(runs, port=port, allow_code=allow_code)
+    serve([local_path(run) for run in runs], port=port, allow_code=allow_code)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -1,10 +1,13 @@
 """A person's mistakes on the command line: one line on stderr, exit status 2, no traceback."""
 
 import io
+import re
 
 import pytest
 
 from seq2seq.cli import main
+from seq2seq.config.data_files import shipped_studies
+from seq2seq.config.loading import load_study
 from tests.tiny import tiny_study, write_study
 
 
@@ -13,6 +16,7 @@ from tests.tiny import tiny_study, write_study
     [
         (["train"], "Missing argument 'STUDY'"),
         (["train", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["describe", "demmo"], "demmo: no such file, and no study of this name ships"),
         (["train", "{study}", "--foo"], "No such option: --foo"),
         (["train", "{study}", "--system", "aditive"], "did you mean 'additive'?"),
         (["train", "{study}", "--set", "training.max_stepz=3"], "did you mean 'max_steps'?"),
@@ -33,6 +37,22 @@ def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):
 def test_no_arguments_show_help(capsys):
     assert main([]) == 0
     assert "Commands:" in capsys.readouterr().out
+
+
+def test_studies_that_ship_are_listed_and_found_by_name(capsys):
+    assert main(["studies"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(shipped_studies())
+    demo = next(line for line in lines if line.startswith("demo "))
+    assert re.split(" {2,}", demo)[1:] == ["grammar en-de", "none, additive, dot", load_study("demo").header.question]
+
+
+def test_the_shell_completes_commands(monkeypatch, capsys):
+    for name, value in {"_SEQ2SEQ_COMPLETE": "complete_bash", "COMP_WORDS": "seq2seq tra", "COMP_CWORD": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split() == ["train", "translate"]
 
 
 def test_from_training_to_report_and_translation(tmp_path, capsys, monkeypatch):

@@ -147,7 +147,7 @@ class Attention(nn.Module):
         return AttentionOutput(output, weights if need_weights else None, following)
 
     def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """What may be attended to, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
+        """Mask, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
         real = self.score.limit(keys.mask)  # (B, S)
         allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
         if not self.is_local:
@@ -221,7 +221,7 @@ class Attention(nn.Module):
         return context.masked_fill(empty, 0.0)
 
     def _factors(self, score: ProductScore, query: Tensor, keys: Keys, places: Places) -> tuple[Tensor, Tensor]:
-        """What a product multiplies: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
+        """Factors of the matmul of scores: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
         return places.rotate(self.scale(score.project_query(query)), keys.keys)
 
 

@@ -1,4 +1,4 @@
-"""What passes in and out of every attention: values, so that rows can be re-indexed and nothing is remembered."""
+"""Values that pass in and out of every attention, so that rows can be re-indexed and nothing is remembered."""
 
 from typing import NamedTuple, Self
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Keys(NamedTuple):
-    """What B sentences offer to be attended to."""
+    """Keys and values of B sentences."""
 
     keys: Tensor
     """(B, H, S, A), the memory projected by the score."""
@@ -29,7 +29,7 @@ class Keys(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What each of N = B * Q queries has attended to in earlier steps, sentence by sentence; None is nothing yet."""
+    """Record of what each of N = B * Q queries has attended to in earlier steps, sentence by sentence; None is nothing yet."""
 
     last: Tensor
     """(N, H, S), weights of the step before."""
@@ -54,7 +54,7 @@ def answer(part: nn.Module, *inputs: Tensor, past: Past | None) -> Tensor:
 
 
 class AttentionOutput(NamedTuple):
-    """What a query gets back."""
+    """Answer to a query."""
 
     context: Tensor
     """(B, Q, context_size)."""

@@ -1,4 +1,4 @@
-"""Where a token stands: added to its embedding (absolute), or told to self-attention (a relation of query and key).
+"""Position of a token: added to its embedding (absolute), or given to self-attention (a relation of query and key).
 
 `POSITIONS` has both kinds. Absolute positions are modules from positions to vectors. A `Relation` meets the attention in
 three places, and does nothing in those it does not override:
@@ -93,7 +93,7 @@ class LearnedPositions(AbsolutePositions):
 
 
 class Relation(nn.Module):
-    """What self-attention knows of where queries and keys stand; this one knows nothing (a set, but for the mask)."""
+    """Positions of queries and keys as self-attention sees them; this one sees none (a set, but for the mask)."""
 
     formula: ClassVar[str] = "nothing: but for the mask, self-attention sees a set"
     source: ClassVar[str] = "Haviv et al. 2022, arXiv:2203.16634 (a causal mask alone lets positions be inferred)"

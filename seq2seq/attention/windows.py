@@ -10,7 +10,7 @@ from seq2seq.attention.heads import HeadLinear
 
 
 class View(NamedTuple):
-    """What a window leaves of the source."""
+    """Part of the source that a window leaves."""
 
     mask: Tensor | None
     """Broadcastable to (B, H, Q, S), True may attend; None is everything."""
@@ -19,7 +19,7 @@ class View(NamedTuple):
 
 
 class Window(nn.Module):
-    """Where each query may look.
+    """Mask of where each query may look.
 
     Args:
         heads: H, > 0.

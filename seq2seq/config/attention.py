@@ -333,7 +333,7 @@ class GateSettings(Settings):
 
 
 class AttentionSettings(Settings):
-    """What a decoder may know of the source at each step."""
+    """Bridge: the decoder's view of the source at each step."""
 
     score: ScoreSettings = AdditiveSettings()
     """How query and key are compared, or the fixed context in place of a comparison; `none-input` is a name of `none`."""

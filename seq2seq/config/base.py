@@ -1,4 +1,4 @@
-"""What every settings class shares: frozen, no unknown keys, and a short way to name a part that has options."""
+"""Base of every settings class: frozen, no unknown keys, and a short way to name a part that has options."""
 
 from collections.abc import Iterator, Mapping
 from types import UnionType

@@ -1,4 +1,4 @@
-"""Settings of the text: which corpus, what is kept of it, and how sentences become pieces."""
+"""Settings of the text: which corpus, what is kept of it, and how sentences become subwords."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +41,7 @@ class DataSettings(Settings):
     max_words: Count | None = None
     """Longest training sentence on either side, in words (characters in a language without spaces), >= 1; None for no limit."""
     max_tokens: int = Field(default=256, ge=1, le=65_000)
-    """Longest training sentence on either side, in pieces without end of sentence, 1 to 65,000."""
+    """Longest training sentence on either side, in subwords without end of sentence, 1 to 65,000."""
     max_pairs: Count | None = None
     """Stop reading after so many training pairs that pass every check but max_tokens, >= 1; None reads all."""
     max_ratio: float | None = Field(default=9.0, ge=1)
@@ -50,7 +50,7 @@ class DataSettings(Settings):
     drop_duplicates: bool = True
     """Drop a training pair that repeats an earlier one on both sides."""
     reverse_source: bool = False
-    """Feed source pieces last to first, the end of sentence still last (Sutskever et al. 2014, section 3.3)."""
+    """Feed source subwords last to first, the end of sentence still last (Sutskever et al. 2014, section 3.3)."""
     join: JoinSettings | None = None
     """Join pairs into examples of varying length; None leaves every pair alone."""
     streaming: bool = False
@@ -148,18 +148,18 @@ def with_tests(settings: DataSettings, further: Iterable[str]) -> DataSettings:
 
 
 class TokenizerSettings(Settings):
-    """How sentences become pieces (sentencepiece, trained on the cleaned training split only)."""
+    """Tokenizer: sentences to subwords (sentencepiece, trained on the cleaned training split only)."""
 
     kind: Literal["unigram", "bpe"] = "unigram"
     """Unigram language model (Kudo 2018) or byte-pair encoding (Sennrich et al. 2016)."""
     vocabulary_size: Annotated[int, Field(ge=8, le=1_000_000)] | Literal["auto"] = 8000
-    """Pieces in a vocabulary, special ones and the 256 bytes of `byte_fallback` included, 8 to 1,000,000; or `auto`: 300, the
+    """Subwords in a vocabulary, special ones and the 256 bytes of `byte_fallback` included, 8 to 1,000,000; or `auto`: 300, the
     different characters of its training text, and one for each 300 characters of it up to 8,000; fewer where it fills fewer."""
     joint: bool = True
     """One vocabulary for both languages; false trains one for each, of this size each."""
     character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
-    """Share of the training text's characters that get a piece of their own, above 0.9 to 1; the others are rare ones."""
+    """Share of the training text's characters that get a subword of their own, above 0.9 to 1; the others are rare ones."""
     byte_fallback: bool = True
-    """Spell a character without a piece in UTF-8 bytes, so that nothing is lost; false makes it one unknown piece."""
+    """Spell a character without a subword in UTF-8 bytes, so that nothing is lost; false makes it one unknown subword."""
     sample_characters: int = Field(default=10_000_000, ge=1000)
-    """Learn pieces from about so many characters of each vocabulary's text, lines evenly spaced, >= 1000; memory follows it."""
+    """Learn subwords from about so many characters of each vocabulary's text, lines evenly spaced, >= 1000."""

@@ -1,32 +1,62 @@
-"""Where the data that travel with the code are: corpus cards, the grammar, the papers' numbers."""
+"""Paths of the files that travel with the code: studies, corpus cards, the grammar, the papers' numbers.
 
-import site
-import sysconfig
+They stand at the top of a checkout. A wheel holds them inside the package (`force-include` in pyproject.toml), so that they are
+found wherever it is installed.
+"""
+
+import difflib
 from pathlib import Path
 
 from seq2seq.config.errors import UserError
 
+_PACKAGE = Path(__file__).resolve().parents[1]
 
-def data_path(*parts: str) -> Path:
-    """Find a file or folder of `data/`, in a checkout or in an installed copy (also of `pip install --user` or `--target`).
 
-    Args:
-        parts: path below `data/`, for example `"grammar", "nouns.yaml"`.
+def shipped_path(*parts: str) -> Path:
+    """Find a file or folder, for example `"data", "grammar", "nouns.yaml"`, in an installed package or in a checkout.
 
     Raises:
-        UserError: it is in no place.
+        UserError: it is in neither place.
     """
-    packages = (
-        Path(__file__).resolve().parents[2]
-    )  # the checkout, or where packages are installed, which --target makes the root
-    roots = (packages, Path(sysconfig.get_path("data")), Path(site.getuserbase()))
-    installed = [root / "share" / "seq2seq" / "data" for root in roots]
-    for root in (packages / "data", *installed):
+    for root in (_PACKAGE, _PACKAGE.parent):
         path = root.joinpath(*parts)
         if path.exists():
             return path
     wanted = "/".join(parts)
     raise UserError(
-        f"{wanted}: not in {packages / 'data'} (a checkout) nor in {', '.join(map(str, installed))} (an installation); "
-        "reinstall with `pip install .`"
+        f"{wanted}: neither in {_PACKAGE} (an installation) nor in {_PACKAGE.parent} (a checkout); reinstall seq2seq"
+    )
+
+
+def data_path(*parts: str) -> Path:
+    """Find a file or folder of `data/`."""
+    return shipped_path("data", *parts)
+
+
+def shipped_studies() -> dict[str, Path]:
+    """Return the study files that ship with the package, by name."""
+    return dict(sorted((path.stem, path) for path in shipped_path("configs").glob("*.yaml")))
+
+
+def find_study(study: Path) -> Path:
+    """Return a study's file: the one that is named, or the one that ships with the package under this name.
+
+    Raises:
+        UserError: there is neither.
+    """
+    if study.is_file():
+        return study
+    shipped = shipped_studies()
+    if str(study) in shipped:
+        return shipped[str(study)]
+    if study.stem in shipped:
+        hint = f"; the study that ships with the package is called by its name, {study.stem}"
+    else:
+        files = {str(path): path.name for path in study.parent.glob("*.yaml")}
+        near = difflib.get_close_matches(study.name, [*files.values(), *(() if study.suffix else shipped)], n=1)
+        hint = f"; did you mean {study.parent / near[0] if near[0] in files.values() else near[0]}?" if near else ""
+    if study.suffix:
+        raise UserError(f"{study}: no such file{hint}")
+    raise UserError(
+        f"{study}: no such file, and no study of this name ships with the package (seq2seq studies lists them){hint}"
     )

@@ -49,7 +49,7 @@ BucketSettings = Annotated[
 
 
 class EvaluationSettings(Settings):
-    """How hypotheses are scored, cut by source length and compared."""
+    """Scoring of hypotheses, by source length and against each other."""
 
     metrics: Annotated[tuple[MetricName, ...], ONE_OR_MORE] = ("bleu", "chrf", "ter")
     """Scores to compute; BLEU is always among them. TER takes by far the longest (a search in Python)."""
@@ -66,7 +66,7 @@ class EvaluationSettings(Settings):
     """Name of the system that all others are compared with; a study without it gets scores and no differences."""
 
     resamples: int = Field(default=1000, ge=100, le=1_000_000)
-    """Bootstrap resamples and randomisation trials, 100 to 1,000,000."""
+    """Bootstrap resamples, 100 to 1,000,000."""
 
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Level of the intervals, 0.5 to 1; a corrected p below 1 - confidence counts as a difference."""

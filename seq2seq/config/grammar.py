@@ -8,7 +8,7 @@ from seq2seq.config.base import Settings
 
 
 class GrammarSettings(Settings):
-    """How many sentence pairs the embedded English-German grammar writes, and how long they are."""
+    """Number and lengths of the sentence pairs that the embedded English-German grammar writes."""
 
     train_pairs: int = Field(default=40_000, ge=1, le=10_000_000)
     """Sentence pairs to learn from, 1 to 10 million."""

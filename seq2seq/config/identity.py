@@ -1,4 +1,4 @@
-"""What makes a run that run: the settings that decide its weights, and those that may change while it stays the same run."""
+"""Identity of a run: the settings that decide its weights, and those that may change while it stays the same run."""
 
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -29,7 +29,7 @@ _FALLING = ("linear", "cosine")
 
 
 class Changes(NamedTuple):
-    """What changed between two configs of one run folder, as `path: 1 there, 2 here`."""
+    """Changes between two configs of one run folder, as `path: 1 there, 2 here`."""
 
     identity: list[str]
     """Settings that decide the weights, and limits that were lowered: this is another run."""

@@ -1,4 +1,4 @@
-"""What depends on how a language is written: the unit that lengths are counted in, and the tokenizer that BLEU needs.
+"""Properties of how a language is written: the unit that lengths are counted in, and the tokenizer that BLEU needs.
 
 A language with spaces between words is counted in words. Chinese, Japanese, Thai, Lao, Khmer and Burmese put none there, so a
 line would be one word however long it is; they are counted in characters (code points without spaces). A picture is written as

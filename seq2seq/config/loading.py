@@ -12,6 +12,7 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from seq2seq.config.base import CHOICES, members, tag
+from seq2seq.config.data_files import find_study, shipped_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.paths import with_absolute_paths
@@ -62,9 +63,7 @@ def read_yaml(path: Path) -> Any:
         UserError: no such file, not text, not YAML, or a key that stands twice.
     """
     if not path.is_file():
-        near = difflib.get_close_matches(path.name, [p.name for p in path.parent.glob("*.yaml")], n=1)
-        hint = f"; did you mean {path.parent / near[0]}?" if near else ""
-        raise UserError(f"{path}: no such file{hint}")
+        raise UserError(f"{path}: no such file")
     try:
         return YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
@@ -131,7 +130,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     """Read, merge and validate a study file.
 
     Args:
-        path: the YAML file.
+        path: the YAML file, or the name of a study that ships with the package.
         overrides: `PATH=VALUE` texts that apply to every system, as from `--set`.
         systems: the only ones that are wanted, empty for all; an override that does not apply to another one leaves that one as
             it is written.
@@ -139,16 +138,16 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     Raises:
         UserError: anything wrong, in one line.
     """
-    path = Path(path)
+    given, path = path, find_study(Path(path))
     document = read_yaml(path)
     if not isinstance(document, CommentedMap):
-        raise UserError(f"{path}: a study is a mapping with 'base' and 'systems'; see configs/demo.yaml")
+        raise UserError(f"{path}: a study is a mapping with 'base' and 'systems'; see {shipped_path('configs', 'demo.yaml')}")
     raw = with_absolute_paths(plain(document), path.parent)
     base, written = raw.pop("base", {}) or {}, raw.pop("systems", None)
     if not isinstance(base, dict):
         raise UserError(f"{path}: base: expected a mapping of settings, found {base!r}")
     if not isinstance(written, dict) or not written:
-        raise UserError(f"{path}: systems: expected at least one named system; see configs/demo.yaml")
+        raise UserError(f"{path}: systems: expected at least one named system; see {shipped_path('configs', 'demo.yaml')}")
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     for_header = [change for change in changes if set(change) & set(StudyHeader.model_fields)]
     for_systems = [change for change in changes if change not in for_header]
@@ -170,7 +169,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
             resolved[name] = _validate(RunSettings, merged, path, document, places, [])
     study = Study(
         name=path.stem,
-        path=str(path),
+        path=str(given),
         header=header,
         systems=resolved,
         overrides=tuple(overrides),
@@ -233,6 +232,11 @@ def settings_from(data: Any, where: str) -> RunSettings:
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: expected a mapping of settings")
     return _validate(RunSettings, plain(data), Path(where), data, [()], [])
+
+
+def part_from(kind: type[T], data: Mapping[str, Any], where: str) -> T:
+    """Validate the settings of one part, such as an attention, given from Python; `where` begins an error's message."""
+    return _validate(kind, data, Path(where), data, [()], [])
 
 
 def imported_class(settings: Any) -> str | None:

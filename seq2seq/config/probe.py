@@ -12,7 +12,7 @@ LONGER = 4
 
 
 class ProbeSettings(Settings):
-    """How many sequences a probe has, and how long they are; a word is one symbol."""
+    """Number and lengths of a probe's sequences; a word is one symbol."""
 
     train_pairs: int = Field(default=20_000, ge=1, le=10_000_000)
     """Pairs to learn from, 1 to 10 million; repetitions among them are dropped and counted."""

@@ -24,7 +24,7 @@ class RunSettings(Settings):
     data: DataSettings
     """Which sentences."""
     tokenizer: TokenizerSettings = TokenizerSettings()
-    """How sentences become pieces."""
+    """How sentences become subwords."""
     model: ModelSettings = EncoderDecoderSettings()
     """Which encoder, which decoder, which bridge."""
     training: TrainingSettings = TrainingSettings()
@@ -75,7 +75,7 @@ class MatchSettings(Settings):
     parameters: Share | None = None
     """Largest relative difference in trainable parameters, 0 to 1; may be written as a percentage."""
     flops: Share | None = None
-    """Largest relative difference in FLOPs per target token at 25 source and target pieces, 0 to 1; may be a percentage."""
+    """Largest relative difference in FLOPs per target token at 25 source and target subwords, 0 to 1; may be a percentage."""
     to: str | None = None
     """Name of the system whose budget the others meet; None for the first."""
 

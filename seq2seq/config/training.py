@@ -63,7 +63,7 @@ DecayRate = Annotated[float, Strict(), Field(ge=0, lt=1)]
 
 
 class TrainingSettings(Settings):
-    """How long, how fast and how carefully to train."""
+    """Training: length, rate, checks."""
 
     seeds: tuple[Seed, ...] = (1,)
     """One run for each seed, 0 to 2**63 - 1: the unit of replication."""
@@ -85,8 +85,8 @@ class TrainingSettings(Settings):
     """Adam's epsilon, 1e-20 to 1."""
     weight_decay: float = Field(default=0.0, ge=0, le=1000)
     """AdamW's decoupled weight decay, 0 to 1000; must be 0 for adam."""
-    learning_rate: float = Field(default=1e-3, gt=0)
-    """Peak learning rate, > 0."""
+    learning_rate: float = Field(default=1e-3, gt=0, le=100)
+    """Peak learning rate, above 0, at most 100."""
     schedule: ScheduleSettings = InverseRootSchedule()
     """What follows the warm-up."""
     warmup_steps: int = Field(default=200, ge=0, le=10**12)
@@ -119,7 +119,7 @@ class TrainingSettings(Settings):
     non_finite: Literal["stop", "skip"] = "stop"
     """What to do with a loss or gradient that is not finite: stop and keep everything, or leave the batch out, counted."""
     halve_on_oom: bool = False
-    """When memory runs out, split the batch in two and go on (same gradient), instead of stopping with advice."""
+    """When memory runs out, split the batch in two and continue (same gradient), instead of stopping with advice."""
     shard: Literal["none", "optimizer", "full"] = "none"
     """What several processes share out: nothing, the optimiser's state (ZeRO 1), or weights and gradients too (FSDP)."""
     deterministic: bool = False
@@ -141,15 +141,15 @@ class TrainingSettings(Settings):
 
 
 class SearchSettings(Settings):
-    """How translations are looked for."""
+    """Search for translations."""
 
     beam: int = Field(default=5, ge=1, le=1000)
     """Hypotheses kept a sentence, 1 to 1000; 1 is greedy search."""
     length_penalty: float = Field(default=1.0, ge=0, le=10)
     """Exponent alpha, 0 to 10: scores are divided by ((5 + length) / 6) ** alpha (Wu et al. 2016, equation 14); 0 for none."""
     max_ratio: float = Field(default=2.0, gt=0, le=1000)
-    """Longest hypothesis as a multiple of the source length, in pieces, up to 1000; reaching it is counted as a truncation."""
+    """Longest hypothesis as a multiple of the source length, in subwords, up to 1000; reaching it counts as a truncation."""
     max_extra: int = Field(default=10, ge=0, le=65_536)
-    """Pieces, 0 to 65,536, on top of max_ratio x source length; a model with learned positions also stops at their end."""
+    """Subwords, 0 to 65,536, on top of max_ratio x source length; a model with learned positions also stops at their end."""
     batch_tokens: Count = 4096
-    """Padded source pieces x beam in a batch, at most."""
+    """Padded source subwords x beam in a batch, at most."""

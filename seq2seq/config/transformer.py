@@ -145,7 +145,7 @@ COMPARING = ("full", "window", "adaptive_span", "strided")
 
 
 class SelfAttentionSettings(AttentionSettings):
-    """How the positions of one sequence look at each other: a member of the family, and who sees whom."""
+    """Self-attention between the positions of one sequence: a member of the family, and who sees whom."""
 
     score: ScoreSettings = ScaledSettings()
     """How query and key are compared; fixed contexts have nothing to be a fixed context of here."""
@@ -179,7 +179,7 @@ class SelfAttentionSettings(AttentionSettings):
 
 
 class StackSettings(Settings):
-    """What every stack of Transformer layers has (Vaswani et al. 2017, section 3)."""
+    """Common settings of stacks of Transformer layers (Vaswani et al. 2017, section 3)."""
 
     hidden_size: Size = 256
     """Features of a state and of a token embedding, >= 1."""
@@ -188,7 +188,7 @@ class StackSettings(Settings):
     feedforward_size: Size = 1024
     """Features inside the feed-forward sublayer, >= 1; four times hidden_size is usual."""
     activation: Literal["relu", "gelu"] = "relu"
-    """What bends inside the feed-forward sublayer."""
+    """Nonlinearity of the feed-forward sublayer."""
     norm: Literal["pre", "post"] = "pre"
     """pre: normalise what a sublayer reads (trains without care); post: normalise the sum (the paper; needs warm-up)."""
     dropout: float = Field(default=0.1, ge=0, lt=1)

@@ -38,13 +38,13 @@ class Batch:
     """Padded token ids of B sentence pairs. Lengths count the end of sentence."""
 
     source: Tensor
-    """(B, S) long, pieces then eos then padding; pieces last to first where the split says `reverse_source`."""
+    """(B, S) long, subwords then eos then padding; subwords last to first where the split says `reverse_source`."""
     source_mask: Tensor
     """(B, S), True at real tokens."""
     inputs: Tensor
     """(B, T) long, bos then pieces: what the decoder is fed."""
     targets: Tensor
-    """(B, T) long, pieces then eos: what it has to say."""
+    """(B, T) long, subwords then eos: what it has to say."""
     target_mask: Tensor
     """(B, T), True at real tokens."""
     indices: Indices
@@ -95,7 +95,7 @@ def _gather(side: TokenArrays, indices: Indices, *, reverse: bool = False) -> tu
     lengths = side.offsets[indices + 1] - starts  # (B,) without eos
     width = int(lengths.max(initial=0)) + 1
     columns = np.arange(width)
-    inside = columns < lengths[:, None]  # (B, L) pieces
+    inside = columns < lengths[:, None]  # (B, L) subwords
     offsets = lengths[:, None] - 1 - columns if reverse else columns
     ids = np.full(inside.shape, PAD, np.int64)
     ids[inside] = side.tokens[(starts[:, None] + offsets)[inside]]
@@ -171,13 +171,6 @@ class Batches:
         examples = self.examples(epoch)
         batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
         return prefetch(batches, self._prefetch) if self._prefetch else batches
-
-    def padding_share(self, epoch: int = 0) -> float:
-        """Return the share of padding among all source and target positions of an epoch, 0 to 1."""
-        examples = self.examples(epoch)
-        source, target = examples.source_lengths + 1, examples.target_lengths + 1
-        padded = sum(len(rows) * (int(source[rows].max()) + int(target[rows].max())) for rows in self.plan(epoch))
-        return 1 - int(source.sum() + target.sum()) / padded
 
     def _shard(self, examples: EncodedSplit, indices: Indices) -> Batch:
         tokens = int(examples.target_lengths[indices].sum()) + len(indices)  # eos

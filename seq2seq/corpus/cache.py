@@ -30,6 +30,17 @@ def default_cache() -> Path:
     return Path(named).expanduser() if named else Path.home() / ".cache" / "seq2seq"
 
 
+def describe_cache(*, empty: bool) -> str:
+    """Write what lies in the cache of this machine, or empty it and say what was there."""
+    cache = Cache(default_cache())
+    sizes = cache.sizes()
+    lines = [f"{kind:10}  {count:6,} entries  {size / 1e6:10,.1f} MB" for kind, (count, size) in sorted(sizes.items())]
+    if empty:
+        cache.empty()
+    total = sum(size for _, size in sizes.values()) / 1e6
+    return "\n".join([f"{cache.root}{' was emptied of' if empty else ''}", *lines, f"{'total':10}  {total:25,.1f} MB"])
+
+
 def digest(*parts: Any) -> str:
     """Return a hexadecimal key for JSON-like values."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True, default=str).encode()).hexdigest()[:40]
@@ -70,6 +81,33 @@ class Cache:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
         return place
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return (entries, bytes) of every kind."""
+        found: dict[str, tuple[int, int]] = {}
+        for entry in self._entries():
+            count, size = found.get(entry.parent.name, (0, 0))
+            files = [entry] if entry.is_file() else [file for file in entry.rglob("*") if file.is_file()]
+            found[entry.parent.name] = count + 1, size + sum(file.stat().st_size for file in files)
+        return found
+
+    def empty(self) -> None:
+        """Remove every entry and nothing else that may lie in the folder; what is needed again is made again.
+
+        Raises:
+            UserError: an entry cannot be removed.
+        """
+        try:
+            for entry in self._entries():
+                entry.unlink() if entry.is_file() else shutil.rmtree(entry)
+        except OSError as error:
+            raise UserError(f"{error.filename}: cannot be removed ({error.strerror}); remove it by hand") from error
+
+    def _entries(self) -> list[Path]:
+        """Entries, whole or not, and notes on files."""
+        folders = [path.parent for path in self.root.glob(f"*/*/{_COMPLETE}")]
+        partial = [path for path in self.root.glob("*/.*.partial*") if path.is_dir()]
+        return sorted({*folders, *partial, *(self.root / "files").glob("*.json")})
 
     def file_hash(self, path: Path) -> str:
         """Return the SHA-256 of a file's bytes, from memory if path, inode, size, mtime and ctime are unchanged."""

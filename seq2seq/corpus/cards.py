@@ -19,7 +19,7 @@ _HubSplit = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-
 
 
 class HubCard(Settings):
-    """Where a corpus is on the Hugging Face hub."""
+    """Address of a corpus on the Hugging Face hub."""
 
     id: _HubId
     """owner/name."""
@@ -34,7 +34,7 @@ class HubCard(Settings):
 
 
 class Card(Settings):
-    """What a person should know about a corpus before using it."""
+    """Description of a corpus for its users."""
 
     name: _HubName
     """The name used in a study, and of the folder under $SEQ2SEQ_DATA."""

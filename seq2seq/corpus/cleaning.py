@@ -1,4 +1,4 @@
-"""What is dropped from a training split, what is mended in any split, and how many of each; nothing happens uncounted.
+"""Cleaning: sentences dropped from a training split and mended in any split, with counts; nothing happens uncounted.
 
 Validation and test splits are never shortened: a line without text is an error, every other line is normalised and kept.
 """
@@ -18,7 +18,7 @@ from seq2seq.corpus.tokenizer import CONTROL, INVALID, INVISIBLE, MAX_PIECE_CHAR
 
 @dataclass
 class CleaningCounts:
-    """What became of the lines of a split: `lines = kept + the sum of dropped`."""
+    """Counts of the lines of a split: `lines = kept + the sum of dropped`."""
 
     lines: int = 0
     """Pairs read."""
@@ -100,7 +100,7 @@ def _reason_to_drop(pair: SentencePair, cleaned: SentencePair, settings: DataSet
     shorter, longer = sorted(len(text) for text in sides)
     languages = (settings.source, settings.target)
     units = [sentence_length(text, language) for text, language in zip(sides, languages, strict=True)]
-    if longer > MAX_PIECE_CHARACTERS * settings.max_tokens:  # more than max_tokens pieces however it is cut
+    if longer > MAX_PIECE_CHARACTERS * settings.max_tokens:  # more than max_tokens subwords however it is cut
         return "too_many_pieces"
     if settings.max_words is not None and max(units) > settings.max_words:
         return "too_many_words"

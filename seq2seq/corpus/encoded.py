@@ -1,4 +1,4 @@
-"""Splits as they are trained on: flat arrays of pieces, memory-mapped, beside the raw text in Arrow."""
+"""Splits as they are trained on: flat arrays of subwords, memory-mapped, beside the raw text in Arrow."""
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +29,7 @@ class TokenArrays(NamedTuple):
 
     @property
     def lengths(self) -> NDArray[np.int32]:
-        """(N,) pieces of each sentence."""
+        """(N,) subwords of each sentence."""
         return np.diff(self.offsets).astype(np.int32)
 
     def slices(self) -> Iterator[NDArray[Any]]:
@@ -59,7 +59,7 @@ class TokenArrays(NamedTuple):
 
 
 def token_type(vocabulary_size: int) -> type[Any]:
-    """Return the smallest integer type that holds every piece: half the disk and page cache for most vocabularies."""
+    """Return the smallest integer type that holds every subword: half the disk and page cache for most vocabularies."""
     return np.uint16 if vocabulary_size <= _SMALL else np.int32
 
 
@@ -140,14 +140,14 @@ class Texts(Protocol):
 
 
 class EncodedSplit:
-    """Sentence pairs as text and as pieces.
+    """Sentence pairs as text and as subwords.
 
     Args:
-        source: pieces of the source side, in reading order.
-        target: pieces of the target side.
+        source: subwords of the source side, in reading order.
+        target: subwords of the target side.
         texts: the sentences; a list of pairs, or whatever gives one when asked.
         rows: (N,) row of each sentence in `texts`, None where they agree.
-        reverse_source: feed source pieces last to first (batching does).
+        reverse_source: feed source subwords last to first (batching does).
         source_language: decides what the length of a source is counted in.
     """
 
@@ -193,7 +193,7 @@ class EncodedSplit:
         return self.pair(i).links
 
     def source_tokens(self, i: int) -> list[int]:
-        """Return the pieces of source sentence i in reading order (even with `reverse_source`), without eos."""
+        """Return the subwords of source sentence i in reading order (even with `reverse_source`), without eos."""
         return _sentence(self.source_arrays, i)
 
     def target_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
@@ -205,7 +205,7 @@ class EncodedSplit:
         return counts
 
     def target_tokens(self, i: int) -> list[int]:
-        """Return the pieces of target sentence i, without bos and eos."""
+        """Return the subwords of target sentence i, without bos and eos."""
         return _sentence(self.target_arrays, i)
 
 
@@ -214,13 +214,21 @@ def _sentence(side: TokenArrays, i: int) -> list[int]:
     return pieces
 
 
-def encode_lines(lines: Sequence[str], tokenizer: Tokenizer, *, reverse_source: bool = False) -> EncodedSplit:
-    """Make a split of sentences to translate; its targets are empty."""
-    nothing: list[list[int]] = [[] for _ in lines]
+def encode_lines(
+    lines: Sequence[str],
+    tokenizer: Tokenizer,
+    *,
+    reverse_source: bool = False,
+    targets: Sequence[str] | None = None,
+    target_tokenizer: Tokenizer | None = None,
+) -> EncodedSplit:
+    """Make a split of sentences to translate; its targets are empty unless `targets` gives one for each line."""
+    texts = [""] * len(lines) if targets is None else targets
+    encoded = [[] for _ in lines] if target_tokenizer is None else target_tokenizer.encode_batch(texts)
     return EncodedSplit(
         TokenArrays.from_lists(tokenizer.encode_batch(lines)),
-        TokenArrays.from_lists(nothing),
-        [SentencePair(line, "") for line in lines],
+        TokenArrays.from_lists(encoded),
+        [SentencePair(*pair) for pair in zip(lines, texts, strict=True)],
         reverse_source=reverse_source,
     )
 

@@ -38,7 +38,7 @@ class FileCorpus:
         target: language translated to.
         card: what is known of the corpus, None for somebody's own.
         cache: remembers content hashes.
-        report: is told of files that are not the ones the card describes.
+        report: called for files that are not the ones the card describes.
     """
 
     def __init__(

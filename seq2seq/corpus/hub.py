@@ -161,7 +161,7 @@ class HubCorpus:
 
 @contextmanager
 def _offline_without_network() -> Iterator[None]:
-    """Where the hub's address cannot even be looked up, let `datasets` take what it has at once instead of trying for 20 s.
+    """Let `datasets` take what it has where the hub's address cannot even be looked up, at once instead of trying for 20 s.
 
     Inside the block only: a corpus that cannot be reached now says nothing about the next one.
     """

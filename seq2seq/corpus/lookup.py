@@ -26,7 +26,7 @@ class Corpus(Protocol):
 
     @property
     def card(self) -> Card | None:
-        """What is known of it."""
+        """Facts about it."""
 
     def splits(self) -> tuple[str, ...]:
         """Return the names of the splits."""
@@ -43,7 +43,7 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
 
     Args:
         settings: which corpus and languages.
-        report: told where the corpus was found and which places were tried before.
+        report: called with where the corpus was found and which places were tried before.
         cache: folder for content hashes, None for the usual one.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From a corpus to what is trained on: cleaned text, tokenizers, pieces; each cached under a hash of all that decides it."""
+"""From a corpus to what is trained on: cleaned text, tokenizers, subwords; each cached under a hash of all that decides it."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ from seq2seq.corpus.tokenizer import Tokenizer
 __all__ = ["EncodedSplit", "EvaluationData", "PreparedData", "encode_tests", "prepare", "read_tests"]
 
 _VERSION = 3
-"""Counts up whenever the same corpus and settings would give other sentences or pieces; old entries are then left alone."""
+"""Counts up whenever the same corpus and settings would give other sentences or subwords; old entries are then left alone."""
 _CLEANING = ("max_words", "max_tokens", "max_pairs", "max_ratio", "drop_duplicates")
 
 
@@ -87,12 +87,12 @@ def prepare(
     report: Callable[[str], None],
     cache: Path | None = None,
 ) -> PreparedData:
-    """Clean, learn pieces and encode, or open what an earlier call left in the cache.
+    """Clean, learn subwords and encode, or open what an earlier call left in the cache.
 
     Args:
         settings: which sentences.
-        tokenizer_settings: how they become pieces.
-        report: told in one line each where the corpus is and what was dropped.
+        tokenizer_settings: how they become subwords.
+        report: called with one line each for where the corpus is and what was dropped.
         cache: folder, None for $SEQ2SEQ_CACHE or ~/.cache/seq2seq.
 
     Raises:
@@ -291,7 +291,7 @@ def _tokenizers(
         found.insert(0, ImageTokenizer())
     sizes = " and ".join(str(tokenizer.vocabulary_size) for tokenizer in found)
     auto = " (auto: 300, its characters, and one for each 300 characters of text)" if settings.vocabulary_size == "auto" else ""
-    report(f"tokenizer: {settings.kind}, {'joint' if settings.joint else 'separate'}, {sizes} pieces{auto}")
+    report(f"tokenizer: {settings.kind}, {'joint' if settings.joint else 'separate'}, {sizes} subwords{auto}")
     return found[0], found[-1]
 
 

@@ -28,11 +28,6 @@ class Seen:
     def __len__(self) -> int:
         return sum(self._counts)
 
-    @property
-    def size_in_bytes(self) -> int:
-        """Memory of the tables."""
-        return sum(table.itemsize * len(table) for table in self._tables)
-
     def add(self, text: str) -> bool:
         """Remember a text; returns whether it is new."""
         value = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) or 1  # 0 marks a free slot

@@ -1,8 +1,8 @@
-"""Text to pieces and back: one normal form, one vocabulary file, four special pieces.
+"""Text to subwords and back: one normal form, one vocabulary file, four special subwords.
 
-`normalise` defines what a sentence is everywhere in this project: NFC, single spaces, nothing invisible. Pieces never cross
-a space, so every piece belongs to one whitespace word, and decoding the pieces of a normalised sentence gives it back: a
-character without a piece of its own is spelled in UTF-8 bytes (`byte_fallback`) rather than replaced.
+`normalise` defines what a sentence is everywhere in this project: NFC, single spaces, nothing invisible. Subwords never cross
+a space, so every subword belongs to one whitespace word, and decoding the subwords of a normalised sentence gives it back: a
+character without a subword of its own is spelled in UTF-8 bytes (`byte_fallback`) rather than replaced.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from seq2seq.config.errors import UserError
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
 MAX_PIECE_CHARACTERS = 16
-"""Longest piece sentencepiece learns (its default), so n characters are at least n / 16 pieces."""
+"""Longest subword sentencepiece learns (its default), so n characters are at least n / 16 subwords."""
 
 INVALID = re.compile("[\ud800-\udfff\ufffd]")
 """What is left where text was not valid Unicode: lone surrogates (bytes kept by `surrogateescape`) and U+FFFD."""
@@ -65,7 +65,7 @@ class Tokenizer:
     """A trained vocabulary.
 
     Args:
-        model: bytes of a sentencepiece model with this project's special pieces.
+        model: bytes of a sentencepiece model with this project's special subwords.
         where: what to call it in an error.
 
     Raises:
@@ -156,7 +156,7 @@ class Tokenizer:
         path.write_bytes(self._model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the pieces of a sentence, without bos or eos; [] for an empty one."""
+        """Return the subwords of a sentence, without bos or eos; [] for an empty one."""
         pieces: list[int] = self._processor.encode(normalise(text), out_type=int)
         return pieces
 
@@ -168,7 +168,7 @@ class Tokenizer:
         return pieces
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of pieces as one normalised line; special pieces say nothing, an unknown one says ⁇.
+        """Return the text of subwords as one normalised line; special subwords say nothing, an unknown one says ⁇.
 
         Raises:
             ValueError: an id outside the vocabulary.
@@ -178,11 +178,11 @@ class Tokenizer:
         return normalise(text)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Return each piece as written in the vocabulary, `▁` where a word begins."""
+        """Return each subword as written in the vocabulary, `▁` where a word begins."""
         return [str(self._processor.id_to_piece(self._checked(i))) for i in ids]
 
     def word_of_piece(self, ids: Sequence[int]) -> list[int]:
-        """Return for each piece the whitespace word it belongs to, counted from 0; -1 for pad, bos and eos."""
+        """Return for each subword the whitespace word it belongs to, counted from 0; -1 for pad, bos and eos."""
         words, word = [], -1
         for i in ids:
             if i in (PAD, BOS, EOS):
@@ -217,7 +217,7 @@ class Tokenizer:
 
 
 def auto_size(different: int, characters: int) -> int:
-    """Return the pieces that `vocabulary_size: auto` asks for: few enough for each to be seen often.
+    """Return the subwords that `vocabulary_size: auto` asks for: few enough for each to be seen often.
 
     Args:
         different: characters of the training text, each counted once.
@@ -231,9 +231,9 @@ def _explain(message: str, size: int) -> str:
         return f"tokenizer.vocabulary_size: {size} is more than the training text can fill; the largest possible is {found[1]}"
     if found := re.search(r"smaller than required_chars\. \d+ vs (\d+)", message):
         return (
-            f"tokenizer.vocabulary_size: {size} is too small: characters, bytes and special pieces alone are {found[1]}; "
+            f"tokenizer.vocabulary_size: {size} is too small: characters, bytes and special subwords alone are {found[1]}; "
             "raise it, or lower tokenizer.character_coverage"
         )
     if "sentences_.empty()" in message:
-        return "tokenizer: the training text is empty; there is nothing to learn pieces from"
+        return "tokenizer: the training text is empty; there is nothing to learn subwords from"
     return f"tokenizer: sentencepiece could not learn a vocabulary of {size} ({message})"

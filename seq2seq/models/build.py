@@ -31,8 +31,8 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
 
     Args:
         settings: which parts, of which sizes.
-        source_vocabulary: number of source pieces.
-        target_vocabulary: V, number of target pieces.
+        source_vocabulary: number of source subwords.
+        target_vocabulary: V, number of target subwords.
 
     Raises:
         ValueError: tied embeddings over vocabularies of different sizes.

@@ -151,8 +151,8 @@ def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int,
 
     Args:
         settings: the stack.
-        source_vocabulary: number of source pieces.
-        target_vocabulary: V, number of target pieces.
+        source_vocabulary: number of source subwords.
+        target_vocabulary: V, number of target subwords.
 
     Raises:
         ValueError: tied embeddings over vocabularies of different sizes.

@@ -65,7 +65,7 @@ def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding
     logits are large enough, and then hardly learns; `RECURRENT_SPREAD` gives it room.
 
     Args:
-        vocabulary: number of pieces.
+        vocabulary: number of subwords.
         size: features of a vector.
         spread: standard deviation times sqrt(size), > 0.
     """

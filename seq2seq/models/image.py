@@ -36,14 +36,10 @@ class ImageEncoder(Encoder):
         sizes = [embedding.embedding_dim, *(max(8, hidden_size >> left) for left in range(layers - 1, 0, -1)), hidden_size]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(sizes))
         self.source_size, self._side = side**2 + 1, side  # the end of the source comes after the pixels
-        self._cells = (side >> layers) ** 2
-        self.places = nn.Parameter(torch.randn(self._cells, hidden_size))
+        self.places = nn.Parameter(torch.randn((side >> layers) ** 2, hidden_size))
         self.norm = nn.LayerNorm(hidden_size)
         self.dropout = Dropout(dropout)
         self.memory_size = self.summary_size = hidden_size
-
-    def states(self, source_size: int) -> int:  # noqa: ARG002 (all pictures have one size)
-        return self._cells
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read pixels row by row and the end of the source, (B, side^2 + 1)."""

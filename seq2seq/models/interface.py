@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class Memory(NamedTuple):
-    """What the encoder says about B sentences."""
+    """Encoding of B sentences."""
 
     states: Tensor
     """(B, S, memory_size), the annotations h_j; rows past a sentence's end are zero."""
@@ -48,7 +48,7 @@ def index_rows(value: Any, rows: Tensor) -> Any:
 
 @dataclass(frozen=True)
 class State:
-    """Where a decoder stands: `sentence` holds (nested tuples of) tensors with B rows, `hypothesis` with N = B * K rows."""
+    """State of a decoder: `sentence` holds (nested tuples of) tensors with B rows, `hypothesis` with N = B * K rows."""
 
     sentence: Any
     hypothesis: Any
@@ -62,7 +62,7 @@ class State:
 
 
 class StepOutput(NamedTuple):
-    """What one step of decoding gives for N hypotheses."""
+    """Result of one step of decoding for N hypotheses."""
 
     logits: Tensor
     """(N, V), over the target vocabulary."""
@@ -72,7 +72,7 @@ class StepOutput(NamedTuple):
 
 
 class DecoderOutput(NamedTuple):
-    """What a teacher-forced pass gives, before the output layer (so that padding never costs logits)."""
+    """Result of a teacher-forced pass, before the output layer (so that padding never costs logits)."""
 
     features: Tensor
     """(B, T, output_size)."""
@@ -121,10 +121,6 @@ class Encoder(nn.Module):
     """Features of `Memory.summary`."""
     source_size: int | None = None
     """Tokens of every source where all are of one size, as pictures are; None where they vary."""
-
-    def states(self, source_size: int) -> int:
-        """Return how many states the memory of a source of so many tokens has."""
-        return source_size
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S) True at real tokens."""

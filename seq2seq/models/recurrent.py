@@ -89,12 +89,26 @@ class RecurrentLayer(nn.Module):
             last.append(states[0] if direction else states[lengths - 1, torch.arange(count)])
         return torch.cat(outputs, dim=-1).transpose(0, 1).contiguous(), torch.cat(last, dim=-1)
 
-    def unroll(self, inputs: Tensor, state: CellState) -> Tensor:
-        """Run over known inputs (B, T, input_size) from a state; returns the states (B, T, H)."""
+    def unroll(self, inputs: Tensor, state: CellState, context: Tensor | None = None) -> Tensor:
+        """Run over known inputs from a state.
+
+        Args:
+            inputs: (B, T, D).
+            state: of B rows.
+            context: (B, T or 1, input_size - D), the other features of the input; of one that is the same at every step the
+                share of the gates is computed once.
+
+        Returns:
+            (B, T, H), the states.
+        """
         if self.has_kernel(inputs):
             _, weight, _, bias = self.first_direction()
             gates = self.project(inputs.transpose(0, 1).contiguous())  # (T, B, 3 H)
+            if context is not None:
+                gates = gates + self.project(context.transpose(0, 1), inputs.shape[-1], bias=False)
             return gru_sequence(gates, state.hidden, weight, bias).transpose(0, 1)
+        if context is not None:
+            inputs = torch.cat([inputs, context.expand(-1, inputs.shape[1], -1)], dim=-1)
         hidden = state.hidden.unsqueeze(0).contiguous()
         if state.cell is not None:
             outputs, _ = self.rnn(inputs, (hidden, state.cell.unsqueeze(0).contiguous()))

@@ -171,16 +171,21 @@ class RnnDecoder(Decoder):
         return self._unroll(embedded, state, need_weights)
 
     def _unroll(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
-        states, seen = embedded, None
+        states, seen, context = embedded, None, None
         if self.placement == "before":  # only fixed contexts come here: they need no query
             seen = self.attention(embedded, state.sentence, need_weights=need_weights)
-            states = torch.cat([embedded, seen.context], dim=-1)
+            context = _once(seen.context)
         for index, (layer, cell) in enumerate(zip(self.layers, state.hypothesis.cells, strict=True)):
-            states = layer.unroll(self.dropout(states) if index else states, cell)  # (B, T, H)
+            states = layer.unroll(self.dropout(states) if index else states, cell, None if index else context)  # (B, T, H)
         if seen is None:
             seen = self.attention(states, state.sentence, need_weights=need_weights)
-        features = torch.tanh(self.readout(torch.cat([seen.context, states], dim=-1)))  # (B, T, output_size)
+        features = self._read_out(_once(seen.context), states)  # (B, T, output_size)
         return DecoderOutput(features=self.dropout(features), weights=_mean_over_heads(seen.weights))
+
+    def _read_out(self, context: Tensor, states: Tensor) -> Tensor:
+        """Return the attentional states tanh(W_a [c; s]) of contexts (..., C) and states (..., H)."""
+        of_context, of_state = self.readout.weight.tensor_split([context.shape[-1]], dim=1)
+        return torch.tanh(functional.linear(context, of_context) + functional.linear(states, of_state))
 
     def _loop(self, embedded: Tensor, state: State, need_weights: bool) -> DecoderOutput:
         gates = self.layers[0].project(embedded)  # (B, T, gates * H), the share of all steps that needs no state
@@ -209,7 +214,7 @@ class RnnDecoder(Decoder):
         top = following[-1].hidden
         if seen is None:
             seen = self._ask(top, state, need_weights)
-        output = self.dropout(torch.tanh(self.readout(torch.cat([seen.context, top], dim=-1))))  # (N, output_size)
+        output = self.dropout(self._read_out(seen.context, top))  # (N, output_size)
         hypotheses = Hypotheses(tuple(following), output if self.input_feeding else None, seen.past)
         return output, replace(state, hypothesis=hypotheses, position=state.position + 1), seen.weights
 
@@ -226,6 +231,11 @@ class RnnDecoder(Decoder):
         seen = self.attention(grouped, keys, positions=positions, need_weights=need_weights, past=past)
         mean = _mean_over_heads(seen.weights)
         return AttentionOutput(seen.context.flatten(0, 1), None if mean is None else mean.flatten(0, 1), seen.past)
+
+
+def _once(context: Tensor) -> Tensor:
+    """(B, T, C), or (B, 1, C) where every step has the same context, expanded."""
+    return context[:, :1] if context.stride(1) == 0 else context
 
 
 def _mean_over_heads(weights: Tensor | None) -> Tensor | None:

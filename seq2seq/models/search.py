@@ -1,5 +1,6 @@
 """Greedy and beam search over any model, batched; a finished sentence leaves the batch."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 from seq2seq.models.interface import Memory, Model, State
@@ -18,7 +20,7 @@ class Hypothesis:
     """A translation of one sentence."""
 
     tokens: tuple[int, ...]
-    """Target pieces, without begin and end."""
+    """Target subwords, without begin and end."""
     score: float
     """Log-probability in nats, divided by the length penalty."""
     truncated: bool
@@ -33,7 +35,7 @@ def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
 
 
 def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:
-    """Return the most target pieces (B,) for source masks (B, S): what the settings allow, and the model's positions."""
+    """Return the most target subwords (B,) for source masks (B, S): what the settings allow, and the model's positions."""
     words = mask.sum(dim=1) - 1  # end of sentence is not counted
     limits = (words * settings.max_ratio).long() + settings.max_extra
     can_write = find_limits(model).target_pieces(mask)
@@ -59,14 +61,24 @@ def search_n_best(
         mask: (B, S), True at real tokens.
         settings: beam 1 is greedy search.
         need_weights: keep the attention of the hypotheses that are returned.
-        n_best: how many a sentence, 1 to the beam; with more than one the search goes on until no other can overtake them.
+        n_best: how many a sentence, 1 to the beam; with more than one the search continues until no other can overtake them.
 
     Returns:
         The best hypotheses of each sentence, best first; complete ones before truncated ones, fewer where fewer were found.
+
+    Raises:
+        RunError: the model gives logits that are not finite.
     """
     if settings.beam == 1:
-        return [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
-    return _beam(model, source, mask, settings, need_weights, n_best)
+        found = [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
+    else:
+        found = _beam(model, source, mask, settings, need_weights, n_best)
+    if not all(best and math.isfinite(best[0].score) for best in found):
+        raise RunError(
+            "the model's logits are not finite, so it has diverged: nothing can be translated with it; "
+            "train it in a new place (--out DIR) with a lower training.learning_rate"
+        )
+    return found
 
 
 def _allowed_logits(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What Transformer layers are made of: feed-forward, the residual path around a sublayer, and the layer without a bridge."""
+"""Parts of Transformer layers: feed-forward, the residual path around a sublayer, and the layer without a bridge."""
 
 from typing import Generic, TypeVar
 
@@ -43,7 +43,7 @@ class FeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    """What surrounds a sublayer f: post-norm LN(x + f(x)), pre-norm x + f(LN(x)); dropout on f's output.
+    """Residual path around a sublayer f: post-norm LN(x + f(x)), pre-norm x + f(LN(x)); dropout on f's output.
 
     Args:
         hidden_size: features of a state.
@@ -58,7 +58,7 @@ class Residual(nn.Module):
         self.is_pre = norm == "pre"
 
     def enter(self, states: Tensor) -> Tensor:
-        """What the sublayer is given."""
+        """Input of the sublayer."""
         entering: Tensor = self.norm(states) if self.is_pre else states
         return entering
 

@@ -1,4 +1,4 @@
-"""What a study's runs say, with intervals: as Markdown, HTML, JSON, CSV, LaTeX and plots."""
+"""Reports on a study's runs, with intervals: as Markdown, HTML, JSON, CSV, LaTeX and plots."""
 
 from seq2seq.report.build import BuiltReport, build_report
 from seq2seq.report.schema import Report

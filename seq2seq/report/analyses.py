@@ -12,7 +12,7 @@ from seq2seq.config.errors import UserError
 
 
 class Analysis(BaseModel):
-    """A piece of an analysis; unknown keys are kept."""
+    """A part of an analysis; unknown keys are kept."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -173,7 +173,7 @@ class ProbePosition(Analysis):
 
 
 class ProbeScores(Analysis):
-    """How well a system solves the probe; shares from 0 to 1, means over seeds."""
+    """Scores of a system on the probe; shares from 0 to 1, means over seeds."""
 
     exact: float
     """Answers that are right in every word."""

@@ -19,7 +19,7 @@ from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
-from seq2seq.scoring import Comparisons, Evidence, compare_evidence
+from seq2seq.scoring import Comparisons, Evidence, compare
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.length import length_effects
 from seq2seq.scoring.ranking import rank_systems
@@ -65,7 +65,7 @@ def build_report(
     runs = study.on(name)
     analyses = read_analyses(folder)
     evidence = _evidence(study, scored, runs, analyses)
-    found = compare_evidence(evidence)
+    found = compare(evidence)
     systems = _systems(evidence, found, name, runs, study.evaluation)
     report = _assemble(study, name, scored, found, systems, analyses)
     report.other_splits = _other_splits(study, name, texts or {}, recount)
@@ -109,7 +109,7 @@ def _systems(
     other_kind = FixedBucketSettings() if settings.buckets.kind == "equal_count" else EqualCountBucketSettings()
     rebucketed = copy(evidence)  # shares what was resampled for the whole split
     rebucketed.settings = settings.model_copy(update={"buckets": other_kind})
-    other, effects = compare_evidence(rebucketed), length_effects(evidence)
+    other, effects = compare(rebucketed), length_effects(evidence)
     changes = run_settings.differences({name: some[0].config for name, some in runs.items()})
     reports = {}
     for result in found.systems:
@@ -162,7 +162,7 @@ def _assemble(
         missing=list(study.missing),
         environment=environment,
         environment_differences=environment_differences,
-        command=study.study.command or run_settings.commands([run for some in runs.values() for run in some]),
+        command=run_settings.commands([run for some in runs.values() for run in some]),
         report_command="",
         **{name: getattr(analyses, name) for name in Analyses.model_fields},
     )
@@ -191,7 +191,7 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
         if split == chosen or lines is None:
             continue
         scored = score_split(study, split, lines, study.evaluation, recount=recount)
-        found = compare_evidence(Evidence(scored.systems, scored.lengths, study.evaluation))
+        found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
         summaries[split] = SplitSummary(n=found.n, systems={result.name: result.overall for result in found.systems})
     return summaries
 

@@ -1,4 +1,4 @@
-"""What each system is, in a formula and a line, from its configuration."""
+"""Description of each system, in a formula and a line, from its configuration."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

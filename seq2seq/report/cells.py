@@ -45,12 +45,12 @@ def system_report(
 
 
 def least_finished(runs: Sequence[Run]) -> State:
-    """How a system's runs ended, the least finished of them."""
+    """End of a system's runs, the least finished of them."""
     return min((_learning(run).state for run in runs), key=_ORDER.index)
 
 
 def _learning(run: Run) -> Learning:
-    """How the run ended, by its log; by its summary's word where no log is kept."""
+    """End of the run, by its log; by its summary's word where no log is kept."""
     found = learning(run.log)
     rising = run.summary.get("learning_still_rising")
     if found.state != "not known" or rising is None:

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from seq2seq.report.palette import Look
+from seq2seq.report.values import Table
 
 Spec = dict[str, Any]
 
@@ -59,7 +60,7 @@ class Figure:
         title: what it shows.
         caption: how to read it.
         spec: Vega-Lite.
-        heads, rows: the numbers as a table.
+        table: the numbers behind it.
         csv: the file that holds all of them.
     """
 
@@ -67,14 +68,13 @@ class Figure:
     title: str
     caption: str
     spec: Spec
-    heads: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    table: Table | None = None
     csv: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """Who is drawn how.
+    """Looks of the systems.
 
     Attributes:
         looks: of every system, those in the background first.
@@ -461,7 +461,7 @@ def on_paper(spec: Spec, caption: str) -> Spec:
 
 def styled(spec: Spec) -> Spec:
     """A specification with the style of all figures."""
-    text = {"font": FONT, "labelFont": FONT, "titleFont": FONT}
+    text = {"labelFont": FONT, "titleFont": FONT}
     axis: dict[str, Any] = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
     axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
     title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}

@@ -1,24 +1,19 @@
-"""What a reader looks at with their own eyes: hypotheses side by side, and attention of all systems on one sentence."""
+"""Exhibits: hypotheses side by side, and attention of all systems on one sentence."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit, Texts
+from seq2seq.run.reading import group_words, merge_subwords
 
 OWN = "own"
 """Name of the file of attention on sentences of our own, in place of a split's."""
-
-Weights = NDArray[np.float64]
-_START, _END = "\u2581", "</s>"
-_BYTES = re.compile("(?:<0x[0-9A-F]{2}>)+")
 
 
 class Forced(BaseModel):
@@ -61,50 +56,11 @@ class AttentionMap(BaseModel):
         return self.model_copy(update={"source": source, "hypothesis": hypothesis, "weights": weights, "forced": forced})
 
 
-def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The words that subwords spell, and the word of each subword; without marks of a word's start each is a word."""
-    marked = any(subword.startswith(_START) for subword in subwords)
-    words: list[str] = []
-    word_of = []
-    for subword in subwords:
-        if not words or not marked or subword.startswith(_START) or _END in (subword, words[-1]):
-            words.append("")
-        words[-1] += subword.removeprefix(_START)
-        word_of.append(len(words) - 1)
-    return [_spelled(word) for word in words], word_of
-
-
-def _spelled(word: str) -> str:
-    """A word with bytes that a tokenizer kept as `<0xE4>` put together to letters, and the end of a sentence as `(end)`."""
-    if word == _END:
-        return "(end)"
-    return _BYTES.sub(lambda run: bytes.fromhex(run[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace"), word)
-
-
 def _merged(weights: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]) -> list[list[float]]:
     if not weights:
         return []
     merged: list[list[float]] = merge_subwords(np.asarray(weights), rows[: len(weights)], columns).round(4).tolist()
     return merged
-
-
-def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
-    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word.
-
-    Args:
-        weights: of subwords.
-        target_words: (T,), the word of each target subword, 0, 0, 1 ...
-        source_words: (S,), the word of each source subword.
-
-    Returns:
-        (m, n), m target and n source words.
-    """
-    rows, columns = np.asarray(target_words), np.asarray(source_words)
-    by_source = np.zeros((len(rows), columns.max() + 1))
-    np.add.at(by_source.T, columns, weights.T)
-    merged = np.zeros((rows.max() + 1, by_source.shape[1]))
-    np.add.at(merged, rows, by_source)
-    return merged / np.bincount(rows)[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)

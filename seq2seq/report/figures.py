@@ -8,7 +8,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from seq2seq.report.analyses import ConcatenationPoint, ProbeScores
+from seq2seq.report.analyses import ConcatenationPoint
 from seq2seq.report.charts import (
     Figure,
     Line,
@@ -24,11 +24,12 @@ from seq2seq.report.charts import (
     scatter,
 )
 from seq2seq.report.crowd import in_focus, is_crowd, named
+from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
-from seq2seq.report.headline import lengths_in_words, with_interval
-from seq2seq.report.markup import interval, number
+from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.palette import looks
 from seq2seq.report.schema import Report
+from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, share
 from seq2seq.scoring.results import BucketScores, Comparison
 
 BANDS = 3
@@ -59,11 +60,18 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     if scripts := missing_scripts(json.dumps(spec, ensure_ascii=False)):
         boxes = f"No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
         spec = on_paper(figure.spec, f"{figure.caption} {boxes}")
-    svg = re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(spec))  # one a figure, counted over the process
+    svg = svg_of(spec)
     made = {".png": vl_convert.svg_to_png(svg, scale=2), ".svg": svg.encode(), ".pdf": vl_convert.svg_to_pdf(svg)}
     for suffix, content in made.items():
         stem.with_suffix(suffix).write_bytes(content)
     return [stem.with_suffix(suffix) for suffix in made]
+
+
+def svg_of(spec: Mapping[str, Any]) -> str:
+    """Draw a figure; the same specification gives the same text."""
+    import vl_convert
+
+    return re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(dict(spec)))  # one a figure, counted over the process
 
 
 def missing_scripts(text: str) -> list[str]:
@@ -129,17 +137,13 @@ def _length(report: Report) -> Figure:
     views = {view: lines for view, lines in views.items() if lines}
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
-    buckets = next(iter(report.systems.values())).buckets
-    heads = ["system", *(f"{lengths_in_words(b.min, b.max).removesuffix(' source words')} (n={b.n})" for b in buckets)]
-    rows = [[name, *map(_bucket_cell, system.buckets)] for name, system in report.systems.items()]
     switches = ("Show", "Buckets")
     return Figure(
         name="bleu_by_length",
         title="Score against sentence length",
         caption=_length_caption(report),
         spec=line_chart(views, style_of(report, banded), x=f"source length in {report.length_unit}", switches=switches),
-        heads=heads,
-        rows=rows,
+        table=length_table(report),
         csv="buckets.csv",
     )
 
@@ -180,12 +184,6 @@ def _length_line(
             )
         )
     return Line(system=name, points=points)
-
-
-def _bucket_cell(bucket: BucketScores) -> str:
-    verdict = bucket.comparison.verdict if bucket.comparison else ""
-    marks = " †" * bucket.underpowered + {"better": " ↑", "worse": " ↓"}.get(verdict, "")
-    return f"{with_interval(bucket)}{marks}"
 
 
 def _length_caption(report: Report) -> str:
@@ -256,14 +254,15 @@ def _learning(report: Report) -> Figure | None:
     if not views:
         return None
     first = next(iter(views.values()))
-    rows = [[line.run, number(line.points[-1].x, 0), number(line.points[-1].y, 2)] for line in first]
+    rows: list[list[Cell]] = [
+        [line.run, Measured(line.points[-1].x, digits=0), Measured(line.points[-1].y, digits=2)] for line in first
+    ]
     return Figure(
         name="learning_curves",
         title="Learning curves",
         caption=f"One line a seed; the first {FIRST_UPDATES:.0%} of the updates are left out, so that the end can be seen.",
         spec=line_chart(views, style_of(report), x="optimiser updates", switches=("Show",), zero=False),
-        heads=["run", "last update", next(iter(views))[0]],
-        rows=rows,
+        table=Table(heads=["run", "last update", next(iter(views))[0]], rows=rows),
         csv="learning_curves.csv",
     )
 
@@ -323,8 +322,8 @@ def _cost(report: Report) -> Figure | None:
     for label, values in costs.items():
         views[(label,)] = [_cost_line(report, name, label, values[name]) for name, _ in _ordered(report) if name in values]
         fronts.append(_front(report, values, more="per second" in label))
-    rows = [
-        [name, *(_amount(values.get(name)) for values in costs.values()), with_interval(system)]
+    rows: list[list[Cell]] = [
+        [name, *(_amount(values.get(name)) for values in costs.values()), bleu(system)]
         for name, system in report.systems.items()
     ]
     hardware = {cost.hardware for cost in (report.costs or {}).values() if cost.hardware}
@@ -334,14 +333,13 @@ def _cost(report: Report) -> Figure | None:
         title="Quality against cost",
         caption=f"The dashed line joins systems that no other beats in both. What all systems share is left out.{measured}",
         spec=scatter(views, fronts, style_of(report), y="BLEU", switch="Cost"),
-        heads=["system", *costs, "BLEU"],
-        rows=rows,
+        table=Table(heads=["system", *costs, "BLEU"], rows=rows),
         csv="systems.csv",
     )
 
 
-def _amount(value: float | None) -> str:
-    return number(value, 0 if value is not None and value > 100 else 2)
+def _amount(value: float | None) -> Measured:
+    return Measured(value, digits=0 if value is not None and value > 100 else 2)
 
 
 def _cost_line(report: Report, name: str, label: str, value: float) -> Line:
@@ -379,22 +377,21 @@ def _cost_by_length(report: Report) -> Figure | None:
             views[(label,)] = lines
     if not views:
         return None
-    heads, rows = _grid(next(iter(views.values())), lambda x: f"{x:g} words")
     return Figure(
         name="cost_by_length",
         title="Cost against sentence length",
         caption="The reference is fed step by step: the same work for every system, measured after training.",
         spec=line_chart(views, style_of(report), x="source length in words", switches=("Cost",)),
-        heads=heads,
-        rows=rows,
+        table=_grid(next(iter(views.values())), "words"),
     )
 
 
-def _grid(lines: Sequence[Line], place: Callable[[float], str]) -> tuple[list[str], list[list[str]]]:
+def _grid(lines: Sequence[Line], unit: str) -> Table:
     """A table with a column for each place and a row for each line."""
     places = sorted({point.x for line in lines for point in line.points})
-    cells = {line.system: {p.x: f"{p.y:.1f} {interval(p.low, p.high)}".strip() for p in line.points} for line in lines}
-    return ["system", *map(place, places)], [[name, *(some.get(x, "–") for x in places)] for name, some in cells.items()]
+    cells = {line.system: {p.x: Measured(p.y, p.low, p.high) for p in line.points} for line in lines}
+    rows: list[list[Cell]] = [[name, *(some.get(x, Measured(None)) for x in places)] for name, some in cells.items()]
+    return Table(heads=["system", *(f"{x:g} {unit}" for x in places)], rows=rows)
 
 
 def _beam(report: Report) -> Figure | None:
@@ -408,15 +405,15 @@ def _beam(report: Report) -> Figure | None:
         points = [Point(x=p.beam, y=p.bleu, note=f"beam {p.beam}, length penalty {p.length_penalty:g}") for p in best.values()]
         lines.append(Line(system=name, points=points))
         chosen = next((p for p in sweep.systems[name] if p.chosen), None)
-        rows.append([name, *([str(chosen.beam), f"{chosen.length_penalty:g}", number(chosen.bleu, 2)] if chosen else "–––")])
+        about = [str(chosen.beam), f"{chosen.length_penalty:g}", Measured(chosen.bleu, digits=2)] if chosen else [NONE] * 3
+        rows.append([name, *about])
     views: Views = {(f"BLEU on {sweep.split}, best length penalty",): lines}
     return Figure(
         name="beam",
         title=f"Beam size, on {sweep.split}",
         caption="At each beam size the length penalty that scores best.",
         spec=line_chart(views, style_of(report), x="beam size", switches=("Show",), zero=False),
-        heads=["system", "chosen beam", "length penalty", "BLEU"],
-        rows=rows,
+        table=Table(heads=["system", "chosen beam", "length penalty", "BLEU"], rows=rows),
     )
 
 
@@ -451,11 +448,11 @@ def _probe(report: Report) -> list[Figure]:
     ]
     parts = probe.systems[names[0]].by_length
     heads = ["system", *(f"{part.min}–{part.max} words (n={part.n})" for part in parts), f"up to {probe.trained}", "longer"]
-    rows = [
+    rows: list[list[Cell]] = [
         [
             line.system,
-            *(f"{p.y:.1f} {interval(p.low, p.high)}" for p in line.points),
-            *(number(None if share is None else 100 * share) for share in _shares(probe.systems[line.system])),
+            *(Measured(p.y, p.low, p.high) for p in line.points),
+            *(share(each, digits=1) for each in (probe.systems[line.system].within, probe.systems[line.system].beyond)),
         ]
         for line in exact
     ]
@@ -469,8 +466,7 @@ def _probe(report: Report) -> list[Figure]:
             title=f"{title}: exact match",
             caption=f"{trained} An answer counts if every word of it is right.",
             spec=line_chart(first, style, x="length of the question in words", switches=("Show",)),
-            heads=heads,
-            rows=rows,
+            table=Table(heads=heads, rows=rows),
             csv="probe.csv",
         ),
         Figure(
@@ -481,10 +477,6 @@ def _probe(report: Report) -> list[Figure]:
             csv="probe.csv",
         ),
     ]
-
-
-def _shares(scores: ProbeScores) -> tuple[float | None, float | None]:
-    return scores.within, scores.beyond
 
 
 def _concatenation(report: Report) -> Figure | None:
@@ -511,8 +503,7 @@ def _concatenation(report: Report) -> Figure | None:
         title="Short pairs joined to long ones",
         caption=caption,
         spec=line_chart({("BLEU",): lines}, style_of(report, banded), x="pairs joined", switches=("Show",)),
-        heads=heads,
-        rows=rows,
+        table=Table(heads=heads, rows=rows),
         csv="concatenation.csv",
     )
 
@@ -522,11 +513,11 @@ def _joined(point: ConcatenationPoint) -> Point:
     return Point(x=point.joined, y=point.bleu or 0.0, low=point.low, high=point.high, note=note)
 
 
-def _joined_cell(point: ConcatenationPoint) -> str:
+def _joined_cell(point: ConcatenationPoint) -> Measured | str:
     if point.bleu is None:
         return "refused"
-    ratio = "" if point.length_ratio is None else f"; length ratio {point.length_ratio:.2f}"
-    return f"{point.bleu:.1f} {interval(point.low, point.high)}{ratio}"
+    ratio = "" if point.length_ratio is None else f"length ratio {point.length_ratio:.2f}"
+    return Measured(point.bleu, point.low, point.high, marks=ratio)
 
 
 def choose_sentence(exhibits: Exhibits) -> int | None:

@@ -4,6 +4,7 @@ from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
 from seq2seq.report.schema import Report, SystemReport
+from seq2seq.report.values import NONE, Cell, Measured, bleu, share
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
 from seq2seq.scoring.length import HalfLength
 from seq2seq.scoring.results import BucketScores, Scores
@@ -18,29 +19,14 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = "word
     return f"{minimum} to {maximum} source {unit}" if minimum < maximum else f"{minimum} source {unit}"
 
 
-def with_interval(scores: Scores, digits: int = 1) -> str:
-    """`92.0 [90.1, 93.8]`, or `92.0 (seeds 88.1, 95.9)` where the seeds are too few for an interval."""
-    value = f"{scores.bleu:.{digits}f}"
-    if scores.low is None or scores.high is None:
-        seeds = ", ".join(f"{each:.{digits}f}" for each in scores.seed_bleu)
-        return f"{value} (seeds {seeds})" if len(scores.seed_bleu) > 1 else value
-    return f"{value} [{scores.low:.{digits}f}, {scores.high:.{digits}f}]"
-
-
-def half_length_in_words(found: HalfLength | None) -> str:
-    """`17 [15, 22] words`, `not reached up to 55 words`."""
+def half_length_in_words(found: HalfLength | None) -> Cell:
+    """`17 words [15, 22]`, or `not reached up to 55 words, at least 40`."""
     if found is None:
-        return "–"
-    ends = ["not reached" if end is None else f"{end:.0f}" for end in (found.low, found.high)]
-    if found.words is None:
-        least = "" if found.low is None else f", at least {found.low:.0f}"
-        return f"not reached up to {found.longest:.0f} words{least}"
-    return f"{found.words:.0f} [{ends[0]}, {ends[1]}] words"
-
-
-def share(value: float, low: float | None, high: float | None) -> str:
-    """`59 % [54, 64]`."""
-    return f"{100 * value:.0f} %" + ("" if low is None or high is None else f" [{100 * low:.0f}, {100 * high:.0f}]")
+        return NONE
+    if found.words is not None and found.high is not None:
+        return Measured(found.words, found.low, found.high, digits=0, unit=" words")
+    said = f"not reached up to {found.longest:.0f} words" if found.words is None else f"{found.words:.0f} words"
+    return said if found.low is None else f"{said}, at least {found.low:.0f}"
 
 
 MEASURES = {
@@ -54,11 +40,11 @@ MEASURES = {
 
 
 def headline(report: Report) -> str:
-    """What long and short sentences score, per system, and whether the gap to the baseline grows; nobody is called best."""
+    """Scores on long and short sentences, per system, and whether the gap to the baseline grows; nobody is called best."""
     if report.probe is not None:
         return _probe(report) + _seeds(report)
     if report.baseline is None or len(report.systems) < 2:
-        scores = ", ".join(f"`{name}` {with_interval(system)}" for name, system in report.systems.items())
+        scores = ", ".join(f"`{name}` {bleu(system)}" for name, system in report.systems.items())
         return f"On {report.n:,} sentences of {report.split}: {scores} BLEU.{_seeds(report)}"
     long, short = _ends(report)
     if long is None:
@@ -101,14 +87,14 @@ _LOSES = {
 
 
 def _probe(report: Report) -> str:
-    """How many answers are right in every word, on questions as long as those of training and on longer ones."""
+    """Shares of answers that are right in every word, on questions as long as those of training and on longer ones."""
     assert report.probe is not None
     trained = report.probe.trained
     within, beyond = (
         ", ".join(
-            f"`{name}` {100 * share:.1f} %"
+            f"`{name}` {share(right, digits=1)}"
             for name, scores in report.probe.systems.items()
-            if (share := getattr(scores, part)) is not None
+            if (right := getattr(scores, part)) is not None
         )
         for part in ("within", "beyond")
     )
@@ -138,7 +124,7 @@ def _line(report: Report, bucket: BucketScores | None) -> str:
     if is_crowd(report):
         return _crowd_line(report, bucket)
     order = [str(report.baseline), *(name for name in report.systems if name != report.baseline)]
-    scores = {name: with_interval(_scores(report.systems[name], bucket)) for name in order}
+    scores = {name: bleu(_scores(report.systems[name], bucket)) for name in order}
     shown = [f"`{name}` {'scores ' if name == report.baseline else ''}{text}" for name, text in scores.items()]
     return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
 
@@ -152,13 +138,13 @@ def _crowd_line(report: Report, bucket: BucketScores | None) -> str:
     found = {name: _scores(system, bucket) for name, system in report.systems.items()}
     others = sorted((name for name in found if name != report.baseline), key=lambda name: -found[name].bleu)
     middle = median(found[name].bleu for name in others)
-    ends = [f"`{name}` {with_interval(found[name])}" for name in (others[0], others[-1])]
-    start = f"`{report.baseline}` scores {with_interval(found[str(report.baseline)])} BLEU"
+    ends = [f"`{name}` {bleu(found[name])}" for name in (others[0], others[-1])]
+    start = f"`{report.baseline}` scores {bleu(found[str(report.baseline)])} BLEU"
     return f"{start}, the {len(others)} other systems from {ends[0]} down to {ends[1]}, half of them {middle:.1f} or more"
 
 
 def _growth(report: Report) -> str:
-    """What every system keeps of its short-sentence score, and for how many the gap grows, in proportion and in points."""
+    """Share of the short-sentence score that every system keeps, and how many gaps grow, in proportion and in points."""
     effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
     if not effects:
         return ""
@@ -204,7 +190,7 @@ def bottleneck_caution(report: Report) -> str:
 
 
 def reading_notes(report: Report) -> list[str]:
-    """What a reader must know before comparing, beside the notes of the statistics."""
+    """Notes for a reader who compares, beside the notes of the statistics."""
     notes = []
     if len(report.systems) > 1:
         notes.append(report.fairness.sentence)

@@ -7,8 +7,9 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import length_unit, resolve_tokenizer
 from seq2seq.corpus.files import read_lines
-from seq2seq.report.study import bucket_table
-from seq2seq.scoring import Evidence, SystemScores, compare_evidence, source_words
+from seq2seq.report.document import bleu_by_length
+from seq2seq.report.values import as_text
+from seq2seq.scoring import Evidence, SystemScores, compare, source_words
 from seq2seq.scoring.sentences import sentence_statistics
 
 
@@ -52,9 +53,10 @@ def score_files(
     if len({system.name for system in systems}) < len(systems):
         raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
     lengths = source_words(sources, languages[0])
-    found = compare_evidence(Evidence(systems, lengths, settings))
+    found = compare(Evidence(systems, lengths, settings))
     rows = {each.name: (each.overall, each.buckets) for each in found.systems}
-    return f"{bucket_table(rows, length_unit(languages[0]))}\n\n" + "\n".join(found.signatures.values())
+    title = f"BLEU by source {length_unit(languages[0])}"
+    return "\n".join([title, as_text(bleu_by_length(rows)), "", *found.signatures.values()])
 
 
 def _check_lines(path: Path, lines: Sequence[str], source: Path, sources: Sequence[str]) -> None:

@@ -21,16 +21,15 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from seq2seq.config.differences import flatten
 from seq2seq.report.charts import Figure, heat_map, styled
-from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
+from seq2seq.report.crowd import in_focus, is_crowd
+from seq2seq.report.document import UNTESTED, sections
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.figures import ATTENTION, choose_sentence
-from seq2seq.report.headline import answer, half_length_in_words, lengths_in_words
-from seq2seq.report.markup import p_value
+from seq2seq.report.headline import answer
 from seq2seq.report.palette import dark_colours, looks
 from seq2seq.report.schema import Report
-from seq2seq.scoring.length import LengthEffect
+from seq2seq.report.values import NONE, Cell, Code, Measured
 
 SIZE_LIMIT = 6_000_000
 """Bytes that a page may have; sentences are left out, and it is said how many, before it grows over this."""
@@ -57,19 +56,8 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": _number,
-        "p_value": p_value,
-        "marked": marked,
-        "linked": linked,
-        "interval": _interval,
-        "half_length": half_length_in_words,
-        "duration": _duration,
-        "short_path": _short_path,
-        "plain": _plain,
-        "flatten": flatten,
-    }
-    environment.globals |= {"lengths": lengths_in_words, "share_interval": _share_interval}
+    environment.filters |= {"marked": marked, "shown": shown, "sort_key": sort_key}
+    environment.globals |= {"kind": lambda part: type(part).__name__}
     scripts = [vega(), "\n".join(_asset(name) for name in SCRIPTS)]
     data = _compress(_page_data(report, {figure.name: figure.spec for figure in figures if figure.name != ATTENTION}))
     used = len(data) + sum(len(script.encode()) for script in scripts)
@@ -78,10 +66,9 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
         report=report,
         answer=answer(report),
         figures={figure.name: figure for figure in figures},
+        sections=sections(report, exhibits, figures),
         crowd=is_crowd(report),
-        places={place.system: place for place in report.ranking},
         order={name: index for index, name in enumerate(report.systems)},
-        from_baseline=changes_from_baseline(report),
         looks=list(looks(list(report.systems), in_focus(report)).values()),
         style=Markup(_asset("page.css")),
         scripts=[Markup(script) for script in scripts],
@@ -94,7 +81,7 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
 
 
 def _page_data(report: Report, specs: dict[str, Any]) -> dict[str, Any]:
-    """What the page's scripts need beside the exhibits."""
+    """Data for the page's scripts beside the exhibits."""
     buckets = next(iter(report.systems.values())).buckets
     return {
         "figures": specs,
@@ -209,40 +196,31 @@ def linked(text: str) -> Markup:
     return Markup("").join(link.format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
 
 
-def _number(value: float | None, digits: int = 1, sign: bool = False) -> str:
-    if value is None:
-        return "–"
-    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "−")
+def shown(cell: Cell) -> Markup:
+    """A cell of a table: a number with its interval, a verdict in its colour, code, or text with links."""
+    if isinstance(cell, Measured):
+        parts = [escape(cell.text)] + [Markup('<span class="ci">{}</span>').format(cell.ends)] * bool(cell.ends)
+        parts += [escape(cell.marks)] * bool(cell.marks) + [_verdict(cell.verdict)] * bool(cell.verdict)
+        return Markup(" ").join(parts)
+    if isinstance(cell, Code):
+        return Markup("<code>{}</code>").format(cell)
+    return _verdict(cell) if cell.removeprefix("leans ") in VERDICTS else linked(cell)
 
 
-def _short_path(path: str) -> str:
-    """The end of a dotted path that still says what is set: `model.attention.score.kind` is `attention.score`."""
-    return ".".join(path.removesuffix(".kind").split(".")[-2:])
+VERDICTS = {
+    **dict.fromkeys(("better", "supported", "pass"), "good"),
+    **dict.fromkeys(("worse", "contradicted", "fail"), "bad"),
+    **dict.fromkeys(("undecided", "small sample", "underpowered", "analogue", "same direction", *UNTESTED), ""),
+}
+"""Word -> class of its colour."""
 
 
-def _plain(value: Any) -> str:
-    """A setting as a person would write it."""
-    if value is None:
-        return "–"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def _verdict(word: str) -> Markup:
+    kind = word.removeprefix("leans ")
+    return Markup('<span class="verdict {} {}">{}</span>').format(VERDICTS.get(kind, ""), "leans" * (kind != word), word)
 
 
-def _interval(scores: Any, digits: int = 1) -> str:
-    if scores is None or scores.low is None or scores.high is None:
-        return ""
-    return f"[{_number(scores.low, digits)}, {_number(scores.high, digits)}]"
-
-
-def _share_interval(length: LengthEffect | None) -> str:
-    """`[54, 64]`, in per cent."""
-    if length is None or length.retention.low is None or length.retention.high is None:
-        return ""
-    return f"[{100 * length.retention.low:.0f}, {100 * length.retention.high:.0f}]"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "–"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def sort_key(cell: Cell) -> str:
+    """Key that a column is sorted by; empty where there is nothing."""
+    text = cell.value if isinstance(cell, Measured) else cell.removeprefix("n=")
+    return "" if text in (None, NONE, "baseline") else str(text)

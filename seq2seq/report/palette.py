@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Look:
-    """How a system is drawn.
+    """Look of a system.
 
     Attributes:
         light, dark: its colour on a light and on a dark ground.

@@ -1,123 +1,90 @@
 """Tables for pages that are not a report (the README, the page of results), made from a published `report.json`."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from seq2seq.report.runs import read_json
+from seq2seq.report.document import length_table
+from seq2seq.report.runs import read_report
+from seq2seq.report.schema import Report
+from seq2seq.report.values import Cell, Measured, Table, as_markdown, bleu, share
 
 
-def length_table(study: Path) -> str:
-    """BLEU by source length, a Markdown row a system; the whole-set score with its interval, see `Scores.low` and `high`.
+def published_table(name: str, study: Path) -> str:
+    """Write a table of `TABLES` in Markdown.
 
     Args:
+        name: key of `TABLES`.
         study: a published study's folder.
     """
-    systems = _report(study)["systems"]
-    buckets = next(iter(systems.values()))["buckets"]
-    names = [f"{b['min']}-{b['max']}" if b["max"] is not None else f"{b['min']}+" for b in buckets]
-    rows = [
-        ["system", "BLEU", *names, "parameters", "seeds"],
-        ["---", *["---:"] * (len(names) + 3)],
-        ["*sentences*", "", *(str(b["n"]) for b in buckets), "", ""],
+    return as_markdown(TABLES[name](read_report(study / "report" / "report.json")))
+
+
+def _lengths(report: Report) -> Table:
+    """BLEU by source length, a row a system; the whole-set score with its interval."""
+    table = length_table(report)
+    rows = [[*row[:2], *(cell.bare() if isinstance(cell, Measured) else cell for cell in row[2:])] for row in table.rows]
+    return replace(table, rows=rows)
+
+
+def _ranking(report: Report) -> Table:
+    """Systems in the order of BLEU with the intervals of score and rank, and the difference to the baseline."""
+    rows: list[list[Cell]] = []
+    for place in report.ranking:
+        system = report.systems[place.system]
+        found = system.comparison
+        difference = Measured(found.difference, sign=True, verdict=f"({found.verdict})") if found else ""
+        rank = Measured(place.rank, place.low, place.high, digits=0)
+        rows.append([place.system, rank, bleu(system), difference, Measured(system.parameters, digits=0)])
+    return Table(heads=["system", "rank", "BLEU", f"minus {report.baseline}", "parameters"], rows=rows)
+
+
+def _checks(report: Report) -> Table:
+    """Paper against ours: the claims that the study's systems and sentences allow to be checked, with both numbers."""
+    rows: list[list[Cell]] = [
+        [f"{_short(each.paper)}, {each.where}", each.claim, Measured(each.theirs, digits=2, sign=True), each.ours, each.verdict]
+        for each in report.shape_checks or ()
+        if each.verdict != "not applicable"
     ]
-    for name, system in systems.items():
-        cells = [f"{b['bleu']:.1f}" for b in system["buckets"]]
-        rows.append([name, _interval(system), *cells, f"{system['parameters']:,}", str(len(system["seeds"]))])
-    return _markdown(rows)
+    return Table(heads=["paper", "claim", "theirs", "ours", "verdict"], rows=rows, words=True)
 
 
-def ranking_table(study: Path) -> str:
-    """Systems in the order of BLEU with the intervals of score and rank, and the difference to the baseline.
-
-    Args:
-        study: a published study's folder.
-    """
-    report = _report(study)
-    rows = [
-        ["rank", "system", "BLEU", f"minus {report['baseline']}", "parameters"],
-        ["---:", "---", "---:", "---:", "---:"],
+def _probe(report: Report) -> Table:
+    """Exact match on a synthetic probe by words of the question, a row a system."""
+    assert report.probe is not None
+    parts = next(iter(report.probe.systems.values())).by_length
+    rows = [["questions", *(str(part.n) for part in parts)]]
+    rows += [
+        [name, *(share(part.exact, digits=1).text for part in scores.by_length)]
+        for name, scores in report.probe.systems.items()
     ]
-    for place in report["ranking"]:
-        system = report["systems"][place["system"]]
-        compared = system.get("comparison")
-        difference = f"{compared['difference']:+.1f} ({compared['verdict']})" if compared else ""
-        rank = f"{place['rank']} [{place['low']}, {place['high']}]"
-        rows.append([rank, place["system"], _interval(system), difference, f"{system['parameters']:,}"])
-    return _markdown(rows)
+    return Table(heads=["system", *(f"{part.min}-{part.max}" for part in parts)], rows=rows)
 
 
-def checks_table(study: Path) -> str:
-    """Paper against ours: the claims that the study's systems and sentences allow to be checked, with both numbers.
-
-    Args:
-        study: a published study's folder.
-    """
-    rows = [["paper", "claim", "theirs", "ours", "verdict"], ["---", "---", "---:", "---", "---"]]
-    for check in _report(study)["shape_checks"] or []:
-        if check["verdict"] == "not applicable":
-            continue
-        theirs = "" if check["theirs"] is None else f"{check['theirs']:+g}"
-        rows.append([_short(check["paper"]) + f", {check['where']}", check["claim"], theirs, check["ours"], check["verdict"]])
-    return _markdown(rows)
-
-
-def probe_table(study: Path) -> str:
-    """Exact match on a synthetic probe by words of the question, a row a system, in percent.
-
-    Args:
-        study: a published study's folder.
-    """
-    probe = _report(study)["probe"]
-    parts = next(iter(probe["systems"].values()))["by_length"]
-    rows = [
-        ["system", *(f"{part['min']}-{part['max']}" for part in parts)],
-        ["---", *["---:"] * len(parts)],
-        ["*questions*", *(str(part["n"]) for part in parts)],
-    ]
-    for name, system in probe["systems"].items():
-        rows.append([name, *(f"{100 * part['exact']:.1f}" for part in system["by_length"])])
-    return _markdown(rows)
-
-
-def attention_table(study: Path) -> str:
-    """Alignment error rate of each system's weights, and BLEU with its weights replaced; controls first.
-
-    Args:
-        study: a published study's folder, of a corpus with gold links.
-    """
-    report = _report(study)
-    alignment, replaced = report["alignment"], report["interventions"]["systems"]
+def _attention(report: Report) -> Table:
+    """Alignment error rate of each system's weights, and BLEU with its weights replaced; controls first."""
+    assert report.alignment is not None
+    assert report.interventions is not None
+    replaced = report.interventions.systems
     kinds = [kind for kind in next(iter(replaced.values())) if kind != "original"]
-    rows = [["system", "AER", "BLEU", *kinds], ["---", "---:", *["---:"] * (len(kinds) + 1)]]
-    for name, error in alignment["baselines"].items():
-        rows.append([f"*{name}*", f"{error['aer']:.3f}", *[""] * (len(kinds) + 1)])
+    rows: list[list[Cell]] = [
+        [name, Measured(each.aer, digits=3), *[""] * (len(kinds) + 1)] for name, each in report.alignment.baselines.items()
+    ]
     for name, found in replaced.items():
-        error = alignment["systems"][name]
-        scores = [f"{found[kind]['bleu']:.1f}" for kind in ("original", *kinds)]
-        ends = "" if error["low"] is None else f" [{error['low']:.3f}, {error['high']:.3f}]"
-        rows.append([name, f"{error['aer']:.3f}{ends}", *scores])
-    return _markdown(rows)
+        error = report.alignment.systems[name]
+        scores = [Measured(found[kind].bleu) for kind in ("original", *kinds)]
+        rows.append([name, Measured(error.aer, error.low, error.high, 3), *scores])
+    return Table(heads=["system", "AER", "BLEU", *kinds], rows=rows)
 
 
-TABLES = {
-    "lengths": length_table,
-    "ranking": ranking_table,
-    "checks": checks_table,
-    "probe": probe_table,
-    "attention": attention_table,
+TABLES: dict[str, Callable[[Report], Table]] = {
+    "lengths": _lengths,
+    "ranking": _ranking,
+    "checks": _checks,
+    "probe": _probe,
+    "attention": _attention,
 }
 """By the name that a page asks for."""
-
-
-def _report(study: Path) -> dict[str, Any]:
-    report: dict[str, Any] = read_json(study / "report" / "report.json")
-    return report
-
-
-def _interval(scores: dict[str, Any]) -> str:
-    if scores["low"] is None:
-        return f"{scores['bleu']:.1f} (seeds {', '.join(f'{each:.1f}' for each in scores['seed_bleu'])})"
-    return f"{scores['bleu']:.1f} [{scores['low']:.1f}, {scores['high']:.1f}]"
 
 
 def _short(paper: str) -> str:
@@ -125,7 +92,3 @@ def _short(paper: str) -> str:
     authors, _, year = paper.rpartition(" ")
     first, _, others = authors.partition(",")
     return f"{first} et al. {year}" if others else paper
-
-
-def _markdown(rows: list[list[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,12 +1,14 @@
 """Reading a study's folder: its runs with their hypotheses, logs and attention, and what of it is missing."""
 
-import gzip
 import hashlib
 import json
-import zlib
+import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from lzma import LZMAError
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +18,7 @@ from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.report.schema import MissingRun
+from seq2seq.report.schema import MissingRun, Report
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs
 
@@ -30,7 +32,6 @@ class StudyFile(BaseModel):
     question: str = ""
     evaluation: EvaluationSettings = EvaluationSettings()
     systems: list[str] = []
-    command: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class StudyRuns:
 
     @property
     def evaluation(self) -> EvaluationSettings:
-        """How the study is scored, with the tokenizer that its target language needs."""
+        """Settings of scoring, with the tokenizer that its target language needs."""
         tokenizer = study_tokenizer(self.study, self.language("target"))
         return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
 
@@ -158,6 +159,48 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path}: no such file") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); remove the file and make it again") from None
+
+
+def read_report(path: Path) -> Report:
+    """Read a `report.json`.
+
+    Raises:
+        UserError: it is not there, or not one.
+    """
+    try:
+        return Report.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
+
+
+RUNS = "runs.tar.xz"
+"""A published study's runs."""
+
+
+def is_published(folder: Path) -> bool:
+    """Whether a folder holds a study's results as `publish` leaves them, which are evidence and not written again."""
+    return (folder / RUNS).is_file()
+
+
+@contextmanager
+def unpacked(folder: Path) -> Iterator[Path]:
+    """Yield a study's folder; the runs of a published study are unpacked to a temporary one.
+
+    Raises:
+        UserError: the runs of a published study cannot be read.
+    """
+    if not is_published(folder):
+        yield folder
+        return
+    with TemporaryDirectory() as place:
+        runs = Path(place) / folder.resolve().name
+        try:
+            with tarfile.open(folder / RUNS) as archive:
+                archive.extractall(runs, filter="data")
+        except (OSError, EOFError, tarfile.TarError, LZMAError) as error:
+            raise UserError(f"{folder / RUNS}: cannot be unpacked ({error}); take it from where it was published") from None
+        yield runs
 
 
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
@@ -277,7 +320,7 @@ def _read_run(folder: Path, system: str, notes: list[str]) -> Run:
         summary=optional("summary.json"),
         environment=optional("environment.json"),
         log=[*_read_log(folder / "log.jsonl", notes), *_read_log(folder / "timing.jsonl", notes)],
-        decoded={_split_of(path): _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt*"))},
+        decoded={path.stem: _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt"))},
     )
 
 
@@ -304,22 +347,17 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     return records
 
 
-def _split_of(path: Path) -> str:
-    return path.name.removesuffix(".gz").removesuffix(".txt")
-
-
 def _read_decoded(path: Path) -> Decoded:
-    """Hypotheses of a split, plain or, as published results have them, compressed."""
+    """Hypotheses of a split."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: not readable ({error}); evaluate the run again") from None
-    try:
+        content = path.read_bytes()
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); evaluate the run again") from None
+    except OSError as error:
+        raise UserError(f"{path}: not readable ({error.strerror}); evaluate the run again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
-    beside = path.with_name(f"{_split_of(path)}.json")
+    beside = path.with_suffix(".json")
     facts = read_json(beside) if beside.exists() else {}
     if not isinstance(facts, dict) or not all(isinstance(i, int) for i in facts.get("truncated") or []):
         raise UserError(f"{beside}: not what the search writes; remove the file and evaluate the run again")

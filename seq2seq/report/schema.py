@@ -57,7 +57,7 @@ class SeedRun(Result):
 
 
 class SystemCard(Result):
-    """What a system is, in short."""
+    """Short description of a system."""
 
     formula: str
     """Formula of its score or fixed context, and of parts that are not the usual ones."""
@@ -153,7 +153,7 @@ class CurvePoint(Result):
 
 
 class LearningCurve(Result):
-    """How one run learned."""
+    """Learning curve of one run."""
 
     seed: int
     """Its seed."""
@@ -173,7 +173,7 @@ class SplitSummary(Result):
 
 
 class Report(Result):
-    """What a study's runs say."""
+    """The report of a study."""
 
     format: Literal[1] = 1
     """Version of this shape."""

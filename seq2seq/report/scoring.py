@@ -111,7 +111,7 @@ def _check_lines(runs: Sequence[Run], split: str, expected: int) -> None:
 def _statistics(
     run: Run, split: str, texts: Texts | None, reference_sha256: str, settings: EvaluationSettings, recount: bool
 ) -> SentenceStatistics:
-    """Counts of one run, kept in `<run>/statistics/<split>.npz` beside the question that they answer."""
+    """Counts of one run, kept in `<run>/statistics/<split>.npz` beside their cache key."""
     decoded = run.decoded[split]
     place = run.folder / "statistics" / f"{split}.npz"
     question = {

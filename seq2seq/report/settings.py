@@ -1,4 +1,4 @@
-"""What a study's configs and environments say: where systems differ, and what claims need to know."""
+"""Facts from a study's configs and environments: differences of systems, and facts for claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -38,7 +38,7 @@ def commands(runs: Sequence[Run]) -> str:
 def facts_for_claims(
     configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """What claims and the papers' conditions want to know of each system (`scoring/claims.py`, `scoring/shape_checks.py`).
+    """Facts about each system for claims and the papers' conditions (`scoring/claims.py`, `scoring/shape_checks.py`).
 
     Twins are systems that differ in one thing and in no other. Heads that bring projections with them make another model, which
     the number of parameters tells, so head twins have as many parameters.

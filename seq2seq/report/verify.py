@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from seq2seq.config.differences import differences
-from seq2seq.config.errors import UserError
 from seq2seq.report.build import STATISTICS, build_report
-from seq2seq.report.runs import read_json
-from seq2seq.report.schema import Report
+from seq2seq.report.runs import read_report, unpacked
 from seq2seq.report.scoring import Texts
 
 TOLERANCE = 1e-6
@@ -30,7 +26,7 @@ _MOST = 50
 
 @dataclass(frozen=True)
 class Verification:
-    """What came of it.
+    """Result of a verification.
 
     Attributes:
         differences: one line each, empty if the report stands.
@@ -56,7 +52,7 @@ def verify_report(
     intervals, p and verdicts were made by other methods, and `basis` says so.
 
     Args:
-        runs: the study's folder.
+        runs: the study's folder, a published one as well.
         report: `report.json`; by default the one in `<runs>/report/`.
         texts: split -> (source lines, reference lines).
         papers: the papers' numbers; must be given if they were when the report was made.
@@ -65,14 +61,12 @@ def verify_report(
         UserError: there is no report, it is not one, or nothing is at hand to score with.
     """
     path = report or runs / "report" / "report.json"
-    try:
-        known = Report.model_validate(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}; make the report again") from None
+    known = read_report(path)
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before
     split, lines = known.split, (texts or {}).get(known.split)
-    again = build_report(runs, texts, split=split, papers=papers, recount=lines is not None).report.model_dump(mode="json")
+    with unpacked(runs) as folder:
+        built = build_report(folder, texts, split=split, papers=papers, recount=lines is not None)
+    again = built.report.model_dump(mode="json")
     earlier = known.statistics != STATISTICS
     pair = ({"systems": _only_scores(each["systems"])} for each in (stored, again)) if earlier else (stored, again)
     found = compare_reports(*pair)

@@ -1,6 +1,5 @@
 """Everything that a report consists of, into one folder."""
 
-import json
 from pathlib import Path
 
 from seq2seq.report.build import BuiltReport
@@ -13,12 +12,12 @@ from seq2seq.run.folder import write_aside
 
 
 def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
-    """Write index.html, report.md, report.json with its schema, CSV, LaTeX, and every figure as PNG, SVG and PDF.
+    """Write index.html, report.md, report.json, CSV, LaTeX, and every figure as PNG, SVG and PDF.
 
     Args:
         built: the report.
         folder: where to; made if it is not there.
-        without_text: leave out every sentence of the corpus: sources, references, and the pieces under heat maps. The
+        without_text: leave out every sentence of the corpus: sources, references, and the subwords under heat maps. The
             systems' hypotheses stay.
 
     Returns:
@@ -29,7 +28,6 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
         "report.json": report.model_dump_json(indent=1) + "\n",
-        "report.schema.json": json.dumps(report_schema(), indent=1) + "\n",
         "report.md": markdown(report, exhibits, figures),
         "index.html": page(report, exhibits, figures),
     }

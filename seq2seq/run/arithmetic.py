@@ -31,7 +31,7 @@ _MATMUL_PRECISION = {"default": "highest", "onednn": "medium"}
 
 
 class Arithmetic(Settings):
-    """What a run computes its matmuls with; part of its record."""
+    """Arithmetic of a run's matmuls; part of its record."""
 
     precision: Literal["fp32", "bf16"] = "fp32"
     """Of matmuls in training; parameters, sums and decoding are fp32."""

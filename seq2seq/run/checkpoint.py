@@ -24,7 +24,7 @@ MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.j
 
 
 class Checkpoint(NamedTuple):
-    """What a checkpoint holds."""
+    """Contents of a checkpoint."""
 
     model: dict[str, Tensor]
     optimizer: dict[str, Tensor]

@@ -1,4 +1,4 @@
-"""Where a run's arithmetic comes from: its own record, else its study's, else a measurement that becomes both.
+"""Source of a run's arithmetic: its own record, else its study's, else a measurement that becomes both.
 
 One study uses one arithmetic, since its systems are compared: the first run decides, the others take it, and a resumed run
 keeps what it began with. Measurements are cached on a machine, so that the same study made again decides the same.

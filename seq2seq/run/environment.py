@@ -1,4 +1,4 @@
-"""What a run was made with, so that another can be made like it: versions, revision, machine. No path of the machine."""
+"""Environment of a run, so that another can be made like it: versions, revision, machine. No path of the machine."""
 
 import os
 import platform

@@ -84,7 +84,7 @@ class RunFolder:
     def has_trained(self) -> bool:
         """Whether there is anything to lose here: a checkpoint, a logged step or translations."""
         logged = self.log.exists() and self.log.stat().st_size > 0
-        return logged or any(self.path.glob("checkpoints/*/state.json")) or any(self.path.glob("hypotheses/*.txt*"))
+        return logged or any(self.path.glob("checkpoints/*/state.json")) or any(self.path.glob("hypotheses/*.txt"))
 
     def is_done(self, config: Mapping[str, Any]) -> bool:
         """Whether a config asks for nothing that is not here: trained to its end, every test split translated as it says."""
@@ -108,8 +108,7 @@ class RunFolder:
         """
         path = self.hypotheses(split)
         record = path.with_suffix(".json")
-        published = path.with_name(f"{path.name}.gz")
-        if not (record.exists() and (path.exists() or published.exists())):
+        if not (record.exists() and path.exists()):
             return None
         try:
             facts = json.loads(record.read_text(encoding="utf-8"))

@@ -21,7 +21,7 @@ from seq2seq.corpus.cache import digest
 from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, read_weights, rounded
+from seq2seq.run.trained import TrainedRun, read_hypothesis, read_reference, rounded
 from seq2seq.run.translation import Translation, one_line, translate
 
 SHOWCASE = 8
@@ -165,19 +165,12 @@ def write_attention(
 
 
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
-    hypothesis = translation.hypothesis
-    columns, weights = read_weights(run, split, index, hypothesis.weights)
+    reading = read_hypothesis(run, split, index, translation.hypothesis)
+    weights = rounded(reading.weights) if reading.weights is not None else []
     shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
-    return {
-        "index": index,
-        "source": [column.name for column in columns],
-        "hypothesis": run.target_tokenizer.pieces(hypothesis.tokens) + ([] if hypothesis.truncated else ["</s>"]),
-        "weights": rounded(weights),
-        **shown,
-    }
+    return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights, **shown}
 
 
 def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
-    reference = [*run.target_tokenizer.pieces(split.target_tokens(index)), "</s>"]
-    _, weights = read_weights(run, split, index, forced_weights(run.model, split, index, device))
-    return {"forced": {"reference": reference, "weights": rounded(weights)}}
+    reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
+    return {"forced": {"reference": reading.target, "weights": [] if reading.weights is None else rounded(reading.weights)}}

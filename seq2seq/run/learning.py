@@ -19,7 +19,7 @@ ENOUGH = 0.01
 
 @dataclass(frozen=True)
 class Learning:
-    """How a run ended.
+    """End of a run.
 
     Attributes:
         state: "still improving": the loss was still falling at the end; "at rest because the rate is zero": it was not, but it

@@ -20,7 +20,7 @@ from seq2seq.models.limits import find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.trained import TrainedRun, load_run, read_weights, rounded
+from seq2seq.run.trained import TrainedRun, load_run, read_hypothesis, rounded
 from seq2seq.run.translation import Translation, one_line, translate_n_best
 
 _AT_ONCE = 1000
@@ -36,7 +36,7 @@ _PROGRESS = 15.0
 
 @dataclass(frozen=True)
 class LineOptions:
-    """How lines are translated and written.
+    """Options of translating lines.
 
     Attributes:
         beam: hypotheses kept a sentence; None takes the run's setting.
@@ -70,7 +70,7 @@ class LineOptions:
 
 @dataclass
 class _Counts:
-    """What became of the lines."""
+    """Counts of the lines."""
 
     lines: int = 0
     refused: int = 0
@@ -203,18 +203,17 @@ def _row(line: int, translation: Translation) -> str:
 
 def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Translation], line: int) -> dict[str, Any]:
     """Return what JSON says of a line: source subwords, and of each translation its subwords and their weights (T, S)."""
-    columns, _ = read_weights(run, split, index, None)
-    hypotheses = []
+    source, hypotheses = run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), []
     for translation in best:
-        hypothesis = translation.hypothesis
-        columns, weights = read_weights(run, split, index, hypothesis.weights)
+        reading = read_hypothesis(run, split, index, translation.hypothesis)
+        source = reading.source
         hypotheses.append(
             {
                 "text": one_line(translation.text),
-                "score": round(hypothesis.score, 4),
-                "truncated": hypothesis.truncated,
-                "tokens": run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])]),
-                "attention": None if weights is None or not weights.any() else rounded(weights),  # a fixed context has none
+                "score": round(translation.hypothesis.score, 4),
+                "truncated": translation.hypothesis.truncated,
+                "tokens": reading.target,
+                "attention": rounded(reading.weights) if reading.weights is not None and reading.attends else None,
             }
         )
-    return {"line": line, "source": [column.name for column in columns], "translations": hypotheses}
+    return {"line": line, "source": source, "translations": hypotheses}

@@ -1,12 +1,11 @@
-"""What a run writes down while it goes on: results that repeat bit for bit, times that do not, and TensorBoard's events."""
+"""Logs of a run: results that repeat bit for bit, times that do not, and TensorBoard's events."""
 
 import time
 from dataclasses import asdict
 from typing import Any
 
-from torch import Tensor
-
 from seq2seq.run.folder import JsonLines, RunFolder
+from seq2seq.run.reading import Reading
 from seq2seq.run.tensorboard import Monitor
 from seq2seq.run.validation import Validation
 
@@ -16,33 +15,37 @@ class Journal:
 
     Args:
         folder: of the run.
-        keep: bytes of `log.jsonl` that belong to the checkpoint the run goes on from.
-        step: at which it goes on.
+        keep: bytes of `log.jsonl` that belong to the checkpoint the run resumes from.
+        step: at which it resumes.
     """
 
     def __init__(self, folder: RunFolder, *, keep: int, step: int) -> None:
         self._log = JsonLines(folder.log, keep=keep)
         self._timing = JsonLines(folder.timing)
         self._monitor = Monitor(folder.tensorboard, first_step=step)
+        if step == 0:
+            self._monitor.text("config", folder.config.read_text(encoding="utf-8"))
 
     def time(self, event: str, **record: Any) -> None:
         """Write what does not repeat: times, machines, accidents."""
         self._timing.write(event=event, time=time.time(), **record)
 
-    def train(self, *, step: int, loss: float, target_tokens: int, learning_rate: float, seconds: float) -> None:
-        """Write the mean loss (nats a token) since the last line."""
+    def train(
+        self, *, step: int, loss: float, target_tokens: int, learning_rate: float, gradient_norm: float, seconds: float
+    ) -> None:
+        """Write the mean loss (nats a token) since the last line, and the last update's gradient norm before clipping."""
         self._log.write(event="train", step=step, loss=loss, target_tokens=target_tokens, learning_rate=learning_rate)
         speed = target_tokens / seconds
         self.time("train", step=step, seconds=seconds, tokens_per_second=speed)
-        values = {"train/loss": loss, "train/learning_rate": learning_rate, "train/tokens_per_second": speed}
-        self._monitor.scalars(step, values)
+        values = {"loss": loss, "learning_rate": learning_rate, "gradient_norm": gradient_norm, "tokens_per_second": speed}
+        self._monitor.scalars(step, {f"train/{name}": value for name, value in values.items()})
 
-    def validation(self, *, step: int, target_tokens: int, result: Validation, weights: Tensor | None) -> None:
-        """Write a validation, and the attention (T, S) of its first pair where there is one."""
+    def validation(self, *, step: int, target_tokens: int, result: Validation, attention: Reading | None) -> None:
+        """Write a validation, and the attention of its first pair where there is one."""
         self._log.write(event="validation", step=step, target_tokens=target_tokens, **asdict(result))
         self._monitor.validation(step, result)
-        if weights is not None:
-            self._monitor.picture(step, weights)
+        if attention is not None and attention.attends:
+            self._monitor.picture(step, attention)
 
     def size(self) -> int:
         """Bytes of `log.jsonl`, on disk."""

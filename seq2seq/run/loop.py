@@ -35,7 +35,7 @@ from seq2seq.run.validation import Validation, first_attention, validate
 
 @dataclass
 class Position:
-    """Where a run stands; with the weights and the optimiser's state it determines everything that follows."""
+    """Progress of a run; with the weights and the optimiser's state it determines everything that follows."""
 
     step: int = 0
     epoch: int = 0
@@ -110,6 +110,8 @@ class Trainer:
         )
         self.position = Position()
         self.journal: Journal | None = None
+        self.norm = 0.0
+        """Of the gradient of the last update, before clipping."""
         self.stop_requested = 0
         """Number of the signal that asked to save and stop; 0 while none did."""
 
@@ -169,6 +171,7 @@ class Trainer:
             if update.not_finite:
                 self._not_finite(update.not_finite, group)
             else:
+                self.norm = update.norm
                 position.target_tokens += update.tokens
                 position.window_nats += update.nats
                 position.window_tokens += update.tokens
@@ -236,6 +239,7 @@ class Trainer:
                 loss=position.window_nats / position.window_tokens,
                 target_tokens=position.target_tokens,
                 learning_rate=learning_rate(position.step, self.training, position.scores),
+                gradient_norm=self.norm,
                 seconds=position.seconds,
             )
         position.window_nats, position.window_tokens = 0.0, 0
@@ -248,7 +252,8 @@ class Trainer:
         position.scores.append(score)
         position.validated = position.step
         better = score > position.best_score
-        self.progress.say(f"step {position.step}: {result.describe()}{' (best so far)' if better else ''}")
+        best = " (best so far)" if better else ""
+        self.progress.status(f"step {position.step}: {result.describe()}{best}", result.bleu)
         if better or not position.best_step:
             position.best_score, position.best_step, position.waiting = score, position.step, 0
             self._store(self.folder.best, {"step": position.step, "seed": self.seed})
@@ -267,10 +272,12 @@ class Trainer:
             search=self.settings.search,
             tokenizer=self.bleu_tokenizer,
         )
-        weights = first_attention(model, self.data, self.machine.device)
+        attention = first_attention(model, self.data, self.machine.device)
         if self.journal:
             position = self.position
-            self.journal.validation(step=position.step, target_tokens=position.target_tokens, result=result, weights=weights)
+            self.journal.validation(
+                step=position.step, target_tokens=position.target_tokens, result=result, attention=attention
+            )
         return result
 
     def _keep_for_average(self) -> None:
@@ -323,7 +330,7 @@ class Trainer:
                 f"{before}, not {self.bleu_tokenizer}; write evaluation.tokenizer: {before}, or give --out DIR for a new place"
             )
         self.position = position
-        self.progress.say(f"resumes at step {position.step}")
+        self.progress.status(f"resumes at step {position.step}")
         there = self.folder.log.stat().st_size if self.folder.log.exists() else 0
         if there < kept:
             self.progress.say(f"{self.folder.log}: {kept - there} bytes are gone since; what they logged stays missing")

@@ -19,7 +19,7 @@ _PRIMITIVES = "64"
 
 @dataclass(frozen=True)
 class Machine:
-    """What a run computes with."""
+    """Machine of a run."""
 
     device: torch.device
     arithmetic: Arithmetic

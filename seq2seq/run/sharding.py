@@ -1,6 +1,6 @@
-"""What each process keeps of the weights and of the optimiser's state: everything, its share of the state, or of both.
+"""Shares of the weights and of the optimiser's state that each process keeps: everything, its share of the state, or of both.
 
-Whatever is kept where, a checkpoint holds whole tensors under the same names, so a run can go on with another number of
+Whatever is kept where, a checkpoint holds whole tensors under the same names, so a run can be resumed with another number of
 processes or another way of sharing.
 """
 

@@ -4,7 +4,6 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,11 @@ from seq2seq.run.learning import learning_of
 from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
-from seq2seq.run.progress import Progress, duration
+from seq2seq.run.progress import Lines, Progress, Screen, duration
 from seq2seq.run.signals import Interrupted, on_signals
+from seq2seq.run.tensorboard import Monitor
 from seq2seq.run.trained import TrainedRun, describe_weights, load_run, write_tokenizers
-from seq2seq.run.validation import validate
+from seq2seq.run.validation import score_tests, validate
 
 
 def train_run(
@@ -39,6 +39,7 @@ def train_run(
     arguments: list[str],
     threads: int | None = None,
     bleu_tokenizer: str | None = None,
+    screen: Screen | None = None,
 ) -> None:
     """Train one run, or resume it, or skip it when it is finished.
 
@@ -49,6 +50,7 @@ def train_run(
         arguments: the command line, for the record.
         threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
         bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
+        screen: where to show how it goes; None for plain lines on standard error.
 
     Raises:
         Interrupted: a signal ended it; everything is saved.
@@ -58,8 +60,8 @@ def train_run(
     folder, processes = RunFolder(path), join_processes()
     progress = Progress(
         total=settings.training.max_steps,
-        label=f"[{folder.system} seed {seed}]",
-        stream=None if processes.first else StringIO(),
+        run=f"{folder.system} seed {seed}",
+        screen=(screen or Lines()) if processes.first else None,
     )
     try:
         with ExitStack() as held:
@@ -94,7 +96,7 @@ def _train_locked(
     )
     machine = prepare_machine(arithmetic, deterministic=training.deterministic, device=processes.device)
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    progress.say(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
+    progress.status(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
     trainer = Trainer(
         settings=settings,
         seed=seed,
@@ -118,7 +120,10 @@ def _train_locked(
                 _write_summary(folder, trainer, "failed", str(error))
         raise
     processes.on_first(lambda: _finish(folder, data, machine, trainer))
-    progress.say(f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}")
+    scores = processes.on_first(lambda: _score(folder, data, trainer))
+    progress.done(
+        f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}; {scores}"
+    )
 
 
 def _claim(folder: RunFolder, settings: RunSettings, progress: Progress) -> bool:
@@ -136,7 +141,7 @@ def _translate_missing(settings: RunSettings, folder: RunFolder, device: str | N
         run = load_run(folder, machine.device, allow_code=True)
         data = encode_tests(settings.data, missing, run.source_tokenizer, run.target_tokenizer)
         translate_tests(run, data, machine.device, again=True)
-    progress.say(f"is finished; {'translated ' + ', '.join(missing) if missing else 'skipped'}")
+    progress.done(f"is finished; {'translated ' + ', '.join(missing) if missing else 'skipped'}")
 
 
 def _prepare(
@@ -149,7 +154,7 @@ def _prepare(
     device: str | None,
 ) -> Arithmetic:
     """Fill the cache and write down what the run is made with; returns its arithmetic."""
-    data = prepare(settings.data, settings.tokenizer, report=progress.say)
+    data = prepare(settings.data, settings.tokenizer, report=progress.status)
     decisive = (settings.data.train, settings.data.valid, "source_tokenizer", "target_tokenizer")
     folder.check_fingerprints({name: data.fingerprints[name] for name in decisive})
     arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
@@ -206,6 +211,16 @@ def _finish(folder: RunFolder, data: PreparedData, machine: Machine, trainer: Tr
     _write_summary(folder, trainer, "finished", None, evaluated=run.weights)
 
 
+def _score(folder: RunFolder, data: PreparedData, trainer: Trainer) -> str:
+    """Score the translations of the test sets for TensorBoard; returns BLEU in words."""
+    found = score_tests(folder, data, trainer.bleu_tokenizer)
+    monitor = Monitor(folder.tensorboard, first_step=None)
+    for name, scores in found.items():
+        monitor.scalars(trainer.position.step, {f"{name}/{metric}": score for metric, score in scores.items()})
+    monitor.close()
+    return ", ".join(f"BLEU {scores['bleu']:.1f} on {name}" for name, scores in found.items())
+
+
 def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine: Machine, trainer: Trainer) -> TrainedRun:
     """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
     training, folder, best_score = trainer.training, run.folder, trainer.position.best_score
@@ -219,7 +234,7 @@ def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine
         tokenizer=trainer.bleu_tokenizer,
     )
     better = result.score(training.best_by) > best_score
-    trainer.progress.say(
+    trainer.progress.status(
         f"{describe_weights(average.state)}: {result.describe()}; "
         + ("better than the best, it translates" if better else f"step {trainer.position.best_step} is better and translates")
     )

@@ -1,4 +1,4 @@
-"""What is done with a trained run: its weights loaded, its test sets translated, its attention written down."""
+"""Use of a trained run: its weights loaded, its test sets translated, its attention written down."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import Column, Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Column, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
+from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.reading import Reading, Weights
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
     """
     if not folder.config.is_file():
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
-        advice = f"give one of {below}" if below else "train one with: python train.py STUDY"
+        advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return settings_from(read_yaml(folder.config), str(folder.config))
 
@@ -77,7 +79,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     found = find_checkpoint(place)
     if found.checkpoint is None:
         why = f" ({'; '.join(found.complaints)})" if found.complaints else ""
-        raise UserError(f"{place}: no usable checkpoint{why}; run train.py again to train or resume this run")
+        raise UserError(f"{place}: no usable checkpoint{why}; give the command that trains it again to train or resume it")
     load_weights(model, found.checkpoint.model, str(place))
     return TrainedRun(
         folder=folder,
@@ -142,22 +144,42 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     return weights[0].float().cpu()
 
 
-def read_weights(
-    run: TrainedRun, split: EncodedSplit, index: int, weights: torch.Tensor | None
-) -> tuple[list[Column], torch.Tensor | None]:
-    """Return what a source's columns stand for, and weights (T, S') on them in reading order (T, S), without padding."""
-    width = len(split.source_tokens(index)) + 1 if weights is None else weights.shape[1]
-    columns = run.source_tokenizer.columns(split.source(index), split.source_tokens(index), width)
-    if weights is not None:
-        weights = weights[:, : len(columns)]
-        if split.reverse_source:  # the end stays last
-            weights = torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1)
-    return columns, weights
+def source_columns(
+    tokenizer: Tokenizer, split: EncodedSplit, index: int, weights: torch.Tensor
+) -> tuple[list[Column], Weights]:
+    """Return what columns over source `index` stand for, and weights (T, S') on them in reading order, without padding."""
+    columns = tokenizer.columns(split.source(index), split.source_tokens(index), weights.shape[1])
+    kept = weights[:, : len(columns)]
+    if split.reverse_source:  # the end stays last
+        kept = torch.cat([kept[:, :-1].flip(1), kept[:, -1:]], dim=1)
+    return columns, kept.double().cpu().numpy()
 
 
-def rounded(weights: torch.Tensor | None) -> list[list[float]]:
-    """Return weights (T, S) as a file holds them, [] for none."""
-    return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
+def read_reference(
+    model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int, device: torch.device
+) -> Reading:
+    """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
+    source, target = tokenizers
+    said = target.pieces([*split.target_tokens(index), EOS])
+    try:
+        columns, weights = source_columns(source, split, index, forced_weights(model, split, index, device))
+    except ValueError:
+        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
+    return Reading([column.name for column in columns], said, weights)
+
+
+def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
+    """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
+    target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    if hypothesis.weights is None:
+        return Reading(run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), target, None)
+    columns, weights = source_columns(run.source_tokenizer, split, index, hypothesis.weights)
+    return Reading([column.name for column in columns], target, weights)
+
+
+def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them."""
+    return [[round(value, 4) for value in row] for row in weights.tolist()]
 
 
 def find_runs(path: Path) -> list[RunFolder]:
@@ -167,7 +189,7 @@ def find_runs(path: Path) -> list[RunFolder]:
         UserError: there is none.
     """
     if not path.is_dir():
-        raise UserError(f"{path}: no such folder; train a study first: python train.py configs/demo.yaml")
+        raise UserError(f"{path}: no such folder; train a study first: seq2seq demo")
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
     places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:

@@ -16,14 +16,14 @@ from seq2seq.models.search import Hypothesis, search_n_best
 
 @dataclass(frozen=True)
 class Translation:
-    """What a model says for one sentence."""
+    """Translation of one sentence."""
 
     text: str
     hypothesis: Hypothesis
 
 
 def one_line(text: str) -> str:
-    """A hypothesis is one line of a file, whatever pieces the model put together."""
+    """A hypothesis is one line of a file, whatever subwords the model put together."""
     return " ".join(text.split())
 
 

@@ -21,7 +21,7 @@ from seq2seq.run.sharding import Whole
 
 
 class Update(NamedTuple):
-    """What an update did; the same in every process."""
+    """Result of an update; the same in every process."""
 
     nats: float
     """Summed over the target tokens of all processes; 0 where the update was left out."""
@@ -33,6 +33,8 @@ class Update(NamedTuple):
     """Whether any process was asked to stop."""
     not_finite: str | None
     """What was not finite, in words; the weights are then as they were."""
+    norm: float
+    """Of the gradient, before clipping."""
 
 
 class Updater:
@@ -45,7 +47,7 @@ class Updater:
         processes: that share each batch.
         seed: with step, batch and process, determines dropout, so that nothing random has to be kept between updates.
         train: sentences; a process without a share of a batch has to go through the motions with one of them in some modes.
-        say: told aloud about memory.
+        say: called with a message about memory.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Updater:
         self.sharing.combine_gradients()
         norm = self.sharing.clip(self.training.clip_norm)
         nats, stops, spent = self.processes.sum(nats, float(stop), seconds())
-        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None)
+        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None, norm)
         if not math.isfinite(nats) or not math.isfinite(norm):
             self.sharing.optimizer.zero_grad(set_to_none=True)
             return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")

@@ -1,4 +1,4 @@
-"""How a model does on held-out sentences while it trains."""
+"""Validation on held-out sentences during training."""
 
 import math
 from collections.abc import Sequence
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
-from torch import Tensor
 
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.models.interface import Model
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.reading import Reading
+from seq2seq.run.trained import read_reference
 from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
@@ -22,7 +24,7 @@ _EDGES = (10, 20, 30, 40)
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation measured."""
+    """Result of one validation."""
 
     loss: float
     """Plain cross-entropy, nats per real target token."""
@@ -125,12 +127,25 @@ def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> _Bl
     return _Bleu(counted.score("bleu"), counted.signatures["bleu"], tuple(rows))
 
 
-@torch.inference_mode()
-def first_attention(model: Model, data: PreparedData, device: torch.device) -> Tensor | None:
-    """(T, S) weights of the first validation pair with teacher forcing; None for a model that has none."""
-    batch = next(iter(evaluation_batches(data.valid, _BATCH_TOKENS, [0]))).to(device)
+def first_attention(model: Model, data: PreparedData, device: torch.device) -> Reading | None:
+    """The first validation pair with its weights under teacher forcing; None for a model that has none."""
     was_training = model.training
     model.eval()
-    weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
-    model.train(was_training)
-    return None if weights is None else weights[0].float().cpu()
+    try:
+        reading = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0, device)
+    finally:
+        model.train(was_training)
+    return None if reading.weights is None else reading
+
+
+def score_tests(folder: RunFolder, data: PreparedData, tokenizer: str) -> dict[str, dict[str, float]]:
+    """Return BLEU and chrF of a run's translations, by test split."""
+    from seq2seq.scoring.sentences import sentence_statistics
+
+    found = {}
+    for name, split in data.tests.items():
+        lines = folder.hypotheses(name).read_text(encoding="utf-8").split("\n")[:-1]
+        references = [split.target(i) for i in range(len(split))]
+        counted = sentence_statistics(lines, references, metrics=["bleu", "chrf"], tokenizer=tokenizer)
+        found[name] = {metric: counted.score(metric) for metric in ("bleu", "chrf")}
+    return found

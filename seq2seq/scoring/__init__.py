@@ -1,8 +1,8 @@
-"""How sure are we: intervals over seeds and sentences, tests, length buckets, what length does, papers and claims."""
+"""Statistics: intervals over seeds and sentences, tests, length buckets, what length does, papers and claims."""
 
 from seq2seq.scoring.bootstrap import Estimate
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets, source_words
-from seq2seq.scoring.comparison import Comparisons, SystemResult, compare, compare_evidence
+from seq2seq.scoring.comparison import Comparisons, SystemResult, compare
 from seq2seq.scoring.evidence import Evidence, SystemScores, Term
 
 __all__ = [
@@ -16,6 +16,5 @@ __all__ = [
     "Term",
     "build_buckets",
     "compare",
-    "compare_evidence",
     "source_words",
 ]

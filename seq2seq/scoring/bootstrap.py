@@ -110,7 +110,7 @@ class SeedTerm:
 
 
 def resampled_counts(generator: np.random.Generator, sentences: int, resamples: int) -> Iterator[Floats]:
-    """How often each sentence is drawn in each resample: blocks (r, sentences) whose rows sum to `sentences`."""
+    """Number of times that each sentence is drawn in each resample: blocks (r, sentences) whose rows sum to `sentences`."""
     block = max(1, _CELLS // max(1, sentences))
     for start in range(0, resamples, block):
         rows = min(block, resamples - start)

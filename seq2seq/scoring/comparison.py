@@ -1,14 +1,13 @@
-"""Systems side by side: every score with its interval, every difference to the baseline with two tests and a verdict."""
+"""Systems side by side: every score with its interval, every difference to the baseline with a verdict."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring.bootstrap import Estimate
-from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths, build_buckets
+from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
 from seq2seq.scoring.corrections import holm
-from seq2seq.scoring.evidence import Evidence, SystemScores
+from seq2seq.scoring.evidence import Evidence
 from seq2seq.scoring.metrics import METRICS
 from seq2seq.scoring.results import BucketScores, Comparison, Scores, Slope, Verdict, detectable, verdict_on
 from seq2seq.scoring.sentences import surface_figures
@@ -68,19 +67,8 @@ class Comparisons:
         return next(system for system in self.systems if system.name == name)
 
 
-def compare(systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings) -> Comparisons:
-    """Score every system on every bucket and compare it with the baseline.
-
-    Args:
-        systems: one or more, each with counts of the same n sentences.
-        source_words: (n,) length of every source line (`source_words` of buckets.py).
-        settings: metrics, buckets, baseline, resamples, confidence.
-    """
-    return compare_evidence(Evidence(systems, source_words, settings))
-
-
-def compare_evidence(evidence: Evidence) -> Comparisons:
-    """Score and compare what `evidence` holds; the comparison shares its resamples with checks and claims."""
+def compare(evidence: Evidence) -> Comparisons:
+    """Score every system on every bucket and compare it with the baseline; resamples are shared with checks and claims."""
     if len(evidence.source_words) == 0:
         raise ValueError("the test set has no sentence to compare on")
     buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
@@ -180,7 +168,6 @@ def _difference(evidence: Evidence, metric: str, cell: Cell, estimate: Estimate,
         p=estimate.p,
         degrees_of_freedom=estimate.degrees_of_freedom,
         detectable=estimate.half_width,
-        p_randomisation=evidence.randomisation(name, baseline, metric, bucket),
         p_holm=p_holm,
         verdict=verdict,
         words=_words(evidence, metric, bucket, estimate, verdict),

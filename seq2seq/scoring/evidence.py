@@ -1,4 +1,4 @@
-"""What is known about a set of systems: counts of every sentence of every run, and any figure over them with its interval.
+"""Evidence about a set of systems: counts of every sentence of every run, and any figure over them with its interval.
 
 Comparison, shape checks and claims all ask here, so that each figure on a page has the same sentences, the same resamples
 and the same construction of its interval.
@@ -15,7 +15,6 @@ from seq2seq.scoring.bootstrap import Estimate, Floats, Part, SeedTerm, estimate
 from seq2seq.scoring.bottleneck import slope, slope_counts
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths
 from seq2seq.scoring.metrics import METRICS, Counts, Scores
-from seq2seq.scoring.randomisation import randomisation_p
 from seq2seq.scoring.seeds import moderate, satterthwaite, shared_correlation
 from seq2seq.scoring.sentences import SentenceStatistics
 
@@ -169,15 +168,6 @@ class Evidence:
     def bottleneck(self, system: str, baseline: str) -> Estimate:
         """The bottleneck index of bottleneck.py, in points per ten source words."""
         return self.difference(system, baseline, SLOPE)
-
-    def randomisation(self, system: str, other: str, metric: str, bucket: Bucket = EVERYTHING) -> float:
-        """The second opinion of randomisation.py."""
-        inside = bucket.holds(self.source_words)
-        means = [
-            np.mean([run.counts[metric][inside] for run in self.systems[name].statistics], axis=0) for name in (system, other)
-        ]
-        generator = np.random.default_rng([self.settings.seed, 2, bucket.low, bucket.high or 0])
-        return randomisation_p(*means, score=_SCORES[metric], trials=self.settings.resamples, generator=generator)
 
     def seed_term(self, system: str, figure: str) -> SeedTerm:
         """Variance between seeds of a system's figure on the whole test set."""

@@ -1,4 +1,4 @@
-"""What source length does to a system, on every scale at once: points, proportion and the length at which half is lost.
+"""Effect of source length on a system, on every scale at once: points, proportion and the length at which half is lost.
 
 A gap in points follows the stronger system's own curve: if a weak system scores a constant share of a strong one, the gap
 shrinks
@@ -93,7 +93,7 @@ class HalfLength(Result):
 
 
 class LengthEffect(Result):
-    """What length does to one system; contrasts are against the baseline, null for the baseline itself and without one."""
+    """Effect of length on one system; contrasts are against the baseline, null for the baseline itself and without one."""
 
     short_max: int
     """Source words of the longest short source."""
@@ -143,7 +143,7 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
 
 
 def half_length(words: Floats, scores: Floats, sentences: Floats) -> Floats:
-    """Where curves cross half of their first value.
+    """Length at which curves cross half of their first value.
 
     Args:
         words: (B,) mean length of each step, increasing.

@@ -101,7 +101,7 @@ def ter(sums: Counts) -> Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """How one score is named, counted and computed.
+    """Name, counts and formula of one score.
 
     Attributes:
         name: key in files and settings.

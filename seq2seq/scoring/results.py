@@ -1,4 +1,4 @@
-"""What the statistics return and `report.json` publishes: the same pieces, with a sentence for each field."""
+"""Results of the statistics as `report.json` publishes them, with a sentence for each field."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided",
 
 
 class Result(BaseModel):
-    """A piece of the report: no unknown keys, the sentence under each field goes into the schema."""
+    """A part of the report: no unknown keys, the sentence under each field goes into the schema."""
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -41,7 +41,7 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
 
 
 def detectable(estimate: Estimate) -> str:
-    """How large a difference would have had to be to be shown, for figures that decide nothing."""
+    """Size of a difference that would have been shown, for figures that decide nothing."""
     if estimate.half_width is None:
         return "too few seeds for an interval"
     return f"this design could have shown {estimate.half_width:.2g}"
@@ -117,8 +117,8 @@ class Comparison(Result):
     """Degrees of freedom of that standard error; below 2 there is neither interval nor p."""
     detectable: float | None = None
     """Half-width of the interval: the smallest difference that this design could have shown, before correction."""
-    p_randomisation: float
-    """Second opinion: two-sided p of paired approximate randomisation over sentences, uncorrected."""
+    p_randomisation: float | None = None
+    """p of paired approximate randomisation over sentences, in reports of earlier versions; it knew nothing of other seeds."""
     p_holm: float | None
     """`p` after Holm's correction over systems x buckets; null for a small sample, which burdens no other."""
     verdict: Verdict

@@ -63,8 +63,8 @@ class SentenceStatistics:
         path.parent.mkdir(parents=True, exist_ok=True)
         about = {"format": _FORMAT, "signatures": dict(self.signatures), "truncation_known": self.truncation_known}
         temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
-        arrays: dict[str, Any] = {f"counts.{name}": rows for name, rows in self.counts.items()}
-        np.savez_compressed(temporary, about=np.array(json.dumps(about)), **arrays)
+        arrays: dict[str, Any] = {f"counts.{name}": rows.astype(np.uint32) for name, rows in self.counts.items()}
+        np.savez(temporary, about=np.array(json.dumps(about)), **arrays)  # published runs are compressed together
         temporary.replace(path)
 
     @classmethod
@@ -79,7 +79,9 @@ class SentenceStatistics:
         try:
             with np.load(path, allow_pickle=False) as archive:
                 about = json.loads(str(archive["about"]))
-                counts = {name.removeprefix("counts."): archive[name] for name in archive.files if name != "about"}
+                counts = {
+                    name.removeprefix("counts."): archive[name].astype(np.float64) for name in archive.files if name != "about"
+                }
         except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(f"{path}: unreadable sentence statistics ({error})") from error
         if about.get("format") != _FORMAT:
@@ -89,7 +91,7 @@ class SentenceStatistics:
 
 @dataclass(frozen=True)
 class SurfaceFigures:
-    """What is visible without a reference metric, per run.
+    """Figures that need no reference metric, per run.
 
     Attributes:
         brevity: brevity penalty, 0 to 1.

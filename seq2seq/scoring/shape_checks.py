@@ -55,7 +55,7 @@ class PaperNumber(Settings):
 
 
 class Conditions(Settings):
-    """What a paper's systems were; a condition that is not given is not compared."""
+    """Conditions of a paper's systems; a condition that is not given is not compared."""
 
     pair: tuple[str, str] | None = None
     """Source and target language."""
@@ -83,7 +83,7 @@ class Conditions(Settings):
     """Kind of positions."""
 
     def differences(self, facts: Mapping[str, Any]) -> list[str]:
-        """Where a system differs, as `placement after (paper: before)`; a fact that is not known differs."""
+        """Differences of a system, as `placement after (paper: before)`; a fact that is not known differs."""
         found = []
         for name in (each for each in type(self).model_fields if each in self.model_fields_set):
             wanted, ours = getattr(self, name), facts.get(name)
@@ -190,7 +190,7 @@ class CheckSettings(Settings):
 
 
 class Papers(Settings):
-    """What `data/papers.yaml` says."""
+    """Contents of `data/papers.yaml`."""
 
     papers: Mapping[str, Paper]
     checks: tuple[CheckSettings, ...]
@@ -380,7 +380,7 @@ def _judged(
 
 
 def _side(check: CheckSettings, ours: Estimate) -> Side:
-    """Where the whole interval lies."""
+    """Side on which the whole interval lies."""
     if ours.low is None or ours.high is None:
         return "neither"
     if check.expect == "near":

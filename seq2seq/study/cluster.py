@@ -1,7 +1,7 @@
 """A study's runs as jobs of a cluster, through submitit: a Slurm job array, or processes of this machine to try it out.
 
 A job is the command of one run, so it can be cut and started again like that command: when Slurm wants the machine back or
-time is up, the run saves and ends, and its job queues again and goes on.
+time is up, the run saves and ends, and its job queues again and resumes.
 """
 
 import logging
@@ -10,16 +10,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import Study
 from seq2seq.run.signals import Interrupted
 from seq2seq.study.runner import Task, begin_study, complain, cores, let_children_import, single_run
-
-Kind = Literal["slurm", "local"]
 
 _GRACE = 80.0
 """Seconds a run is given to save; Slurm warns 90 seconds ahead."""
@@ -69,21 +67,13 @@ def _has_ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def run_command(study: Study, task: Task, out: Path, processes: int) -> list[str]:
-    """Return the command of one run, by as many processes as its job has accelerators."""
-    start = [sys.executable, "-m"]
-    if processes > 1:
-        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    return [*start, "seq2seq", *single_run(study, task, out)]
-
-
 def submit_study(
     study: Study,
     *,
     out: Path,
+    kind: str,
     systems: Sequence[str] = (),
     seeds: Sequence[int] = (),
-    kind: Kind,
     options: Sequence[str] = (),
 ) -> None:
     """Hand every run of a study that is not finished to a cluster, and wait for all of them.
@@ -91,17 +81,21 @@ def submit_study(
     Args:
         study: the study.
         out: its folder of runs, on a disk that the cluster's machines share.
+        kind: slurm, or local: processes of this machine, as many as it has cores at a time.
         systems: only these; empty for all.
         seeds: only these; empty for the config's.
-        kind: slurm, or processes of this machine, as many as it has cores at a time.
         options: `KEY=VALUE` texts for submitit, such as slurm_partition=gpu, gpus_per_node=1 or timeout_min=600.
 
     Raises:
-        Interrupted: the person ended the waiting (jobs of Slurm then go on).
-        UserError: no submitit, no Slurm, or an option that it does not know.
+        Interrupted: the person ended the waiting (jobs of Slurm are not stopped).
+        UserError: no such kind, no submitit, no Slurm, or an option that it does not know.
         RunError: some runs failed; the others are finished.
     """
-    parameters: dict[str, int | str] = {"timeout_min": 24 * 60, "name": study.name, **_read_options(options)}
+    if kind not in ("slurm", "local"):
+        raise UserError(f"--cluster {kind}: expected slurm or local")
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise RunError("--cluster starts the processes of each run itself; leave torchrun out")
+    parameters = {"timeout_min": 24 * 60, "name": study.name, **_read_options(options)}
     out = out.absolute()
     study, todo = begin_study(study, out, systems, seeds)
     if not todo:
@@ -109,29 +103,29 @@ def submit_study(
     let_children_import()
     logging.getLogger("submitit").setLevel(logging.ERROR)  # it warns once a minute where a cluster keeps no accounts
     executor = _executor(out / "cluster", kind, parameters)
-    processes = int(parameters.get("gpus_per_node", 1))
-    jobs = [RunJob(run_command(study, task, out, processes), str(Path.cwd())) for task in todo]
+    start = [sys.executable, "-m"]
+    if (processes := int(parameters.get("gpus_per_node", 1))) > 1:
+        start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
+    jobs = {task: RunJob([*start, "seq2seq", *single_run(study, task, out)], str(Path.cwd())) for task in todo}
     try:
-        failed = _wait_for(executor, todo, jobs, at_once=len(jobs) if kind == "slurm" else cores())
-    except submission_errors() as error:
-        raise RunError(f"--cluster {kind}: the jobs were not taken: {' '.join(str(error).split())[:300]}") from None
+        failed = _wait_for(executor, jobs, at_once=len(jobs) if kind == "slurm" else cores())
     except Interrupted:
         print("no longer waiting; the same command says what is finished", file=sys.stderr)
         raise
     complain(failed)
 
 
-def _read_options(options: Sequence[str]) -> dict[str, int | str]:
-    found: dict[str, int | str] = {}
+def _read_options(options: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for text in options:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
+        key, sign, value = (part.strip() for part in text.partition("="))
+        if not sign or not key:
             raise UserError(f"--cluster-option {text}: expected KEY=VALUE, for example --cluster-option slurm_partition=gpu")
-        found[key.strip()] = int(value) if value.strip().isdecimal() else value.strip()
+        found[key] = int(value) if value.isdecimal() else value
     return found
 
 
-def _executor(folder: Path, kind: Kind, parameters: dict[str, int | str]) -> Any:
+def _executor(folder: Path, kind: str, parameters: dict[str, Any]) -> Any:
     try:
         import submitit
     except ModuleNotFoundError:
@@ -146,22 +140,29 @@ def _executor(folder: Path, kind: Kind, parameters: dict[str, int | str]) -> Any
     return executor
 
 
-def _wait_for(executor: Any, todo: Sequence[Task], jobs: Sequence[RunJob], at_once: int) -> list[Task]:
-    """Submit jobs, `at_once` at a time, and tell of each that ends; returns the runs that are not finished."""
-    waiting = list(zip(todo, jobs, strict=True))
-    running: list[tuple[Task, Any]] = []
-    failed: list[Task] = []
+def _wait_for(executor: Any, jobs: Mapping[Task, RunJob], at_once: int) -> list[Task]:
+    """Submit jobs, `at_once` at a time, and print how each ends; returns the runs that are not finished."""
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    waiting, failed = list(jobs), []
+    running: dict[Task, Any] = {}
     while waiting or running:
-        now, waiting = waiting[: at_once - len(running)], waiting[at_once - len(running) :]
-        if now:
-            with executor.batch():  # one array; jobs are submitted themselves, since their `checkpoint` is looked for
-                submitted = [executor.submit(job) for _, job in now]
-            running += zip([task for task, _ in now], submitted, strict=True)
-            for task, job in running[-len(now) :]:
-                print(f"[{task.system} seed {task.seed}] is job {job.job_id}, output in {job.paths.stdout}", file=sys.stderr)
+        now = waiting[: at_once - len(running)]
+        del waiting[: len(now)]
+        try:
+            if now:
+                with executor.batch():  # one array; jobs are submitted themselves, since their `checkpoint` is looked for
+                    submitted = {task: executor.submit(jobs[task]) for task in now}
+                for task, job in submitted.items():
+                    print(
+                        f"[{task.system} seed {task.seed}] is job {job.job_id}, output in {job.paths.stdout}", file=sys.stderr
+                    )
+                running |= submitted
+        except (FailedJobError, FailedSubmissionError) as error:
+            raise RunError(f"--cluster: the jobs were not taken: {' '.join(str(error).split())[:300]}") from None
         time.sleep(1.0)
-        for task, job in [entry for entry in running if entry[1].done()]:
-            running.remove((task, job))
+        for task, job in [entry for entry in running.items() if entry[1].done()]:
+            del running[task]
             finished = task.folder.is_finished()
             print(f"[{task.system} seed {task.seed}] {'is finished' if finished else 'failed'}", file=sys.stderr)
             if not finished:
@@ -170,31 +171,9 @@ def _wait_for(executor: Any, todo: Sequence[Task], jobs: Sequence[RunJob], at_on
     return failed
 
 
-def submission_errors() -> tuple[type[Exception], ...]:
-    """Return what submitit raises where the cluster refuses a job."""
-    from submitit.core.utils import FailedJobError, FailedSubmissionError
-
-    return FailedJobError, FailedSubmissionError
-
-
 def _last_line(job: Any) -> str:
     try:
         lines = Path(job.paths.stderr).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "it has written nothing"
     return next((line for line in reversed(lines) if line.startswith("error:")), lines[-1] if lines else "no message")
-
-
-def cluster_study(
-    study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int], kind: str, options: Sequence[str]
-) -> None:
-    """`submit_study` for the command line.
-
-    Raises:
-        UserError: no such kind of cluster.
-    """
-    if kind not in ("slurm", "local"):
-        raise UserError(f"--cluster {kind}: expected slurm or local")
-    if os.environ.get("WORLD_SIZE", "1") != "1":
-        raise RunError("--cluster starts the processes of each run itself; leave torchrun out")
-    submit_study(study, out=out, systems=systems, seeds=seeds, kind="slurm" if kind == "slurm" else "local", options=options)

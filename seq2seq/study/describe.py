@@ -1,23 +1,25 @@
-"""The card of every system of a study before anything is trained: formulas, sources, parameters, FLOPs, memory."""
+"""The card of every system of a study before anything is trained: formulas, sources, parameters, FLOPs."""
 
 import textwrap
-from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
 
+from seq2seq.config.data_files import shipped_studies
 from seq2seq.config.differences import differences
+from seq2seq.config.loading import load_study
 from seq2seq.config.study import RunSettings, Study
-from seq2seq.models.budget import BACKWARD, attention_bytes, fit_flops, meta_model
+from seq2seq.models.budget import BACKWARD, flops_per_token, meta_model
 from seq2seq.models.interface import Model, count_parameters
 from seq2seq.study.matching import match_study
 
 _WIDTH = 120
-_LENGTHS = (50, 500)
+_LENGTHS = (25, 50)
+_NAMES = 40
+"""Letters for the names of a study's systems; of more only the number is told."""
 _ABOUT = (
-    "FLOPs: forward pass, two for each multiply-add of a product, fitted to counts at a few source lengths S and target "
-    "lengths T (tokens); training does about three times as many. "
-    "Memory: what attention keeps for the backward pass of one pair, fp32."
+    "FLOPs: forward pass, two for each multiply-add of a matmul, at S source and T target tokens; training does about "
+    f"{BACKWARD} times as many."
 )
 
 
@@ -36,20 +38,37 @@ def describe_study(study: Study) -> str:
     return "\n".join(lines)
 
 
+def list_studies() -> str:
+    """Write the studies that ship with the package, a line each: name, corpus and languages, systems, question."""
+    loaded = [load_study(name) for name in shipped_studies()]
+    rows = [(study.name, _corpora(study), _systems(study), study.header.question) for study in loaded]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
+    )
+
+
+def _corpora(study: Study) -> str:
+    used = {f"{s.data.corpus} {s.data.source}-{s.data.target}": None for s in study.systems.values()}
+    return ", ".join(used)
+
+
+def _systems(study: Study) -> str:
+    names = ", ".join(study.systems)
+    return names if len(names) <= _NAMES else f"{len(study.systems)} systems"
+
+
 def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | None) -> list[str]:
     model = meta_model(settings)
     blocks = count_parameters(model)
-    flops = fit_flops(settings)
-    inexact = f"; largest error of the fit {flops.error:.1%}" if flops.error > 1e-6 else ""
     lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
     lines += _entry("model", _outline(settings))
-    for part, places in _parts(model).items():
-        text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(places)})"  # type: ignore[attr-defined]
+    for part, paths in _parts(model).items():
+        text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(paths)})"  # type: ignore[attr-defined]
         lines += _entry(part.__name__, text)
     lines += _entry("parameters", f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()))
-    at = f"at S = T = 25: {flops(25, 25):,.0f}, in training {BACKWARD * flops(25, 25):,.0f}"
-    lines += _entry("FLOPs per target token", f"{flops} ({at}{inexact})")
-    lines += _entry("attention memory", ", ".join(_memory(settings, length) for length in _LENGTHS))
+    counted = ", ".join(f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS)
+    lines += _entry("FLOPs per target token", counted)
     if first is not None:
         changes = differences(first[1].model_dump(mode="json"), settings.model_dump(mode="json"))
         told = [f"{path}: {before} -> {after}" for path, before, after in changes]
@@ -73,27 +92,14 @@ def _told(value: Any) -> str:
     return f"{kind} ({rest})" if rest else str(kind)
 
 
-def _parts(model: Model) -> dict[type[nn.Module], list[str]]:
-    """Every class of part that has a formula, with the places where it stands; layers of a stack are one place."""
-    found: dict[type[nn.Module], list[str]] = {}
-    for place, module in _with_formula(model):
-        places = found.setdefault(type(module), [])
-        if place not in places:
-            places.append(place)
-    return found
-
-
-def _with_formula(model: Model) -> Iterator[tuple[str, nn.Module]]:
+def _parts(model: Model) -> dict[type[nn.Module], dict[str, None]]:
+    """Every class of part that has a formula, with the paths of its modules, in order; layers of a stack are one path."""
+    found: dict[type[nn.Module], dict[str, None]] = {}
     for name, module in model.named_modules():
         if hasattr(type(module), "formula"):
-            yield ".".join("*" if part.isdigit() else part for part in name.split(".")), module
-
-
-def _memory(settings: RunSettings, length: int) -> str:
-    size = attention_bytes(settings, length)
-    return f"S = T = {length}: " + (
-        f"{size / 1e6:,.2f} MB" if size is not None else "refused, the source is too long for a part"
-    )
+            path = ".".join("*" if part.isdigit() else part for part in name.split("."))
+            found.setdefault(type(module), {})[path] = None
+    return found
 
 
 def _entry(label: str, text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The budget solver: widths such that systems agree with a reference in parameters or in FLOPs per target token.
 
-A system that agrees as it is written stays as it is. Otherwise all its hidden sizes are multiplied by one factor, so that its
+A system already within tolerance is left unchanged. Otherwise all its hidden sizes are multiplied by one factor, so that its
 proportions stay, and the factor is searched over whole numbers. Where that is too coarse, one more size is tuned by itself: the
 feed-forward size of a Transformer, whose other sizes stay divisible by its heads, or the decoder state of a recurrent model,
 unless its score multiplies it with the memory and wants both of one size. Embeddings of recurrent models, layers and heads are
@@ -8,6 +8,7 @@ left alone, and so is the reference.
 """
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -26,7 +27,7 @@ _UNITS = {"parameters": "parameters", "flops": "FLOPs per target token at S = T 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What was chosen for one system."""
+    """Choice for one system."""
 
     system: str
     reference: str
@@ -87,54 +88,39 @@ def _wanted(settings: MatchSettings, path: str) -> tuple[str, float]:
 
 def _solve(system: RunSettings, kind: str, wanted: float, tolerance: float, where: str) -> tuple[RunSettings, float]:
     """Return the system, or the nearest one in proportion that meets the budget, and its budget."""
-    best, best_budget = system, budget_of(system, kind)
-    if _close(best_budget, wanted, tolerance):
-        return best, best_budget
+    tried = [(system, budget_of(system, kind))]
 
-    def measure(candidate: RunSettings) -> float:
-        nonlocal best, best_budget
-        budget = budget_of(candidate, kind)
-        if abs(budget - wanted) < abs(best_budget - wanted):
-            best, best_budget = candidate, budget
-        return budget
+    def nearest() -> tuple[RunSettings, float]:
+        return min(tried, key=lambda each: abs(each[1] - wanted))
 
+    def is_met() -> bool:
+        return abs(nearest()[1] - wanted) <= tolerance * wanted
+
+    def excess(candidate: RunSettings) -> float:
+        tried.append((candidate, budget_of(candidate, kind)))
+        return tried[-1][1] - wanted
+
+    if is_met():
+        return nearest()
     grid = _width_grid(system)
-    low = _bisect(lambda width: _with_width(system, width, grid), measure, wanted, (1, _LARGEST // grid))
-    if not _close(best_budget, wanted, tolerance):
-        tune = _fine_tuning(_with_width(system, low, grid))
-        if tune is not None:
-            _bisect(tune, measure, wanted, (1, _LARGEST))
-    if not _close(best_budget, wanted, tolerance):
+    low = _largest_below(lambda width: excess(_with_width(system, width, grid)), _LARGEST // grid)
+    if not is_met() and (tune := _fine_tuning(_with_width(system, low, grid))) is not None:
+        _largest_below(lambda size: excess(tune(size)), _LARGEST)
+    best, budget = nearest()
+    if not is_met():
         raise UserError(
             f"{where}: no width brings it within {tolerance:.2%} of {wanted:,.0f} {_UNITS[kind]}; the nearest has "
-            f"{best_budget:,.0f} ({best_budget / wanted - 1:+.2%}); widen match.{kind}, or change its embeddings or layers"
+            f"{budget:,.0f} ({budget / wanted - 1:+.2%}); widen match.{kind}, or change its embeddings or layers"
         )
-    return best, best_budget
+    return best, budget
 
 
-def _close(budget: float, wanted: float, tolerance: float) -> bool:
-    return abs(budget - wanted) <= tolerance * wanted
-
-
-def _bisect(
-    make: Callable[[int], RunSettings], measure: Callable[[RunSettings], float], wanted: float, limits: tuple[int, int]
-) -> int:
-    """Return the largest number within the limits whose budget is not above what is wanted; budgets grow with the number.
-
-    The number after it is measured as well, so the nearest on either side is known to `measure`.
-    """
-    low, high = limits
-    bound = low
-    while bound < high and measure(make(bound)) <= wanted:  # doubling first: large models are dear to build
-        low, bound = bound, min(2 * bound, high)
-    high = bound
-    while high - low > 1:
-        middle = (low + high) // 2
-        if measure(make(middle)) <= wanted:
-            low = middle
-        else:
-            high = middle
-    return low
+def _largest_below(excess: Callable[[int], float], limit: int) -> int:
+    """Return the largest number in 1 .. limit that has no excess (which grows with it); the next one is tried too."""
+    high = 1
+    while high < limit and excess(high) <= 0:  # doubling first: large models are expensive to build
+        high = min(2 * high, limit)
+    return max(1, bisect_right(range(high), 0.0, lo=high // 2 + 1, key=excess) - 1)
 
 
 def _stacks(model: Any) -> list[dict[str, Any]]:
@@ -147,7 +133,7 @@ def _is_transformer(stack: dict[str, Any]) -> bool:
 
 
 def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
-    """What a stack's hidden size has to be a multiple of: heads share it out, waves and rotations need pairs of features."""
+    """Divisor of a stack's hidden size: heads share it out, waves and rotations need pairs of features."""
     heads = int(bridge.get("heads", 1))
     if not _is_transformer(stack):
         return heads
@@ -189,7 +175,7 @@ def _tie_sizes(model: dict[str, Any]) -> None:
 
 
 def _fine_tuning(system: RunSettings) -> Callable[[int], RunSettings] | None:
-    """What one more size makes of the system; None if there is no size to tune by itself."""
+    """The system as a function of one more size; None if there is no size to tune by itself."""
     data = system.model_dump(mode="json")
     stacks = _stacks(data["model"])
     transformers = [stack for stack in stacks if _is_transformer(stack)]

@@ -1,45 +1,41 @@
 """A study's results without its weights and without its corpus: what others need to check every number."""
 
-import gzip
 import hashlib
 import shutil
+import tarfile
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.exhibits import OWN
-from seq2seq.report.runs import read_json, study_folders
-from seq2seq.report.study import (
-    check_texts,
-    finished_runs,
-    is_published,
-    texts_of,
-    translated_splits,
-    write_study_report,
-)
-from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.report.runs import RUNS, is_published, read_json, study_folders
+from seq2seq.report.study import check_texts, finished_runs, texts_of, translated_splits, write_study_report
+from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.trained import read_settings
 
 _OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
 _OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 
 
-def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
-    """Copy a study's results to a folder that can be put under version control, and write its report there.
+def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
+    """Write a study's report and its evidence to a folder that can be put under version control.
 
-    Kept, of every run, finished or not: configs, summaries, environments, logs, hypotheses (gzip, the same bytes each time),
-    sentence counts, analyses, attention on sentences of our own, the report. Left out: checkpoints, other attention,
-    TensorBoard events. Sentences of a corpus whose card says `publishable: true` may be shown, as those of the grammar and the
-    probes; those of any other are left out of every file. Nothing is written into `runs`; the target is written aside and
-    renamed when it is complete.
+    `report/` gets report.md, report.json and the figures. `runs.tar.xz` gets, of every run, finished or not: config, summary,
+    environment, logs, hypotheses, sentence counts, analyses, attention on sentences of our own; the same bytes each time.
+    Left out: checkpoints, other attention, TensorBoard events. Sentences of a corpus whose card says `publishable: true` may be
+    shown, as those of the grammar and the probes; those of any other are left out of every file. Nothing is written into
+    `runs`; the target is written aside and renamed when it is complete.
 
     Args:
         runs: the study's folder.
         target: where to; a study that was published there before is replaced.
         arguments: the command line, for the record.
+        with_page: keep the report's page (about 1 MB) as well.
 
     Raises:
         UserError: no finished runs, a run whose code is not known, or a target that is not one.
@@ -57,9 +53,17 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str]) -> None:
         )
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.publishing")
     try:
-        _copy_study(runs, aside)
-        write_study_report(aside, texts, aside / "report", without_text=not shown, arguments=arguments)
-        _leave_out(aside, {} if shown else {name: text.references for name, text in texts.items()})
+        with TemporaryDirectory() as place:
+            edition = Path(place) / "runs"
+            _copy_study(runs, edition)
+            report = Path(place) / "report"
+            write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)
+            (aside / "report").mkdir(parents=True)
+            for pattern in ("report.md", "report.json", "*.png", *["index.html"] * with_page):
+                for path in report.glob(pattern):
+                    shutil.copy(path, aside / "report")
+            _leave_out(edition, {} if shown else {name: text.references for name, text in texts.items()})
+            pack_runs(edition, aside / RUNS)
         _replace(target, aside)
     except OSError as error:
         raise UserError(f"{target}: cannot be written ({error.strerror or error}); what was there is untouched") from None
@@ -95,14 +99,9 @@ def _check_target(runs: Path, target: Path) -> Path:
         raise UserError(f"{target}: a link to {there}; give the folder itself")
     if not target.exists() or not any(target.iterdir()):
         return there
-    if next(target.rglob("*.safetensors"), None) or next(target.rglob("checkpoints"), None):
-        raise UserError(
-            f"{target}: holds checkpoints, so it is a folder of runs and not a published study; give another folder"
-        )
     if not is_published(target):
         raise UserError(f"{target}: not empty and not a published study; give another folder")
-    own = {*_OF_A_STUDY, "report", "statistics"}
-    if foreign := sorted(path.name for path in target.iterdir() if path.name not in own and not any(path.glob("seed-*"))):
+    if foreign := sorted({path.name for path in target.iterdir()} - {RUNS, "report"}):
         raise UserError(f"{target}: also holds {', '.join(foreign[:5])}, which publishing would remove; move it elsewhere")
     return there
 
@@ -131,33 +130,50 @@ def _copy_study(runs: Path, edition: Path) -> None:
         for name in _OF_A_RUN:
             if (folder.path / name).exists():
                 shutil.copy(folder.path / name, place / name)
+        (place / "config.yaml").write_text(
+            dump_yaml(_without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
+        )
         for kind in ("hypotheses", "attention", "statistics"):
             for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
                 (place / kind).mkdir(exist_ok=True)
                 shutil.copy(path, place / kind / path.name)
 
 
+def _without_folders(settings: dict[str, Any]) -> dict[str, Any]:
+    """Name a corpus in place of its folder on this machine; others find it as `$SEQ2SEQ_DATA/<name>`."""
+    data = dict(settings["data"])
+    data["path"], data["corpus"] = None, Path(data["corpus"]).name.removesuffix(".yaml").removesuffix(".yml")
+    return {**settings, "data": data}
+
+
 def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:
-    """Remove attention but that on our own sentences, compress hypotheses, and leave sentences of `hidden` out of them."""
+    """Remove attention but that on our own sentences, and sentences of `hidden` from the hypotheses."""
     for run in study_folders(edition)[0]:
         for path in (run.path / "attention").glob("*"):
             if path.stem != OWN:
                 path.unlink()
-        for path in sorted((run.path / "hypotheses").glob("*.txt")):
-            publish_hypotheses(path, path.parent, hidden.get(path.stem))
-            path.unlink()
+        for path in (run.path / "hypotheses").glob("*.txt"):
+            if path.stem in hidden:
+                hide_references(path, hidden[path.stem])
 
 
-def publish_hypotheses(path: Path, target: Path, references: Sequence[str] | None) -> None:
-    """Compress hypotheses; of a line that equals its reference, a sentence of the corpus, only the number is kept."""
+def hide_references(path: Path, references: Sequence[str]) -> None:
+    """Empty the hypotheses that equal their reference, a sentence of the corpus; their indices are kept beside them."""
     content = path.read_bytes()
-    facts = read_json(path.with_suffix(".json"))
     lines = content.decode().split("\n")[:-1]
-    if references is not None:
-        same = [i for i, (line, reference) in enumerate(zip(lines, references, strict=True)) if line and line == reference]
-        facts = {**facts, "as_reference": same, "sha256": hashlib.sha256(content).hexdigest()}
-        for i in same:
-            lines[i] = ""
-    text = "".join(f"{line}\n" for line in lines)
-    (target / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    write_json(target / f"{path.stem}.json", facts)
+    same = [i for i, (line, reference) in enumerate(zip(lines, references, strict=True)) if line and line == reference]
+    for i in same:
+        lines[i] = ""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
+    facts = read_json(path.with_suffix(".json"))
+    write_json(path.with_suffix(".json"), {**facts, "as_reference": same, "sha256": hashlib.sha256(content).hexdigest()})
+
+
+def pack_runs(folder: Path, archive: Path) -> None:
+    """Write the files of a folder as one archive with the same bytes each time; xz sees what the runs have in common."""
+    with tarfile.open(archive, "w:xz", preset=9) as packed:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            entry.size = path.stat().st_size
+            with path.open("rb") as content:
+                packed.addfile(entry, content)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from seq2seq.attention.custom import load_score
 from seq2seq.config.errors import RunError, UserError
@@ -17,7 +18,7 @@ from seq2seq.corpus.prepare import prepare
 from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
-from seq2seq.run.progress import PLAIN
+from seq2seq.run.progress import EVENTS, Screen, forward, open_screen
 from seq2seq.run.signals import ENDING, Interrupted, on_signals
 from seq2seq.run.train import train_run
 from seq2seq.scoring.metrics import check_tokenizer
@@ -34,6 +35,26 @@ class Task:
     system: str
     seed: int
     folder: RunFolder
+
+    @property
+    def name(self) -> str:
+        """The run as a person calls it."""
+        return f"{self.system} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process that makes a run, and the thread that shows what it writes."""
+
+    process: subprocess.Popen[bytes]
+    reader: Thread
+
+    def ended(self) -> int | None:
+        """Return the exit status, after everything that the process wrote has been shown; None while it is going on."""
+        status = self.process.poll()
+        if status is not None:
+            self.reader.join(_POLL)
+        return status
 
 
 def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
@@ -84,11 +105,12 @@ def train_study(
     study, todo = begin_study(study, out, systems, seeds)
     at_once = min(len(todo), jobs or _jobs(study)) if processes.world == 1 else 1
     threads = threads_of_a_run(study, jobs)
-    if at_once > 1:
-        _prepare_once(study, todo, threads)
-        _side_by_side(todo, at_once, study, out, threads)
-    else:
-        _one_by_one(todo, study, arguments, threads)
+    with open_screen({task.name: study.systems[task.system].training.max_steps for task in todo}) as screen:
+        if at_once > 1:
+            _prepare_once(study, todo, threads, screen)
+            _side_by_side(todo, at_once, study, out, threads, screen)
+        else:
+            _one_by_one(todo, study, arguments, threads, screen)
 
 
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
@@ -106,14 +128,14 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     for task in tasks:
         processes.on_first(partial(task.folder.check, configs[task.system]))
     processes.on_first(lambda: write_study(study, out))
-    for match in matched.matches if processes.first else ():
+    for match in matched.matches if processes.first and EVENTS not in os.environ else ():
         print(match, file=sys.stderr)
     todo = [task for task in tasks if not processes.on_first(partial(task.folder.is_done, configs[task.system]))]
     for task in tasks:
         if task not in todo:
             processes.on_first(partial(task.folder.claim, configs[task.system]))
             if processes.first:
-                print(f"[{task.system} seed {task.seed}] is finished; skipped", file=sys.stderr)
+                print(f"[{task.name}] is finished; skipped", file=sys.stderr)
     return study, todo
 
 
@@ -143,7 +165,7 @@ def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
     return max(1, min(torch.get_num_threads(), cores() // min(runs, jobs or _jobs(study))))
 
 
-def _prepare_once(study: Study, todo: Sequence[Task], threads: int) -> None:
+def _prepare_once(study: Study, todo: Sequence[Task], threads: int, screen: Screen) -> None:
     """Fill the corpus cache, and let the first run decide the study's arithmetic, before several processes want them."""
     seen = set()
     training = [task for task in todo if not task.folder.is_finished()]  # a finished run only translates
@@ -152,23 +174,32 @@ def _prepare_once(study: Study, todo: Sequence[Task], threads: int) -> None:
         key = (settings.data, settings.tokenizer)
         if key not in seen:
             seen.add(key)
-            data = prepare(settings.data, settings.tokenizer, report=lambda text: print(text, file=sys.stderr))
+            data = prepare(settings.data, settings.tokenizer, report=lambda text: screen.show("", {"status": text}))
             if task is training[0]:
                 decide_arithmetic(task.folder, settings, data, threads=threads)
+    screen.show("", {"done": ""})
 
 
-def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int) -> None:
+def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int, screen: Screen) -> None:
     failed = []
     for task in todo:
         settings, path = study.systems[task.system], task.folder.path
         try:
             tokenizer = study.bleu_tokenizer(task.system)
-            train_run(settings, seed=task.seed, path=path, arguments=arguments, threads=threads, bleu_tokenizer=tokenizer)
+            train_run(
+                settings,
+                seed=task.seed,
+                path=path,
+                arguments=arguments,
+                threads=threads,
+                bleu_tokenizer=tokenizer,
+                screen=screen,
+            )
         except RunError as error:
             if len(todo) == 1:
                 raise
             if str(error):  # told by one process only
-                print(f"[{task.system} seed {task.seed}] failed: {error}", file=sys.stderr)
+                screen.show(task.name, {"done": f"failed: {error}"})
             failed.append(task)
     complain(failed)
 
@@ -183,26 +214,30 @@ def complain(failed: Sequence[Task], stopped: Sequence[Task] = ()) -> None:
 
 
 def _names(tasks: Sequence[Task]) -> str:
-    return ", ".join(f"{task.system} seed {task.seed}" for task in tasks)
+    return ", ".join(task.name for task in tasks)
 
 
-def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int) -> None:
+def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
     """Run each task in a process of its own, `at_once` at a time.
 
     A signal that would end this process is passed on to every run: each saves and ends, and no other is started. A run that was
     ended by a signal of its own does not end the others.
     """
     let_children_import()
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), PLAIN: "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), EVENTS: "1"}
 
-    def start(task: Task) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "seq2seq", *single_run(study, task, out)], env=environment)
+    def start(task: Task) -> Child:
+        command = [sys.executable, "-m", "seq2seq", *single_run(study, task, out)]
+        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        reader = Thread(target=forward, args=(child.stdout, task.name, screen), daemon=True)
+        reader.start()
+        return Child(child, reader)
 
     signals: list[int] = []
     with on_signals(signals.append):
-        statuses = _wait_for_all(list(todo), at_once, start, signals)
+        statuses = _wait_for_all(list(todo), at_once, start, signals, screen)
     if signals:
-        print("stopped; every run is saved, the same command resumes them", file=sys.stderr)
+        screen.show("", {"say": "stopped; every run is saved, the same command resumes them"})
         raise Interrupted(signals[0])
     if 2 in statuses.values():
         raise UserError(f"{study.path}: not started; the message above says why")
@@ -212,13 +247,13 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
 
 
 def _wait_for_all(
-    waiting: list[Task], at_once: int, start: Callable[[Task], subprocess.Popen[bytes]], signals: Sequence[int]
+    waiting: list[Task], at_once: int, start: Callable[[Task], Child], signals: Sequence[int], screen: Screen
 ) -> dict[Task, int]:
     """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started.
 
     Signals are looked at between polls, and not in their handler, since here every child that was started is known.
     """
-    running: dict[Task, subprocess.Popen[bytes]] = {}
+    running: dict[Task, Child] = {}
     statuses: dict[Task, int] = {}
     passed_on = 0
     try:
@@ -230,16 +265,19 @@ def _wait_for_all(
                 passed_on = len(signals)
                 _end(running.values())
             time.sleep(_POLL)
-            statuses |= {task: status for task, child in running.items() if (status := child.poll()) is not None}
+            ended = {task: status for task, child in running.items() if (status := child.ended()) is not None}
+            for task in (task for task, status in ended.items() if status):
+                screen.show(task.name, {"done": ""})
+            statuses |= ended
             running = {task: child for task, child in running.items() if task not in statuses}
     finally:
         _end(running.values())  # none but after an error here
     return statuses
 
 
-def _end(children: Iterable[subprocess.Popen[bytes]]) -> None:
+def _end(children: Iterable[Child]) -> None:
     for child in children:
-        child.terminate()
+        child.process.terminate()
 
 
 def let_children_import() -> None:

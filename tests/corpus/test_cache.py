@@ -8,7 +8,7 @@ import time
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.cache import Cache, default_cache, digest
+from seq2seq.corpus.cache import Cache, default_cache, describe_cache, digest
 
 
 def test_an_entry_is_built_once(tmp_path):
@@ -166,3 +166,26 @@ def test_the_usual_place(monkeypatch, tmp_path):
     assert default_cache() == tmp_path
     monkeypatch.delenv("SEQ2SEQ_CACHE")
     assert default_cache().parts[-2:] == (".cache", "seq2seq")
+
+
+def test_the_cache_is_shown_and_emptied_of_its_own_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path))
+    cache = Cache(tmp_path)
+    cache.entry("pieces", "key", lambda folder: (folder / "data").write_bytes(b"x" * 2_000_000) and None)
+    killed = tmp_path / "pieces" / ".other.0.partial"
+    killed.mkdir()
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "note.json").write_text("{}")
+    (tmp_path / "pieces" / "mine").mkdir()
+    (tmp_path / "thesis.txt").write_text("not ours")
+    count, size = cache.sizes()["pieces"]
+    assert (count, size > 2_000_000) == (2, True)
+    assert [line.split() for line in describe_cache(empty=False).splitlines()[1:]] == [
+        ["files", "1", "entries", "0.0", "MB"],
+        ["pieces", "2", "entries", "2.0", "MB"],
+        ["total", "2.0", "MB"],
+    ]
+    assert "was emptied of" in describe_cache(empty=True)
+    assert cache.sizes() == {}
+    assert {path.name for path in tmp_path.rglob("*")} == {"pieces", "mine", "files", "thesis.txt"}
+    assert cache.entry("pieces", "key", lambda folder: (folder / "data").write_bytes(b"y") and None).is_dir()

@@ -47,7 +47,7 @@ def test_every_split_has_its_text_and_its_pieces(toy, corpus_folder, run, said):
             assert data.target_tokenizer.encode(split.target(i)) == split.target_tokens(i)
     assert data.counts["train"].kept == len(data.train)
     assert said[0].startswith("corpus toy: files in")
-    assert said[1] == "tokenizer: unigram, joint, 340 pieces"
+    assert said[1] == "tokenizer: unigram, joint, 340 subwords"
     assert said[2].startswith("train: 300 pairs read, ")
     assert said[3:] == ["valid: 20 pairs read, 20 kept", "test: 30 pairs read, 30 kept"]
 
@@ -130,7 +130,7 @@ def test_separate_vocabularies(toy, run, said):
     data = run(toy, TokenizerSettings(vocabulary_size=300, joint=False))
     assert data.source_tokenizer.fingerprint != data.target_tokenizer.fingerprint
     assert data.target_tokenizer.decode(data.valid.target_tokens(3)) == data.valid.target(3)
-    assert "tokenizer: unigram, separate, 300 and 300 pieces" in said
+    assert "tokenizer: unigram, separate, 300 and 300 subwords" in said
     joint = run(toy)
     assert joint.source_tokenizer is joint.target_tokenizer
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.model import ConvEncoderSettings, EncoderDecoderSettings
-from seq2seq.models.budget import FlopCounter, attention_bytes, parameters_by_block
+from seq2seq.models.budget import flops_per_token, parameters_by_block
 from seq2seq.models.build import build_model
 from seq2seq.models.convolutional import ConvLayer
 from tests.models.test_budget import settings
@@ -104,6 +104,5 @@ def test_its_cost():
     one, two = (settings(**model | {"encoder": model["encoder"] | {"layers": layers}}) for layers in (1, 2))
     filters = 2 * 6 * 3 * 6
     assert parameters_by_block(two)["encoder.layers"] - parameters_by_block(one)["encoder.layers"] == filters + 2 * 6
-    more = FlopCounter(two).per_target_token(10, 5) - FlopCounter(one).per_target_token(10, 5)
+    more = flops_per_token(two, 10, 5) - flops_per_token(one, 10, 5)
     assert more == 2 * filters * 10 / 5
-    assert attention_bytes(settings(**model | {"attention": {"score": "additive"}}), 20) > 0

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.images import SIDE, ImageTokenizer
-from seq2seq.models.budget import FlopCounter, attention_bytes, parameters_by_block
+from seq2seq.models.budget import flops_per_token, parameters_by_block
 from seq2seq.models.build import build_model
 from seq2seq.models.image import ImageEncoder
 from tests.models.test_rnn import BRIDGES, stepped
@@ -84,9 +84,7 @@ def test_costs_are_those_of_a_picture():
     blocks = parameters_by_block(study)
     assert blocks["encoder.embedding"] == 8 * ImageTokenizer().vocabulary_size
     assert blocks["encoder.places"] == 16 * 128
-    counter = FlopCounter(study)
-    assert counter.per_target_token(25, 25) == counter.per_target_token(4, 25) > counter.per_target_token(4, 50)
-    assert attention_bytes(study, 50) > 0
+    assert flops_per_token(study, 25, 25) == flops_per_token(study, 4, 25) > flops_per_token(study, 4, 50)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput
@@ -148,3 +149,11 @@ def test_length_penalty_by_hand():
     assert length_penalty(1, 0.6) == 1.0
     assert length_penalty(7, 1.0) == 2.0
     assert length_penalty(7, 0.0) == 1.0
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_a_model_that_has_diverged_is_one_clear_line(beam):
+    model = TableModel(sentences=2, positions=4, seed=1)
+    model.table[1] = float("nan")
+    with pytest.raises(RunError, match="not finite"):
+        search(model, *batch(2), SearchSettings(beam=beam))

@@ -226,6 +226,7 @@ def test_forward_equals_steps_for_every_position(norm, positions):
 @pytest.mark.parametrize("mechanism", MECHANISMS, ids=str)
 def test_forward_equals_steps_for_every_mechanism(mechanism):
     assert_forward_equals_steps(build_model(attention={"mechanism": mechanism}))
+    assert_forward_equals_steps(build_model(attention={"mechanism": mechanism}, encoder=FakeEncoder()))  # another width
 
 
 @pytest.mark.parametrize("bridge", BRIDGES, ids=str)

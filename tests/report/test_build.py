@@ -62,7 +62,7 @@ def test_a_baseline_at_the_floor_is_said_beside_the_index(study, texts, tmp_path
     assert report.bottleneck_caution in report.headline
     write_report(BuiltReport(report, built.exhibits), tmp_path / "report")
     assert "bottleneck index say little here" in (tmp_path / "report" / "report.md").read_text()
-    assert 'id="bottleneck-caution"' in (tmp_path / "report" / "index.html").read_text()
+    assert "nothing left to lose in points" in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_whether_a_chosen_search_was_used_is_said(study, texts, tmp_path, built):

@@ -33,7 +33,7 @@ def test_the_headline_of_a_probe_is_exact_match(probed):
 def test_exact_match_is_in_every_file(probed):
     assert json.loads((probed / "report.json").read_text())["probe"]["systems"]["additive"]["within"] == 0.975
     markdown = (probed / "report.md").read_text()
-    assert "| additive | 97.5 [75.0, 100.0] | 25.0 [16.0, 37.0] | 97.5 | 25.0 |" in markdown
+    assert "| additive | 97.5 [75.0, 100.0] | 25.0 [16.0, 37.0] | 97.5 % | 25.0 % |" in markdown
     assert "![Probe reverse: exact match](probe.png)" in markdown
     rows = rows_of(probed / "probe.csv")
     assert len([row for row in rows if row["by"] == "length"]) == 4

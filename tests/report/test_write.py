@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seq2seq.report import BuiltReport, Report, write_report
+from seq2seq.report import BuiltReport, Report, report_schema, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
-from seq2seq.report.exhibits import group_words
+from seq2seq.report.document import SAMPLES
 from seq2seq.report.figures import missing_scripts, report_figures
-from seq2seq.report.markdown import SAMPLES, markdown
-from seq2seq.report.markup import cell, code
+from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
-from seq2seq.report.tables import escape_latex
+from seq2seq.report.values import Measured, code_block, escape_latex, escape_markdown
+from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 
 
@@ -56,14 +56,14 @@ FIGURES = ("bleu_by_length", "learning_curves", "cost", "cost_by_length", "beam"
 def test_every_file_is_there(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {
-        "index.html", "report.md", "report.json", "report.schema.json", "table.tex", "table_full.tex", "systems.csv", "buckets.csv",
+        "index.html", "report.md", "report.json", "table.tex", "table_full.tex", "systems.csv", "buckets.csv",
         "comparisons.csv", "learning_curves.csv", "sentences.csv", "ranking.csv", "concatenation.csv",
         *(f"{figure}.{kind}" for figure in FIGURES for kind in ("png", "svg", "pdf")),
     }  # fmt: skip
 
 
 def test_report_json_obeys_its_schema_and_reads_back(folder, built):
-    schema = json.loads((folder / "report.schema.json").read_text())
+    schema = report_schema()
     report = json.loads((folder / "report.json").read_text())
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.validate(report, schema)
@@ -146,8 +146,8 @@ def test_hostile_sentences_are_escaped_in_markdown(built):
 
 
 def test_markdown_cells_cannot_break_out():
-    assert cell("a|b <i> *x*\nnew & `c`") == "a\\|b &lt;i&gt; \\*x\\* new &amp; \\`c\\`"
-    assert code("a ``` b").startswith("````text\n")
+    assert escape_markdown("a|b <i> *x*\nnew & `c`") == "a\\|b &lt;i&gt; \\*x\\* new &amp; \\`c\\`"
+    assert code_block("a ``` b").startswith("````text\n")
 
 
 def test_hostile_text_is_never_markup(folder):
@@ -341,10 +341,9 @@ def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built):
 
 def test_costs_that_all_systems_share_are_left_out(built):
     figure = next(figure for figure in report_figures(built.report, built.exhibits) if figure.name == "cost")
-    assert "FLOPs per target token" not in figure.heads  # 2.5e6 for every system
-    assert "training, target tokens" not in figure.heads
-    assert figure.heads[1] == "decoding, ms per sentence of 20 words (8 at a time)"
-    assert figure.rows[0][1] == "2.00"
+    assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
+    assert "training, target tokens" not in figure.table.heads
+    assert figure.table.column("decoding, ms per sentence of 20 words (8 at a time)")[0] == Measured(2.0, digits=2)
 
 
 def test_subwords_become_words():

@@ -8,13 +8,16 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.run import lines
 from seq2seq.run.lines import LineOptions, translate_lines
-from tests.study.explore.untrained import LINES, SIZE, make_run
+from seq2seq.run.translation import translate_n_best
+from tests.study.untrained import LINES, SIZE, make_run
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,18 @@ def test_attention_is_json_with_its_subwords(use, reverse):
     assert all(sum(row) == pytest.approx(1, abs=0.01) for row in only["attention"])
     assert (only["tokens"][-1] == "</s>") != only["truncated"]
     assert empty == {"line": 2, "source": ["</s>"], "translations": []}
+
+
+def test_attention_on_a_reversed_source_is_in_reading_order(use):
+    run = use(reverse=True)
+    (record,) = map(json.loads, translated(b"the old man sees\n", attention=True))
+    split = encode_lines(["the old man sees"], run.source_tokenizer, reverse_source=True)
+    ((best,),) = translate_n_best(
+        run.model, split, run.target_tokenizer, run.settings.search, device=torch.device("cpu"), need_weights=True
+    )
+    fed = best.hypothesis.weights[:, : len(record["source"])]
+    read = [[*row[:-1][::-1], row[-1]] for row in fed.tolist()]
+    assert record["translations"][0]["attention"] == [[pytest.approx(weight, abs=1e-4) for weight in row] for row in read]
 
 
 def test_a_fixed_context_has_no_attention_to_show(use):

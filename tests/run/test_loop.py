@@ -1,5 +1,6 @@
 """A run that was cut anywhere ends where the uninterrupted one ends, bit for bit."""
 
+import io
 import json
 from dataclasses import asdict
 
@@ -14,21 +15,10 @@ from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint,
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.loop import Position, Trainer
 from seq2seq.run.machine import prepare_machine
-from seq2seq.run.progress import Progress
+from seq2seq.run.progress import Lines, Progress
 from seq2seq.run.signals import Interrupted
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
-
-
-class Quiet:
-    def write(self, text):
-        self.text = getattr(self, "text", "") + text
-
-    def flush(self):
-        pass
-
-    def isatty(self):
-        return False
 
 
 def make(tmp_path, name="run", system="additive", model=None, data=None, search=None, **training):
@@ -38,8 +28,8 @@ def make(tmp_path, name="run", system="additive", model=None, data=None, search=
     settings = study.systems[system]
     folder = RunFolder(tmp_path / name / system / "seed-1")
     folder.claim(settings.model_dump(mode="json"))
-    progress = Progress(total=settings.training.max_steps, label="t", stream=Quiet())
-    data = prepare(settings.data, settings.tokenizer, report=progress.say)
+    progress = Progress(total=settings.training.max_steps, run="t", screen=Lines(io.StringIO()))
+    data = prepare(settings.data, settings.tokenizer, report=progress.status)
     machine = prepare_machine(
         Arithmetic(precision=settings.training.precision if settings.training.precision != "auto" else "fp32"), device="cpu"
     )
@@ -69,7 +59,7 @@ def test_interrupted_anywhere_equals_uninterrupted(tmp_path, precision, accumula
             cut.train()
         again = make(tmp_path, f"cut{stop}", **options)
         again.train()
-        assert f"resumes at step {stop}" in again.progress.stream.text
+        assert f"resumes at step {stop}" in again.progress.screen.stream.getvalue()
         same(whole, again)
 
 
@@ -161,7 +151,7 @@ def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
     cut.folder.log.write_bytes(lines[0] + lines[1][:9])
     again = make(tmp_path)
     again.train()
-    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.stream.text
+    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.screen.stream.getvalue()
     steps = [json.loads(line)["step"] for line in again.folder.log.read_text().splitlines()]
     assert steps == [3, 9, 10, 12, 12]
 
@@ -238,7 +228,7 @@ def test_a_batch_that_is_not_finite_can_be_skipped_and_is_counted(tmp_path):
     with TABLE.trying("loss not finite"):
         position = trainer.train()
         assert (position.skipped, position.step) == (1, 12)
-    assert "step 3: loss nan" in trainer.progress.stream.text
+    assert "step 3: loss nan" in trainer.progress.screen.stream.getvalue()
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
 
 
@@ -276,7 +266,7 @@ def test_halving_gives_the_same_gradient(tmp_path):
     full = Full(halved, rows=7)
     halved.train()
     assert full.refused >= 3
-    assert "split in two" in halved.progress.stream.text
+    assert "split in two" in halved.progress.screen.stream.getvalue()
     for one, two in zip(whole.model.parameters(), halved.model.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-6)
 
@@ -306,8 +296,8 @@ def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path):
     weights.write_bytes(weights.read_bytes()[:-7])
     again = make(tmp_path, "cut")
     again.train()
-    assert "damaged checkpoint passed over" in again.progress.stream.text
-    assert "resumes at step 8" in again.progress.stream.text
+    assert "damaged checkpoint passed over" in again.progress.screen.stream.getvalue()
+    assert "resumes at step 8" in again.progress.screen.stream.getvalue()
     same(whole, again)
 
 

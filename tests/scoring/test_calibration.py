@@ -164,9 +164,8 @@ def test_a_family_of_comparisons_has_one_false_positive_in_twenty(simulate, worl
     families = 200
     wrong = 0
     for seed in range(families):
-        result = compare(
-            *simulate(world(sentences=400), seed, seeds=(3, 3, 3)), SETTINGS.model_copy(update={"minimum_bucket": 50})
-        )
+        settings = SETTINGS.model_copy(update={"minimum_bucket": 50})
+        result = compare(Evidence(*simulate(world(sentences=400), seed, seeds=(3, 3, 3)), settings))
         cells = [bucket.comparison for system in result.systems[1:] for bucket in system.buckets]
         wrong += any(cell.verdict in {"better", "worse"} for cell in cells)
     print(f"\n3 systems x buckets, equally good: a wrong verdict in {wrong / families:.1%} of {families} families")

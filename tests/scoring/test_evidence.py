@@ -3,7 +3,6 @@ import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring import EVERYTHING, Bucket, Evidence, SystemScores, Term
-from seq2seq.scoring.metrics import bleu
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
@@ -57,13 +56,6 @@ def test_a_small_sample_counts_the_sentences_of_every_bucket(evidence):
     assert evidence.sentences(SHORT) + evidence.sentences(LONG) == evidence.sentences() == 300
     assert not evidence.small(SHORT, LONG)
     assert evidence.small(SHORT, Bucket(48))
-
-
-def test_randomisation_takes_seeds_together(evidence):
-    p = evidence.randomisation("other1", "none", "bleu")
-    assert 1 / 201 <= p <= 1
-    means = [np.mean([run.counts["bleu"] for run in system.statistics], axis=0).sum(0) for system in evidence.systems.values()]
-    assert abs(bleu(means[0]) - evidence.score("none", "bleu").value) < 0.2  # pooled and mean scores nearly agree
 
 
 def test_plain_scores_have_no_p_and_differences_have(evidence):

@@ -1,5 +1,3 @@
-import time
-
 import pytest
 
 from seq2seq.cli import main
@@ -27,8 +25,7 @@ def test_numbers_are_those_of_the_models(text):
     card = " ".join(text.split())
     parameters = 2 * 600 * 12 + 2 * 3 * 8 * (12 + 8 + 2) + 3 * 16 * (12 + 16 + 16 + 2) + 16 * 16 + 16 + 16 * 32 + 600 * 17
     assert f"parameters: {parameters:,} = " in card
-    assert "S = T = 50: 0.00 MB, S = T = 500: 0.00 MB" in card
-    assert "at S = T = 25:" in card
+    assert "at S = T = 25," in card
 
 
 def test_matched_widths_are_shown(tmp_path):
@@ -36,14 +33,6 @@ def test_matched_widths_are_shown(tmp_path):
     assert "matched none: as written" in study or "matched none: model" in study
 
 
-def test_a_part_that_refuses_long_sources_says_so(tmp_path):
-    score = {"kind": "location", "max_source": 60}
-    study = {**TINY, "systems": {"location": {"model": {"attention": {"score": score}}}}}
-    assert "S = T = 500: refused" in " ".join(describe_study(load_study(write_study(tmp_path, study))).split())
-
-
-def test_the_demo_takes_seconds(capsys):
-    began = time.process_time()
+def test_the_demo_can_be_described(capsys):
     assert main(["describe", "configs/demo.yaml"]) == 0
-    assert time.process_time() - began < 10  # about 3 on a quiet core
     assert "== additive ==" in capsys.readouterr().out

@@ -311,7 +311,7 @@ def test_the_command_that_training_prints_works_with_a_class_of_ones_own(tmp_pat
     study["systems"]["additive"] = {"model": {"attention": {"score": "my_scores:Mine"}}}
     status, said = place.train(study)
     assert status == 0, said
-    assert f"report: python evaluate.py report {place.runs} --allow-code" in said
+    assert f"report: seq2seq report {place.runs} --allow-code" in said
     status, said = place("report", place.runs)
     assert status == 2
     assert "--allow-code" in said

@@ -1,6 +1,5 @@
 """What is published holds no sentence of the corpus, and still scores the same."""
 
-import gzip
 import json
 import shutil
 from pathlib import Path
@@ -8,48 +7,34 @@ from pathlib import Path
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.report.runs import _read_decoded
+from seq2seq.report.runs import _read_decoded, unpacked
 from seq2seq.report.write import write_report
-from seq2seq.study.publish import publish_hypotheses
+from seq2seq.study.publish import hide_references
 from tests.study.conftest import bytes_of, copy_of
 
 REFERENCES = ["a b c", "d e f", "g h i"]
 
 
-def publish(tmp_path, lines, references):
-    path = tmp_path / "test.txt"
+def hidden(path, lines, references):
+    """The hypotheses as they were, and as published."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps({"truncated": [1], "sentences": len(lines)}))
-    (tmp_path / "out").mkdir()
-    publish_hypotheses(path, tmp_path / "out", references)
-    return _read_decoded(path), tmp_path / "out" / "test.txt.gz"
+    before = _read_decoded(path)
+    hide_references(path, references)
+    return before, _read_decoded(path)
 
 
 def test_a_line_that_equals_its_reference_is_left_out_and_comes_back(tmp_path):
-    before, published = publish(tmp_path, ["a b c", "x", "g h i"], REFERENCES)
-    assert gzip.decompress(published.read_bytes()).decode() == "\nx\n\n"
-    after = _read_decoded(published)
+    before, after = hidden(tmp_path / "test.txt", ["a b c", "x", "g h i"], REFERENCES)
+    assert after.lines == ["", "x", ""]
     assert after.complete_lines(REFERENCES) == before.lines
     assert (after.sha256, after.truncated) == (before.sha256, before.truncated)
 
 
 def test_another_edition_of_the_corpus_is_refused(tmp_path):
-    _, published = publish(tmp_path, ["a b c", "x", "g h i"], REFERENCES)
+    _, published = hidden(tmp_path / "test.txt", ["a b c", "x", "g h i"], REFERENCES)
     with pytest.raises(UserError, match="do not fit this corpus"):
-        _read_decoded(published).complete_lines(["A b c", "d e f", "g h i"])
-
-
-def test_the_embedded_corpus_is_ours_and_stays(tmp_path):
-    before, published = publish(tmp_path, REFERENCES, None)
-    after = _read_decoded(published)
-    assert after.lines == before.lines == after.complete_lines(REFERENCES)
-
-
-def test_the_same_hypotheses_give_the_same_bytes(tmp_path):
-    (tmp_path / "1").mkdir()
-    (tmp_path / "2").mkdir()
-    one, two = (publish(tmp_path / name, ["a b c", "x", "y"], REFERENCES)[1] for name in ("1", "2"))
-    assert one.read_bytes() == two.read_bytes()
+        published.complete_lines(["A b c", "d e f", "g h i"])
 
 
 @pytest.fixture
@@ -70,18 +55,23 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
         assert status == 0, said
     assert bytes_of(place.runs) == before
     assert [path.name for path in target.parent.iterdir()] == ["mine"]
-    published = bytes_of(target)
-    assert not [path for path in published if path.suffix == ".safetensors" or path.match("attention/test.json")]
-    assert Path("additive/seed-1/attention/own.json") in published
-    assert json.loads((target / "additive/seed-1/hypotheses/test.json").read_text())["as_reference"] == []
+    once = bytes_of(target)
+    assert {path.name for path in once if path.suffix != ".png"} == {"report.md", "report.json", "runs.tar.xz"}
+    with unpacked(target) as folder:
+        published = once | bytes_of(folder)
+        assert not [path for path in published if path.suffix == ".safetensors" or path.match("attention/test.json")]
+        assert Path("additive/seed-1/attention/own.json") in published
+        assert json.loads((folder / "additive/seed-1/hypotheses/test.json").read_text())["as_reference"] == []
+    assert not [path for path, content in published.items() if str(place.folder).encode() in content]
+    assert str(place.folder) in (place.run / "config.yaml").read_text()
     references = (place.folder / "corpus" / "test.de").read_text().splitlines()
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
     assert json.loads((target / "report" / "report.json").read_text())["environment"]["revision"] == "abc123"
     assert place("report", target, "--verify")[0] == 0
     status, said = place("report", target)
     assert status == 2
-    assert f"check it with: python evaluate.py report {target} --verify" in said
-    assert bytes_of(target) == published
+    assert f"check it with: seq2seq report {target} --verify" in said
+    assert bytes_of(target) == once
     assert place("publish", target, place.folder / "again")[0] == 2
     (target / "notes.md").write_text("mine")
     status, said = place("publish", place.runs, target)
@@ -99,10 +89,20 @@ def test_a_card_may_allow_text(place, monkeypatch):
     (place.folder / "card.yaml").write_text(json.dumps(card))
     for path in place.run.glob("config.yaml"):
         path.write_text(path.read_text().replace("corpus: mine", f"corpus: {place.folder / 'card.yaml'}"))
-    assert place("publish", place.runs, place.folder / "out")[0] == 0
+    assert place("publish", place.runs, place.folder / "out", "--with-page")[0] == 0
     assert shown == [False]
-    facts = json.loads((place.folder / "out/additive/seed-1/hypotheses/test.json").read_text())
-    assert "as_reference" not in facts
+    assert (place.folder / "out/report/index.html").exists()
+    with unpacked(place.folder / "out") as folder:
+        assert "as_reference" not in json.loads((folder / "additive/seed-1/hypotheses/test.json").read_text())
+
+
+def test_a_damaged_archive_is_one_line(place):
+    assert place("publish", place.runs, place.folder / "out")[0] == 0
+    archive = place.folder / "out" / "runs.tar.xz"
+    archive.write_bytes(archive.read_bytes()[:2000])
+    status, said = place("report", place.folder / "out", "--verify")
+    assert status == 2
+    assert "runs.tar.xz: cannot be unpacked" in said
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,7 @@ def test_a_card_may_allow_text(place, monkeypatch):
         (lambda place: place.runs / "additive" / "new", "is, contains or lies in"),
         (lambda place: link(place.folder / "link", place.runs), "is, contains or lies in"),
         (lambda place: link(place.folder / "link", place.folder) / "runs", "is, contains or lies in"),
-        (lambda place: shutil.copytree(place.runs, place.folder / "other"), "holds checkpoints"),
-        (lambda place: without_checkpoints(shutil.copytree(place.runs, place.folder / "other")), "not a published study"),
+        (lambda place: shutil.copytree(place.runs, place.folder / "other"), "not a published study"),
         (lambda place: place.folder / "corpus", "not empty and not a published study"),
         (lambda place: place.folder / "tiny.yaml", "not a folder"),
         (lambda place: link(place.folder / "link", place.folder / "out"), "a link to"),
@@ -134,12 +133,6 @@ def everything(place):
     return {path: content for path, content in bytes_of(place.folder).items() if path.parts[0] != "cache"}
 
 
-def without_checkpoints(runs):
-    for path in runs.glob("*/*/checkpoints"):
-        shutil.rmtree(path)
-    return runs
-
-
 def link(path, target):
     path.symlink_to(target)
     return path
@@ -154,7 +147,7 @@ def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch, erro
     def fail(*_, **__):
         raise error
 
-    for name in ("write_study_report", "publish_hypotheses"):
+    for name in ("write_study_report", "pack_runs"):
         with monkeypatch.context() as patch:
             patch.setattr(f"seq2seq.study.publish.{name}", fail)
             assert place("publish", place.runs, target)[0] != 0

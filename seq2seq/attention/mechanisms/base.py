@@ -1,4 +1,4 @@
-"""What a Transformer layer asks of self-attention, and the projections of mechanisms with a formula of their own."""
+"""Interface of self-attention in a Transformer layer, and the projections of mechanisms with a formula of their own."""
 
 from typing import Any, ClassVar
 

@@ -42,7 +42,7 @@ class LinearAttention(SelfAttention):
         return self.projections.merge(_normalise(query @ sums))
 
     def start(self, states: Tensor) -> Tensor:
-        size = states.shape[-1] // self.projections.heads
+        size = self.projections.output_proj.in_features // self.projections.heads  # `states` may be of another width
         return states.new_zeros(states.shape[0], self.projections.heads, size, size + 1)
 
     def step(self, states: Tensor, cache: Tensor, position: int) -> tuple[Tensor, Tensor]:  # noqa: ARG002 (sums forget positions)

@@ -15,7 +15,7 @@ BLOCK = 32
 
 
 class LshCache(NamedTuple):
-    """What earlier positions offer: keys and values (N, H, S, D), buckets (N, H, S, rounds)."""
+    """Earlier positions: keys and values (N, H, S, D), buckets (N, H, S, rounds)."""
 
     keys: Tensor
     values: Tensor
@@ -108,11 +108,10 @@ class LshAttention(SelfAttention):
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         query, cache = self._project(states)
         size = states.shape[1]
-        if not states.is_meta:  # what has shapes and no numbers has no buckets
-            blocks = self._blocks(query, cache, mask)
-            compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
-            if compared < query.shape[:2].numel() * size**2:
-                return self._attend_in_blocks(query, cache, blocks)
+        blocks = self._blocks(query, cache, mask)
+        compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
+        if compared < query.shape[:2].numel() * size**2:
+            return self._attend_in_blocks(query, cache, blocks)
         return self._attend(query, cache, torch.arange(size, device=states.device), mask)
 
     def start(self, states: Tensor) -> LshCache:
@@ -196,7 +195,7 @@ class LshAttention(SelfAttention):
         return asking.collect(top.unsqueeze(-1)), asking.collect(total.unsqueeze(-1)), asking.collect(mixed)
 
     def _allowed(self, query_buckets: Tensor, key_buckets: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
-        """Who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""
+        """Mask of who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""
         allowed = torch.zeros(*query_buckets.shape[:-1], key_buckets.shape[2], dtype=torch.bool, device=positions.device)
         for query_round, key_round in zip(query_buckets.unbind(-1), key_buckets.unbind(-1), strict=True):
             allowed |= query_round.unsqueeze(-1) == key_round.unsqueeze(-2)

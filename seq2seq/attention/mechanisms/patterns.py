@@ -42,7 +42,7 @@ class FullAttention(SelfAttention):
         return self.attend(states, self.project_keys(states, mask), positions, positions).context
 
     def no_keys(self, states: Tensor) -> Keys:
-        """What no positions offer, for the rows of `states` (N, ...)."""
+        """Empty record of earlier positions, for the rows of `states` (N, ...)."""
         return self.project_keys(states.new_zeros(states.shape[0], 0, self.attention.context_size))
 
     def start(self, states: Tensor) -> Keys | Pool:
@@ -74,7 +74,7 @@ class FullAttention(SelfAttention):
         return grouped.reshape(states.shape), grown
 
     def project_keys(self, states: Tensor, mask: Tensor | None = None) -> Keys:
-        """What states (B, N, hidden_size) offer; mask (B, N), None if all are real tokens."""
+        """Keys and values of states (B, N, hidden_size); mask (B, N), None if all are real tokens."""
         if mask is None:
             mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
         return self.attention.project_keys(states, mask)

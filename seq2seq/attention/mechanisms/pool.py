@@ -37,9 +37,9 @@ def _moved(part: Tensor, capacity: int) -> Tensor:
 
 
 class Pool(NamedTuple):
-    """What N = B * K hypotheses have said, as one pool of P slots a sentence, and who may see which slot.
+    """Earlier tokens of N = B * K hypotheses as one pool of P slots a sentence, and who may see which slot.
 
-    Each step adds K slots to a sentence, one a hypothesis. When a search goes on from other parents only rows of `table` move;
+    Each step adds K slots to a sentence, one a hypothesis. When the beam takes other parents only rows of `table` move;
     copying their keys and values, as a cache a hypothesis must, would cost more than attending to them. All K hypotheses of a
     sentence attend to its whole pool in one product, and `table` masks what is not theirs.
 

@@ -76,8 +76,7 @@ class AdaptiveSpanAttention(WindowAttention):
         return None
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        if not states.is_meta:  # what has shapes and no numbers has no spans yet
-            self.width = max(1, math.ceil(float(self.spanned.spans().detach().max())) + self.spanned.ramp)
+        self.width = math.ceil(float(self.spanned.spans().detach().max())) + self.spanned.ramp
         return super().forward(states, mask)
 
     def penalty(self) -> Tensor:

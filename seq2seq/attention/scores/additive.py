@@ -12,7 +12,7 @@ from seq2seq.attention.scores.blocks import additive_scores
 
 
 class SumScore(Score):
-    """What this family shares: W_q q + W_k k for every pair of query and key, the second term made once per sentence."""
+    """Common part of the family: W_q q + W_k k for every pair of query and key, the second term made once per sentence."""
 
     def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
         super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)

@@ -1,4 +1,4 @@
-"""What every score is: one formula with its parameters, and never the state of a sentence."""
+"""Base of every score: one formula with its parameters, and never the state of a sentence."""
 
 from typing import ClassVar
 

@@ -12,7 +12,7 @@ from seq2seq.config.errors import UserError
 
 
 class PositionalScore(Score):
-    """What this family shares: a trained row for each of `max_source` positions, and a decision about longer sources.
+    """Common part of the family: a trained row for each of `max_source` positions, and a decision about longer sources.
 
     Args:
         heads: H, > 0.

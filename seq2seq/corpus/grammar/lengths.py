@@ -1,4 +1,4 @@
-"""How much of the grammar's probability lies on each number of English words: sentences are drawn *given* their length.
+"""Probability of the grammar on each number of English words: sentences are drawn *given* their length.
 
 With mass(A, n) the probability that symbol A writes n English words,
 
@@ -66,7 +66,7 @@ class Lengths:
         return self._masses[key]
 
     def draw(self, symbol: str, words: int, rng: Random) -> Lexeme | Rule:
-        """What a symbol becomes, given its length.
+        """Rule of a symbol, given its length.
 
         Only `Random.random` is used, whose stream Python promises never to change.
         """
@@ -76,7 +76,7 @@ class Lengths:
         return choice.options[bisect(choice.thresholds, rng.random()) if choice.thresholds else 0]
 
     def draw_split(self, rule: Rule, words: int, rng: Random) -> list[int]:
-        """How many of the words each part of a rule gets."""
+        """Split of the words over the parts of a rule."""
         drawn = []
         for place in range(len(rule.symbols) - 1):
             split = self._splits.get((rule, place, words))

@@ -1,4 +1,4 @@
-"""Additive attention for queries that come step by step, on CPUs: no tanh a step, and the way back by hand.
+"""Additive attention for queries that come step by step, on CPUs: no tanh a step, and the backward pass by hand.
 
 The formula is that of `attention.scores.AdditiveScore`; this file computes it in another order and adds none.
 """
@@ -15,7 +15,7 @@ from seq2seq.models.kernels.gru import multiply
 
 
 class Attended(NamedTuple):
-    """What is attended to."""
+    """Keys and mask that are attended to."""
 
     keys: Tensor
     """(B, S, A), W_k h."""
@@ -94,7 +94,7 @@ class AdditiveAttention:
 
 
 class FactoredKeys(NamedTuple):
-    """What B sentences offer to queries that come step by step: see `AdditiveAttention`."""
+    """Keys of B sentences for queries that come step by step: see `AdditiveAttention`."""
 
     factors: Tensor
     """(B, S, A), exp(2 W_k h)."""
@@ -129,5 +129,5 @@ def factored(keys: Tensor, values: Tensor, mask: Tensor) -> FactoredKeys:
 
 
 def blocked(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """What is added to scores: 0 where the mask is True, else the lowest finite number."""
+    """Additive mask for scores: 0 where the mask is True, else the lowest finite number."""
     return block(torch.zeros_like(mask, dtype=dtype), ~mask)

@@ -1,4 +1,4 @@
-"""What is minimised: cross-entropy in nats per real target token, label-smoothed, without logits for padding.
+"""The loss: cross-entropy in nats per real target token, label-smoothed, without logits for padding.
 
 The output layer dominates small models. Its product and the cross-entropy are therefore computed together, a few hundred
 positions at a time, so that logits stay in the processor's cache and are never kept for the backward pass.
@@ -154,7 +154,7 @@ def _pass_back(by_logits: Tensor, inputs: Tensor, table: Tensor, gradients: _Gra
 
 
 def _rows(like: Tensor, most: int, row_bytes: int) -> int:
-    """How many rows to hold at a time."""
+    """Number of rows to hold at a time."""
     return max(1, most // row_bytes) if like.device.type == "cpu" else 8192
 
 

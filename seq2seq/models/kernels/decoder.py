@@ -2,7 +2,7 @@
 
 Where each step needs the one before (input feeding, or attention before the recurrence), autograd would keep dozens of small
 tensors a step, among them the (B, S, A) inside of the additive score. Here the steps write into arrays made once, the inside of
-the score is computed again on the way back, and each weight has its gradient from one product over all T * B rows.
+the score is computed again on the backward pass, and each weight has its gradient from one product over all T * B rows.
 
 The formulas are those of `RnnDecoder` and `AdditiveScore`; this file computes them in another order and adds none.
 """
@@ -39,7 +39,7 @@ class Weights(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What happens in which order."""
+    """Order of the parts of a step."""
 
     before: bool
     """Attention stands before the recurrence."""
@@ -50,7 +50,7 @@ class Plan:
 
 
 class Steps(NamedTuple):
-    """What T steps leave for the backward pass."""
+    """Tensors that T steps keep for the backward pass."""
 
     states: Tensor
     """(T + 1, B, H), the first state and those after each step."""

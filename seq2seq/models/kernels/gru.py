@@ -17,7 +17,7 @@ _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class Gates(NamedTuple):
-    """What a GRU step leaves for its backward pass, each (..., H)."""
+    """Tensors that a GRU step keeps for its backward pass, each (..., H)."""
 
     reset_update: Tensor
     """[r; z], (..., 2 H)."""

@@ -1,1 +1,1 @@
-"""What trained runs can be asked without training: alignment, interventions on the weights, costs, search, probes."""
+"""Analyses of trained runs: alignment, interventions on the weights, costs, search, probes."""

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.store import cached, split_key
 from seq2seq.report.analysis.words import (
     SENTENCES,
     choose_sentences,
@@ -26,7 +26,7 @@ from seq2seq.report.analysis.words import (
     forced_word_weights,
     has_weights,
 )
-from seq2seq.report.exhibits import Weights
+from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 
 Links = Iterable[tuple[int, int]]
@@ -34,7 +34,7 @@ Links = Iterable[tuple[int, int]]
 
 CONVENTIONS = (
     "The reference is fed (forced decoding); a row of weights belongs to the word that it predicts. "
-    "Weights are summed over the pieces of a source word and averaged over those of a target word; heads are averaged, "
+    "Weights are summed over the subwords of a source word and averaged over those of a target word; heads are averaged, "
     "the last layer counts. Each target word is linked to the source word with the most weight, ties share the link, "
     "and to nothing if the end of the source has more. All gold links are sure (Och and Ney 2003)."
 )
@@ -147,9 +147,11 @@ def align_run(
     if found is None or not has_weights(run):
         return None
     name, split = found
-    question = {"split": name, "fingerprint": data.fingerprints[name], "sentences": sentences, "step": run.step}
-    if (known := kept(run, "alignment", question)) is not None:
-        return known
+    key = split_key(run, data, name, sentences=sentences)
+    return cached(run, "alignment", key, lambda: _aligned(run, split, sentences, device))
+
+
+def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int, device: torch.device) -> dict[str, Any]:
     counts, baselines = LinkCounts(), dict.fromkeys(BASELINES, LinkCounts())
     rows = []
     for weights in forced_word_weights(run, split, choose_sentences(split, sentences), device):
@@ -159,11 +161,10 @@ def align_run(
         counts += counted
         for baseline, make in BASELINES.items():
             baselines[baseline] += count_links(make(*weights.words.shape), links)
-    result = {
+    return {
         **counts.scores(),
         "n": len(rows),
         "counts": [row for _, row in sorted(rows)],
         "baselines": {baseline: total.scores() for baseline, total in baselines.items()},
         "conventions": CONVENTIONS,
     }
-    return write_analysis(run, "alignment", question, result)

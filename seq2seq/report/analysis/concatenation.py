@@ -15,7 +15,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 
@@ -61,20 +61,15 @@ def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device,
     """
     name, split = next(iter(data.tests.items()))
     search = run.settings.search
-    question = {
-        "split": name,
-        "fingerprint": data.fingerprints[name],
-        "pairs": pairs,
-        "search": search.model_dump(mode="json"),
-        "step": run.step,
-        "tokenizer": bleu_tokenizer(run),
-    }
-    if (known := kept(run, "concatenation", question)) is not None:
-        return known
+    key = split_key(run, data, name, pairs=pairs, search=search.model_dump(mode="json"), tokenizer=bleu_tokenizer(run))
+    return cached(run, "concatenation", key, lambda: _joined(run, name, split, pairs, device))
+
+
+def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int, device: torch.device) -> dict[str, Any]:
     chosen = choose_pairs(split, pairs)
     short, lengths = [split.pair(i) for i in chosen], [split.length(i) for i in chosen]
     joined = {size: [join_pairs(short[i : i + size]) for i in range(0, len(short), size)] for size in JOINED}
-    result = {
+    return {
         "split": name,
         "pairs": len(chosen),
         "longest": max(lengths),
@@ -88,7 +83,6 @@ def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device,
             for size, pairs_of_size in joined.items()
         ],
     }
-    return write_analysis(run, "concatenation", question, result)
 
 
 def _counts(run: TrainedRun, sources: list[str], references: list[str], device: torch.device) -> list[list[float]] | None:

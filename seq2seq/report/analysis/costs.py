@@ -1,4 +1,4 @@
-"""What a trained run costs: training tokens a second, decoding time and memory by source length, FLOPs per target token.
+"""Cost of a trained run: training tokens a second, decoding time and memory by source length, FLOPs per target token.
 
 Decoding by length is measured with the reference fed step by step, as many steps as it has pieces: the same work for every
 system, so that a model that never stops is not charged for it. It is measured after training, with as many sentences at a time
@@ -20,9 +20,9 @@ from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.mechanisms import AdaptiveSpanAttention
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.models.budget import BACKWARD, FlopCounter
+from seq2seq.models.budget import BACKWARD, flops_per_token
 from seq2seq.models.interface import Model
-from seq2seq.report.analysis.store import kept, write_analysis
+from seq2seq.report.analysis.store import cached, split_key
 from seq2seq.run.environment import processor
 from seq2seq.run.trained import TrainedRun
 
@@ -43,21 +43,22 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
     """
     name, split = next(iter(data.tests.items()))
     hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
-    question = {"split": name, "fingerprint": data.fingerprints[name], "hardware": hardware, "step": run.step}
-    if (known := kept(run, "costs", question)) is not None:
-        return known
-    result = {
-        "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
-        "flops_per_token": BACKWARD * FlopCounter(run.settings).per_target_token(25, 25),
-        "heads_used": share_used(run.model, HeadGates),
-        "positions_used": share_used(run.model, AdaptiveSpanAttention),
-        "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
-        "hardware": hardware,
-    }
-    return write_analysis(run, "costs", question, result)
+    return cached(
+        run,
+        "costs",
+        split_key(run, data, name, hardware=hardware),
+        lambda: {
+            "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
+            "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
+            "heads_used": share_used(run.model, HeadGates),
+            "positions_used": share_used(run.model, AdaptiveSpanAttention),
+            "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
+            "hardware": hardware,
+        },
+    )
 
 
-def share_used(model: Model, kind: type[HeadGates] | type[AdaptiveSpanAttention]) -> float | None:
+def share_used(model: nn.Module, kind: type[HeadGates] | type[AdaptiveSpanAttention]) -> float | None:
     """The mean share that parts of a kind keep in use, 0 to 1; None where there are none."""
     found = [part.used() for part in model.modules() if isinstance(part, kind)]
     return sum(found) / len(found) if found else None

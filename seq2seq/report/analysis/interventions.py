@@ -1,4 +1,4 @@
-"""What a trained model does when its weights are replaced while it translates, without retraining, and what its own look like.
+"""Translations of a trained model with its weights replaced, without retraining, and a description of its own weights.
 
 If translations get no worse with other weights, the weights were not what carried them (Jain and Wallace 2019,
 arXiv:1902.10186; Wiegreffe and Pinter 2019, arXiv:1908.04626). Every bridge of the model (in a Transformer: of every layer)
@@ -21,9 +21,9 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
-from seq2seq.report.exhibits import Weights
+from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 from seq2seq.scoring.buckets import fixed_buckets, source_words
@@ -161,26 +161,19 @@ def intervene(
     if not bridges(run.model):
         return None
     name, split = next(iter(data.tests.items()))
-    question = {
-        "split": name,
-        "fingerprint": data.fingerprints[name],
-        "sentences": sentences,
-        "step": run.step,
-        "search": _greedy(run).model_dump(mode="json"),
-        "tokenizer": bleu_tokenizer(run),
-    }
-    if (known := kept(run, "interventions", question)) is not None:
-        return known
     chosen = choose_sentences(split, sentences)
-    kinds = {}
-    for kind in DESCRIPTION:
-        with intervened(run.model, kind):
-            kinds[kind] = {
-                **bleu_by_length(run, split, chosen, device),
-                **describe_weights(list(forced_word_weights(run, split, chosen, device))),
-            }
-    result = {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
-    return write_analysis(run, "interventions", question, result)
+    search = _greedy(run).model_dump(mode="json")
+
+    def translate_all() -> dict[str, Any]:
+        kinds = {}
+        for kind in DESCRIPTION:
+            with intervened(run.model, kind):
+                about = describe_weights(list(forced_word_weights(run, split, chosen, device)))
+                kinds[kind] = {**bleu_by_length(run, split, chosen, device), **about}
+        return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
+
+    key = split_key(run, data, name, sentences=sentences, search=search, tokenizer=bleu_tokenizer(run))
+    return cached(run, "interventions", key, translate_all)
 
 
 def _greedy(run: TrainedRun) -> SearchSettings:
@@ -208,7 +201,7 @@ def bleu_by_length(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int
 def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
     """Say what weights look like, with the reference fed.
 
-    entropy: of a row over source pieces, in bits, the row taken as shares; mean over target pieces and the end.
+    entropy: of a row over source subwords, in bits, the row taken as shares; mean over target subwords and the end.
     eos_mass: weight of a target word on the end of the source, as a share of its row; mean over target words.
     coverage: share of source words whose weights from all target words sum to `COVERED` or more.
     diagonal_mass: weight of a target word within `NEAR` words of its relative place, as a share of its row; mean over words.

@@ -1,4 +1,4 @@
-"""How well a run solves a probe: exact match by source length and, word by word, by position."""
+"""Scores of a run on a probe: exact match by source length and, word by word, by position."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -68,7 +68,7 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     text = read_tests(settings.data, [SPLIT])[SPLIT]
     path, facts = folder.hypotheses(SPLIT), folder.decoding(SPLIT)
     if not path.exists():
-        raise UserError(f"{path}: no such file; let the run finish: python train.py STUDY")
+        raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
     check_sentences(folder, SPLIT, facts or {}, text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):

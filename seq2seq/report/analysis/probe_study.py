@@ -1,4 +1,4 @@
-"""`evaluate.py probe`: the probe that a study's corpus allows, run by run, printed and gathered for the report."""
+"""`seq2seq probe`: the probe that a study's corpus allows, run by run, printed and gathered for the report."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -70,7 +70,7 @@ def analyse_study(
         allow_code: let configs import classes of their own.
         further: splits to translate beside those of the configs.
         again: translate again what was translated by other weights, with another search or of other sentences.
-        say: told one line a run.
+        say: called with one line a run.
 
     Returns:
         The analyses that the study has now, by file name without `.json`.
@@ -110,7 +110,7 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False, s
         folder: of the study.
         apply: translate the test splits again with what was chosen.
         allow_code: let configs import classes of their own.
-        say: told one line a system.
+        say: called with one line a system.
 
     Raises:
         UserError: as `loaded_runs`, or sentences to choose on or to translate that changed since the run.

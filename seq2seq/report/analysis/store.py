@@ -1,10 +1,11 @@
-"""Where analyses are kept: `<run>/analysis/<name>.json`, each beside the question that it answers."""
+"""Cache of analyses: `<run>/analysis/<name>.json`, each with the key of everything that decides it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.runs import read_study_file, study_tokenizer
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
@@ -28,12 +29,6 @@ def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequen
     return sentence_statistics(lines, references, metrics=["bleu"], tokenizer=bleu_tokenizer(run))
 
 
-def kept(run: TrainedRun, name: str, question: dict[str, Any]) -> dict[str, Any] | None:
-    """Return an analysis that was made before, if it answers this question; a damaged file is made again."""
-    known = read_analysis(run.folder, name)
-    return known if known is not None and known.get("question") == question else None
-
-
 def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
     """Return what lies in a run's folder; None if nothing usable does."""
     try:
@@ -43,8 +38,16 @@ def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
     return known if isinstance(known, dict) else None
 
 
-def write_analysis(run: TrainedRun, name: str, question: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """Write an analysis with its question and return both."""
-    content = {"question": question, **result}
+def cached(run: TrainedRun, name: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return an analysis of a run; it is made and written where none lies under this cache key, or a damaged one."""
+    known = read_analysis(run.folder, name)
+    if known is not None and known.get("question") == key:
+        return known
+    content = {"question": key, **make()}
     write_json(analysis_path(run.folder, name), content)
     return content
+
+
+def split_key(run: TrainedRun, data: EvaluationData, split: str, **more: Any) -> dict[str, Any]:
+    """Return the cache key of an analysis of a split: its sentences, the weights, and what else decides it."""
+    return {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, count_bleu, kept, write_analysis
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
 from seq2seq.report.analysis.words import choose_sentences
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
@@ -41,28 +41,22 @@ def tune_run(
     """
     name = run.settings.data.valid
     valid = data.tests[name]
-    question = {
-        "split": name,
-        "fingerprint": data.fingerprints[name],
-        "sentences": sentences,
-        "step": run.step,
-        "beams": list(beams),
-        "penalties": list(penalties),
-        "search": run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"}),
-        "tokenizer": bleu_tokenizer(run),
-    }
-    if (known := kept(run, "beam_sweep", question)) is not None:
-        return known
     chosen = choose_sentences(valid, sentences)
     references = [valid.target(i) for i in chosen]
-    points = []
-    for beam in beams:
-        for penalty in penalties if beam > 1 else penalties[:1]:
-            settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
-            found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
-            bleu = count_bleu(run, found, references).score("bleu")
-            points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
-    return write_analysis(run, "beam_sweep", question, {"split": name, "points": points, "n": len(chosen)})
+
+    def score_all() -> dict[str, Any]:
+        points = []
+        for beam in beams:
+            for penalty in penalties if beam > 1 else penalties[:1]:
+                settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
+                found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
+                bleu = count_bleu(run, found, references).score("bleu")
+                points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
+        return {"split": name, "points": points, "n": len(chosen)}
+
+    search = run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"})
+    tried = {"beams": list(beams), "penalties": list(penalties), "search": search, "tokenizer": bleu_tokenizer(run)}
+    return cached(run, "beam_sweep", split_key(run, data, name, sentences=sentences, **tried), score_all)
 
 
 def choose(points: Sequence[dict[str, Any]]) -> dict[str, Any]:

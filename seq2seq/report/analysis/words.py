@@ -1,9 +1,9 @@
-"""Attention of pieces read as attention of words, with the reference fed to the model.
+"""Attention of subwords read as attention of words, with the reference fed to the model.
 
-Conventions. Row t of the weights belongs to target piece t: it is the attention while that piece was predicted, after pieces
-0..t-1 had been fed; nothing is shifted. A word's weight is the *sum* over its source pieces and the *mean* over its target
-pieces. The row that predicted the end of the target is left out; the column of the source's end is kept apart. Heads are
-averaged, and of several layers the last one counts (`Model.forward` says so). Weights are not renormalised.
+Conventions. Row t of the weights belongs to target subword t: it is the attention while that subword was predicted, after
+subwords 0..t-1 had been fed; nothing is shifted. A word's weight is the *sum* over its source subwords and the *mean* over
+its target subwords. The row that predicted the end of the target is left out; the column of the source's end is kept apart.
+Heads are averaged, and of several layers the last one counts (`Model.forward` says so). Weights are not renormalised.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
-from seq2seq.report.exhibits import Weights, merge_subwords
-from seq2seq.run.trained import TrainedRun, read_weights
+from seq2seq.run.reading import Weights, merge_subwords
+from seq2seq.run.trained import TrainedRun, source_columns
 
 BATCH_TOKENS = 2048
 SENTENCES = 200
@@ -31,7 +31,7 @@ class WordWeights:
     index: int
     """Of the pair in its split."""
     pieces: Weights
-    """(T + 1, S + 1), target by source pieces in reading order, the ends of both sentences last."""
+    """(T + 1, S + 1), target by source subwords in reading order, the ends of both sentences last."""
     words: Weights
     """(m, n), target by source words."""
     end: Weights
@@ -59,9 +59,7 @@ def forced_word_weights(
             raise ValueError("this model has no attention weights")
         for row, index in enumerate(batch.indices.tolist()):
             target = split.target_tokens(index)
-            columns, shown = read_weights(run, split, index, weights[row, : len(target) + 1])
-            assert shown is not None
-            pieces = shown.double().cpu().numpy()
+            columns, pieces = source_columns(run.source_tokenizer, split, index, weights[row, : len(target) + 1])
             count = max(column.word for column in columns) + 1
             source_words = [column.word % (count + 1) for column in columns]  # what belongs to no word comes last
             target_words = run.target_tokenizer.word_of_piece(target)

@@ -14,7 +14,7 @@ from seq2seq.report.analysis.alignment import (
     uniform_weights,
 )
 from seq2seq.report.analysis.words import choose_sentences, forced_word_weights
-from seq2seq.report.exhibits import merge_subwords
+from seq2seq.run.reading import merge_subwords
 
 CPU = torch.device("cpu")
 

@@ -12,7 +12,7 @@ from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
-from seq2seq.report.analysis.store import analysis_path, kept, read_analysis, write_analysis
+from seq2seq.report.analysis.store import analysis_path, cached, read_analysis
 from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
 from seq2seq.run.folder import write_aside
 
@@ -85,14 +85,17 @@ def test_a_study_without_analyses_writes_nothing(make_run, tmp_path):
         collect_analyses(tmp_path / "empty")
 
 
-def test_a_damaged_file_is_made_again(make_run):
-    run = make_run("none")
-    write_analysis(run, "x", {"n": 1}, {"value": 2})
-    assert kept(run, "x", {"n": 1})["value"] == 2
-    assert kept(run, "x", {"n": 2}) is None
+def test_an_analysis_is_made_again_under_another_key_or_where_the_file_is_damaged(make_run):
+    run, made = make_run("none"), []
+
+    def make():
+        made.append(len(made))
+        return {"value": made[-1]}
+
+    assert [cached(run, "x", {"n": n}, make)["value"] for n in (1, 1, 2)] == [0, 0, 1]
     analysis_path(run.folder, "x").write_text("{", encoding="utf-8")
-    assert kept(run, "x", {"n": 1}) is None
     assert read_analysis(run.folder, "x") is None
+    assert cached(run, "x", {"n": 2}, make)["value"] == 2
 
 
 def test_the_cheapest_of_the_best_is_chosen():

@@ -6,7 +6,7 @@ from torch import nn
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.models.budget import FlopCounter
+from seq2seq.models.budget import flops_per_token
 from seq2seq.report.analysis.costs import LiveBytes, decode_forced, measure_costs, of_length, peak_bytes
 
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def test_a_run_is_measured_once(make_run, data, monkeypatch):
     result = measure_costs(run, data, CPU)
     assert result["training_tokens_per_second"] == 1234.0
     assert "ms_per_sentence" not in result  # one figure of decoding time, not two that contradict each other
-    assert result["flops_per_token"] == 3 * FlopCounter(run.settings).per_target_token(25, 25)
+    assert result["flops_per_token"] == 3 * flops_per_token(run.settings, 25, 25)
     (point,) = result["by_length"]
     assert (point["length"], point["sentences"]) == (10, 8)
     assert point["ms_per_sentence"] > 0

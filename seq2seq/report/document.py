@@ -1,0 +1,400 @@
+"""The report as sections of text, tables and figures: said once, written as a page, as Markdown and in parts elsewhere."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from seq2seq.config.differences import flatten
+from seq2seq.report.charts import Figure
+from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
+from seq2seq.report.exhibits import Exhibits
+from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words
+from seq2seq.report.schema import Report, SystemReport
+from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, number, p_value, plain, share
+from seq2seq.scoring.length import Contrast
+from seq2seq.scoring.results import BucketScores, Scores
+
+SAMPLES = 5
+UNTESTED = ("not tested", "not applicable")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of text as they are."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Parts that the page shows on demand."""
+
+    summary: str
+    parts: "Sequence[Part]"
+
+
+Part = str | Table | Figure | Block | Folded
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the report with a title.
+
+    Attributes:
+        name: where the page has it; "attention" and "translations" are drawn by its script.
+        title: as a heading.
+        nav: its name in the page's list of sections.
+        parts: what it holds.
+    """
+
+    name: str
+    title: str
+    nav: str
+    parts: Sequence[Part]
+
+
+def sections(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> list[Section]:
+    """Every section that the report has something for, in order."""
+    drawn = {figure.name: figure for figure in figures}
+    made = [Section("systems", "Systems", "Systems", list(_systems(report)))]
+    for name, title, nav, stems in _OF_FIGURES:
+        if shown := [drawn[stem] for stem in stems if stem in drawn]:
+            made.append(Section(name, title or shown[0].title, nav, [*shown, *_lacking(report, _ANALYSES.get(name, name))]))
+    made += [
+        Section("alignment", "Attention against gold links", "", list(_alignment(report))),
+        Section("interventions", "What if the weights were different?", "", list(_interventions(report))),
+        Section("translations", "Translations side by side", "Translations", _samples(report, exhibits)),
+        Section("claims", "Claims and published shapes", "Claims", list(_judgements(report))),
+        Section("differences", "Settings that differ", "Settings", list(_differences(report))),
+        Section("made", "How these numbers were made", "Provenance", list(_provenance(report))),
+    ]
+    return [section for section in made if section.parts or section.name == "translations"]
+
+
+_OF_FIGURES = (
+    ("learning", "", "Learning", ["learning_curves"]),
+    ("cost", "Quality against cost", "Cost", ["cost", "cost_by_length"]),
+    ("beam", "", "", ["beam"]),
+    ("attention", "", "Attention", ["attention"]),
+    ("probe", "", "Probe", ["probe", "probe_positions"]),
+    ("concatenation", "", "Joined", ["concatenation"]),
+)
+"""Section, title (of its first figure where empty), name in the list of sections, figures."""
+_ANALYSES = {"cost": "costs", "beam": "beam_sweep"}
+
+
+def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]], *, only: Iterable[int] | None = None) -> Table:
+    """BLEU of the whole set and of its length buckets, a row a system; the first row has the numbers of sentences.
+
+    Args:
+        rows: name -> scores of the whole set and of every bucket.
+        only: indices of the buckets that are shown.
+    """
+    first, buckets = next(iter(rows.values()))
+    places = list(range(len(buckets)) if only is None else only)
+    heads = [lengths_in_words(b.min, b.max).removesuffix(" source words") for b in (buckets[i] for i in places)]
+    cells: list[list[Cell]] = [["sentences", f"{first.n:,}", *(f"{buckets[i].n:,}" for i in places)]]
+    cells += [[name, bleu(whole, ""), *(_bucket(parts[i]) for i in places)] for name, (whole, parts) in rows.items()]
+    return Table(title="BLEU by source length", heads=["system", "BLEU", *heads], rows=cells)
+
+
+def _bucket(scores: BucketScores) -> Measured:
+    """BLEU of a bucket: † marks a small sample, an arrow a difference to the baseline that is shown."""
+    verdict = scores.comparison.verdict if scores.comparison else ""
+    marks = ["†"] * scores.underpowered + [{"better": "↑", "worse": "↓"}.get(verdict, "")]
+    return bleu(scores, " ".join(filter(None, marks)))
+
+
+def length_table(report: Report, *, only: Iterable[int] | None = None) -> Table:
+    """`bleu_by_length` of a report, with parameters and seeds."""
+    table = bleu_by_length({name: (system, system.buckets) for name, system in report.systems.items()}, only=only)
+    facts: list[list[Cell]] = [["", ""]]
+    facts += [[number(system.parameters, 0), str(len(system.seeds))] for system in report.systems.values()]
+    rows = [[*row, *more] for row, more in zip(table.rows, facts, strict=True)]
+    return replace(table, heads=[*table.heads, "parameters", "seeds"], rows=rows)
+
+
+def systems_table(report: Report) -> Table:
+    """Everything that one line can say of each system; of a crowd the highest score first."""
+    crowd, compared = is_crowd(report), report.baseline is not None
+    order = [place.system for place in report.ranking] if crowd else list(report.systems)
+    ranks = {place.system: Measured(place.rank, place.low, place.high, digits=0) for place in report.ranking}
+    rows = [_system(report, name, report.systems[name], ranks.get(name)) for name in order]
+    left_out = set() if compared else {"difference", "p", *_CONTRASTS.values()}
+    left_out |= (set() if crowd else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
+    heads = [head for head in rows[0] if head not in left_out]
+    main = ("system", "BLEU", "difference", "kept", "seeds", "parameters")
+    return Table(
+        title="Table of systems",
+        heads=heads,
+        rows=[[row[head] for head in heads] for row in rows],
+        more=[head for head in heads if head not in main],
+        systems=True,
+    )
+
+
+_CONTRASTS = {"log_ratio": "log-ratio", "points": "growth in points", "bottleneck_index": "bottleneck index"}
+
+
+def _system(report: Report, name: str, system: SystemReport, rank: Measured | None) -> dict[str, Cell]:
+    found, length = system.comparison, system.length
+    difference = (
+        Measured(found.difference, found.low, found.high, sign=True, verdict=found.verdict)
+        if found
+        else "baseline"
+        if report.baseline
+        else NONE
+    )
+    kept = length.retention if length else None
+    return {
+        "system": name,
+        "BLEU": bleu(system),
+        "difference": difference,
+        "kept": share(kept.value, kept.low, kept.high) if kept else NONE,
+        "seeds": "n=1" if system.single_seed else str(len(system.seeds)),
+        "parameters": Measured(system.parameters, digits=0),
+        "rank": rank or NONE,
+        "chrF": Measured(system.chrf),
+        "TER": Measured(system.ter),
+        "p": p_value(found.p_holm) if found else NONE,
+        **{label: contrast(getattr(length, key) if length else None) for key, label in _CONTRASTS.items()},
+        "half-length": half_length_in_words(length.half_length if length else None),
+        "BLEU, short": Measured(length.short if length else None),
+        "BLEU, long": Measured(length.long if length else None),
+        "training tokens": Measured(system.target_tokens, digits=0),
+        "updates": Measured(system.steps, digits=0),
+        "wall-clock, min": Measured(None if system.seconds is None else system.seconds / 60),
+        "length ratio": Measured(system.length_ratio, digits=2),
+        "empty": Measured(system.empty, digits=0),
+        "truncated": Measured(system.truncated, digits=0),
+        "repeated": share(system.repeated, digits=1),
+    }
+
+
+def contrast(found: Contrast | None) -> Measured:
+    """A system against the baseline on one measure of what length does."""
+    return Measured(found.value, found.low, found.high, 2, sign=True, verdict=found.verdict) if found else Measured(None)
+
+
+def _systems(report: Report) -> Iterator[Part]:
+    yield report.fairness.sentence
+    yield systems_table(report)
+    lines = [f"Differences are system minus {report.baseline}, the verdict after Holm's correction."] if report.baseline else []
+    if first := next((system.length for system in report.systems.values() if system.length), None):
+        lines.append(
+            f"Kept (retention): BLEU on the {first.n_long:,} sources above {first.long_min - 1} words as a share of that on "
+            f"the {first.n_short:,} of at most {first.short_max}. Half-length: words at which BLEU is down to half of the "
+            f"shortest bucket's. Log-ratio: log of retention minus that of {report.baseline or 'the baseline'}; growth in "
+            "points: of the gap, from short to long; bottleneck index: points of sentence score per ten words. Above 0 the "
+            "system loses less."
+        )
+        planned = MEASURES.get(report.primary or "")
+        lines.append(f"Planned: {planned}." if planned else "No measure was planned before the run.")
+    if is_crowd(report):
+        lines.append("Ranks come with the interval of resampled sentences and seeds: ranks that overlap are not told apart.")
+    yield " ".join([*lines, "Empty and truncated: sentences, mean over seeds."])
+    if report.bottleneck_caution:
+        yield report.bottleneck_caution
+    if report.baseline:
+        score = "chrF" if report.evaluation.get("bottleneck_score") == "chrf" else "BLEU"
+        yield Folded(
+            "What the bottleneck index is, and what it is not",
+            [
+                f"The least-squares slope, over the test sentences, of (sentence score of the system − sentence score of "
+                f"{report.baseline}) against source {report.length_unit}, times ten. Sentence scores are {score}. Above 0, "
+                "every further ten add that many points to the gap; at 0 the gap, however large, is the same for short and "
+                "long sentences. A straight line is laid through what may saturate, so the index depends on the lengths in this "
+                "test set and compares systems on it only. Length is not controlled for difficulty: long sentences differ in "
+                "kind."
+            ],
+        )
+    for split, summary in report.other_splits.items():
+        rows: list[list[Cell]] = [
+            [name, bleu(each), number(each.chrf), number(each.ter), number(each.length_ratio, 2)]
+            for name, each in summary.systems.items()
+        ]
+        table = Table(title=split, heads=["system", "BLEU", "chrF", "TER", "length ratio"], rows=rows)
+        yield Folded(f"{split}, n = {summary.n:,}", [table])
+
+
+def _lacking(report: Report, analysis: str) -> Iterator[str]:
+    names = [missing.system for missing in report.missing if missing.analysis == analysis]
+    if names:
+        yield f"Not measured here: {', '.join(names)}."
+
+
+def _alignment(report: Report) -> Iterator[Part]:
+    found = report.alignment
+    if found is None:
+        return
+    count = f", n = {found.n:,} sentences" if found.n else ""
+    yield (
+        f"Weights read as word links{count}. Uniform and diagonal weights know nothing of the sentence and are the floor. "
+        f"{found.conventions}"
+    )
+    scored = {**found.systems, **{f"{name} (baseline)": each for name, each in found.baselines.items()}}
+    rows: list[list[Cell]] = [
+        [name, Measured(s.aer, s.low, s.high, 3), *(Measured(v, digits=3) for v in (s.precision, s.recall, s.soft_mass))]
+        for name, s in scored.items()
+    ]
+    heads = ["system", "alignment error rate", "precision", "recall", "mass on linked words"]
+    yield Table(title="Alignment", heads=heads, rows=rows)
+    yield from _lacking(report, "alignment")
+
+
+_ABOUT_WEIGHTS = {
+    "entropy": "entropy (bits)",
+    "eos_mass": "mass on end",
+    "coverage": "coverage",
+    "diagonal_mass": "diagonal mass",
+}
+
+
+def _interventions(report: Report) -> Iterator[Part]:
+    found = report.interventions
+    if found is None:
+        return
+    told = "".join(f" `{name}`: {text}." for name, text in found.description.items())
+    count = f", n = {found.n:,} sentences" if found.n else ""
+    yield f"Weights replaced while translating, without retraining{count}.{told}"
+    first = next(iter(found.systems.values()))
+    rows: list[list[Cell]]
+    if is_crowd(report):
+        heads = ["system", *(f"BLEU, {kind}" for kind in first), *_ABOUT_WEIGHTS.values()]
+        rows = [
+            [
+                name,
+                *(Measured(each.bleu) for each in kinds.values()),
+                *(Measured(getattr(next(iter(kinds.values())), key), digits=2) for key in _ABOUT_WEIGHTS),
+            ]
+            for name, kinds in found.systems.items()
+        ]
+    else:
+        buckets = next(iter(first.values())).buckets
+        shown = [lengths_in_words(bucket.min, bucket.max).removesuffix(" source words") for bucket in buckets]
+        heads = ["system", "weights", "BLEU", *shown, *_ABOUT_WEIGHTS.values()]
+        rows = [
+            [
+                name,
+                kind,
+                *(Measured(score) for score in (each.bleu, *(bucket.bleu for bucket in each.buckets))),
+                *(Measured(getattr(each, key), digits=2) for key in _ABOUT_WEIGHTS),
+            ]
+            for name, kinds in found.systems.items()
+            for kind, each in kinds.items()
+        ]
+    yield Table(title="Interventions", heads=heads, rows=rows)
+    yield from _lacking(report, "interventions")
+
+
+def _samples(report: Report, exhibits: Exhibits) -> list[Part]:
+    """A few sentences spread over the lengths, the first seed of every system that is in focus; for Markdown only."""
+    if exhibits.sources is None or exhibits.references is None:
+        return []
+    order = sorted(range(len(exhibits.lengths)), key=lambda index: exhibits.lengths[index])
+    count = min(SAMPLES, len(order))
+    parts: list[Part] = []
+    for index in (order[(2 * k + 1) * len(order) // (2 * count)] for k in range(count)):
+        texts = {"source": exhibits.sources[index], "reference": exhibits.references[index]}
+        texts |= {
+            name: next(iter(exhibits.hypotheses[name].values()))[index]
+            for name in in_focus(report)
+            if name in exhibits.hypotheses
+        }
+        heads = [f"sentence {index + 1}", f"{exhibits.lengths[index]} source {report.length_unit}"]
+        parts.append(Table(heads=heads, rows=[[name, text or "(empty)"] for name, text in texts.items()], words=True))
+    return parts
+
+
+def _judgements(report: Report) -> Iterator[Part]:
+    claims = [(c.verdict, [c.claim, c.verdict, c.explanation, c.replicates, c.controls]) for c in report.claims or ()]
+    checks = [
+        (
+            c.verdict,
+            [f"{c.paper}, {c.where}{f' ({c.source})' if c.source else ''}", c.claim, c.verdict, number(c.theirs), c.ours],
+        )
+        for c in report.shape_checks or ()
+    ]
+    yield from _tested("What textbooks say", ["claim", "verdict", "numbers", "replicates", "controls"], claims)
+    if checks:
+        yield (
+            "Paper against ours: written from the papers and never tuned to pass. Levels of papers are tokenised BLEU on other "
+            "data, so only shapes can be compared."
+        )
+    yield from _tested("Paper against ours", ["paper", "what it shows", "verdict", "theirs", "ours"], checks)
+
+
+def _tested(title: str, heads: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> Iterator[Part]:
+    """Tested claims as a table, then the rest on demand."""
+    if tested := [row for verdict, row in rows if verdict not in UNTESTED]:
+        yield Table(title=title, heads=heads, rows=tested, words=True)
+    if rest := [row for verdict, row in rows if verdict in UNTESTED]:
+        table = Table(title=f"{title}, not tested here", heads=heads, rows=rest, words=True)
+        yield Folded(f"{len(rest)} other{'' if len(rest) == 1 else 's'} that this study does not test", [table])
+
+
+def _differences(report: Report) -> Iterator[Part]:
+    if not report.config_differences:
+        yield "No setting differs" + (": the study has one system." if len(report.systems) == 1 else ".")
+        return
+    if is_crowd(report):
+        heads = ["system", f"differs from {report.baseline or 'the first system'} in"]
+        lists = {
+            name: ", ".join(f"{path}: {plain(value)}" for path, value in changes.items())
+            for name, changes in changes_from_baseline(report).items()
+        }
+        table = Table(title="Settings", heads=heads, rows=[[name, text or NONE] for name, text in lists.items()], words=True)
+    else:
+        names = list(report.systems)
+        rows = [
+            [Code(path), *(plain(values.get(name, NONE)) for name in names)]
+            for path, values in report.config_differences.items()
+        ]
+        table = Table(title="Settings", heads=["setting", *names], rows=rows, words=True)
+    said = "All other settings are the same. A dash: the system has no such setting."
+    yield Folded(f"{len(report.config_differences)} settings", [table, said])
+
+
+def _facts(title: str, values: Mapping[str, Any]) -> Table:
+    return Table(
+        title=title, heads=[title, "value"], rows=[[Code(key), plain(value)] for key, value in values.items()], words=True
+    )
+
+
+def _provenance(report: Report) -> Iterator[Part]:
+    parts: list[Part] = [Block(text) for text in (report.command, report.report_command) if text]
+    parts += [_facts("signature", report.signatures), _facts("environment", report.environment)]
+    if report.environment_differences:
+        differing = {
+            key: "; ".join(f"{run}: {plain(value)}" for run, value in values.items())
+            for key, values in report.environment_differences.items()
+        }
+        parts.append(_facts("where runs differ", differing))
+    parts.append(
+        f"A system's score is the mean over its seeds. Intervals ({report.evaluation['confidence']:.0%}) and p are Student's, "
+        "with Satterthwaite's degrees of freedom and the standard error of a hierarchical bootstrap: "
+        f"{report.evaluation['resamples']:,} full-size resamples of seeds and sentences together, the same ones for all "
+        "systems. p is corrected by Holm over systems × buckets. With one seed an interval speaks of the choice of sentences "
+        "only."
+    )
+    parts.append(_facts("scoring", flatten(report.evaluation)))
+    source, reference = (digest or "not at hand" for digest in (report.source_sha256, report.reference_sha256))
+    parts.append(f"SHA-256 of the source lines: {source}; of the references: {reference}.")
+    heads = ["run", "status", "BLEU", "chrF", "TER", "updates", "target tokens", "minutes", "hypotheses SHA-256"]
+    rows: list[list[Cell]] = [
+        [
+            f"{name} seed {run.seed}",
+            run.status,
+            *(number(score, 2) for score in (run.bleu, run.chrf, run.ter)),
+            *(number(count, 0) for count in (run.steps, run.target_tokens)),
+            number(None if run.seconds is None else run.seconds / 60),
+            Code(run.hypotheses_sha256[:12]),
+        ]
+        for name, system in report.systems.items()
+        for run in system.runs
+    ]
+    for run in report.missing:
+        name = run.system if run.seed is None else f"{run.system} seed {run.seed}"
+        rows.append([name, f"missing: {run.reason}", *[NONE] * 7])
+    parts.append(Table(title="Every run", heads=heads, rows=rows))
+    yield Folded("Commands, environment, scoring, every run", parts)

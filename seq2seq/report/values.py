@@ -1,0 +1,197 @@
+"""Values and tables as text: one formatter of a number with its interval, one renderer of a table for each format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from seq2seq.scoring.results import Scores
+
+NONE = "–"
+
+
+class Code(str):
+    """Text that is shown as code."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number, its interval and what follows it.
+
+    Attributes:
+        value: the number; None is a dash.
+        low, high: ends of its interval.
+        digits: after the point.
+        sign: whether a positive number has one.
+        unit: after the number.
+        seeds: values of single seeds, shown where there are several and no interval.
+        marks: arrows and daggers after it.
+        verdict: of a comparison.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    digits: int = 1
+    sign: bool = False
+    unit: str = ""
+    seeds: Sequence[float] = ()
+    marks: str = ""
+    verdict: str = ""
+
+    @property
+    def text(self) -> str:
+        """The number alone."""
+        return NONE if self.value is None else f"{self.value:{'+' if self.sign else ''},.{self.digits}f}{self.unit}"
+
+    @property
+    def ends(self) -> str:
+        """`[90.1, 93.8]`, or `(seeds 88.1, 95.9)` where the seeds are too few for an interval, or nothing."""
+        if self.low is not None and self.high is not None:
+            return f"[{self.low:.{self.digits}f}, {self.high:.{self.digits}f}]"
+        return f"(seeds {', '.join(f'{each:.{self.digits}f}' for each in self.seeds)})" if len(self.seeds) > 1 else ""
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.text, self.ends, self.marks, self.verdict) if part)
+
+    def bare(self) -> "Measured":
+        """The number without its interval."""
+        return replace(self, low=None, high=None, seeds=(), marks="")
+
+
+Cell = str | Measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table, whatever it is written as.
+
+    Attributes:
+        title: what it shows, for readers that do not see it.
+        heads: of the columns.
+        rows: a cell for each head.
+        more: heads of columns that the page shows on demand, and that Markdown has in a second table.
+        words: whether cells are sentences.
+        systems: whether each row is a system, so that the page shows its card and sorts the columns.
+    """
+
+    title: str = ""
+    heads: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    more: Sequence[str] = ()
+    words: bool = False
+    systems: bool = False
+
+    def column(self, head: str) -> list[Cell]:
+        """The cells under a head."""
+        return [row[self.heads.index(head)] for row in self.rows]
+
+
+def bleu(scores: Scores, marks: str = "") -> Measured:
+    """BLEU with its interval."""
+    return Measured(scores.bleu, scores.low, scores.high, seeds=scores.seed_bleu, marks=marks)
+
+
+def share(value: float | None, low: float | None = None, high: float | None = None, digits: int = 0) -> Measured:
+    """A share of 1 in per cent: `59 % [54, 64]`."""
+    value, low, high = (None if each is None else 100 * each for each in (value, low, high))
+    return Measured(value, low, high, digits, unit=" %")
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number alone."""
+    return Measured(value, digits=digits).text
+
+
+def p_value(value: float | None) -> str:
+    """A p as it may be quoted."""
+    return NONE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def plain(value: object) -> str:
+    """A setting as a person would write it."""
+    if value is None:
+        return NONE
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def escape_markdown(text: object) -> str:
+    """Text that cannot break out of a table's cell or start markup."""
+    words = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{char}" if char in "\\`*_[]|#~$" else char for char in words)
+
+
+def code_block(text: str) -> str:
+    """Text as a fenced block that it cannot end."""
+    fence = "```"
+    while fence in text:
+        fence += "`"
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def as_markdown(table: Table, align: str = "---:") -> str:
+    """A table in Markdown; columns on demand follow in a table of their own."""
+
+    def shown(cell: Cell) -> str:
+        return str(cell) if isinstance(cell, Measured) else f"`{cell}`" if isinstance(cell, Code) else escape_markdown(cell)
+
+    def part(heads: Sequence[str]) -> str:
+        places = [table.heads.index(head) for head in heads]
+        lines = [heads, ["---", *["---" if table.words else align] * (len(heads) - 1)]]
+        lines += [[shown(row[place]) for place in places] for row in table.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+    first = [head for head in table.heads if head not in table.more]
+    return part(first) + (f"\n\n{part([table.heads[0], *table.more])}" if table.more else "")
+
+
+def as_text(table: Table) -> str:
+    """A table for a terminal, numbers without their intervals."""
+    rows = [[cell.bare().text if isinstance(cell, Measured) else cell for cell in row] for row in (table.heads, *table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(f"{cell:{'<' if place == 0 else '>'}{widths[place]}}" for place, cell in enumerate(row)).rstrip()
+        for row in rows
+    )
+
+
+_LATEX = {char: f"\\{char}" for char in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    NONE: "--",
+}
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    return "".join(_LATEX.get(char, char) for char in text)
+
+
+def as_latex(table: Table, *, caption: str, label: str, fit: bool = False) -> str:
+    r"""A table in LaTeX with half-widths of intervals; a star where an arrow says that a difference is shown.
+
+    Args:
+        table: its first row stands below the others, under a line.
+        caption: LaTeX already.
+        label: after `tab:`.
+        fit: scale it to the width of the text.
+    """
+
+    def shown(cell: Cell) -> str:
+        if not isinstance(cell, Measured):
+            return escape_latex(cell)
+        star = "^{*}" if set(cell.marks) & set("↑↓") else ""
+        half = "" if cell.low is None or cell.high is None else rf"\,{{\scriptstyle\pm {(cell.high - cell.low) / 2:.1f}}}"
+        return f"${cell.bare().text.replace(',', '{,}')}{star}{half}$"
+
+    first, *rest = [" & ".join(map(shown, row)) + r" \\" for row in table.rows]
+    tabular = [
+        rf"\begin{{tabular}}{{l{'r' * (len(table.heads) - 1)}}}",
+        r"\toprule",
+        " & ".join(map(shown, table.heads)) + r" \\",
+    ]
+    tabular += [r"\midrule", *rest, r"\midrule", first, r"\bottomrule", r"\end{tabular}"]
+    lines = [rf"% needs \usepackage{{booktabs{',graphicx' if fit else ''}}}", r"\begin{table}\centering"]
+    lines += [r"\resizebox{\linewidth}{!}{%", *tabular[:-1], tabular[-1] + "}"] if fit else tabular
+    return "\n".join([*lines, rf"\caption{{{caption}}}", rf"\label{{tab:{label}}}", r"\end{table}", ""])

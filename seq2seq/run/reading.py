@@ -1,0 +1,74 @@
+"""Attention as a person reads it: subwords of both sides and the weights between them, in reading order, also by words."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weights = NDArray[np.float64]
+_START, _END = "\u2581", "</s>"
+_BYTES = re.compile("(?:<0x[0-9A-F]{2}>)+")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A source and a target by subwords, the end `</s>` of each with them."""
+
+    source: list[str]
+    """S subwords."""
+    target: list[str]
+    """T subwords; without the end if the target is a hypothesis that was cut at the length limit."""
+    weights: Weights | None
+    """(T, S), all zero for a fixed context; None if they were not kept or the model has none."""
+
+    @property
+    def attends(self) -> bool:
+        """Whether any source token has weight."""
+        return self.weights is not None and bool(self.weights.any())
+
+    def by_words(self) -> "Reading":
+        """The same with whole words, see `group_words` and `merge_subwords`."""
+        (source, columns), (target, rows) = group_words(self.source), group_words(self.target)
+        weights = None if self.weights is None or not rows else merge_subwords(self.weights, rows, columns)
+        return Reading(source, target, weights)
+
+
+def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:
+    """The words that subwords spell, and the word of each subword; without marks of a word's start each is a word."""
+    marked = any(subword.startswith(_START) for subword in subwords)
+    words: list[str] = []
+    word_of = []
+    for subword in subwords:
+        if not words or not marked or subword.startswith(_START) or _END in (subword, words[-1]):
+            words.append("")
+        words[-1] += subword.removeprefix(_START)
+        word_of.append(len(words) - 1)
+    return [_spelled(word) for word in words], word_of
+
+
+def _spelled(word: str) -> str:
+    """A word with bytes that a tokenizer kept as `<0xE4>` put together to letters, and the end of a sentence as `(end)`."""
+    if word == _END:
+        return "(end)"
+    return _BYTES.sub(lambda run: bytes.fromhex(run[0].replace("<0x", "").replace(">", "")).decode("utf-8", "replace"), word)
+
+
+def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
+    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word.
+
+    Args:
+        weights: of subwords.
+        target_words: (T,), the word of each target subword, 0, 0, 1 ...
+        source_words: (S,), the word of each source subword.
+
+    Returns:
+        (m, n), m target and n source words.
+    """
+    rows, columns = np.asarray(target_words), np.asarray(source_words)
+    by_source = np.zeros((len(rows), columns.max() + 1))
+    np.add.at(by_source.T, columns, weights.T)
+    merged = np.zeros((rows.max() + 1, by_source.shape[1]))
+    np.add.at(merged, rows, by_source)
+    return merged / np.bincount(rows)[:, None]

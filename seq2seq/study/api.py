@@ -1,0 +1,493 @@
+"""Python for notebooks: load a run, translate, look at its attention, try a member of the family, read a report.
+
+    import seq2seq
+
+    run = seq2seq.load_run("runs/demo/additive/seed-1")
+    (translation,) = run.translate("The dog that the child sees sleeps.")
+    translation.weights                  # (T, S) array; translation.target and translation.source are its subwords
+    translation.draw()                   # an Altair chart of words
+    seq2seq.build_attention("additive", query_size=4, memory_size=6)(query, memory).weights
+    seq2seq.read_report("runs/demo").buckets    # a pandas data frame
+
+Every object shows itself in Jupyter. Pictures there are static and need no network.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import altair as alt
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from seq2seq.attention.attention import Attention
+from seq2seq.attention.build import build_attention as build_part
+from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.keys import AttentionOutput
+from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.errors import UserError
+from seq2seq.config.loading import load_study, part_from
+from seq2seq.corpus.encoded import EncodedSplit, encode_lines
+from seq2seq.corpus.tokenizer import normalise
+from seq2seq.models.interface import count_parameters, mean_memory
+from seq2seq.models.limits import find_limits
+from seq2seq.report.cards import system_card
+from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
+from seq2seq.report.exhibits import Exhibits
+from seq2seq.report.figures import report_figures, svg_of
+from seq2seq.report.runs import read_json
+from seq2seq.report.schema import Report
+from seq2seq.report.study import report_study
+from seq2seq.report.values import bleu
+from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.folder import RunFolder
+from seq2seq.run.hub import local_path
+from seq2seq.run.lines import LineOptions
+from seq2seq.run.machine import prepare_machine
+from seq2seq.run.reading import Reading, Weights
+from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
+from seq2seq.run.trained import load_run as load_trained
+from seq2seq.run.translation import one_line, translate_n_best
+from seq2seq.study.runner import train_study
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Translation:
+    """A source, a target and the attention between them, in reading order.
+
+    Attributes:
+        text: the target as text.
+        source: S subwords of the source, the end `</s>` last; words after `by_words`.
+        target: T subwords of the target, its end last unless it was cut.
+        weights: (T, S), weight of each source subword while each target subword was predicted; None for a fixed context and for
+            models without weights. Heads are averaged, and of several layers the last one counts.
+        score: log-probability in nats over the length penalty; None for a target that was given.
+        truncated: the search met the length limit before the end of the sentence.
+    """
+
+    text: str
+    source: list[str]
+    target: list[str]
+    weights: Weights | None
+    score: float | None = None
+    truncated: bool = False
+
+    def by_words(self) -> "Translation":
+        """The same with whole words: a sum over the subwords of a source word, a mean over those of a target word."""
+        words = Reading(self.source, self.target, self.weights).by_words()
+        return replace(self, source=words.source, target=words.target, weights=words.weights)
+
+    def draw(self, *, by_words: bool = True) -> alt.TopLevelMixin:
+        """Return the heat map as an Altair chart, columns source, rows target.
+
+        Raises:
+            UserError: there are no weights to draw.
+        """
+        shown = self.by_words() if by_words else self
+        if shown.weights is None:
+            raise UserError("this system attends to no token: it has a fixed context, or a model without weights")
+        return draw_attention(shown.weights, shown.source, shown.target)
+
+    def _repr_html_(self) -> str:
+        words = self.by_words()
+        cut = " <em>(cut at the length limit)</em>" if self.truncated else ""
+        if words.weights is None:
+            return f"<p>{escape(self.text)}{cut}</p>"
+        return f"<p>{escape(self.text)}{cut}</p>{_image(_map(words.weights, words.source, words.target), self.text)}"
+
+
+class Translations(list[Translation]):
+    """A list of translations that Jupyter shows one below the other."""
+
+    def _repr_html_(self) -> str:
+        return "".join(translation._repr_html_() for translation in self)
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained run that can be asked.
+
+    Attributes:
+        trained: settings, model and tokenizers; `trained.model` is a `torch.nn.Module`.
+        device: where the model is.
+    """
+
+    trained: TrainedRun
+    device: torch.device
+
+    @property
+    def name(self) -> str:
+        """System and seed."""
+        return f"{self.trained.folder.system} seed {self.trained.folder.seed}"
+
+    def translate(
+        self,
+        lines: str | Sequence[str],
+        *,
+        beam: int | None = None,
+        length_penalty: float | None = None,
+        max_length: int | None = None,
+        n_best: int = 1,
+    ) -> Translations:
+        """Translate sentences, as the command `translate` does, and keep the attention.
+
+        Args:
+            lines: sentences, or one.
+            beam: hypotheses kept a sentence, >= n_best; None takes the run's setting.
+            length_penalty: exponent alpha; None takes the run's setting.
+            max_length: subwords of a translation, at most; None takes the run's ratio to the source.
+            n_best: translations of each sentence, the best first.
+
+        Returns:
+            `n_best` translations for each sentence, in order.
+
+        Raises:
+            UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
+        """
+        search = LineOptions(beam, length_penalty, max_length, n_best).search(self.trained.settings.search)
+        split = self._encoded([lines] if isinstance(lines, str) else lines)
+        found = translate_n_best(
+            self.trained.model,
+            split,
+            self.trained.target_tokenizer,
+            search,
+            device=self.device,
+            need_weights=True,
+            n_best=n_best,
+        )
+        return Translations(
+            Translation(
+                text=one_line(each.text),
+                source=reading.source,
+                target=reading.target,
+                weights=reading.weights if reading.attends else None,
+                score=each.hypothesis.score,
+                truncated=each.hypothesis.truncated,
+            )
+            for index, best in enumerate(found)
+            for each in best
+            for reading in [read_hypothesis(self.trained, split, index, each.hypothesis)]
+        )
+
+    def attend(self, source: str, target: str) -> Translation:
+        """Return the attention while a given target is fed (teacher forcing).
+
+        Raises:
+            UserError: the source is empty or longer than the model can take.
+        """
+        split, run = self._encoded([source], [target]), self.trained
+        reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, 0, self.device)
+        return Translation(
+            text=split.target(0),
+            source=reading.source,
+            target=reading.target,
+            weights=reading.weights if reading.attends else None,
+        )
+
+    def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
+        run = self.trained
+        split = encode_lines(
+            [normalise(line) for line in lines],
+            run.source_tokenizer,
+            reverse_source=run.settings.data.reverse_source,
+            targets=None if targets is None else [normalise(target) for target in targets],
+            target_tokenizer=None if targets is None else run.target_tokenizer,
+        )
+        limits = find_limits(run.model)
+        for index, length in enumerate(split.source_lengths.tolist()):
+            if not length:
+                raise UserError(f"sentence {index + 1} is empty")
+            if limit := limits.refused(length + 1):
+                raise UserError(f"sentence {index + 1} has {length} subwords, too many for {limit.setting} {limit.tokens}")
+        return split
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {self._facts()['outline']}, {self._facts()['parameters']} parameters>"
+
+    def _facts(self) -> dict[str, str]:
+        card = system_card(self.trained.settings.model_dump(mode="json"))
+        parameters = f"{sum(count_parameters(self.trained.model).values()):,}"
+        data = self.trained.settings.data
+        return {
+            "formula": card.formula,
+            "source": card.source,
+            "outline": card.outline,
+            "parameters": parameters,
+            "corpus": f"{data.corpus}, {data.source} to {data.target}",
+            "parameters of": self.trained.weights or "nothing trained",
+        }
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(key)}</th><td>{escape(value)}</td></tr>" for key, value in self._facts().items())
+        return f"<table><caption>{escape(self.name)}</caption>{rows}</table>"
+
+
+def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = False) -> Run:
+    """Load a trained run; needs nothing but its folder.
+
+    Args:
+        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
+        device: a torch device name; None takes an accelerator if there is one.
+        allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
+
+    Raises:
+        UserError: there is no run, no usable checkpoint, or a class that is not allowed.
+    """
+    folder = RunFolder(local_path(path))
+    machine = prepare_machine(evaluation_arithmetic(folder), device=device)
+    return Run(load_trained(folder, machine.device, allow_code=allow_code), machine.device)
+
+
+def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:
+    """Load several runs, or all runs under folders, by name: the system, with the seed where there are several seeds.
+
+    Raises:
+        UserError: no run there, or one that cannot be loaded.
+    """
+    folders = [folder for path in paths for folder in find_runs(Path(path))]
+    seeds = len({folder.seed for folder in folders}) > 1
+    runs: dict[str, Run] = {}
+    for folder in folders:
+        name = f"{folder.system} seed {folder.seed}" if seeds else folder.system
+        runs[str(folder.path) if name in runs else name] = load_run(folder.path, device=device, allow_code=allow_code)
+    return runs
+
+
+def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence[str] = ()) -> "StudyReport":
+    """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
+
+    Args:
+        study: a study file, or the name of one that ships.
+        out: where runs go; None for `runs/<study>`.
+        changes: settings laid over every system, such as `"training.max_steps=500"`.
+
+    Raises:
+        UserError: the study, or the corpus.
+        RunError: some runs failed; the others are finished.
+    """
+    loaded = load_study(study, changes)
+    place = Path(out) if out is not None else Path("runs") / loaded.name
+    options = [part for change in changes for part in ("--set", change)]
+    train_study(loaded, out=place, arguments=["train", str(study), "--out", str(place), *options])
+    report_study(place, split=None, retranslate=False, without_text=False, allow_code=True, arguments=["report", str(place)])
+    return read_report(place)
+
+
+class Member(nn.Module):
+    """A member of the attention family by itself, outside any model.
+
+    Args:
+        settings: which member.
+        part: what computes it; `part.score` holds the parameters of the comparison.
+    """
+
+    def __init__(self, settings: AttentionSettings, part: Attention | FixedContext) -> None:
+        super().__init__()
+        self.settings = settings
+        self.part = part
+
+    def forward(
+        self, query: Tensor, memory: Tensor, mask: Tensor | None = None, summary: Tensor | None = None
+    ) -> AttentionOutput:
+        """Answer queries about a memory.
+
+        Args:
+            query: (B, Q, query_size), or (Q, query_size) for one sentence. Queries are decoder steps 0, 1 ... Q - 1: a score
+                that reads earlier weights reads those of the queries before.
+            memory: (B, S, memory_size), or (S, memory_size).
+            mask: (B, S) or (S,), True at real tokens; None: all are.
+            summary: (B, memory_size) or (memory_size,), the fixed vector that `none` gives; None: the mean of the memory.
+
+        Returns:
+            `context` (B, Q, memory_size) and `weights` (B, H, Q, S); both without B if they were asked without.
+        """
+        if query.ndim == 2:
+            one = self(
+                query[None], memory[None], None if mask is None else mask[None], None if summary is None else summary[None]
+            )
+            return AttentionOutput(one.context[0], one.weights[0])
+        mask = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device) if mask is None else mask
+        keys = self.part.project_keys(memory, mask, mean_memory(memory, mask).summary if summary is None else summary)
+        if not self.part.reads_past:
+            answer: AttentionOutput = self.part(query, keys)
+            return AttentionOutput(answer.context, answer.weights)
+        past, steps = None, []
+        for step in range(query.shape[1]):
+            positions = torch.tensor([step], device=query.device)
+            steps.append(self.part(query[:, step : step + 1], keys, positions=positions, past=past))
+            past = steps[-1].past
+        return AttentionOutput(torch.cat([each.context for each in steps], 1), torch.cat([each.weights for each in steps], 2))
+
+    def _repr_html_(self) -> str:
+        card = system_card({"model": {"attention": self.settings.model_dump(mode="json")}})
+        count = sum(parameter.numel() for parameter in self.parameters())
+        return f"<p><code>{escape(card.formula)}</code><br>{escape(card.source)}; {count:,} parameters</p>"
+
+
+def build_attention(score: Any = "additive", *, query_size: int, memory_size: int, **settings: Any) -> Member:
+    """Build any member of the attention family, with the settings that a study has under `model.attention`.
+
+    Args:
+        score: a score or fixed context, such as `"dot"`, `"none"` or `{"kind": "cosine", "temperature": 0.2}`.
+        query_size: features of a query, > 0.
+        memory_size: features of the memory, > 0.
+        settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md.
+
+    Raises:
+        UserError: a setting that does not exist or cannot work.
+    """
+    chosen = part_from(AttentionSettings, {"score": score, **settings}, "attention")
+    return Member(chosen, build_part(chosen, query_size=query_size, memory_size=memory_size, summary_size=memory_size))
+
+
+def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *, title: str = "") -> alt.TopLevelMixin:
+    """Draw any weights as the report does, columns source, rows target.
+
+    Args:
+        weights: (T, S) from 0 to 1: an array, a tensor or nested lists.
+        source: S names of columns.
+        target: T names of rows.
+        title: written above.
+
+    Raises:
+        UserError: the names do not fit the weights.
+    """
+    return _chart(_map(_array(weights), source, target, title))
+
+
+def _map(weights: Weights, source: Sequence[str], target: Sequence[str], title: str = "") -> Spec:
+    if weights.shape != (len(target), len(source)):
+        raise UserError(f"weights of shape {weights.shape} for {len(target)} target and {len(source)} source names")
+    return many([heat_map(source, target, title=title)], [cells(weights.tolist())], 1)
+
+
+def _array(weights: Any) -> Weights:
+    return np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
+
+
+def _chart(spec: Spec) -> alt.TopLevelMixin:
+    return cast(alt.TopLevelMixin, alt.Chart.from_dict(spec))
+
+
+def _image(spec: Spec, text: str) -> str:
+    """A picture as a page shows it: without scripts, without ids that could meet those of another picture."""
+    drawn = base64.b64encode(svg_of(spec).encode()).decode()
+    return f'<img src="data:image/svg+xml;base64,{drawn}" alt="{escape(text)}">'
+
+
+@dataclass(frozen=True, eq=False)
+class StudyReport:
+    """A study's report as data frames, one row a system, a bucket of a system, a comparison ...
+
+    Nested values are columns with dots, such as `comparison.difference`. Scores are in points, lengths in source words; what
+    each column means stands in `seq2seq.report.schema` and in docs/report.schema.json.
+    """
+
+    report: Report
+
+    @cached_property
+    def systems(self) -> "pd.DataFrame":
+        """Scores, parameters, training and what length does, a row a system."""
+        nested = {"runs", "buckets", "buckets_equal_count", "changes"}
+        return _frame({"system": name, **system.model_dump(exclude=nested)} for name, system in self.report.systems.items())
+
+    @cached_property
+    def buckets(self) -> "pd.DataFrame":
+        """Scores by source length, a row a system and bucket."""
+        return _frame(
+            {"system": name, **b.model_dump()} for name, system in self.report.systems.items() for b in system.buckets
+        )
+
+    @cached_property
+    def runs(self) -> "pd.DataFrame":
+        """A row a training."""
+        return _frame(
+            {"system": name, **run.model_dump()} for name, system in self.report.systems.items() for run in system.runs
+        )
+
+    @cached_property
+    def comparisons(self) -> "pd.DataFrame":
+        """Systems minus baseline, overall and by bucket."""
+        return _frame(comparison.model_dump() for comparison in self.report.comparisons)
+
+    @cached_property
+    def curves(self) -> "pd.DataFrame":
+        """Every validation of every run."""
+        curves = self.report.learning_curves.items()
+        return _frame(
+            {"system": name, "seed": curve.seed, **p.model_dump()}
+            for name, some in curves
+            for curve in some
+            for p in curve.validation
+        )
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """The report's figures by name; `figures[name].spec` is Vega-Lite. Without heat maps, whose sentences are not in it."""
+        empty = Exhibits(
+            split=self.report.split,
+            lengths=[],
+            sources=None,
+            references=None,
+            hypotheses={},
+            sentence_scores={},
+            sentence_metric="chrf",
+            attention={},
+        )
+        return {figure.name: figure for figure in report_figures(self.report, empty)}
+
+    def draw(self, name: str = "bleu_by_length") -> alt.TopLevelMixin:
+        """Return a figure as an Altair chart.
+
+        Raises:
+            UserError: the report has no figure of that name.
+        """
+        if name not in self.figures:
+            raise UserError(f"no figure named {name!r}; there are {', '.join(self.figures)}")
+        return _chart(self.figures[name].spec)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            f"<tr><th>{escape(name)}</th><td>{bleu(system).text}</td>"
+            + "".join(f"<td>{bucket.bleu:.1f}</td>" for bucket in system.buckets)
+            for name, system in self.report.systems.items()
+        ]
+        buckets = next(iter(self.report.systems.values())).buckets
+        heads = ["system", "BLEU", *(f"{b.min}–{b.max or ''} (n={b.n})" for b in buckets)]
+        head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+        figure = self.figures["bleu_by_length"]
+        return (
+            f"<p>{escape(self.report.headline)}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
+            f"{_image(on_paper(figure.spec, figure.caption), figure.title)}"
+        )
+
+
+def read_report(path: str | Path) -> StudyReport:
+    """Read a report that `seq2seq report` or `publish` has written.
+
+    Args:
+        path: a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    path = Path(path)
+    places = [path, path / "report.json", path / "report" / "report.json"]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
+    return StudyReport(part_from(Report, cast(Mapping[str, Any], read_json(found)), str(found)))
+
+
+def _frame(rows: Iterable[Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.json_normalize([dict(row) for row in rows])
