@@ -26,7 +26,13 @@ from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import AttentionSettings, NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
 from seq2seq.config.base import CHOICES, Settings, by_tag, members, tag
-from seq2seq.config.model import EncoderDecoderSettings, RnnDecoderSettings, RnnEncoderSettings
+from seq2seq.config.model import (
+    ConvEncoderSettings,
+    EncoderDecoderSettings,
+    ImageEncoderSettings,
+    RnnDecoderSettings,
+    RnnEncoderSettings,
+)
 from seq2seq.config.study import RunSettings, StudyHeader
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
@@ -71,6 +77,7 @@ PLACES: tuple[tuple[str, type[BaseModel], str], ...] = (
     ("model.attention", AttentionSettings, "heads"),
     ("model.attention", AttentionSettings, "attention_size"),
     ("model.attention", AttentionSettings, "dropout"),
+    ("model.attention", AttentionSettings, "gates"),
     ("model.decoder", RnnDecoderSettings, "placement"),
     ("model.decoder", RnnDecoderSettings, "input_feeding"),
 )
@@ -79,6 +86,8 @@ PLACES: tuple[tuple[str, type[BaseModel], str], ...] = (
 ARCHITECTURES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("architecture: encoder_decoder", EncoderDecoderSettings),
     ("encoder: {kind: rnn}", RnnEncoderSettings),
+    ("encoder: {kind: conv}", ConvEncoderSettings),
+    ("encoder: {kind: image}", ImageEncoderSettings),
     ("encoder: {kind: transformer}", TransformerEncoderSettings),
     ("decoder: {kind: rnn}", RnnDecoderSettings),
     ("decoder: {kind: transformer}", TransformerDecoderSettings),

@@ -1,5 +1,6 @@
 """Attention: score x scale x normaliser x window x heads, and the mask, the weighted sum and the projections around them."""
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.dropout import dropout
+from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.heads import merge_heads, split_heads
 from seq2seq.attention.keys import AttentionOutput, Keys, Past, answer, remember
 from seq2seq.attention.masks import attendable
@@ -29,6 +31,20 @@ class Projections(NamedTuple):
     output: nn.Linear | None = None
 
 
+class Part(NamedTuple):
+    """Some of the keys of B rows of queries, which are cut into G groups that share keys."""
+
+    cut: Callable[[Tensor], Tensor]
+    """(B, H, N, ...) to groups (G, H, Q, ...)."""
+    join: Callable[[Tensor], Tensor]
+    """Its inverse."""
+    keys: Keys
+    """Of G groups."""
+    allowed: Tensor
+    """(1 or G, 1, Q, S), True may attend."""
+    places: Places
+
+
 class Attention(nn.Module):
     """Compare, normalise, mix: weights = normaliser(scale * score(query, keys)), context = weights @ values.
 
@@ -44,6 +60,7 @@ class Attention(nn.Module):
         heads: H, > 0, the heads of all four parts.
         context_size: features of the context, after the output projection.
         dropout: probability of dropping a weight.
+        gates: switch heads off; None leaves them all on.
     """
 
     def __init__(
@@ -57,6 +74,7 @@ class Attention(nn.Module):
         heads: int,
         context_size: int,
         dropout: float = 0.0,
+        gates: HeadGates | None = None,
     ) -> None:
         super().__init__()
         self.score = score
@@ -69,6 +87,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.context_size = context_size
         self.dropout = dropout
+        self.gates = gates
 
     def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:  # noqa: ARG002 (for `none`)
         """Compute once per sentence all that no query changes.
@@ -123,8 +142,7 @@ class Attention(nn.Module):
             context, weights = self._fused(product, heads, keys, allowed, places), None
         else:
             context, weights = self._plain(heads, keys, allowed, factor, places, earlier)
-        merged = merge_heads(context)  # (B, Q, H * Dv)
-        output = merged if self.output_proj is None else self.output_proj(merged)
+        output = self._output(context)
         following = remember(past, weights) if self.reads_past and weights is not None else None
         return AttentionOutput(output, weights if need_weights else None, following)
 
@@ -147,6 +165,13 @@ class Attention(nn.Module):
         past: Past | None,
     ) -> tuple[Tensor, Tensor]:
         """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
+        weights = answer(self.normaliser, self._scores(query, keys, places, past), allowed, past=past)
+        if factor is not None:
+            weights = weights * factor
+        return _mix(dropout(weights, self.dropout, self.training), keys, places), weights
+
+    def _scores(self, query: Tensor, keys: Keys, places: Places, past: Past | None = None) -> Tensor:
+        """What the normaliser is given, (B, H, Q, S)."""
         product = self._product()
         if product is not None:
             left, right = self._factors(product, query, keys, places)
@@ -156,13 +181,27 @@ class Attention(nn.Module):
             places.refuse_rotation(type(self.score).__name__)
             scores = self.scale(answer(self.score, query, keys.keys, past=past))
             bias = places.scores(self.scale(query))
-        weights = answer(self.normaliser, scores if bias is None else scores + bias, allowed, past=past)
-        if factor is not None:
-            weights = weights * factor
-        mixing = dropout(weights, self.dropout, self.training)
-        context = mixing @ keys.values  # (B, H, Q, Dv)
-        extra = places.values(mixing)
-        return context if extra is None else context + extra, weights
+        return scores if bias is None else scores + bias
+
+    def over_parts(self, states: Tensor, parts: Sequence[Part]) -> Tensor:
+        """Answer queries whose keys lie in several parts, one normaliser over all of them; exact where no key is in two.
+
+        Args:
+            states: (B, Q, query_size), who asks.
+            parts: where their keys are.
+        """
+        query = split_heads(states if self.query_proj is None else self.query_proj(states), self.heads)  # (B, H, Q, D)
+        scores = [part.join(self._scores(part.cut(query), part.keys, part.places)) for part in parts]
+        allowed = [part.join(part.allowed.expand(len(part.keys.mask), -1, -1, -1)) for part in parts]
+        weights = answer(self.normaliser, torch.cat(scores, dim=-1), torch.cat(allowed, dim=-1), past=None)
+        shares = torch.split(dropout(weights, self.dropout, self.training), [some.shape[-1] for some in scores], dim=-1)
+        mixed = (part.join(_mix(part.cut(share), part.keys, part.places)) for part, share in zip(parts, shares, strict=True))
+        return self._output(torch.stack(list(mixed)).sum(dim=0))
+
+    def _output(self, context: Tensor) -> Tensor:
+        """Contexts of heads (B, H, Q, Dv) to (B, Q, context_size)."""
+        merged = merge_heads(context if self.gates is None else self.gates(context))  # (B, Q, H * Dv)
+        return merged if self.output_proj is None else self.output_proj(merged)
 
     def _product(self) -> ProductScore | None:
         """The score, if it is a plain product of query and keys (and somebody's subclass has not made it another)."""
@@ -184,6 +223,12 @@ class Attention(nn.Module):
     def _factors(self, score: ProductScore, query: Tensor, keys: Keys, places: Places) -> tuple[Tensor, Tensor]:
         """Factors of the matmul of scores: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
         return places.rotate(self.scale(score.project_query(query)), keys.keys)
+
+
+def _mix(weights: Tensor, keys: Keys, places: Places) -> Tensor:
+    """Contexts (B, H, Q, Dv) of weights (B, H, Q, S)."""
+    context, extra = weights @ keys.values, places.values(weights)
+    return context if extra is None else context + extra
 
 
 def _fits_cache(query: Tensor, keys: Keys) -> bool:

@@ -7,14 +7,14 @@ from torch import nn
 from seq2seq.attention.attention import Attention, Projections
 from seq2seq.attention.custom import build_custom, load_score
 from seq2seq.attention.fixed import FIXED, FixedContext, NoContext, StateContext
+from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.mechanisms import (
+    PATTERNS,
     FullAttention,
     LinearAttention,
     LinformerAttention,
     LshAttention,
     SelfAttention,
-    StridedAttention,
-    WindowAttention,
 )
 from seq2seq.attention.normalisers import NORMALISERS
 from seq2seq.attention.positions import (
@@ -52,8 +52,6 @@ from seq2seq.config.transformer import (
     RelativePositionsSettings,
     SelfAttentionSettings,
     StackSettings,
-    StridedMechanismSettings,
-    WindowMechanismSettings,
 )
 
 
@@ -116,6 +114,7 @@ def build_attention(
         heads=heads,
         context_size=context_size or memory_size,
         dropout=settings.dropout,
+        gates=None if settings.gates is None else HeadGates(heads=heads, penalty=settings.gates.penalty),
     )
 
 
@@ -289,15 +288,12 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
 
 
 def build_pattern(settings: StackSettings, *, causal: bool) -> FullAttention:
-    """Build a mechanism that leaves the comparison to a score: full, window or strided."""
+    """Build a mechanism that leaves the comparison to a score, one of `PATTERNS`."""
     mechanism = settings.self_attention.mechanism
     comparison = _build_comparison(settings.self_attention, settings.hidden_size)
     relation = build_relation(settings, compared=comparison.score.width)
-    if isinstance(mechanism, WindowMechanismSettings):
-        return WindowAttention(attention=comparison, relation=relation, causal=causal, width=mechanism.width)
-    if isinstance(mechanism, StridedMechanismSettings):
-        return StridedAttention(attention=comparison, relation=relation, causal=causal, stride=mechanism.stride)
-    return FullAttention(attention=comparison, relation=relation, causal=causal)
+    made: FullAttention = PATTERNS[mechanism.kind](attention=comparison, relation=relation, causal=causal, **options(mechanism))
+    return made
 
 
 def build_relation(settings: StackSettings, *, compared: int) -> Relation:

@@ -98,6 +98,10 @@ class Relation(nn.Module):
     formula: ClassVar[str] = "nothing: but for the mask, self-attention sees a set"
     source: ClassVar[str] = "Haviv et al. 2022, arXiv:2203.16634 (a causal mask alone lets positions be inferred)"
     expects: ClassVar[str] = "a bag of words in an encoder; a causal decoder recovers part of the order"
+    rotates = False
+    """Whether `rotate` does anything."""
+    mixes_values = False
+    """Whether `values` does anything, so that the context needs the weights themselves."""
 
     def rotate(self, features: Tensor, positions: Tensor) -> Tensor:  # noqa: ARG002 (an identity)
         """Turn queries or keys (B, H, N, D) that stand at `positions` (N,) or (B, N); same shape."""
@@ -131,6 +135,7 @@ class RotaryRelation(Relation):
     formula = "score(R_p q, R_s k) with R_p a rotation by p / 10000^(2i/D) of features 2i and 2i+1"
     source = "Su et al. 2021, arXiv:2104.09864, section 3.2.2"
     expects = "a score that is a product of query and key; only then does it depend on p - s alone"
+    rotates = True
 
     def __init__(self, *, head_size: int) -> None:
         super().__init__()
@@ -191,6 +196,7 @@ class RelativeRelation(Relation):
     formula = "scale(q.(k + aK_r)), context = sum weight (v + aV_r), r = clip(s - p, -k, k)"
     source = "Shaw et al. 2018, arXiv:1803.02155, equations 3-5"
     expects = "order among neighbours to matter more than the absolute place"
+    mixes_values = True
 
     def __init__(self, *, head_size: int, value_size: int, max_distance: int) -> None:
         super().__init__()
@@ -233,7 +239,7 @@ class Places(NamedTuple):
 
     def refuse_rotation(self, score: str) -> None:
         """Stop at a relation that rotates, for a score that does not multiply."""
-        if self.relation is not None and type(self.relation).rotate is not Relation.rotate:
+        if self.relation is not None and self.relation.rotates:
             raise ValueError(f"{type(self.relation).__name__} turns queries and keys, and {score} is not a product of them")
 
     def scores(self, query: Tensor) -> Tensor | None:
@@ -251,7 +257,7 @@ class Places(NamedTuple):
     @property
     def mixes_values(self) -> bool:
         """Whether the context needs the weights themselves."""
-        return self.relation is not None and type(self.relation).values is not Relation.values
+        return self.relation is not None and self.relation.mixes_values
 
 
 POSITIONS: dict[str, type[AbsolutePositions] | type[Relation]] = {

@@ -325,6 +325,13 @@ WindowSettings = Annotated[
 ]
 
 
+class GateSettings(Settings):
+    """Heads that switch themselves off (Voita et al. 2019)."""
+
+    penalty: float = Field(default=0.01, ge=0)
+    """Added to the loss, in nats of a target token, for each open head, >= 0."""
+
+
 class AttentionSettings(Settings):
     """Bridge: the decoder's view of the source at each step."""
 
@@ -343,6 +350,8 @@ class AttentionSettings(Settings):
     With one head, a score without a comparison space of its own (dot, cosine ...) gets two projections into it if given."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Probability of dropping a weight in training, 0 to 1."""
+    gates: GateSettings | None = None
+    """Let heads switch themselves off; null leaves all on. Needs two heads or more."""
 
     @property
     def reads_past(self) -> str | None:
@@ -367,9 +376,15 @@ class AttentionSettings(Settings):
     @model_validator(mode="after")
     def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":
         if isinstance(self.score, FixedSettings):
-            for name in ("scale", "normaliser", "window", "heads", "attention_size"):
+            for name in ("scale", "normaliser", "window", "heads", "attention_size", "gates"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _one_head_stays_on(self) -> "AttentionSettings":
+        if self.gates is not None and self.heads == 1:
+            raise ValueError("gates: a single head cannot be switched off; set heads to 2 or more")
         return self
 
 

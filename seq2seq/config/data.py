@@ -10,7 +10,8 @@ from seq2seq.config.base import ONE_OR_MORE, Count, Settings
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.config.join import JoinSettings
-from seq2seq.config.probe import ProbeSettings, check_probe, fill_probe, is_probe
+from seq2seq.config.probe import ProbeSettings, check_probe, is_probe
+from seq2seq.config.scenes import IMAGE, SCENES, SceneSettings
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
 """A language code as in a file name: en, de, zh_CN."""
@@ -25,10 +26,10 @@ class DataSettings(Settings):
     """Which sentences, and what is kept of them. Cleaning touches the training split only: every test line is translated."""
 
     corpus: str = Field(min_length=1, max_length=4096)
-    """`grammar` or `probe-copy`, -reverse, -sort, -recall, -first, -last (embedded, no network), the name of a card in `data/`,
-    or the path of a card (.yaml), from the study file's folder. With `path` it may be left out: the folder's name."""
+    """`grammar`, `scenes`, `probe-copy`, -reverse, -sort, -recall, -first, -last (embedded, no network), the name of a card in
+    `data/`, or the path of one (.yaml), from the study file's folder. With `path` it may be left out: the folder's name."""
     source: Language = "en"
-    """Language translated from."""
+    """Language translated from; `image` in corpus `scenes`."""
     target: Language = "de"
     """Language translated to."""
     train: SplitName = "train"
@@ -60,6 +61,8 @@ class DataSettings(Settings):
     """Size and lengths of the embedded corpus; with corpus `grammar` only, where None means the defaults."""
     probe: ProbeSettings | None = None
     """Size and lengths of a synthetic probe; with corpus `probe-...` only, where None means the defaults."""
+    scenes: SceneSettings | None = None
+    """Size of the corpus of drawn scenes; with corpus `scenes` only, where None means the defaults."""
 
     @model_validator(mode="before")
     @classmethod
@@ -67,9 +70,10 @@ class DataSettings(Settings):
         data = _without_concatenate(data)
         if isinstance(data, dict) and isinstance(data.get("path"), str) and data.get("corpus") is None:
             data = {**data, "corpus": Path(data["path"]).expanduser().absolute().name or "/"}
-        if isinstance(data, dict) and data.get("corpus") == GRAMMAR and data.get("grammar") is None:
-            return {**data, "grammar": {}}
-        return fill_probe(data) if isinstance(data, dict) and is_probe(str(data.get("corpus"))) else data
+        if not isinstance(data, dict):
+            return data
+        section = _section(str(data.get("corpus")))
+        return data if section is None else {**_USUAL[section], **data, section: data.get(section) or {}}
 
     @model_validator(mode="after")
     def _options_apply(self) -> "DataSettings":
@@ -81,31 +85,45 @@ class DataSettings(Settings):
             raise ValueError(f"the training split '{self.train}' is also used to validate or test; name a different one")
         if len(set(self.test)) != len(self.test):
             raise ValueError(f"test names a split twice: {', '.join(self.test)}")
-        if self.corpus == GRAMMAR:
-            self._check_grammar()
-        elif self.grammar is not None:
-            raise ValueError(f"grammar: applies to corpus '{GRAMMAR}' only, not to '{self.corpus}'; remove it")
-        if self.probe is None:
-            return self
-        if not is_probe(self.corpus):
-            raise ValueError(f"probe: applies to a corpus probe-... only, not to '{self.corpus}'; remove it")
-        check_probe(self.corpus, self.probe)
-        self._refuse_places()
-        if self.join is not None:
-            raise ValueError(
-                f"join: does not apply to corpus '{self.corpus}', whose joined questions have no answer; remove it"
-            )
+        own = _section(self.corpus)
+        for section, corpus in _CORPUS_OF.items():
+            if section != own and getattr(self, section) is not None:
+                raise ValueError(f"{section}: applies to {corpus} only, not to '{self.corpus}'; remove it")
+        if own is not None:
+            self._check_embedded(own)
         return self
 
-    def _check_grammar(self) -> None:
-        if {self.source, self.target} != {"en", "de"}:
+    def _check_embedded(self, section: str) -> None:
+        sides = {self.source, self.target}
+        if section == GRAMMAR and sides != {"en", "de"}:
             raise ValueError(f"corpus '{GRAMMAR}' has languages en and de, not {self.source} and {self.target}")
-        self._refuse_places()
-
-    def _refuse_places(self) -> None:
+        if section == SCENES and (self.source != IMAGE or self.target not in ("en", "de")):
+            raise ValueError(f"corpus '{SCENES}' has source {IMAGE} and target en or de, not {self.source} and {self.target}")
+        if self.probe is not None:
+            check_probe(self.corpus, self.probe)
         for option in ("path", "streaming"):
             if getattr(self, option):
                 raise ValueError(f"{option}: does not apply to corpus '{self.corpus}', which is embedded; remove it")
+        if section != GRAMMAR and self.join is not None:
+            what = "joined questions have no answer" if self.probe else "pictures cannot be joined"
+            raise ValueError(f"join: does not apply to corpus '{self.corpus}', whose {what}; remove it")
+        if section == SCENES and self.reverse_source:
+            raise ValueError(f"reverse_source: does not apply to corpus '{SCENES}', whose source is a picture; remove it")
+
+
+_CORPUS_OF = {GRAMMAR: f"corpus '{GRAMMAR}'", "probe": "a corpus probe-...", SCENES: f"corpus '{SCENES}'"}
+"""Settings of an embedded corpus by name -> the corpus they belong to."""
+_USUAL: dict[str, dict[str, Any]] = {
+    GRAMMAR: {},
+    "probe": {"source": "in", "target": "out", "max_ratio": None},  # answers of one word are right, however long the question
+    SCENES: {"source": IMAGE, "max_ratio": None, "max_tokens": 2048},  # a pixel is a token
+}
+"""What follows from being such a corpus where the study does not say it."""
+
+
+def _section(corpus: str) -> str | None:
+    """Return the name of an embedded corpus's own settings, None for other corpora."""
+    return "probe" if is_probe(corpus) else corpus if corpus in _CORPUS_OF else None
 
 
 def _without_concatenate(data: Any) -> Any:

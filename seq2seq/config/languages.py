@@ -1,15 +1,18 @@
 """Properties of how a language is written: the unit that lengths are counted in, and the tokenizer that BLEU needs.
 
 A language with spaces between words is counted in words. Chinese, Japanese, Thai, Lao, Khmer and Burmese put none there, so a
-line would be one word however long it is; they are counted in characters (code points without spaces).
+line would be one word however long it is; they are counted in characters (code points without spaces). A picture is written as
+a line with one word for each object, and counted in those.
 """
 
 from collections.abc import Iterable
 from typing import Literal
 
+from seq2seq.config.scenes import IMAGE
+
 BleuTokenizer = Literal["auto", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores200", "flores101", "spm", "none"]
 """Names of sacreBLEU's tokenizers, and `auto` for the one that the target language needs."""
-LengthUnit = Literal["words", "characters"]
+LengthUnit = Literal["words", "characters", "objects"]
 
 _SAME = {
     **dict.fromkeys(("zho", "cmn", "yue", "wuu", "nan", "hak", "gan", "hsn", "lzh"), "zh"),
@@ -41,7 +44,7 @@ def has_spaces(language: str) -> bool:
 
 def length_unit(language: str) -> LengthUnit:
     """Return what the length of a sentence of this language is counted in."""
-    return "words" if has_spaces(language) else "characters"
+    return "objects" if language == IMAGE else "words" if has_spaces(language) else "characters"
 
 
 def sentence_length(line: str, language: str) -> int:

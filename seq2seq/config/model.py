@@ -70,6 +70,25 @@ class ConvEncoderSettings(Settings):
         return self
 
 
+class ImageEncoderSettings(Settings):
+    """A small convolutional network over a picture, whose last grid is the memory (Xu et al. 2015); corpus `scenes` only."""
+
+    kind: Literal["image"] = "image"
+    hidden_size: int = Field(default=128, ge=8)
+    """Features of a cell of the last grid, >= 8; every earlier grid has half as many, 8 at least."""
+    layers: int = Field(default=3, ge=1, le=5)
+    """Convolutions, 1 to 5; each halves the picture, so 3 make 4 x 4 cells of its 32 x 32 pixels."""
+    embedding_size: int = Field(default=8, ge=1)
+    """Features of a pixel's colour, >= 1."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Probability of dropping a feature of a cell, 0 to 1."""
+
+    @property
+    def memory_size(self) -> int:
+        """Features of an annotation."""
+        return self.hidden_size
+
+
 class RnnDecoderSettings(Settings):
     """A recurrent decoder whose attention stands before the recurrence (Bahdanau) or after it (Luong)."""
 
@@ -97,7 +116,7 @@ def _default_kind(value: Any) -> Any:
 
 
 EncoderSettings = Annotated[
-    RnnEncoderSettings | ConvEncoderSettings | TransformerEncoderSettings,
+    RnnEncoderSettings | ConvEncoderSettings | ImageEncoderSettings | TransformerEncoderSettings,
     BeforeValidator(_default_kind),
     SHORTHAND,
     Field(discriminator="kind"),
@@ -112,7 +131,7 @@ class EncoderDecoderSettings(Settings):
 
     architecture: Literal["encoder_decoder"] = "encoder_decoder"
     encoder: EncoderSettings = RnnEncoderSettings()
-    """Reads the source: kind rnn, conv or transformer."""
+    """Reads the source: kind rnn, conv, image or transformer."""
     decoder: DecoderSettings = RnnDecoderSettings()
     """Writes the target: kind rnn or transformer."""
     attention: AttentionSettings = AttentionSettings()

@@ -1,7 +1,5 @@
 """Settings of the synthetic probes."""
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from seq2seq.config.base import Settings
@@ -37,6 +35,9 @@ class ProbeSettings(Settings):
     symbols: int = Field(default=26, ge=2, le=52)
     """Different symbols, 2 to 52; in `recall` these are the keys, each used once, and the values are the ten digits."""
 
+    questions: int = Field(default=1, ge=1, le=52)
+    """Keys that `recall` asks for, each once, 1 to 52; all where there are fewer (multi-query recall, Arora et al. 2023)."""
+
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which sequences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
 
@@ -44,6 +45,10 @@ class ProbeSettings(Settings):
     def longest_test(self) -> int:
         """Words of the longest source to test on."""
         return self.test_length or LONGER * self.max_length
+
+    def pairs_in(self, length: int) -> int:
+        """Return how many keys with values fit into a source of `recall` of so many words, beside its questions."""
+        return max(min(length // 3, self.questions), (length - self.questions) // 2)
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> "ProbeSettings":
@@ -59,12 +64,6 @@ def is_probe(corpus: str) -> bool:
     return corpus.startswith(PROBE)
 
 
-def fill_probe(data: dict[str, Any]) -> dict[str, Any]:
-    """Give a probe the settings that follow from being one, where the study does not say them."""
-    usual = {"source": "in", "target": "out", "max_ratio": None}  # answers of one word are right, however long the question
-    return {**usual, **data, "probe": data.get("probe") or {}}
-
-
 def check_probe(corpus: str, settings: ProbeSettings) -> None:
     """Refuse a probe that does not exist or cannot be as long as it is asked to be.
 
@@ -74,7 +73,7 @@ def check_probe(corpus: str, settings: ProbeSettings) -> None:
     task = corpus.removeprefix(PROBE)
     if task not in TASKS:
         raise ValueError(f"no probe named '{corpus}'; there are {', '.join(PROBE + known for known in TASKS)}")
-    pairs = (settings.longest_test - 1) // 2
+    pairs = settings.pairs_in(settings.longest_test)
     if task == "recall" and pairs > settings.symbols:
         raise ValueError(
             f"probe: {settings.longest_test} words are {pairs} keys, each different, but there are {settings.symbols} symbols; "

@@ -14,6 +14,7 @@ from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings
+from seq2seq.config.scenes import IMAGE, SCENES
 from seq2seq.config.training import SearchSettings, TrainingSettings
 
 
@@ -38,6 +39,16 @@ class RunSettings(Settings):
                 "model.tie: all shares one table between both languages, but tokenizer.joint is false; write joint: true, "
                 "or tie: output"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_are_seen(self) -> Self:
+        is_image = self.data.source == IMAGE
+        if is_image and self.tokenizer.joint:
+            raise ValueError("tokenizer.joint: a picture is made of pixels, a caption of subwords; write joint: false")
+        reads_images = isinstance(self.model, EncoderDecoderSettings) and self.model.encoder.kind == IMAGE
+        if reads_images and not is_image:
+            raise ValueError(f"model.encoder: image reads pictures; use it with corpus '{SCENES}', or another kind")
         return self
 
 

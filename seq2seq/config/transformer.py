@@ -74,6 +74,18 @@ class WindowMechanismSettings(Settings):
     """Neighbours seen on each side, in tokens, >= 1."""
 
 
+class AdaptiveSpanMechanismSettings(Settings):
+    """Every position sees its neighbours, as many as each head learns to need (Sukhbaatar et al. 2019)."""
+
+    kind: Literal["adaptive_span"] = "adaptive_span"
+    max_span: Size = 64
+    """Widest span on each side, in tokens, >= 1."""
+    ramp: Size = 8
+    """Tokens over which what a head sees fades out beyond its span, >= 1."""
+    penalty: float = Field(default=0.05, ge=0)
+    """Added to the loss, in nats of a target token, for each layer whose heads all see the widest span, >= 0."""
+
+
 class StridedMechanismSettings(Settings):
     """Every position sees its neighbours and every stride-th position (Child et al. 2019)."""
 
@@ -119,6 +131,7 @@ class LshMechanismSettings(Settings):
 MechanismSettings = Annotated[
     FullMechanismSettings
     | WindowMechanismSettings
+    | AdaptiveSpanMechanismSettings
     | StridedMechanismSettings
     | LinearMechanismSettings
     | LinformerMechanismSettings
@@ -127,7 +140,7 @@ MechanismSettings = Annotated[
     Field(discriminator="kind"),
 ]
 
-COMPARING = ("full", "window", "strided")
+COMPARING = ("full", "window", "adaptive_span", "strided")
 """Mechanisms that say who sees whom and leave the comparison to the score; the others are a formula of their own."""
 
 
@@ -139,7 +152,7 @@ class SelfAttentionSettings(AttentionSettings):
     heads: Size = 4
     """Comparisons side by side, >= 1, a divisor of hidden_size."""
     mechanism: MechanismSettings = FullMechanismSettings()
-    """Who sees whom, and at what cost: full, window, strided, linear, linformer or lsh."""
+    """Who sees whom, and at what cost: full, window, adaptive_span, strided, linear, linformer or lsh."""
 
     @model_validator(mode="before")
     @classmethod
@@ -155,10 +168,10 @@ class SelfAttentionSettings(AttentionSettings):
         if self.window.kind != "global":
             raise ValueError(f"window: {self.window.kind} is for the bridge; in self-attention write mechanism: window")
         if self.mechanism.kind not in COMPARING:
-            for name in ("score", "normaliser", "attention_size"):
+            for name in ("score", "normaliser", "attention_size", "gates"):
                 value, usual = getattr(self, name), type(self).model_fields[name].default
                 if value != usual:
-                    said = value if usual is None else value.kind
+                    said = value.kind if hasattr(value, "kind") else value
                     raise ValueError(f"mechanism: {self.mechanism.kind} has its own formula; leave out {name}: {said}")
         if self.mechanism.kind == "linear" and self.dropout:
             raise ValueError("mechanism: linear makes no weights that could be dropped; leave out dropout")

@@ -15,6 +15,7 @@ from seq2seq.corpus.files import FileCorpus
 from seq2seq.corpus.hub import HubCorpus
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.probes import ProbeCorpus
+from seq2seq.corpus.scenes import SceneCorpus
 
 
 class Corpus(Protocol):
@@ -48,13 +49,9 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
     Raises:
         UserError: it is nowhere; the message says how to get it.
     """
-    if settings.corpus == GRAMMAR:
-        assert settings.grammar is not None
-        report("corpus grammar: embedded")
-        return GrammarCorpus(settings.grammar, source=settings.source)
-    if settings.probe is not None:
+    if (embedded := _embedded(settings)) is not None:
         report(f"corpus {settings.corpus}: embedded")
-        return ProbeCorpus(settings.corpus.removeprefix(PROBE), settings.probe)
+        return embedded
     card, card_file = find_card(settings)
     _check_languages(settings, card)
     folders = _folders(settings, card, card_file)
@@ -79,6 +76,14 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
     raise _not_found(settings, card, tried)
 
 
+def _embedded(settings: DataSettings) -> Corpus | None:
+    if settings.grammar is not None:
+        return GrammarCorpus(settings.grammar, source=settings.source)
+    if settings.scenes is not None:
+        return SceneCorpus(settings.scenes, target=settings.target)
+    return None if settings.probe is None else ProbeCorpus(settings.corpus.removeprefix(PROBE), settings.probe)
+
+
 def find_card(settings: DataSettings) -> tuple[Card | None, Path | None]:
     """Return the card of a corpus of files or of the hub, and its path where the settings name it by that."""
     is_file = settings.corpus.endswith((".yaml", ".yml"))
@@ -87,8 +92,8 @@ def find_card(settings: DataSettings) -> tuple[Card | None, Path | None]:
 
 
 def publishable(settings: DataSettings) -> bool:
-    """Whether sentences of the corpus may be shown to others: those of a probe, or of a corpus whose card says so."""
-    if settings.probe is not None:
+    """Whether sentences of the corpus may be shown to others: those of a probe or scene, or of a corpus whose card says so."""
+    if settings.probe is not None or settings.scenes is not None:
         return True
     card, _ = find_card(settings)
     return card is not None and card.publishable

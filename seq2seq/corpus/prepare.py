@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.join import JoinSettings
+from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs
 from seq2seq.corpus.lookup import Corpus, open_corpus
 from seq2seq.corpus.pairs import SentencePair
@@ -99,7 +101,7 @@ def prepare(
     store = Cache(cache or default_cache())
     names = (settings.train, settings.valid, *(name for name in settings.test if name != settings.valid))
     texts = _texts(settings, names, store, report)
-    source, target = _tokenizers(texts[settings.train], tokenizer_settings, store, report)
+    source, target = _tokenizers(texts[settings.train], settings, tokenizer_settings, store, report)
     splits: dict[str, EncodedSplit] = {}
     counts: dict[str, CleaningCounts] = {}
     for name in names:
@@ -268,11 +270,13 @@ def _observed(pairs: Iterable[SentencePair], sha256: Any, characters: dict[str, 
 
 
 def _tokenizers(
-    text: _Text, settings: TokenizerSettings, store: Cache, report: Callable[[str], None]
+    text: _Text, data: DataSettings, settings: TokenizerSettings, store: Cache, report: Callable[[str], None]
 ) -> tuple[Tokenizer, Tokenizer]:
     from importlib.metadata import version
 
     sides = {"joint": ("source", "target")} if settings.joint else {"source": ("source",), "target": ("target",)}
+    if data.source == IMAGE:
+        del sides["source"]
 
     def build(folder: Path) -> None:
         for name, languages in sides.items():
@@ -283,6 +287,8 @@ def _tokenizers(
 
     place = store.entry("tokenizer", digest(_VERSION, text.sha256, settings.model_dump(), version("sentencepiece")), build)
     found = [Tokenizer.load(place / f"{name}.model") for name in sides]
+    if data.source == IMAGE:
+        found.insert(0, ImageTokenizer())
     sizes = " and ".join(str(tokenizer.vocabulary_size) for tokenizer in found)
     auto = " (auto: 300, its characters, and one for each 300 characters of text)" if settings.vocabulary_size == "auto" else ""
     report(f"tokenizer: {settings.kind}, {'joint' if settings.joint else 'separate'}, {sizes} subwords{auto}")

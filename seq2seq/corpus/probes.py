@@ -4,6 +4,7 @@
     reverse  a b c        -> c b a          (Grefenstette et al. 2015, arXiv:1506.02516, section 5.1)
     sort     b c a        -> a b c
     recall   a 1 b 2 b    -> 2              (Ba et al. 2016, arXiv:1610.06258, section 4.1: associative retrieval)
+             a 1 b 2 b a  -> 2 1            (with `questions: 2`; Arora et al. 2023, arXiv:2312.04927, section 3: multi-query)
     first    a b c        -> a
     last     a b c        -> c
 
@@ -35,7 +36,7 @@ ANSWERS: dict[str, Answer] = {
     "copy": lambda words: list(range(len(words))),
     "reverse": lambda words: list(range(len(words)))[::-1],
     "sort": lambda words: sorted(range(len(words)), key=lambda place: (_SYMBOLS.index(words[place]), place)),
-    "recall": lambda words: [words.index(words[-1]) + 1],
+    "recall": lambda words: [words.index(key) + 1 for key in words[2 * sum(map(str.isdigit, words)) :]],
     "first": lambda words: [0],  # noqa: ARG005 (the same for all)
     "last": lambda words: [len(words) - 1],
 }
@@ -73,7 +74,7 @@ class ProbeCorpus:
         longest = settings.longest_test if split == "test" else settings.max_length
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
         for _ in range(count):
-            words = self._draw(settings.min_length + _below(rng, longest - settings.min_length + 1), split, rng)
+            words = self._draw(settings.min_length + draw_below(rng, longest - settings.min_length + 1), split, rng)
             places = ANSWERS[self.task](words)
             target = " ".join(words[place] for place in places)
             links = tuple(sorted((place, answer) for answer, place in enumerate(places)))
@@ -98,20 +99,29 @@ class ProbeCorpus:
         raise UserError(f"data.probe: no {split} source of {length} words; raise min_length or symbols")
 
     def _symbol(self, rng: Random) -> str:
-        return _SYMBOLS[_below(rng, self.settings.symbols)]
+        return _SYMBOLS[draw_below(rng, self.settings.symbols)]
 
     def _recall(self, length: int, rng: Random) -> list[str]:
-        """Different keys, each with its value, and one of the keys again; an even length has one word less."""
+        """Different keys, each with its value, and some of the keys again; a word or two less where no pair fits."""
         keys = list(_SYMBOLS[: self.settings.symbols])
         words = []
-        for place in range((length - 1) // 2):
-            other = place + _below(rng, len(keys) - place)  # Fisher-Yates, as far as it is needed
-            keys[place], keys[other] = keys[other], keys[place]
-            words += [keys[place], string.digits[_below(rng, 10)]]
-        return [*words, words[2 * _below(rng, len(words) // 2)]]
+        for place in range(self.settings.pairs_in(length)):
+            _swap(keys, place, rng)
+            words += [keys[place], string.digits[draw_below(rng, 10)]]
+        keys = words[::2]
+        asked = min(self.settings.questions, len(keys))
+        for place in range(asked):
+            _swap(keys, place, rng)
+        return words + keys[:asked]
 
 
-def _below(rng: Random, limit: int) -> int:
+def _swap(items: list[str], place: int, rng: Random) -> None:
+    """One step of Fisher-Yates: draw what stands at a place from what stands there or later."""
+    other = place + draw_below(rng, len(items) - place)
+    items[place], items[other] = items[other], items[place]
+
+
+def draw_below(rng: Random, limit: int) -> int:
     """A whole number from 0 to limit - 1; only `Random.random` is used, whose stream Python promises never to change."""
     return int(rng.random() * limit)
 

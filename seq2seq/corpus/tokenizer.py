@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import sentencepiece
@@ -52,6 +52,15 @@ def normalise(text: str) -> str:
     return " ".join(CONTROL.sub(" ", text).split())
 
 
+class Column(NamedTuple):
+    """What a column of attention weights stands for."""
+
+    name: str
+    """A subword as in the vocabulary, or the object in a cell of a picture, `▁` where a word begins."""
+    word: int
+    """The word of the source line, counted from 0; -1 for the end of the sentence and for the ground."""
+
+
 class Tokenizer:
     """A trained vocabulary.
 
@@ -64,7 +73,6 @@ class Tokenizer:
     """
 
     def __init__(self, model: bytes, where: str = "tokenizer") -> None:
-        self._model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
             special = tuple(getattr(self._processor, f"{name}_id")() for name in ("pad", "unk", "bos", "eos"))
@@ -78,9 +86,12 @@ class Tokenizer:
                 f"{where}: not a tokenizer of this project (pad, unk, bos, eos are {special}, not {(PAD, UNK, BOS, EOS)}); "
                 "delete it so that one is trained"
             )
-        self.vocabulary_size = len(written)
-        self.fingerprint = hashlib.sha256(model).hexdigest()
+        self._keep(model, len(written))
         self._starts_word = [piece.startswith(_SPACE_MARK) for piece in written]
+
+    def _keep(self, model: bytes, vocabulary_size: int) -> None:
+        self._model, self.vocabulary_size = model, vocabulary_size
+        self.fingerprint = hashlib.sha256(model).hexdigest()
 
     @classmethod
     def train(cls, lines: Iterable[str], settings: TokenizerSettings, characters: int = 0) -> Self:
@@ -181,6 +192,17 @@ class Tokenizer:
                 word += 1
             words.append(word)
         return words
+
+    def columns(self, line: str, ids: Sequence[int], width: int) -> list[Column]:  # noqa: ARG002 (pictures need them)
+        """Return what the columns of the attention over a source stand for: its pieces, and its end.
+
+        Args:
+            line: the source.
+            ids: its pieces.
+            width: columns that the weights have, padding included.
+        """
+        whole = [*ids, EOS]
+        return [Column(*column) for column in zip(self.pieces(whole), self.word_of_piece(whole), strict=True)]
 
     def words_of(self, tokens: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N,) whitespace words of sentences laid end to end: sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""

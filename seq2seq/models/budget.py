@@ -12,10 +12,12 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import prepare
 from seq2seq.models.build import build_model
-from seq2seq.models.interface import Model, count_parameters
+from seq2seq.models.interface import EncoderDecoder, Model, count_parameters
 
 BACKWARD = 3
 """A training step does the matmuls of the forward pass once more for each of the two factors' gradients."""
@@ -32,9 +34,11 @@ def vocabulary_size(settings: RunSettings) -> int:
 
 def meta_model(settings: RunSettings) -> Model:
     """Build a system's model without numbers; vocabularies are as large as the tokenizer is asked to make them."""
-    subwords = vocabulary_size(settings)
+    subwords, colours = vocabulary_size(settings), ImageTokenizer().vocabulary_size
     with torch.device("meta"):
-        return build_model(settings.model, source_vocabulary=subwords, target_vocabulary=subwords)
+        return build_model(
+            settings.model, source_vocabulary=colours if settings.data.source == IMAGE else subwords, target_vocabulary=subwords
+        )
 
 
 def parameters_by_block(settings: RunSettings) -> dict[str, int]:
@@ -63,12 +67,14 @@ def flops_per_token(settings: RunSettings, source_size: int, target_size: int) -
 
     Args:
         settings: the system.
-        source_size: S, source tokens with end of sentence, > 0.
+        source_size: S, source tokens with end of sentence, > 0; a picture has its own number.
         target_size: T, target tokens with end of sentence, > 0.
     """
     random = torch.get_rng_state()
     model = build_model(settings.model, source_vocabulary=_SUBWORDS, target_vocabulary=_SUBWORDS).eval()
     torch.set_rng_state(random)
+    if isinstance(model, EncoderDecoder):
+        source_size = model.encoder.source_size or source_size
     source, inputs = (torch.full((1, size), _SUBWORDS - 1) for size in (source_size, target_size))
     counter = FlopCounterMode(display=False, custom_mapping=_UNCOUNTED)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:  # one kernel for a whole attention would hide its matmuls

@@ -9,14 +9,17 @@ from seq2seq.config.model import (
     ConvEncoderSettings,
     EncoderDecoderSettings,
     EncoderSettings,
+    ImageEncoderSettings,
     ModelSettings,
     RnnDecoderSettings,
     RnnEncoderSettings,
 )
 from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSettings, TransformerEncoderSettings
+from seq2seq.corpus.images import SIDE
 from seq2seq.models.convolutional import ConvEncoder
 from seq2seq.models.decoder_only import build_decoder_only
 from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, token_table
+from seq2seq.models.image import ImageEncoder
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.output import build_output
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
@@ -64,6 +67,14 @@ def _build_encoder(settings: EncoderSettings, source: nn.Embedding) -> Encoder:
             hidden_size=settings.hidden_size,
             layers=settings.layers,
             width=settings.width,
+            dropout=settings.dropout,
+        )
+    if isinstance(settings, ImageEncoderSettings):
+        return ImageEncoder(
+            embedding=source,
+            side=SIDE,
+            hidden_size=settings.hidden_size,
+            layers=settings.layers,
             dropout=settings.dropout,
         )
     return RnnEncoder(

@@ -119,6 +119,8 @@ class Encoder(nn.Module):
     """Features of `Memory.states`."""
     summary_size: int
     """Features of `Memory.summary`."""
+    source_size: int | None = None
+    """Tokens of every source where all are of one size, as pictures are; None where they vary."""
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S) True at real tokens."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
-from seq2seq.models.interface import Model, State
+from seq2seq.models.interface import Memory, Model, State
 from seq2seq.models.limits import find_limits
 
 
@@ -133,14 +133,15 @@ def _group_size(vocabulary: int) -> int:
 
 
 def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
-    state = model.start(model.encode(source, mask))
+    memory = model.encode(source, mask)
+    state = model.start(memory)
     limits = length_limits(mask, settings, model)
     results: dict[int, Hypothesis] = {}
     alive = torch.arange(source.shape[0], device=source.device)  # original index of each row
     tokens = torch.full_like(alive, BOS)
     scores = torch.zeros(len(alive), device=source.device)
     history = torch.empty(len(alive), 0, dtype=torch.long, device=source.device)  # (B, t)
-    seen = _no_weights(source, len(alive), need_weights)
+    seen = _no_weights(memory, len(alive), need_weights)
     while len(alive):
         output = model.step(tokens, state, need_weights)
         logits = _allowed_logits(output.logits)
@@ -162,8 +163,8 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     return [results[index] for index in range(source.shape[0])]
 
 
-def _no_weights(source: Tensor, rows: int, need_weights: bool) -> Tensor | None:
-    return torch.empty(rows, 0, source.shape[1], device=source.device) if need_weights else None
+def _no_weights(memory: Memory, rows: int, need_weights: bool) -> Tensor | None:
+    return torch.empty(rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
 
 
 def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
@@ -200,8 +201,9 @@ def _beam(
 ) -> list[list[Hypothesis]]:
     count, device = source.shape[0], source.device
     limits = length_limits(mask, settings, model)
-    state = model.start(model.encode(source, mask))  # one hypothesis a sentence; the first step makes them K
-    seen = _no_weights(source, count, need_weights)
+    memory = model.encode(source, mask)
+    state = model.start(memory)  # one hypothesis a sentence; the first step makes them K
+    seen = _no_weights(memory, count, need_weights)
     beams = _Beams(
         alive=torch.arange(count, device=device),
         scores=torch.zeros(count, 1, device=device),

@@ -111,6 +111,10 @@ class SystemCosts(Analysis):
     """Target tokens a second in training."""
     flops_per_token: float | None = None
     """Forward and backward FLOPs per target token."""
+    heads_used: float | None = None
+    """Share of gated heads that stayed on, 0 to 1; null without gates."""
+    positions_used: float | None = None
+    """Mean span of the heads of adaptive span as a share of the widest, 0 to 1; null without."""
     ms_per_sentence: float | None = None
     """Milliseconds of the search that wrote the hypotheses, in files of earlier versions; shown nowhere: see `by_length`."""
     by_length: list[CostByLength] = Field(default_factory=list)

@@ -5,6 +5,7 @@ What can be chosen (a metric, a cost) is a parameter of the chart: on paper it h
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -279,6 +280,36 @@ def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, titl
     )
     step = alt.Step(19 if len(source) <= 25 else 14)
     return alt.layer(squares, title=alt.Title(title, offset=6)).properties(width=step, height=step).add_params(*words)
+
+
+def picture_map(picture: str, cells_across: int, target: Sequence[str], number: int = 0, title: str = "") -> Any:
+    """A picture once for each target word, dark where the word has little weight; `cells` makes the data.
+
+    Args:
+        picture: URL of the image.
+        cells_across: cells of the grid in a row.
+        target: words.
+        number: tells several in one figure apart.
+        title: written above.
+    """
+    side = 76
+    seen = alt.layer(
+        alt.Chart()
+        .mark_image(url=picture, width=side, height=side)
+        .encode(x=alt.value(side / 2), y=alt.value(side / 2))
+        .transform_filter("datum.s == 0"),
+        alt.Chart()
+        .mark_rect(color="black")
+        .encode(
+            x=alt.X("column:O", axis=None),
+            y=alt.Y("row:O", axis=None),
+            opacity=alt.Opacity("w:Q", scale=alt.Scale(domain=[0, 1], range=[0.8, 0]), legend=None),
+        )
+        .transform_calculate(column=f"datum.s % {cells_across}", row=f"floor(datum.s / {cells_across})"),
+        data=alt.NamedData(name=f"cells{number}"),
+    ).properties(width=side, height=side)
+    word = alt.Header(title=None, labelExpr=f"{json.dumps(list(target))}[datum.value]", labelFontSize=11, labelPadding=2)
+    return seen.facet(facet=alt.Facet("t:O", header=word), columns=8, spacing=6, title=alt.Title(title, offset=6))
 
 
 def cells(weights: Sequence[Sequence[float]]) -> list[dict[str, float]]:

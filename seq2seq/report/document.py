@@ -201,11 +201,11 @@ def _systems(report: Report) -> Iterator[Part]:
             "What the bottleneck index is, and what it is not",
             [
                 f"The least-squares slope, over the test sentences, of (sentence score of the system − sentence score of "
-                f"{report.baseline}) against source words, times ten. Sentence scores are {score}. Above 0, every further "
-                "ten words add that many points to the gap; at 0 the gap, however large, is the same for short and long "
-                "sentences. A straight line is laid through what may saturate, so the index depends on the lengths in this "
-                "test set and compares systems on it only. Length is not controlled for difficulty: long sentences differ in "
-                "kind."
+                f"{report.baseline}) against source {report.length_unit}, times ten. Sentence scores are {score}. Above 0, "
+                "every further ten add that many points to the gap; at 0 the gap, however large, is the same for short and "
+                "long sentences. A straight line is laid through what may saturate, so the index depends on the lengths in "
+                "this test set and compares systems on it only. Length is not controlled for difficulty: long sentences "
+                "differ in kind."
             ],
         )
     for split, summary in report.other_splits.items():
@@ -301,7 +301,7 @@ def _samples(report: Report, exhibits: Exhibits) -> list[Part]:
             for name in in_focus(report)
             if name in exhibits.hypotheses
         }
-        heads = [f"sentence {index + 1}", f"{exhibits.lengths[index]} source words"]
+        heads = [f"sentence {index + 1}", f"{exhibits.lengths[index]} source {report.length_unit}"]
         parts.append(Table(heads=heads, rows=[[name, text or "(empty)"] for name, text in texts.items()], words=True))
     return parts
 

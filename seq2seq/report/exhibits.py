@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from seq2seq.config.base import checked
 from seq2seq.report.runs import Run
@@ -25,7 +25,7 @@ class Forced(BaseModel):
 
 
 class AttentionMap(BaseModel):
-    """Weights of one system on one sentence: rows are target subwords, columns source subwords."""
+    """Weights of one system on one sentence: rows are target subwords, columns source subwords, or cells of a picture."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -34,6 +34,8 @@ class AttentionMap(BaseModel):
     hypothesis: list[str]
     weights: list[list[float]]
     forced: Forced | None = None
+    picture: str = Field(default="", pattern=r"^(data:image/png;base64,[A-Za-z0-9+/=]+)?$")
+    """The source where it is a picture: columns are then the cells of a square grid over it, row by row."""
 
     @property
     def attends(self) -> bool:

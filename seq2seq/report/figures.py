@@ -20,6 +20,7 @@ from seq2seq.report.charts import (
     line_chart,
     many,
     on_paper,
+    picture_map,
     scatter,
 )
 from seq2seq.report.crowd import in_focus, is_crowd, named
@@ -287,9 +288,19 @@ def costs_of(report: Report) -> dict[str, dict[str, float]]:
         "training, target tokens": {name: system.target_tokens for name, system in systems.items()},
         "training, target tokens per second": {name: cost.training_tokens_per_second for name, cost in measured.items()},
         "FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
+        **{
+            f"share of {what} used": _used({name: getattr(cost, f"{what}_used") for name, cost in measured.items()})
+            for what in ("heads", "positions")
+        },
     }
     found = {label: {name: float(v) for name, v in values.items() if v and name in systems} for label, values in known.items()}
     return {label: values for label, values in found.items() if values and max(values.values()) > 1.01 * min(values.values())}
+
+
+def _used(shares: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Shares in use, all where a system switches nothing off; nothing where no system does."""
+    known = any(share is not None for share in shares.values())
+    return {name: 1.0 if share is None else share for name, share in shares.items()} if known else {}
 
 
 def decoding_length(report: Report) -> tuple[int, int]:
@@ -513,8 +524,13 @@ def choose_sentence(exhibits: Exhibits) -> int | None:
     """The sentence that most systems show and whose length is nearest to 12 words: long enough to see, short enough to read."""
     if not exhibits.attention:
         return None
-    size = {index: len(next(iter(some.values())).words().source) for index, some in exhibits.attention.items()}
+    size = {index: _words(next(iter(some.values()))) for index, some in exhibits.attention.items()}
     return min(exhibits.attention, key=lambda i: (-len(exhibits.attention[i]), abs(size[i] - 12)))
+
+
+def _words(shown: AttentionMap) -> int:
+    """Words of the source; of a picture half those of its caption."""
+    return len(shown.words().hypothesis) // 2 if shown.picture else len(shown.words().source)
 
 
 def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
@@ -529,16 +545,21 @@ def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
     if not maps:
         return None
     drawn = [_map(shown.words(), crowd) for shown in maps.values()]
+    picture = next(iter(maps.values())).picture
     charts = [
-        heat_map(source, target, number, title)
+        picture_map(picture, round(len(source) ** 0.5), target, number, title)
+        if picture
+        else heat_map(source, target, number, title)
         for number, (title, (source, target, _)) in enumerate(zip(maps, drawn, strict=True))
     ]
     read = "the reference, fed to every system" if crowd else "each system's own translation"
     return Figure(
         name=ATTENTION,
         title="Attention, all systems on one sentence",
-        caption=f"Columns are source words, rows the words of {read}; weights of subwords are summed over source words.",
-        spec=many(charts, [cells(weights) for *_, weights in drawn], 3 if len(charts) != 4 else 2),
+        caption=f"The source once for each word of {read}, dark where the word has little weight."
+        if picture
+        else f"Columns are source words, rows the words of {read}; weights of subwords are summed over source words.",
+        spec=many(charts, [cells(weights) for *_, weights in drawn], 1 if picture else 3 if len(charts) != 4 else 2),
     )
 
 
@@ -547,4 +568,5 @@ def _map(shown: AttentionMap, forced: bool) -> tuple[list[str], list[str], list[
     target, weights = shown.hypothesis, shown.weights
     if forced and shown.forced is not None:
         target, weights = shown.forced.reference, shown.forced.weights
-    return shown.source[:MOST_WORDS], target[:MOST_WORDS], [row[:MOST_WORDS] for row in weights[:MOST_WORDS]]
+    columns = None if shown.picture else MOST_WORDS
+    return shown.source[:columns], target[:MOST_WORDS], [row[:columns] for row in weights[:MOST_WORDS]]

@@ -10,13 +10,13 @@ from seq2seq.scoring.length import HalfLength
 from seq2seq.scoring.results import BucketScores, Scores
 
 
-def lengths_in_words(minimum: int | None, maximum: int | None) -> str:
+def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = "words") -> str:
     """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
     if minimum is None:
         return "all lengths"
     if maximum is None:
-        return f"more than {minimum - 1} source words" if minimum > 1 else "any number of source words"
-    return f"{minimum} to {maximum} source words" if minimum < maximum else f"{minimum} source words"
+        return f"more than {minimum - 1} source {unit}" if minimum > 1 else f"any number of source {unit}"
+    return f"{minimum} to {maximum} source {unit}" if minimum < maximum else f"{minimum} source {unit}"
 
 
 def half_length_in_words(found: HalfLength | None) -> Cell:
@@ -49,9 +49,9 @@ def headline(report: Report) -> str:
     long, short = _ends(report)
     if long is None:
         return f"On all lengths: {_line(report, None)}. No length bucket has enough sentences for a verdict.{_seeds(report)}"
-    parts = [f"{_at(long)} {_line(report, long)}."]
+    parts = [f"{_at(long, report.length_unit)} {_line(report, long)}."]
     if short is not None:
-        parts.append(f"{_at(short)} {_line(report, short)}.")
+        parts.append(f"{_at(short, report.length_unit)} {_line(report, short)}.")
     return " ".join(parts) + _growth(report) + _seeds(report)
 
 
@@ -104,11 +104,11 @@ def _probe(report: Report) -> str:
     return f"{text} On longer questions: {beyond}." if beyond else text
 
 
-def _at(bucket: BucketScores) -> str:
+def _at(bucket: BucketScores, unit: str) -> str:
     """`Above 40 source words,` or `At 1 to 10 source words,`."""
     if bucket.max is None and bucket.min > 1:
-        return f"Above {bucket.min - 1} source words,"
-    return f"At {lengths_in_words(bucket.min, bucket.max)},"
+        return f"Above {bucket.min - 1} source {unit},"
+    return f"At {lengths_in_words(bucket.min, bucket.max, unit)},"
 
 
 def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
@@ -152,9 +152,8 @@ def _growth(report: Report) -> str:
     compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
     order = [str(report.baseline), *compared]
     kept = [f"`{n}` {share(r.value, r.low, r.high)}" for n in order if (r := effects[n].retention)]
-    text = (
-        f" Above {first.long_min - 1} source words a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
-    )
+    longer = f"Above {first.long_min - 1} source {report.length_unit}"
+    text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
     if is_crowd(report):
         text = ""
     grown = {
@@ -217,7 +216,7 @@ def reading_notes(report: Report) -> list[str]:
     ]
     small = [b for b in next(iter(report.systems.values())).buckets if b.underpowered]
     if small:
-        which = ", ".join(f"{lengths_in_words(b.min, b.max)} (n={b.n})" for b in small)
+        which = ", ".join(f"{lengths_in_words(b.min, b.max, report.length_unit)} (n={b.n})" for b in small)
         minimum = report.evaluation.get("minimum_bucket")
         notes.append(f"Small samples, fewer than {minimum} sentences, so without a verdict: {which}.")
     if not report.texts_available:

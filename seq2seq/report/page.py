@@ -91,6 +91,7 @@ def _page_data(report: Report, specs: dict[str, Any]) -> dict[str, Any]:
         "focus": in_focus(report),
         "single": [name for name, system in report.systems.items() if system.single_seed],
         "baseline": report.baseline,
+        "unit": report.length_unit,
         "buckets": [{"min": bucket.min, "max": bucket.max} for bucket in buckets],
     }
 
@@ -155,7 +156,11 @@ def _exhibits_json(exhibits: Exhibits, count: int, *, every_seed: bool) -> dict[
         "outputs": outputs,
         "metric": exhibits.sentence_metric,
         "attention": [
-            {"index": index, "systems": {name: _attention_json(one) for name, one in exhibits.attention[index].items()}}
+            {
+                "index": index,
+                "picture": next(iter(exhibits.attention[index].values())).picture,
+                "systems": {name: _attention_json(one) for name, one in exhibits.attention[index].items()},
+            }
             for index in order
         ],
     }

@@ -189,7 +189,7 @@ class Report(Result):
     """The split that all scores are of."""
     n: int
     """Its sentences."""
-    length_unit: Literal["words", "characters"] = "words"
+    length_unit: Literal["words", "characters", "objects"] = "words"
     """What the length of a source is counted in: characters where its language puts no spaces between words."""
     source_sha256: str | None
     """Of the source lines; null where the texts were not at hand."""

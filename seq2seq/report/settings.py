@@ -6,6 +6,7 @@ from typing import Any
 from seq2seq.config.differences import differing, flatten
 from seq2seq.config.identity import comparable
 from seq2seq.config.probe import PROBE
+from seq2seq.config.scenes import SCENES
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
 
@@ -59,7 +60,7 @@ def facts_for_claims(
             "attention_size": leaves.get("model.attention.attention_size") or leaves.get("model.decoder.hidden_size"),
             "projected": leaves.get("model.attention.attention_size") is not None,
             "pair": None if None in pair else pair,
-            "natural": None if corpus is None else not str(corpus).startswith(("grammar", PROBE)),
+            "natural": None if corpus is None else not str(corpus).startswith(("grammar", SCENES, PROBE)),
             "probe": str(corpus).startswith(PROBE),
             "head_twins": [name for name in heads if sizes[name] == sizes[system]],
             "position_twins": _twins(flat, system, lambda path: "positions" in path.split(".")),

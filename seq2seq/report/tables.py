@@ -100,7 +100,8 @@ def latex_table(report: Report, *, full: bool = False) -> str:
     """
     buckets = next(iter(report.systems.values())).buckets
     level = float(report.evaluation.get("confidence", 0.95))
-    words = f"BLEU on {report.split} by source words, with half-widths of {level:.0%} intervals (one seed: over sentences)."
+    words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
+    words += " (one seed: over sentences)."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return as_latex(

@@ -15,11 +15,13 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.identity import same_search
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
+from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
-from seq2seq.run.trained import TrainedRun, forced_weights, read_hypothesis, reading_order, rounded
+from seq2seq.run.trained import TrainedRun, read_hypothesis, read_reference, rounded
 from seq2seq.run.translation import Translation, one_line, translate
 
 SHOWCASE = 8
@@ -165,10 +167,10 @@ def write_attention(
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
     reading = read_hypothesis(run, split, index, translation.hypothesis)
     weights = rounded(reading.weights) if reading.weights is not None else []
-    return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights}
+    shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
+    return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights, **shown}
 
 
 def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
-    reference = [*run.target_tokenizer.pieces(split.target_tokens(index)), "</s>"]
-    weights = rounded(reading_order(forced_weights(run.model, split, index, device), split))
-    return {"forced": {"reference": reference, "weights": weights}}
+    reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
+    return {"forced": {"reference": reading.target, "weights": [] if reading.weights is None else rounded(reading.weights)}}

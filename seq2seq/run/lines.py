@@ -203,9 +203,10 @@ def _row(line: int, translation: Translation) -> str:
 
 def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Translation], line: int) -> dict[str, Any]:
     """Return what JSON says of a line: source subwords, and of each translation its subwords and their weights (T, S)."""
-    hypotheses = []
+    source, hypotheses = run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), []
     for translation in best:
         reading = read_hypothesis(run, split, index, translation.hypothesis)
+        source = reading.source
         hypotheses.append(
             {
                 "text": one_line(translation.text),
@@ -215,5 +216,4 @@ def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Tra
                 "attention": rounded(reading.weights) if reading.weights is not None and reading.attends else None,
             }
         )
-    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
     return {"line": line, "source": source, "translations": hypotheses}

@@ -9,10 +9,12 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import imported_class, read_yaml, settings_from
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import EOS, Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Column, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.models.search import Hypothesis
@@ -96,9 +98,12 @@ def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
     Raises:
         UserError: they are not there, or not those.
     """
-    known = folder.fingerprints()
+    known, data = folder.fingerprints(), read_settings(folder).data
     source, target = (
-        Tokenizer.load(folder.tokenizers / f"{side}.model", known.get(f"{side}_tokenizer")) for side in ("source", "target")
+        (ImageTokenizer if getattr(data, side) == IMAGE else Tokenizer).load(
+            folder.tokenizers / f"{side}.model", known.get(f"{side}_tokenizer")
+        )
+        for side in ("source", "target")
     )
     return source, target
 
@@ -139,18 +144,37 @@ def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.
     return weights[0].float().cpu()
 
 
-def reading_order(weights: torch.Tensor, split: EncodedSplit) -> torch.Tensor:
-    """Put the source columns of (T, S) back into reading order where the source was fed reversed; the last is the end."""
-    return torch.cat([weights[:, :-1].flip(1), weights[:, -1:]], dim=1) if split.reverse_source else weights
+def source_columns(
+    tokenizer: Tokenizer, split: EncodedSplit, index: int, weights: torch.Tensor
+) -> tuple[list[Column], Weights]:
+    """Return what columns over source `index` stand for, and weights (T, S') on them in reading order, without padding."""
+    columns = tokenizer.columns(split.source(index), split.source_tokens(index), weights.shape[1])
+    kept = weights[:, : len(columns)]
+    if split.reverse_source:  # the end stays last
+        kept = torch.cat([kept[:, :-1].flip(1), kept[:, -1:]], dim=1)
+    return columns, kept.double().cpu().numpy()
+
+
+def read_reference(
+    model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int, device: torch.device
+) -> Reading:
+    """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
+    source, target = tokenizers
+    said = target.pieces([*split.target_tokens(index), EOS])
+    try:
+        columns, weights = source_columns(source, split, index, forced_weights(model, split, index, device))
+    except ValueError:
+        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
+    return Reading([column.name for column in columns], said, weights)
 
 
 def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
     """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
-    source = run.source_tokenizer.pieces([*split.source_tokens(index), EOS])
     target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
-    weights = hypothesis.weights
-    weights = None if weights is None else reading_order(weights[:, : len(source)], split)
-    return Reading(source, target, None if weights is None else weights.double().cpu().numpy())
+    if hypothesis.weights is None:
+        return Reading(run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), target, None)
+    columns, weights = source_columns(run.source_tokenizer, split, index, hypothesis.weights)
+    return Reading([column.name for column in columns], target, weights)
 
 
 def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:

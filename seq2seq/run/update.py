@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from seq2seq.attention.gates import penalty_of
 from seq2seq.config.errors import RunError
 from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.batching import Batch, collate
@@ -117,7 +118,8 @@ class Updater:
             features = model(batch.source, batch.source_mask, batch.inputs).features
             kept, wanted = real_positions(features, batch.targets, batch.target_mask)
             loss = linear_cross_entropy(kept, wanted, model.output, self.training.label_smoothing)
-        (loss.smoothed * (share / tokens)).backward()  # type: ignore[no-untyped-call]
+        in_use = penalty_of(model) * batch.target_tokens  # once an update, whatever shares it out
+        ((loss.smoothed + in_use) * (share / tokens)).backward()  # type: ignore[no-untyped-call]
         return float(loss.nats) * share
 
     def _halves(self, step: int, group: list[Batch], error: Exception) -> list[Batch]:

@@ -10,12 +10,11 @@ import torch
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
-from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models.interface import Model
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.reading import Reading
-from seq2seq.run.trained import forced_weights, reading_order
+from seq2seq.run.trained import read_reference
 from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
@@ -133,14 +132,10 @@ def first_attention(model: Model, data: PreparedData, device: torch.device) -> R
     was_training = model.training
     model.eval()
     try:
-        weights = reading_order(forced_weights(model, data.valid, 0, device), data.valid)
-    except ValueError:
-        return None
+        reading = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0, device)
     finally:
         model.train(was_training)
-    source = data.source_tokenizer.pieces([*data.valid.source_tokens(0), EOS])
-    target = data.target_tokenizer.pieces([*data.valid.target_tokens(0), EOS])
-    return Reading(source, target, weights.double().numpy())
+    return None if reading.weights is None else reading
 
 
 def score_tests(folder: RunFolder, data: PreparedData, tokenizer: str) -> dict[str, dict[str, float]]:

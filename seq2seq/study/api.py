@@ -33,7 +33,7 @@ from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study, part_from
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
-from seq2seq.corpus.tokenizer import EOS, normalise
+from seq2seq.corpus.tokenizer import normalise
 from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
@@ -51,7 +51,7 @@ from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
-from seq2seq.run.trained import TrainedRun, find_runs, forced_weights, read_hypothesis, reading_order
+from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
 from seq2seq.run.trained import load_run as load_trained
 from seq2seq.run.translation import one_line, translate_n_best
 from seq2seq.study.runner import train_study
@@ -188,15 +188,12 @@ class Run:
             UserError: the source is empty or longer than the model can take.
         """
         split, run = self._encoded([source], [target]), self.trained
-        try:
-            weights = reading_order(forced_weights(run.model, split, 0, self.device), split)
-        except ValueError:  # a model without weights
-            weights = None
+        reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, 0, self.device)
         return Translation(
             text=split.target(0),
-            source=run.source_tokenizer.pieces([*split.source_tokens(0), EOS]),
-            target=run.target_tokenizer.pieces([*split.target_tokens(0), EOS]),
-            weights=_array(weights) if weights is not None and bool(weights.any()) else None,
+            source=reading.source,
+            target=reading.target,
+            weights=reading.weights if reading.attends else None,
         )
 
     def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:

@@ -5,6 +5,8 @@ import torch
 from torch import Tensor
 from torch.autograd import gradcheck
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from seq2seq.attention.build import build_self_attention
 from seq2seq.attention.heads import split_heads
@@ -19,6 +21,7 @@ B, N, SIZE, HEADS = 3, 11, 12, 2
 SMALL = {
     "full": {"kind": "full"},
     "window": {"kind": "window", "width": 2},
+    "adaptive_span": {"kind": "adaptive_span", "max_span": 3, "ramp": 1},
     "strided": {"kind": "strided", "stride": 3},
     "linear": {"kind": "linear"},
     "linformer": {"kind": "linformer", "max_length": 13, "rank": 5},
@@ -156,17 +159,52 @@ def test_what_reads_whole_sequences_has_no_steps(name):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("relation", ["none", *RELATIONS])
+@pytest.mark.parametrize(
+    "parts", [{"positions": relation} for relation in ["none", *RELATIONS]] + [{"normaliser": "sparsemax"}]
+)
 @pytest.mark.parametrize("size", [7, 8, 29])
-def test_window_in_blocks_equals_the_mask(relation, causal, size):
-    """Blocks of two queries with the keys around them, against one matrix under a mask."""
-    window = build(SMALL["window"], causal=causal, positions=relation)
+@pytest.mark.parametrize("name", ["window", "strided"])
+def test_patterns_in_blocks_equal_the_mask(name, parts, causal, size):
+    """Groups of queries with the keys they share, against one matrix under a mask."""
+    pattern = build({"window": SMALL["window"], "strided": {"kind": "strided", "stride": 2}}[name], causal=causal, **parts)
     mask = length_mask(torch.tensor([size, size - 4]), size)
-    keys, positions = window.project_keys(states(2, size), mask), torch.arange(size)
-    expected = window.attend(states(2, size), keys, positions, positions).context
-    actual = window(states(2, size), mask)
+    keys, positions = pattern.project_keys(states(2, size), mask), torch.arange(size)
+    expected = pattern.attend(states(2, size), keys, positions, positions).context
+    actual = pattern(states(2, size), mask)
     torch.testing.assert_close(actual[0], expected[0], rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(actual[1, : size - 4], expected[1, : size - 4], rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+def test_lsh_in_blocks_equals_the_mask(shared, causal):
+    """Values and gradients, with a row of padding alone and another partly padded, in buckets of several blocks."""
+    size = 80
+    lsh = build({"kind": "lsh", "buckets": 4, "rounds": 2, "shared": shared}, causal=causal)
+    mask = length_mask(torch.tensor([size, 0, 47]), size)
+    results = []
+    for blocks in (True, False):
+        inputs = states(B, size).requires_grad_()
+        query, cache = lsh._project(inputs)
+        if blocks:
+            output = lsh._attend_in_blocks(query, cache, lsh._blocks(query, cache, mask))
+        else:
+            output = lsh._attend(query, cache, torch.arange(size), mask)
+        output[mask].square().sum().backward()
+        results.append((output[mask], inputs.grad))
+    torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("strided", {"stride": 16}), ("window", {"width": 16}), ("lsh", {"buckets": 32, "rounds": 1})]
+)
+def test_cost_is_below_that_of_full_attention(name, settings):
+    def flops(mechanism):
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+            build(mechanism, causal=False, hidden_size=64).float()(torch.randn(1, 512, 64))
+        return counter.get_total_flops()
+
+    assert flops({"kind": name, **settings}) < 0.65 * flops("full")
 
 
 @pytest.mark.parametrize("causal", [False, True])

@@ -25,6 +25,7 @@ SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_lengt
         ("reverse", "c a b", "b a c"),
         ("sort", "c a B b a", "a a b c B"),
         ("recall", "x 4 s 5 a 1 s", "5"),
+        ("recall", "x 4 s 5 a 1 a x", "1 4"),
         ("first", "c a b", "c"),
         ("last", "c a b", "b"),
     ],
@@ -32,6 +33,18 @@ SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_lengt
 def test_answers_by_hand(task, question, answer):
     words = question.split()
     assert " ".join(words[place] for place in ANSWERS[task](words)) == answer
+
+
+def test_recall_asks_for_as_many_different_keys_as_it_is_told():
+    settings = ProbeSettings(**SMALL.model_dump(exclude={"test_length"}) | {"questions": 3})
+    assert [settings.pairs_in(length) for length in (3, 5, 6, 8, 9, 10, 11)] == [1, 1, 2, 2, 3, 3, 4]
+    for pair in ProbeCorpus("recall", settings).pairs("test"):
+        words = pair.source.split()
+        pairs = sum(map(str.isdigit, words))
+        asked = words[2 * pairs :]
+        assert len(set(asked)) == len(asked) == min(3, pairs)
+        values = dict(zip(words[: 2 * pairs : 2], words[1 : 2 * pairs : 2], strict=True))
+        assert pair.target.split() == [values[key] for key in asked]
 
 
 @pytest.mark.parametrize("task", TASKS)

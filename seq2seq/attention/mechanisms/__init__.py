@@ -5,9 +5,12 @@ from seq2seq.attention.mechanisms.linear import LinearAttention
 from seq2seq.attention.mechanisms.linformer import LinformerAttention
 from seq2seq.attention.mechanisms.lsh import LshAttention
 from seq2seq.attention.mechanisms.patterns import FullAttention, StridedAttention, WindowAttention
+from seq2seq.attention.mechanisms.span import AdaptiveSpanAttention
 
 __all__ = [
     "MECHANISMS",
+    "PATTERNS",
+    "AdaptiveSpanAttention",
     "FullAttention",
     "LinearAttention",
     "LinformerAttention",
@@ -17,10 +20,15 @@ __all__ = [
     "WindowAttention",
 ]
 
-MECHANISMS: dict[str, type[SelfAttention]] = {
+PATTERNS: dict[str, type[FullAttention]] = {
     "full": FullAttention,
     "window": WindowAttention,
+    "adaptive_span": AdaptiveSpanAttention,
     "strided": StridedAttention,
+}
+"""Those that leave the comparison to a score."""
+MECHANISMS: dict[str, type[SelfAttention]] = {
+    **PATTERNS,
     "linear": LinearAttention,
     "linformer": LinformerAttention,
     "lsh": LshAttention,

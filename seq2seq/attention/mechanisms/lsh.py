@@ -1,14 +1,17 @@
 """Attention among positions that fall into the same bucket of a locality-sensitive hash."""
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seq2seq.attention.masks import masked_softmax
+from seq2seq.attention.masks import block, masked_softmax
 from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention, empty_heads
+
+BLOCK = 32
+"""Positions of a bucket that are compared together."""
 
 
 class LshCache(NamedTuple):
@@ -19,6 +22,47 @@ class LshCache(NamedTuple):
     buckets: Tensor
 
 
+class _Blocks(NamedTuple):
+    """Positions of G = B * H rows sorted by bucket, each bucket cut into blocks of `BLOCK`, of which there are T."""
+
+    positions: Tensor
+    """(T, BLOCK), -1 where a block is not full."""
+    slots: Tensor
+    """(G, N), where each position is among the T * BLOCK; 0 for padding, which is in none."""
+    first: Tensor
+    """(G, C), the first block of each bucket."""
+    numbers: Tensor
+    """(G, C), blocks of each bucket."""
+
+    @classmethod
+    def of(cls, buckets: Tensor, count: int) -> Self:
+        """Sort by bucket (G, N), 0 to count - 1, or `count` for padding; the positions of a bucket stay in order."""
+        ordered, order = buckets.sort(dim=-1, stable=True)
+        sizes = torch.zeros(len(buckets), count + 1, dtype=torch.long, device=buckets.device)
+        sizes.scatter_add_(-1, buckets, torch.ones_like(buckets))
+        blocks = (sizes + BLOCK - 1) // BLOCK
+        blocks[:, count] = 0
+        first = (blocks.flatten().cumsum(dim=0) - blocks.flatten()).view_as(blocks)
+        rank = torch.arange(buckets.shape[-1], device=buckets.device) - (sizes.cumsum(dim=-1) - sizes).gather(-1, ordered)
+        total = int(blocks.sum()) * BLOCK
+        slots = (first.gather(-1, ordered) * BLOCK + rank).where(ordered < count, total)  # one more slot for all padding
+        positions = torch.full((total + 1,), -1, device=buckets.device).scatter(0, slots.flatten(), order.flatten())
+        back = torch.empty_like(slots).scatter(-1, order, slots)
+        return cls(positions[:-1].view(-1, BLOCK), back.where(back < total, 0), first[:, :count], blocks[:, :count])
+
+    def rows(self) -> Tensor:
+        """(T,), which of the G rows each block is of."""
+        return torch.arange(len(self.numbers), device=self.numbers.device).repeat_interleave(self.numbers.sum(dim=-1))
+
+    def place(self, features: Tensor) -> Tensor:
+        """Put features (G, N, X) into the blocks: (T, BLOCK, X), those of position 0 where there is none."""
+        return features[self.rows().unsqueeze(-1), self.positions.clamp_min(0)]
+
+    def collect(self, placed: Tensor) -> Tensor:
+        """Take what is in the blocks (T, BLOCK, X) back to the positions: (G, N, X)."""
+        return placed.flatten(0, 1)[self.slots]
+
+
 class LshAttention(SelfAttention):
     """Reformer-style attention: softmax over the keys that share a bucket with the query in at least one round.
 
@@ -26,9 +70,9 @@ class LshAttention(SelfAttention):
     Source: Kitaev et al. 2020, arXiv:2001.04451, section 2. `shared` is their shared-QK attention: keys are queries of one
     length, and a position sees itself only if it sees nothing else. That length is sqrt(D), as in the authors' code in trax
     (a mean square of 1); the paper writes 1, which with its 1 / sqrt(D) makes scores sqrt(D) smaller. Two differences: R is
-    drawn once, not at each call, so that a sentence always means the same; and the set of keys is taken whole, not cut into
-    chunks of sorted positions, whose borders depend on padding. It is their equation computed exactly, at the cost of full
-    attention.
+    drawn once, not at each call, so that a sentence always means the same; and buckets are taken whole, not cut into chunks of
+    sorted positions, whose borders depend on padding. So it is their equation computed exactly, and a whole sequence costs
+    the sum over rounds and buckets of their squared sizes, or N^2 where that is less.
 
     Args:
         hidden_size: features of a state.
@@ -43,8 +87,8 @@ class LshAttention(SelfAttention):
     formula = "softmax over {s: hash(k_s) = hash(q_p) in some round} of q.k/sqrt(D), hash(x) = argmax([xR; -xR])"
     source = "Kitaev et al. 2020, arXiv:2001.04451, section 2"
     expects = (
-        "close to full attention if the rounds are many; bad where a query needs a key unlike itself (computed here "
-        "exactly, at the cost of full attention)"
+        "close to full attention if the rounds are many; bad where a query needs a key unlike itself; cost grows with N if "
+        "buckets grow with it and stay even"
     )
 
     def __init__(
@@ -57,13 +101,18 @@ class LshAttention(SelfAttention):
         self.shared = shared
         self.causal = causal
         self.dropout = nn.Dropout(dropout)
+        self.buckets = buckets
         self.register_buffer("rotations", torch.randn(heads, rounds, hidden_size // heads, buckets // 2))
         self.rotations: Tensor  # (H, rounds, D, buckets / 2)
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         query, cache = self._project(states)
-        positions = torch.arange(states.shape[1], device=states.device)
-        return self._attend(query, cache, positions, mask)
+        size = states.shape[1]
+        blocks = self._blocks(query, cache, mask)
+        compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
+        if compared < query.shape[:2].numel() * size**2:
+            return self._attend_in_blocks(query, cache, blocks)
+        return self._attend(query, cache, torch.arange(size, device=states.device), mask)
 
     def start(self, states: Tensor) -> LshCache:
         heads, rounds, size, _ = self.rotations.shape
@@ -95,6 +144,55 @@ class LshAttention(SelfAttention):
         allowed = self._allowed(self.hash(query), cache.buckets, positions, mask)  # (B, H, Q, S)
         scores = query @ cache.keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, Q, S)
         return self.projections.merge(self.dropout(masked_softmax(scores, allowed)) @ cache.values)
+
+    def _blocks(self, query: Tensor, cache: LshCache, mask: Tensor | None) -> list[tuple[_Blocks, _Blocks]]:
+        """Queries and keys by bucket, for each round."""
+        found = []
+        for buckets in [cache.buckets] if self.shared else [self.hash(query), cache.buckets]:
+            real = buckets if mask is None else buckets.masked_fill(~mask[:, None, :, None], self.buckets)
+            found.append([_Blocks.of(some, self.buckets) for some in real.flatten(0, 1).unbind(-1)])
+        return list(zip(found[0], found[-1], strict=True))
+
+    def _attend_in_blocks(self, query: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]]) -> Tensor:
+        """The same as `_attend`, bucket by bucket: a pair that meets in c rounds has 1/c of its weight in each."""
+        asks, keys, values, buckets = (x.flatten(0, 1) for x in (query, *cache))  # (G, N, X)
+        hashed = buckets if self.shared else self.hash(query).flatten(0, 1)
+        own = (asks * keys).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1])  # (G, N, 1)
+        parts = [self._round(asks, keys, values, hashed, buckets, *both) for both in blocks]
+        if self.shared:  # a position sees itself if it sees nothing else
+            own = block(own, torch.stack([total > 0 for _, total, _ in parts]).any(dim=0))
+        highest = torch.stack([*(top for top, _, _ in parts), own.detach()]).amax(dim=0)
+        total = (own - highest).exp()
+        mixed = self.dropout(total) * values
+        for top, share, weighted in parts:
+            factor = (top - highest).exp()
+            total, mixed = total + factor * share, mixed + factor * weighted
+        return self.projections.merge((mixed / total).view(query.shape))
+
+    def _round(
+        self, query: Tensor, keys: Tensor, values: Tensor, hashed: Tensor, buckets: Tensor, asking: _Blocks, asked: _Blocks
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One round: the largest score of each query (G, N, 1), its sum of exponentials below that, and of weighted values."""
+        many = asked.numbers.flatten().repeat_interleave(
+            asking.numbers.flatten()
+        )  # (T,), blocks of keys for a block of queries
+        left = torch.arange(len(many), device=many.device).repeat_interleave(many)  # (P,), pairs of blocks
+        start = asked.first.flatten().repeat_interleave(asking.numbers.flatten()) - (many.cumsum(dim=0) - many)
+        right = start[left] + torch.arange(len(left), device=many.device)
+        rows, columns = asking.positions[left].unsqueeze(-1), asked.positions[right].unsqueeze(-2)
+        allowed = (rows != columns) & (columns >= 0) & ((columns <= rows) | (not self.causal))  # (P, BLOCK, BLOCK)
+        met = torch.zeros_like(allowed, dtype=torch.int8)
+        for one, other in zip(asking.place(hashed)[left].unbind(-1), asked.place(buckets)[right].unbind(-1), strict=True):
+            met += one.unsqueeze(-1) == other.unsqueeze(-2)
+        scores = asking.place(query)[left] @ asked.place(keys)[right].transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = block(scores - met.clamp_min(1).to(scores.dtype).log(), ~allowed)
+        shape = asking.positions.shape
+        lowest = scores.new_full(shape, torch.finfo(scores.dtype).min)
+        top = lowest.scatter_reduce(0, left.unsqueeze(-1).expand(-1, BLOCK), scores.detach().amax(dim=-1), "amax")
+        shares = (scores - top[left].unsqueeze(-1)).exp() * allowed
+        total = scores.new_zeros(shape).index_add(0, left, shares.sum(dim=-1))
+        mixed = scores.new_zeros(*shape, values.shape[-1]).index_add(0, left, self.dropout(shares) @ asked.place(values)[right])
+        return asking.collect(top.unsqueeze(-1)), asking.collect(total.unsqueeze(-1)), asking.collect(mixed)
 
     def _allowed(self, query_buckets: Tensor, key_buckets: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         """Mask of who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""

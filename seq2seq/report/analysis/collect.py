@@ -103,14 +103,14 @@ def _mean_of(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _costs(known: Known) -> dict[str, Any]:
-    numbers = ("training_tokens_per_second", "flops_per_token")
+    numbers = ("training_tokens_per_second", "flops_per_token", "heads_used", "positions_used")
     systems = {}
     for system, some in known.items():
         lengths = [
             [point for run in some for point in run["by_length"] if point["length"] == length] for length in _lengths(some)
         ]
         systems[system] = {
-            **{name: _mean_known([run[name] for run in some]) for name in numbers},
+            **{name: _mean_known([run.get(name) for run in some]) for name in numbers},
             "by_length": [
                 {
                     "length": points[0]["length"],
@@ -151,7 +151,7 @@ def _probe(known: Known) -> dict[str, Any]:
         right = np.array([[int(each) for each in run["right"]] for run in some], dtype=np.float64)  # (K, n)
         ranges = [(low, high, (lengths >= low) & (lengths <= high)) for low, high in _ranges(first)]
         systems[system] = {
-            **{name: _mean_known([run[name] for run in some]) for name in ("exact", "within", "beyond")},
+            **{name: _mean_known([run.get(name) for run in some]) for name in ("exact", "within", "beyond")},
             "by_length": [
                 {"min": low, "max": high, "n": int(inside.sum()), **_share(right[:, inside])}
                 for low, high, inside in ranges

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from seq2seq.attention.gates import HeadGates
+from seq2seq.attention.mechanisms import AdaptiveSpanAttention
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, flops_per_token
@@ -48,10 +50,18 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
         lambda: {
             "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
             "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
+            "heads_used": share_used(run.model, HeadGates),
+            "positions_used": share_used(run.model, AdaptiveSpanAttention),
             "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
             "hardware": hardware,
         },
     )
+
+
+def share_used(model: nn.Module, kind: type[HeadGates] | type[AdaptiveSpanAttention]) -> float | None:
+    """The mean share that parts of a kind keep in use, 0 to 1; None where there are none."""
+    found = [part.used() for part in model.modules() if isinstance(part, kind)]
+    return sum(found) / len(found) if found else None
 
 
 def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:

@@ -17,7 +17,7 @@ from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.run.reading import Weights, merge_subwords
-from seq2seq.run.trained import TrainedRun
+from seq2seq.run.trained import TrainedRun, source_columns
 
 BATCH_TOKENS = 2048
 SENTENCES = 200
@@ -35,7 +35,7 @@ class WordWeights:
     words: Weights
     """(m, n), target by source words."""
     end: Weights
-    """(m,), weight of each target word on the end of the source."""
+    """(m,), weight of each target word on the end of the source, or on the cells of a picture that show no object."""
 
 
 def has_weights(run: TrainedRun) -> bool:
@@ -58,16 +58,14 @@ def forced_word_weights(
         if weights is None:
             raise ValueError("this model has no attention weights")
         for row, index in enumerate(batch.indices.tolist()):
-            source, target = split.source_tokens(index), split.target_tokens(index)
-            pieces = weights[row, : len(target) + 1, : len(source) + 1].double().cpu().numpy()
-            if split.reverse_source:  # back to reading order; the end of sentence stays last
-                pieces = np.concatenate([pieces[:, :-1][:, ::-1], pieces[:, -1:]], axis=1)
-            source_words = run.source_tokenizer.word_of_piece(source)
+            target = split.target_tokens(index)
+            columns, pieces = source_columns(run.source_tokenizer, split, index, weights[row, : len(target) + 1])
+            count = max(column.word for column in columns) + 1
+            source_words = [column.word % (count + 1) for column in columns]  # what belongs to no word comes last
             target_words = run.target_tokenizer.word_of_piece(target)
-            if source_words and target_words:
-                words = merge_subwords(pieces[:-1, :-1], target_words, source_words)
-                end = merge_subwords(pieces[:-1, -1:], target_words, [0])[:, 0]
-                yield WordWeights(index=index, pieces=pieces, words=words, end=end)
+            if count and target_words:
+                merged = merge_subwords(pieces[:-1], target_words, source_words)
+                yield WordWeights(index=index, pieces=pieces, words=merged[:, :count], end=merged[:, count:].sum(axis=1))
 
 
 def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:

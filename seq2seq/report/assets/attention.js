@@ -31,12 +31,16 @@ class AttentionFigure {
   }
 
   async draw() {
-    const { systems } = this.sentences[this.state.sentence];
+    const { systems, picture } = this.sentences[this.state.sentence];
     const names = page.systems.filter((name) => systems[name] && shownSystems.has(name));
     const attending = names.filter((name) => systems[name][this.state.unit]?.[this.state.view]);
     const fixed = names.filter((name) => !attending.includes(name));
     const first = attending.length ? systems[attending[0]][this.state.unit] : { source: [] };
-    this.source.replaceChildren(...first.source.flatMap((word) => [element("span", {}, clean(word)), " "]));
+    this.source.className = picture ? "source-picture" : "source-line";
+    this.source.style.backgroundImage = picture ? `url(${picture})` : "";
+    this.source.style.setProperty("--cells", Math.sqrt(first.source.length));
+    const shown = (word) => (picture ? element("span", { title: word }) : element("span", {}, clean(word)));
+    this.source.replaceChildren(...first.source.flatMap((word) => [shown(word), " "]));
     this.readout.textContent = "Point at a word of a translation, or reach it with Tab and the arrow keys.";
     const cards = attending.map((name) => this.card(name, systems[name][this.state.unit]));
     const note = fixed.length ? ["Without weights to show here: ", element("b", {}, fixed.join(", ")), "."] : [];

@@ -58,7 +58,7 @@ class Translations {
   controls() {
     const search = element("input", { type: "search", id: "search", autocomplete: "off" });
     search.addEventListener("input", () => this.change("search")(search.value));
-    const words = ({ min, max }) => `${max === null ? `${min}+` : `${min}–${max}`} words`;
+    const words = ({ min, max }) => `${max === null ? `${min}+` : `${min}–${max}`} ${page.unit}`;
     const buckets = page.buckets.map((bucket, index) => [String(index), words(bucket)]);
     const orders = [["difference", "largest difference first"], ["corpus", "as in the corpus"], ["long", "longest first"]];
     for (const name of page.systems)
@@ -132,7 +132,7 @@ class Translations {
       const seed = page.single.includes(output.system) ? null : `, seed ${output.seed}`;
       add([name, ` ${output.scores[index]}`, seed], ...markedText(output.lines[index], references ? references[index] : null));
     }
-    const title = element("h3", {}, `Sentence ${index + 1} · ${lengths[index]} source words`);
+    const title = element("h3", {}, `Sentence ${index + 1} · ${lengths[index]} source ${page.unit}`);
     return element("article", { class: "card" }, title, rows);
   }
 }

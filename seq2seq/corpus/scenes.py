@@ -1,0 +1,122 @@
+"""The embedded corpus of scenes: coloured shapes on a grid, and what a caption in English or German says of them.
+
+A caption names the objects in reading order, so its length follows their number; `beside it` and `below` say whether a new row
+begins. Every word is linked to the object that it speaks of, commas to none.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+from seq2seq.config.errors import UserError
+from seq2seq.config.scenes import SCENES, SceneSettings
+from seq2seq.corpus import images
+from seq2seq.corpus.cache import digest
+from seq2seq.corpus.cards import Card
+from seq2seq.corpus.images import COLOURS, GRID, PLACE, SHAPES, SIZES
+from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.probes import SPLITS, draw_below, split_of
+
+_GERMAN = {
+    "small": "klein",
+    "large": "groß",
+    "red": "rot",
+    "green": "grün",
+    "blue": "blau",
+    "yellow": "gelb",
+    "white": "weiß",
+    "black": "schwarz",
+    "circle": "Kreis",
+    "ring": "Ring",
+    "square": "Quadrat",
+    "diamond": "Raute",
+    "triangle": "Dreieck",
+    "cross": "Kreuz",
+}
+_ENDINGS = {"Kreis": ("", "er"), "Ring": ("", "er"), "Raute": ("e", "e")}
+"""Endings of the article and of adjectives by gender, neuter if not here."""
+_BETWEEN = {"en": ("beside it", "below"), "de": ("daneben", "darunter")}
+
+
+class SceneCorpus:
+    """Scenes and captions.
+
+    Args:
+        settings: size and seed.
+        target: en or de.
+    """
+
+    card: Card | None = None
+    origin = "the embedded scenes"
+
+    def __init__(self, settings: SceneSettings, *, target: str) -> None:
+        self.settings, self.target = settings, target
+
+    def splits(self) -> tuple[str, ...]:
+        """Return the three splits there are."""
+        return SPLITS
+
+    def pairs(self, split: str) -> Iterator[SentencePair]:
+        """Yield the pairs of a split; no scene is in two.
+
+        Raises:
+            UserError: there is no such split.
+        """
+        settings = self.settings
+        count = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[_checked(split)]
+        rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {SCENES} {split}".encode()).digest(), "big"))
+        for _ in range(count):
+            number = settings.min_objects + draw_below(rng, settings.max_objects - settings.min_objects + 1)
+            while split_of(scene := _scene(rng, number)) != split:
+                pass
+            yield caption(scene, self.target)
+
+    def fingerprint(self, split: str) -> str:
+        """Return a hash of the settings and of the files from which all pairs follow."""
+        code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, images.__file__)]
+        return digest(SCENES, self.settings.model_dump(), self.target, _checked(split), code)
+
+
+def _checked(split: str) -> str:
+    if split not in SPLITS:
+        raise UserError(f"corpus {SCENES}: no split '{split}'; it has {', '.join(SPLITS)}")
+    return split
+
+
+def _scene(rng: Random, number: int) -> list[str]:
+    """Draw `number` objects in different places, as words in any order, so that a word's number says nothing of its place."""
+    places = list(range(GRID * GRID))
+    return [_object(rng, places.pop(draw_below(rng, len(places)))) for _ in range(number)]
+
+
+def _object(rng: Random, place: int) -> str:
+    size, colour, shape = (names[draw_below(rng, len(names))] for names in (list(SIZES), list(COLOURS)[1:], list(SHAPES)))
+    radius = SIZES[size]
+    y, x = (PLACE * at + radius + draw_below(rng, PLACE - 2 * radius) for at in divmod(place, GRID))
+    return f"{size}_{colour}_{shape}_{x}_{y}"
+
+
+def caption(scene: list[str], target: str) -> SentencePair:
+    """Describe objects in reading order, in `target`, en or de."""
+    said: list[str] = []
+    links: list[tuple[int, int]] = []
+    parts = [word.split("_") for word in scene]
+    rows = [int(y) // PLACE for *_, y in parts]
+    beside, below = _BETWEEN[target]
+    row = 0
+    for index in sorted(range(len(scene)), key=lambda i: (rows[i], int(parts[i][3]))):
+        size, colour, shape, *_ = parts[index]
+        begins = [",", *(beside if rows[index] == row else below).split()] if said else []
+        said += begins[:1]
+        phrase = [*begins[1:], *(["a", size, colour, shape] if target == "en" else _german(size, colour, shape))]
+        links += [(index, len(said) + place) for place in range(len(phrase))]
+        said += phrase
+        row = rows[index]
+    return SentencePair(" ".join(scene), " ".join(said), tuple(links))
+
+
+def _german(*words: str) -> list[str]:
+    size, colour, noun = (_GERMAN[word] for word in words)
+    article, ending = _ENDINGS.get(noun, ("", "es"))
+    return [f"ein{article}", size + ending, colour + ending, noun]
