@@ -99,10 +99,10 @@ class LocationAwareSettings(Settings):
     """Additive, and a convolution over the weights of the step before (Chorowski et al. 2015); recurrent decoders only."""
 
     kind: Literal["location_aware"] = "location_aware"
-    filters: int = Field(default=10, ge=1)
+    filters: Size = 10
     """Features that the convolution makes of the weights around a token, >= 1."""
-    width: int = Field(default=3, ge=0)
-    """Tokens on each side that the convolution sees, >= 0."""
+    width: int = Field(default=3, ge=0, le=100)
+    """Tokens on each side that the convolution sees, 0 to 100."""
 
 
 class CoverageSettings(Settings):
@@ -270,8 +270,8 @@ class MonotonicSettings(Settings):
     kind: Literal["monotonic"] = "monotonic"
     offset: float = -1.0
     """What is added to scores before training; the more negative, the further a step reads."""
-    noise: float = Field(default=1.0, ge=0)
-    """Standard deviation of the noise on scores in training, >= 0; it teaches scores to be decisions."""
+    noise: float = Field(default=1.0, ge=0, le=1000)
+    """Standard deviation of the noise on scores in training, 0 to 1000; it teaches scores to be decisions."""
     at_test: Literal["soft", "hard"] = "soft"
     """soft: the expected alignment, as in training; hard: stop at the first token whose probability is over a half."""
 
@@ -328,8 +328,8 @@ WindowSettings = Annotated[
 class GateSettings(Settings):
     """Heads that switch themselves off (Voita et al. 2019)."""
 
-    penalty: float = Field(default=0.01, ge=0)
-    """Added to the loss, in nats of a target token, for each open head, >= 0."""
+    penalty: float = Field(default=0.01, ge=0, le=1000)
+    """Added to the loss, in nats of a target token, for each open head, 0 to 1000."""
 
 
 class AttentionSettings(Settings):

@@ -43,13 +43,13 @@ class ConvEncoderSettings(Settings):
     """A convolutional encoder of gated linear units (Gehring et al. 2017); its fixed vector is the mean of its states."""
 
     kind: Literal["conv"] = "conv"
-    hidden_size: int = Field(default=256, ge=1)
+    hidden_size: Size = 256
     """Features of a state, >= 1."""
-    layers: int = Field(default=4, ge=1)
+    layers: int = Field(default=4, ge=1, le=256)
     """Convolutions, >= 1; a state knows layers x width tokens on each side."""
-    width: int = Field(default=1, ge=0)
-    """Tokens that a convolution sees on each side, >= 0; 1 is the kernel of 3 of the paper."""
-    embedding_size: int = Field(default=256, ge=1)
+    width: int = Field(default=1, ge=0, le=100)
+    """Tokens that a convolution sees on each side, 0 to 100; 1 is the kernel of 3 of the paper."""
+    embedding_size: Size = 256
     """Features of a source token, >= 1."""
     positions: Annotated[
         LearnedPositionsSettings | SinusoidalPositionsSettings | NoPositionsSettings, SHORTHAND, Field(discriminator="kind")
@@ -74,11 +74,11 @@ class ImageEncoderSettings(Settings):
     """A small convolutional network over a picture, whose last grid is the memory (Xu et al. 2015); corpus `scenes` only."""
 
     kind: Literal["image"] = "image"
-    hidden_size: int = Field(default=128, ge=8)
+    hidden_size: int = Field(default=128, ge=8, le=65_536)
     """Features of a cell of the last grid, >= 8; every earlier grid has half as many, 8 at least."""
     layers: int = Field(default=3, ge=1, le=5)
     """Convolutions, 1 to 5; each halves the picture, so 3 make 4 x 4 cells of its 32 x 32 pixels."""
-    embedding_size: int = Field(default=8, ge=1)
+    embedding_size: Size = 8
     """Features of a pixel's colour, >= 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of a cell, 0 to 1."""

@@ -82,8 +82,8 @@ class AdaptiveSpanMechanismSettings(Settings):
     """Widest span on each side, in tokens, >= 1."""
     ramp: Size = 8
     """Tokens over which what a head sees fades out beyond its span, >= 1."""
-    penalty: float = Field(default=0.05, ge=0)
-    """Added to the loss, in nats of a target token, for each layer whose heads all see the widest span, >= 0."""
+    penalty: float = Field(default=0.05, ge=0, le=1000)
+    """Added to the loss, in nats of a target token, for each layer whose heads all see the widest span, 0 to 1000."""
 
 
 class StridedMechanismSettings(Settings):
