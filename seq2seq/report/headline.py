@@ -71,7 +71,8 @@ def answer(report: Report) -> str:
     ours = effects[name]
     verdict = ours.log_ratio.verdict if ours.log_ratio else ""
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
-    loses = _LOSES.get(verdict, "which loses more in proportion is undecided")
+    few = verdict == "small sample"
+    loses = "too few sentences for a verdict" if few else _LOSES.get(verdict, "which loses more in proportion is undecided")
     return (
         f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of up to {ours.short_max} "
         f"words and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score and "

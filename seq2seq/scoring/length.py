@@ -1,9 +1,8 @@
 """Effect of source length on a system, on every scale at once: points, proportion and the length at which half is lost.
 
 A gap in points follows the stronger system's own curve: if a weak system scores a constant share of a strong one, the gap
-shrinks
-where the strong one falls, and says nothing about the weak one. So every report has all of these, and the study file names the
-one that was planned (`evaluation.primary`), since a scale that is chosen afterwards can always be found.
+shrinks where the strong one falls, and says nothing about the weak one. So every report has all of these, and the study file
+names the one that was planned (`evaluation.primary`), since a scale that is chosen afterwards can always be found.
 
 - **retention**: a system's BLEU on long sources over its own on short ones. 1: nothing is lost. Geometric mean over seeds.
 - **log-ratio**: log of a system's retention minus log of the baseline's; +0.37 is exp(0.37) = 1.45 times the retention.
@@ -71,11 +70,9 @@ class HalfLength(Result):
     """L50: source length in words at which BLEU has fallen to half of its value on the shortest bucket.
 
     BLEU of the shortest bucket and of steps of about 50 sentences beyond is fitted by a curve that never rises (isotonic
-    regression,
-    weighted by sentences); L50 lies where it crosses the half, linear between the mean lengths of the steps. Ends of the
-    interval
-    are percentiles over resampled sentences and seeds. Limits: with few seeds percentiles are rough; with one seed they are
-    about sentences only; a fall that comes and goes is flattened; beyond the test set's lengths nothing is known.
+    regression, weighted by sentences); L50 lies where it crosses the half, linear between the mean lengths of the steps. Ends
+    of the interval are percentiles over resampled sentences and seeds. Limits: with few seeds percentiles are rough; with one
+    seed they are about sentences only; a fall that comes and goes is flattened; beyond the test set's lengths nothing is known.
     """
 
     words: float | None
