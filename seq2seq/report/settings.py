@@ -19,15 +19,8 @@ def differences(configs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """(what all runs share, dotted key -> run -> value for what they do not); commands are told apart from both."""
     flat = {run.name: {key: value for key, value in flatten(run.environment).items() if key != "command"} for run in runs}
-    shared, differing = {}, {}
-    for key in dict.fromkeys(key for leaves in flat.values() for key in leaves):
-        values = {name: leaves.get(key) for name, leaves in flat.items()}
-        first = next(iter(values.values()))
-        if all(value == first for value in values.values()):
-            shared[key] = first
-        else:
-            differing[key] = values
-    return shared, differing
+    found = differing(flat)
+    return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
 
 
 def commands(runs: Sequence[Run]) -> str:
