@@ -204,8 +204,8 @@ def _systems(report: Report) -> Iterator[Part]:
                 f"{report.baseline}) against source {report.length_unit}, times ten. Sentence scores are {score}. Above 0, "
                 "every further ten add that many points to the gap; at 0 the gap, however large, is the same for short and "
                 "long sentences. A straight line is laid through what may saturate, so the index depends on the lengths in "
-                "this test set and compares systems on it only. Length is not controlled for difficulty: long sentences differ in "
-                "kind."
+                "this test set and compares systems on it only. Length is not controlled for difficulty: long sentences differ "
+                "in kind."
             ],
         )
     for split, summary in report.other_splits.items():
