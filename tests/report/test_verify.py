@@ -8,6 +8,7 @@ import pytest
 
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
+from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report import build_report, verify_report, write_report
 from seq2seq.report.verify import compare_reports
 from seq2seq.study.publish import publish_study
@@ -99,13 +100,19 @@ def test_differences_name_the_place():
     assert compare_reports({"a": None}, {"a": 0.0}) == ["a: report None, scored again 0.0"]
 
 
+def settings_of(folder):
+    """What an invented run's config says, which names no corpus."""
+    written = {"data": {"corpus": "invented"}, **plain(read_yaml(folder.config))}
+    return SimpleNamespace(data=None, model_dump=lambda mode: written)
+
+
 def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(reported, tmp_path, monkeypatch):
     cut = reported / "scaled" / "seed-2"
     cut.mkdir()
     shutil.copy(reported / "scaled/seed-1/config.yaml", cut)
     (cut / "summary.json").write_text(json.dumps({"status": "interrupted"}))
     monkeypatch.setattr("seq2seq.study.publish.texts_of", lambda _: {})
-    monkeypatch.setattr("seq2seq.study.publish.read_settings", lambda _: SimpleNamespace(data=None))
+    monkeypatch.setattr("seq2seq.study.publish.read_settings", settings_of)
     monkeypatch.setattr("seq2seq.study.publish.publishable", lambda _: True)
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
