@@ -171,7 +171,7 @@ class Attention(nn.Module):
         return _mix(dropout(weights, self.dropout, self.training), keys, places), weights
 
     def _scores(self, query: Tensor, keys: Keys, places: Places, past: Past | None = None) -> Tensor:
-        """What the normaliser is given, (B, H, Q, S)."""
+        """The input of the normaliser, (B, H, Q, S)."""
         product = self._product()
         if product is not None:
             left, right = self._factors(product, query, keys, places)

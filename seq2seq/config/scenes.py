@@ -11,7 +11,7 @@ IMAGE = "image"
 
 
 class SceneSettings(Settings):
-    """How many pictures of coloured shapes are drawn and described, and how many shapes are in one."""
+    """Number of pictures of coloured shapes, and of the shapes in one."""
 
     train_pairs: int = Field(default=20_000, ge=1, le=1_000_000)
     """Pictures to learn from, 1 to 1 million; 2 KB each on disk."""

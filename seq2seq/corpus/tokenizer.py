@@ -53,7 +53,7 @@ def normalise(text: str) -> str:
 
 
 class Column(NamedTuple):
-    """What a column of attention weights stands for."""
+    """The source token or place behind a column of attention weights."""
 
     name: str
     """A subword as in the vocabulary, or the object in a cell of a picture, `▁` where a word begins."""
@@ -194,11 +194,11 @@ class Tokenizer:
         return words
 
     def columns(self, line: str, ids: Sequence[int], width: int) -> list[Column]:  # noqa: ARG002 (pictures need them)
-        """Return what the columns of the attention over a source stand for: its pieces, and its end.
+        """Return what the columns of the attention over a source stand for: its subwords, and its end.
 
         Args:
             line: the source.
-            ids: its pieces.
+            ids: its subwords.
             width: columns that the weights have, padding included.
         """
         whole = [*ids, EOS]
