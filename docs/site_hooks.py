@@ -30,9 +30,9 @@ def on_files(files: Files, config: Any) -> Files:
     tutorial = notebook(ROOT / "docs" / "tutorial.ipynb").replace("(../results/README.md", "(results.md")
     files.append(File.generated(config, "tutorial.md", content=tutorial))
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text):
-        files.append(File.generated(config, f"results/{image}", abs_src_path=str(ROOT / "results" / image)))
-        text = text.replace(f"({image})", f"(results/{image})")
+    for place in set(re.findall(r"\]\((?!\.\.|https?:|#)([^)#]+)\)", text)):  # figures, and the page shown as an example
+        files.append(File.generated(config, f"results/{place}", abs_src_path=str(ROOT / "results" / place)))
+        text = text.replace(f"({place})", f"(results/{place})")
     files.append(File.generated(config, "results.md", content=text.replace("(../docs/", "(")))
     return files
 
