@@ -20,7 +20,7 @@ from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.trained import read_settings
 
 _OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
-_OF_A_RUN = ("config.yaml", "summary.json", "environment.json", "log.jsonl", "timing.jsonl")
+_OF_A_RUN = ("summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 
 
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
