@@ -187,7 +187,8 @@ def test_lsh_in_blocks_equals_the_mask(shared, causal):
         inputs = states(B, size).requires_grad_()
         query, cache = lsh._project(inputs)
         if blocks:
-            output = lsh._attend_in_blocks(query, cache, lsh._blocks(query, cache, mask))
+            hashed = cache.buckets if shared else lsh.hash(query)
+            output = lsh._attend_in_blocks(query, hashed, cache, lsh._blocks(hashed, cache.buckets, mask))
         else:
             output = lsh._attend(query, cache, torch.arange(size), mask)
         output[mask].square().sum().backward()

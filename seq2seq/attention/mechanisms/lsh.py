@@ -108,10 +108,11 @@ class LshAttention(SelfAttention):
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         query, cache = self._project(states)
         size = states.shape[1]
-        blocks = self._blocks(query, cache, mask)
+        hashed = cache.buckets if self.shared else self.hash(query)
+        blocks = self._blocks(hashed, cache.buckets, mask)
         compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
         if compared < query.shape[:2].numel() * size**2:
-            return self._attend_in_blocks(query, cache, blocks)
+            return self._attend_in_blocks(query, hashed, cache, blocks)
         return self._attend(query, cache, torch.arange(size, device=states.device), mask)
 
     def start(self, states: Tensor) -> LshCache:
@@ -145,18 +146,19 @@ class LshAttention(SelfAttention):
         scores = query @ cache.keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, Q, S)
         return self.projections.merge(self.dropout(masked_softmax(scores, allowed)) @ cache.values)
 
-    def _blocks(self, query: Tensor, cache: LshCache, mask: Tensor | None) -> list[tuple[_Blocks, _Blocks]]:
+    def _blocks(self, hashed: Tensor, buckets: Tensor, mask: Tensor | None) -> list[tuple[_Blocks, _Blocks]]:
         """Queries and keys by bucket, for each round."""
         found = []
-        for buckets in [cache.buckets] if self.shared else [self.hash(query), cache.buckets]:
-            real = buckets if mask is None else buckets.masked_fill(~mask[:, None, :, None], self.buckets)
+        for each in [buckets] if self.shared else [hashed, buckets]:
+            real = each if mask is None else each.masked_fill(~mask[:, None, :, None], self.buckets)
             found.append([_Blocks.of(some, self.buckets) for some in real.flatten(0, 1).unbind(-1)])
         return list(zip(found[0], found[-1], strict=True))
 
-    def _attend_in_blocks(self, query: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]]) -> Tensor:
+    def _attend_in_blocks(
+        self, query: Tensor, hashed: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]]
+    ) -> Tensor:
         """The same as `_attend`, bucket by bucket: a pair that meets in c rounds has 1/c of its weight in each."""
-        asks, keys, values, buckets = (x.flatten(0, 1) for x in (query, *cache))  # (G, N, X)
-        hashed = buckets if self.shared else self.hash(query).flatten(0, 1)
+        asks, hashed, keys, values, buckets = (x.flatten(0, 1) for x in (query, hashed, *cache))  # (G, N, X)
         own = (asks * keys).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1])  # (G, N, 1)
         parts = [self._round(asks, keys, values, hashed, buckets, *both) for both in blocks]
         if self.shared:  # a position sees itself if it sees nothing else
