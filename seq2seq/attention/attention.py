@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from seq2seq.attention.dropout import dropout
 from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.heads import merge_heads, split_heads
-from seq2seq.attention.keys import AttentionOutput, Keys, Past, answer, remember
+from seq2seq.attention.keys import AttentionOutput, Keys, Past, Segments, answer, mean_of_segments, remember
 from seq2seq.attention.masks import attendable
 from seq2seq.attention.normalisers import Normaliser, Softmax
 from seq2seq.attention.positions import Places, Relation
@@ -89,19 +89,29 @@ class Attention(nn.Module):
         self.dropout = dropout
         self.gates = gates
 
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:  # noqa: ARG002 (for `none`)
+    def project_keys(
+        self,
+        memory: Tensor,
+        mask: Tensor,
+        summary: Tensor | None = None,  # noqa: ARG002 (for `none`)
+        segments: Tensor | None = None,
+    ) -> Keys:
         """Compute once per sentence all that no query changes.
 
         Args:
             memory: (B, S, memory_size).
             mask: (B, S), True at real tokens.
             summary: the encoder's fixed vector, of use to the fixed context `none` only.
+            segments: (B, S), the segment of each token, from 0, of use to a normaliser that reads them; None is one segment.
         """
         whole = memory.unsqueeze(1)  # (B, 1, S, memory_size)
         features = whole if self.key_proj is None else split_heads(self.key_proj(memory), self.heads)
         values = whole if self.value_proj is None else split_heads(self.value_proj(memory), self.heads)  # (B, H, S, Dv)
-        keys = self.score.project_keys(features.expand(-1, self.heads, -1, -1))  # (B, H, S, A)
-        return Keys(keys=keys.contiguous(), values=values.contiguous(), mask=mask)
+        features = features.expand(-1, self.heads, -1, -1)
+        keys, means = self.score.project_keys(features), None  # (B, H, S, A)
+        if segments is not None and self.normaliser.reads_segments:
+            means = Segments(segments, self.score.project_keys(mean_of_segments(features, mask, segments)))
+        return Keys(keys=keys.contiguous(), values=values.contiguous(), mask=mask, segments=means)
 
     def forward(
         self,
@@ -165,7 +175,11 @@ class Attention(nn.Module):
         past: Past | None,
     ) -> tuple[Tensor, Tensor]:
         """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
-        weights = answer(self.normaliser, self._scores(query, keys, places, past), allowed, past=past)
+        inputs = [self._scores(query, keys, places, past), allowed]
+        if keys.segments is not None:
+            of_segments = self._scores(query, keys._replace(keys=keys.segments.keys), Places(None, None, None))
+            inputs += [keys.segments.ids, of_segments]
+        weights = answer(self.normaliser, *inputs, past=past)
         if factor is not None:
             weights = weights * factor
         return _mix(dropout(weights, self.dropout, self.training), keys, places), weights

@@ -34,6 +34,7 @@ from seq2seq.config.attention import (
     CustomSettings,
     FixedSettings,
     GatedSettings,
+    HierarchicalSettings,
     MeanSettings,
     MemberSettings,
     NoneSettings,
@@ -102,6 +103,11 @@ def build_attention(
         raise UserError(
             f"model.attention.score: {type(made).__name__} reads the weights of the step before, and a Transformer computes "
             "all steps at once; use decoder.kind: rnn"
+        )
+    if isinstance(settings.normaliser, HierarchicalSettings) and (made.reads_past or not made.position_blind):  # custom as well
+        raise UserError(
+            f"model.attention.score: {type(made).__name__} cannot compare a query with a segment as with a token, which "
+            "normaliser: hierarchical does"
         )
     # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
     scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]

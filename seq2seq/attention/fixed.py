@@ -29,7 +29,7 @@ class FixedContext(nn.Module):
     reads_past = False
     context_size: int
 
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None, segments: Tensor | None = None) -> Keys:
         """Prepare B sentences; see `Attention.project_keys`."""
         raise NotImplementedError
 
@@ -71,7 +71,7 @@ class NoContext(FixedContext):
         self.context_size = context_size
         self.output_proj = nn.Linear(summary_size, context_size, bias=False) if context_size != summary_size else None
 
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None, segments: Tensor | None = None) -> Keys:
         if summary is None:
             raise ValueError("the fixed context 'none' is the encoder's summary, and was given None")
         empty = memory[:, None, :, :0]  # (B, 1, S, 0): no token can be attended to
@@ -109,7 +109,7 @@ class StateContext(NoContext):
     def __init__(self) -> None:
         super().__init__(summary_size=0, context_size=0)
 
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None, segments: Tensor | None = None) -> Keys:
         return super().project_keys(memory, mask, None if summary is None else summary[:, :0])
 
 
@@ -134,7 +134,7 @@ class FixedWeights(FixedContext):
         projects = self.context_size != mixed or value_size is not None
         self.output_proj = nn.Linear(mixed, self.context_size, bias=False) if projects else None
 
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None) -> Keys:
+    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None, segments: Tensor | None = None) -> Keys:
         values = memory if self.value_proj is None else self.value_proj(memory)
         return Keys(keys=memory[:, None, :, :0], values=values.unsqueeze(1), mask=mask)
 

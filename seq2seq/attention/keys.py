@@ -6,6 +6,15 @@ import torch
 from torch import Tensor, nn
 
 
+class Segments(NamedTuple):
+    """Segments of B sentences, G in the one that has most."""
+
+    ids: Tensor
+    """(B, S), the segment of each token, 0 to G - 1."""
+    keys: Tensor
+    """(B, H, G, A), the mean of the memory in each segment, projected by the score."""
+
+
 class Keys(NamedTuple):
     """Keys and values of B sentences."""
 
@@ -17,6 +26,8 @@ class Keys(NamedTuple):
     """(B, S), True at the tokens that may be attended to."""
     summary: Tensor | None = None
     """(B, context_size), the encoder's fixed vector, for the fixed context `none`; else None."""
+    segments: Segments | None = None
+    """For a normaliser that reads them; None is one segment."""
 
     def extend(self, more: Self) -> "Keys":
         """Append the tokens of `more` along S, as a decoder does that looks back at its own steps; the summary stays."""
@@ -39,6 +50,23 @@ class Past(NamedTuple):
     def of(self, sentences: int) -> "Past":
         """View the rows of B sentences as (B, H, Q, S), as scores are."""
         return Past(*(rows.view(sentences, -1, *rows.shape[1:]).transpose(1, 2) for rows in self))
+
+
+def mean_of_segments(states: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
+    """Average states (B, H, S, D) over the real tokens of each segment.
+
+    Args:
+        states: anything at padding.
+        mask: (B, S), True at real tokens.
+        ids: (B, S), from 0, the segment of each real token.
+
+    Returns:
+        (B, H, G, D), zero for a segment without tokens.
+    """
+    count = int(ids.max()) + 1 if ids.numel() else 1
+    members = (ids.unsqueeze(1) == torch.arange(count, device=ids.device).view(-1, 1)) & mask.unsqueeze(1)  # (B, G, S)
+    shares = members.to(states.dtype) / members.sum(dim=-1, keepdim=True).clamp(min=1)
+    return shares.unsqueeze(1) @ states.masked_fill(~mask[:, None, :, None], 0.0)
 
 
 def remember(past: Past | None, weights: Tensor) -> Past:

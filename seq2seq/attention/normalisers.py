@@ -19,6 +19,8 @@ class Normaliser(nn.Module):
     expects: ClassVar[str]
     reads_past: ClassVar[bool] = False
     """`forward` has a third argument, what the queries have attended to in earlier steps: a `Past` of (B, H, Q, S), or None."""
+    reads_segments: ClassVar[bool] = False
+    """`forward` has two more arguments where a source has segments: their `ids` and the scores of them."""
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         """Normalise.
@@ -170,6 +172,52 @@ class Monotonic(Normaliser):
         return (energy.sigmoid() * arrived).masked_fill(~mask, 0.0)
 
 
+class Hierarchical(Normaliser):
+    """A softmax over segments, and one over the tokens in each: weight_s = beta_g(s) alpha_s.
+
+    beta is the softmax of the scores u_g of the query against the mean of the memory in segment g, by the same score function,
+    so that nothing more is trained. nested: alpha is the softmax within a segment, so that a segment has the weight beta_g;
+    what all tokens of a segment have in common then moves beta alone. rescaled: alpha is the softmax over the whole source, and
+    the products are divided by their sum, as in Nallapati et al. With one segment both are softmax.
+
+    Source: Yang et al. 2016 (NAACL, N16-1174), section 2.2 (nested; theirs encode sentences from attended words, and ask with
+    trained vectors); Nallapati et al. 2016, arXiv:1602.06023, section 2.4 (rescaled; their sentence level has an encoder and
+    scores of its own); for translation Miculicich et al. 2018, arXiv:1809.01576.
+
+    Args:
+        form: "nested" or "rescaled".
+    """
+
+    formula = "beta_g(s) alpha_s, beta = softmax_g(score(q, mean k in g)), alpha = softmax of the scores in a segment"
+    source = "Yang et al. 2016, N16-1174, section 2.2; rescaled: Nallapati et al. 2016, arXiv:1602.06023, section 2.4"
+    expects = "the right sentence before the right word: words that occur in several sentences of a source confuse it less"
+    reads_segments = True
+
+    def __init__(self, *, form: Literal["nested", "rescaled"]) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, scores: Tensor, mask: Tensor, ids: Tensor | None = None, of_segments: Tensor | None = None) -> Tensor:
+        """Normalise, given also ids (B, S) and scores of the segments (B, H, Q, G); without them there is one segment."""
+        if ids is None or of_segments is None:
+            return masked_softmax(scores, mask)
+        exact = torch.promote_types(scores.dtype, torch.float32)
+        index, lowered, of_segments = (
+            ids[:, None, None].expand_as(scores),
+            block(scores.to(exact), ~mask),
+            of_segments.to(exact),
+        )
+        lowest = torch.full_like(of_segments, torch.finfo(exact).min)
+        highest = lowest.scatter_reduce(-1, index, lowered.detach(), "amax")  # (B, H, Q, G)
+        shares = (lowered - highest.gather(-1, index)).exp().masked_fill(~mask, 0.0)  # 1 at the highest of each segment
+        total = torch.zeros_like(of_segments).scatter_add(-1, index, shares)  # (B, H, Q, G)
+        seen = total > 0
+        if self.form == "rescaled":
+            of_segments = of_segments + highest + total.clamp(min=1).log()  # the segment's part of the softmax over all
+        beta = masked_softmax(of_segments, seen)
+        return shares * (beta / total.clamp(min=1)).gather(-1, index)
+
+
 NORMALISERS: dict[str, type[Normaliser]] = {
     "softmax": Softmax,
     "sparsemax": Sparsemax,
@@ -177,4 +225,5 @@ NORMALISERS: dict[str, type[Normaliser]] = {
     "sigmoid": Sigmoid,
     "top_k": TopK,
     "monotonic": Monotonic,
+    "hierarchical": Hierarchical,
 }

@@ -276,8 +276,22 @@ class MonotonicSettings(Settings):
     """soft: the expected alignment, as in training; hard: stop at the first token whose probability is over a half."""
 
 
+class HierarchicalSettings(Settings):
+    """Segments first, then the tokens in them (Yang et al. 2016, Nallapati et al. 2016); needs data.join.separator."""
+
+    kind: Literal["hierarchical"] = "hierarchical"
+    form: Literal["nested", "rescaled"] = "nested"
+    """nested: the weight of a segment is shared out in it; rescaled: a token's weight is multiplied by that of its segment."""
+
+
 NormaliserSettings = Annotated[
-    SoftmaxSettings | SparsemaxSettings | Entmax15Settings | SigmoidSettings | TopKSettings | MonotonicSettings,
+    SoftmaxSettings
+    | SparsemaxSettings
+    | Entmax15Settings
+    | SigmoidSettings
+    | TopKSettings
+    | MonotonicSettings
+    | HierarchicalSettings,
     SHORTHAND,
     Field(discriminator="kind"),
 ]
@@ -340,7 +354,7 @@ class AttentionSettings(Settings):
     scale: ScaleSettings = NoScaleSettings()
     """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
     normaliser: NormaliserSettings = SoftmaxSettings()
-    """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k or monotonic."""
+    """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k, monotonic or hierarchical."""
     window: WindowSettings = GlobalSettings()
     """Where a query may look: global, local_m or local_p."""
     heads: Size = 1
@@ -354,10 +368,15 @@ class AttentionSettings(Settings):
     """Let heads switch themselves off; null leaves all on. Needs two heads or more."""
 
     @property
+    def _scores(self) -> tuple[Any, ...]:
+        return self.score.members if isinstance(self.score, GatedSettings) else (self.score,)
+
+    @property
     def reads_past(self) -> str | None:
         """The part that needs the weights of the step before, as `score: coverage`; None if no part of ours does."""
-        scores = self.score.members if isinstance(self.score, GatedSettings) else (self.score,)
-        found = [f"score: {score.kind}" for score in scores if isinstance(score, LocationAwareSettings | CoverageSettings)]
+        found = [
+            f"score: {score.kind}" for score in self._scores if isinstance(score, LocationAwareSettings | CoverageSettings)
+        ]
         found += ["normaliser: monotonic"] if isinstance(self.normaliser, MonotonicSettings) else []
         return found[0] if found else None
 
@@ -379,6 +398,16 @@ class AttentionSettings(Settings):
             for name in ("scale", "normaliser", "window", "heads", "attention_size", "gates"):
                 if getattr(self, name) != type(self).model_fields[name].default:
                     raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _segments_can_be_compared(self) -> "AttentionSettings":
+        positional = [s.kind for s in self._scores if isinstance(s, LocationSettings | ConcatLinearSettings)]
+        if isinstance(self.normaliser, HierarchicalSettings) and (positional or self.reads_past):
+            raise ValueError(
+                f"normaliser: hierarchical compares a query with segments as with tokens, which "
+                f"{self.reads_past or f'score: {positional[0]}'} cannot; use a score of query and key alone"
+            )
         return self
 
     @model_validator(mode="after")

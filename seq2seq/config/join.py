@@ -1,11 +1,14 @@
 """Settings of joining: examples of several pairs, so that length varies and difficulty does not."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.evaluation import FixedBucketSettings
+
+BOUNDARY = "\u2029"
+"""End of a segment within a line of text (Unicode's paragraph separator); a tokenizer reads it as the end of a sentence."""
 
 
 class JoinSettings(Settings):
@@ -28,6 +31,10 @@ class JoinSettings(Settings):
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which validation and test joins are drawn, 0 to 2**63 - 1; it has nothing to do with the seeds of training."""
 
+    separator: Literal["source"] | None = None
+    """source: between the sources of joined pairs stands the end-of-sentence token, as after the last one, so that a model can
+    tell where a pair ends; targets are joined by a space alone, so that references stay as they are. None: a space on both."""
+
     @field_validator("edges")
     @classmethod
     def _increasing(cls, edges: tuple[int, ...]) -> tuple[int, ...]:
@@ -35,4 +42,9 @@ class JoinSettings(Settings):
 
     def held_out(self) -> dict[str, Any]:
         """Return the settings that decide validation and test joins."""
-        return self.model_dump(mode="json", exclude={"single_share"})
+        return self.model_dump(mode="json", exclude={"single_share"}, exclude_none=True)
+
+    @property
+    def between(self) -> str:
+        """Text between the sources of joined pairs."""
+        return f" {BOUNDARY} " if self.separator else " "

@@ -42,6 +42,17 @@ class RunSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _segments_are_marked(self) -> Self:
+        bridge = self.model.attention if isinstance(self.model, EncoderDecoderSettings) else None
+        is_marked = self.data.join is not None and self.data.join.separator is not None
+        if bridge is not None and bridge.normaliser.kind == "hierarchical" and not is_marked:
+            raise ValueError(
+                "model.attention.normaliser: hierarchical needs segments, and without data.join.separator: source every source "
+                "is one, for which it is softmax"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pictures_are_seen(self) -> Self:
         is_image = self.data.source == IMAGE
         if is_image and self.tokenizer.joint:

@@ -165,6 +165,8 @@ class SelfAttentionSettings(AttentionSettings):
             raise ValueError(f"score: {self.score.kind} is a bridge from the source; self-attention needs one that compares")
         if self.reads_past:
             raise ValueError(f"{self.reads_past} needs the weights of the step before; self-attention answers all at once")
+        if self.normaliser.kind == "hierarchical":
+            raise ValueError("normaliser: hierarchical reads the segments of a source; it is for the bridge")
         if self.window.kind != "global":
             raise ValueError(f"window: {self.window.kind} is for the bridge; in self-attention write mechanism: window")
         if self.mechanism.kind not in COMPARING:

@@ -1,7 +1,7 @@
 """Joining pairs: for training a random partition of the split in every epoch, for validation and test a fixed balanced set.
 
-Subwords never cross a space and every word begins with a word mark, so joining subwords equals joining text with a space:
-nothing is encoded again.
+Subwords never cross a space and every word begins with a word mark, so joining subwords equals joining text with a space, and
+joining them with an end of sentence equals joining text with a `BOUNDARY`: nothing is encoded again.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seq2seq.config.join import JoinSettings
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.corpus.tokenizer import EOS, Tokenizer
 
 Indices = NDArray[np.int64]
 
@@ -23,8 +23,8 @@ _TRIES = 1000
 """Failures in a row after which a bucket has no more joins."""
 
 
-def join_pairs(group: Sequence[SentencePair]) -> SentencePair:
-    """Join pairs into one, texts by a space, links shifted; links are None if those of any pair are unknown."""
+def join_pairs(group: Sequence[SentencePair], between: str = " ") -> SentencePair:
+    """Join pairs into one, sources by `between`, targets by a space, links shifted (None if those of any pair are unknown)."""
     links: list[tuple[int, int]] = []
     source_words = target_words = 0
     for pair in group:
@@ -32,7 +32,7 @@ def join_pairs(group: Sequence[SentencePair]) -> SentencePair:
         source_words += len(pair.source.split())
         target_words += len(pair.target.split())
     known = all(pair.links is not None for pair in group)
-    source, target = " ".join(p.source for p in group), " ".join(p.target for p in group)
+    source, target = between.join(p.source for p in group), " ".join(p.target for p in group)
     return SentencePair(source, target, tuple(links) if known else None)
 
 
@@ -55,7 +55,11 @@ class TrainingJoins:
         max_words: tuple[int, Tokenizer, Tokenizer] | None = None,
     ) -> None:
         self._split, self._settings = split, settings
-        self._limits: list[tuple[NDArray[Any], int]] = [(split.source_lengths, max_tokens), (split.target_lengths, max_tokens)]
+        ends = 1 if settings.separator else 0  # that of the last pair of an example is not counted
+        self._limits: list[tuple[NDArray[Any], int]] = [
+            (split.source_lengths + ends, max_tokens + ends),
+            (split.target_lengths, max_tokens),
+        ]
         if max_words is not None:
             limit, *tokenizers = max_words
             arrays = (split.source_arrays, split.target_arrays)
@@ -65,7 +69,7 @@ class TrainingJoins:
         """Join all pairs anew; holds the subwords of the whole split in memory."""
         order = random.permutation(len(self._split))
         bounds = self._within_limits(order, self._bounds(random))
-        return joined_split(self._split, order, bounds)
+        return joined_split(self._split, order, bounds, self._settings)
 
     def _bounds(self, random: np.random.Generator) -> Indices:
         """(E + 1,) where each example begins in a random order of the pairs, and the end."""
@@ -95,10 +99,13 @@ def _cuts(sizes: Sequence[tuple[Indices, int]], start: int, stop: int) -> list[i
     return cuts
 
 
-def joined_split(split: EncodedSplit, order: Indices, bounds: Indices) -> EncodedSplit:
+def joined_split(split: EncodedSplit, order: Indices, bounds: Indices, settings: JoinSettings) -> EncodedSplit:
     """Make a split whose example i joins the pairs `order[bounds[i]:bounds[i + 1]]`."""
     source, target = (_laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
-    return EncodedSplit(source, target, _JoinedTexts(split, order, bounds), reverse_source=split.reverse_source)
+    if settings.separator:
+        source = _separated(source, split.source_lengths[order], bounds)
+    texts = _JoinedTexts(split, order, bounds, settings.between)
+    return EncodedSplit(source, target, texts, reverse_source=split.reverse_source)
 
 
 def _laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays:
@@ -109,14 +116,23 @@ def _laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays
     return TokenArrays(side.tokens[places], ends[bounds])
 
 
+def _separated(side: TokenArrays, lengths: NDArray[Any], bounds: Indices) -> TokenArrays:
+    """Put an end of sentence after every sentence, of `lengths`, that is not the last of its example."""
+    ends = np.cumsum(lengths, dtype=np.int64)
+    inner = np.delete(ends, bounds[1:] - 1)
+    offsets = side.offsets + np.searchsorted(inner, side.offsets, side="right")
+    return TokenArrays(np.insert(side.tokens, inner, EOS), offsets)
+
+
 class _JoinedTexts:
     """Texts of joined examples, joined when they are looked at."""
 
-    def __init__(self, split: EncodedSplit, order: Indices, bounds: Indices) -> None:
-        self._split, self._order, self._bounds = split, order, bounds
+    def __init__(self, split: EncodedSplit, order: Indices, bounds: Indices, between: str) -> None:
+        self._split, self._order, self._bounds, self._between = split, order, bounds, between
 
     def __getitem__(self, i: int) -> SentencePair:
-        return join_pairs([self._split.pair(int(row)) for row in self._order[self._bounds[i] : self._bounds[i + 1]]])
+        rows = self._order[self._bounds[i] : self._bounds[i + 1]]
+        return join_pairs([self._split.pair(int(row)) for row in rows], self._between)
 
 
 def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, list[tuple[int, ...]]]:

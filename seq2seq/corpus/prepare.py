@@ -210,7 +210,7 @@ def _training_joins(train: EncodedSplit, settings: DataSettings, source: Tokeniz
 def _train_fingerprint(sha256: str, settings: DataSettings) -> str:
     if settings.join is None:
         return sha256
-    rules = json.dumps([settings.join.model_dump(mode="json"), settings.max_tokens, settings.max_words])
+    rules = json.dumps([settings.join.model_dump(mode="json", exclude_none=True), settings.max_tokens, settings.max_words])
     return hashlib.sha256(f"{sha256} {rules}".encode()).hexdigest()
 
 
@@ -257,7 +257,7 @@ def _joined(pairs: Sequence[SentencePair], settings: JoinSettings, counts: Clean
     counts.joined = {name: len(groups) for name, groups in found.items()}
     groups = [group for bucket in found.values() for group in bucket]
     order = np.random.default_rng(settings.seed).permutation(len(groups))
-    return [join_pairs([pairs[i] for i in groups[place]]) for place in order]
+    return [join_pairs([pairs[i] for i in groups[place]], settings.between) for place in order]
 
 
 def _observed(pairs: Iterable[SentencePair], sha256: Any, characters: dict[str, int]) -> Iterator[SentencePair]:

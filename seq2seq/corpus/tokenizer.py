@@ -10,7 +10,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
+from seq2seq.config.join import BOUNDARY
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
@@ -156,16 +157,19 @@ class Tokenizer:
         path.write_bytes(self._model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the subwords of a sentence, without bos or eos; [] for an empty one."""
-        pieces: list[int] = self._processor.encode(normalise(text), out_type=int)
-        return pieces
+        """Return the subwords of a sentence, without bos or eos but for one eos at each `BOUNDARY`; [] for an empty one."""
+        return self.encode_batch([text])[0]
 
     def encode_batch(self, lines: Sequence[str]) -> list[list[int]]:
         """`encode` for many sentences, on all cores; the result does not depend on their number."""
+        parts = [line.split(BOUNDARY) for line in lines]
         pieces: list[list[int]] = self._processor.encode(
-            [normalise(line) for line in lines], out_type=int, num_threads=os.cpu_count() or 1
+            [normalise(part) for line in parts for part in line], out_type=int, num_threads=os.cpu_count() or 1
         )
-        return pieces
+        if len(pieces) == len(lines):
+            return pieces
+        following = iter(pieces)
+        return [list(_between([next(following) for _ in line])) for line in parts]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of subwords as one normalised line; special subwords say nothing, an unknown one says ⁇.
@@ -214,6 +218,12 @@ class Tokenizer:
         if not 0 <= i < self.vocabulary_size:
             raise ValueError(f"piece {i} is outside the vocabulary of {self.vocabulary_size}")
         return int(i)
+
+
+def _between(segments: Iterable[list[int]]) -> Iterator[int]:
+    """Yield the subwords of segments, those without text left out, with eos between one and the next."""
+    for place, segment in enumerate(filter(None, segments)):
+        yield from [EOS, *segment] if place else segment
 
 
 def auto_size(different: int, characters: int) -> int:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Self
 
 from torch import Tensor, nn
 
+from seq2seq.corpus.tokenizer import EOS
+
 
 class Memory(NamedTuple):
     """Encoding of B sentences."""
@@ -23,6 +25,8 @@ class Memory(NamedTuple):
     """(B, S), True at real tokens (end of sentence included)."""
     summary: Tensor
     """(B, summary_size), the fixed vector: the last state of each direction (RNN), else the mean over real tokens."""
+    segments: Tensor | None = None
+    """(B, S), the segment of each token, from 0: every end of sentence ends one. None for pictures."""
     caches: tuple[Any, ...] = ()
     """What a decoder-only stack has computed over the source, one entry a layer; empty for encoders."""
 
@@ -163,7 +167,10 @@ class EncoderDecoder(Model):
 
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         memory: Memory = self.encoder(source, mask)
-        return memory
+        if self.encoder.source_size is not None:
+            return memory
+        ends = (source == EOS).long()
+        return memory._replace(segments=(ends.cumsum(dim=1) - ends).masked_fill(~mask, 0))
 
     def start(self, memory: Memory) -> State:
         return self.decoder.start(memory)

@@ -148,7 +148,7 @@ class RnnDecoder(Decoder):
         return state
 
     def _start(self, memory: Memory) -> State:
-        keys = self.attention.project_keys(memory.states, memory.mask, memory.summary)
+        keys = self.attention.project_keys(memory.states, memory.mask, memory.summary, memory.segments)
         first = torch.tanh(self.start_proj(memory.summary)).chunk(len(self.layers), dim=-1)
         states = tuple(CellState(hidden=h, cell=torch.zeros_like(h) if self.is_lstm else None) for h in first)
         fed = first[0].new_zeros(first[0].shape[0], self.output_size) if self.input_feeding else None

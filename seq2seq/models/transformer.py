@@ -147,7 +147,10 @@ class TransformerDecoder(Decoder):
         return DecoderOutput(features=self.final_norm(states), weights=weights)
 
     def _project(self, memory: Memory) -> tuple[Keys, ...]:
-        return tuple(layer.cross_attention.project_keys(memory.states, memory.mask, memory.summary) for layer in self.layers)
+        return tuple(
+            layer.cross_attention.project_keys(memory.states, memory.mask, memory.summary, memory.segments)
+            for layer in self.layers
+        )
 
 
 def build_transformer_encoder(settings: TransformerEncoderSettings, *, embedding: nn.Embedding) -> TransformerEncoder:

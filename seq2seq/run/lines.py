@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, TextIO
 import torch
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.join import BOUNDARY
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.tokenizer import EOS, INVALID, normalise
@@ -118,13 +119,21 @@ def translate_lines(
     for raw in _arriving(source):
         lines = [line.decode("utf-8", "replace") for line in raw]
         counts.invalid += sum(bool(INVALID.search(line)) for line in lines)
-        target.writelines(_answers(run, [normalise(line) for line in lines], search, options, machine.device, counts))
+        target.writelines(_answers(run, [_normalise(line, run) for line in lines], search, options, machine.device, counts))
         target.flush()
         if (now := time.monotonic()) - shown > _PROGRESS:
             shown = now
             print(f"{counts.lines:,} lines, {counts.lines / (now - began):,.1f} lines/s", file=sys.stderr)
     counts.report()
     return counts.lines
+
+
+def _normalise(line: str, run: TrainedRun) -> str:
+    """Return a line in its normal form, in which boundaries stay for a model that was trained with them."""
+    join = run.settings.data.join
+    if join is None or join.separator is None:
+        return normalise(line)
+    return join.between.join(map(normalise, line.split(BOUNDARY)))
 
 
 def _arriving(source: BinaryIO) -> Iterator[list[bytes]]:

@@ -28,6 +28,15 @@ def test_mistakes_are_one_line(tmp_path, data, error):
         study(tmp_path, data)
 
 
+@pytest.mark.parametrize("data", ["{corpus: grammar}", "{corpus: grammar, join: {}}"])
+def test_hierarchical_attention_needs_separators(tmp_path, data):
+    path, model = tmp_path / "study.yaml", "{attention: {score: scaled, normaliser: hierarchical}}"
+    path.write_text(f"base:\n  data: {data}\n  model: {model}\nsystems:\n  a: {{}}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"normaliser: hierarchical needs segments, and without data.join.separator: source"):
+        load_study(path)
+    assert load_study(path, ["data.join.separator=source"]).systems["a"].data.join.separator == "source"
+
+
 def test_an_old_file_that_joined_nothing_is_read(tmp_path):
     assert study(tmp_path, "{corpus: grammar, concatenate: 1}").join is None
 

@@ -52,19 +52,35 @@ def test_joining_subwords_is_joining_text_with_a_space(tokenizer, lines):
     assert tokenizer.encode(" ".join(lines)) == [piece for line in lines for piece in tokenizer.encode(line)]
 
 
+@given(lines=st.lists(LINE, max_size=5))
+def test_an_end_of_sentence_stands_between_the_segments_of_a_line(tokenizer, lines):
+    segments = [pieces for pieces in map(tokenizer.encode, lines) if pieces]
+    pieces = tokenizer.encode(JoinSettings(separator="source").between.join(lines))
+    assert pieces == [piece for segment in segments for piece in [EOS, *segment]][1:]
+    assert tokenizer.decode(pieces) == tokenizer.decode(tokenizer.encode(" ".join(lines)))
+
+
 LENGTHS = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=50)
 
 
-@given(lengths=LENGTHS, most=st.integers(2, 6), share=st.floats(0, 1), limit=st.integers(1, 40), seed=st.integers(0, 3))
-def test_every_pair_is_in_one_example_within_the_limits(lengths, most, share, limit, seed):
-    split = numbered(lengths)
-    joins = TrainingJoins(split, JoinSettings(max_pairs=most, single_share=share), max_tokens=limit)
+@given(
+    lengths=LENGTHS,
+    most=st.integers(2, 6),
+    share=st.floats(0, 1),
+    limit=st.integers(1, 40),
+    seed=st.integers(0, 3),
+    separator=st.sampled_from([None, "source"]),
+)
+def test_every_pair_is_in_one_example_within_the_limits(lengths, most, share, limit, seed, separator):
+    split, end = numbered(lengths), [EOS] if separator else []
+    joins = TrainingJoins(split, JoinSettings(max_pairs=most, single_share=share, separator=separator), max_tokens=limit)
     examples = joins.examples(np.random.default_rng(seed))
     found = []
     for i in range(len(examples)):
         rows = [int(word[1:]) for word in examples.source(i).split()]
         assert examples.target(i) == " ".join(f"t{row}" for row in rows)
-        assert examples.source_tokens(i) == [piece for row in rows for piece in split.source_tokens(row - 1)]
+        ended = [piece for row in rows for piece in [*split.source_tokens(row - 1), *end]]
+        assert [*examples.source_tokens(i), *end] == ended
         assert examples.target_tokens(i) == [piece for row in rows for piece in split.target_tokens(row - 1)]
         assert len(rows) <= most
         assert len(rows) == 1 or max(examples.source_lengths[i], examples.target_lengths[i]) <= limit
@@ -148,6 +164,19 @@ def test_test_joins_are_fixed_balanced_and_made_of_test_pairs_only(toy, corpus_f
         assert split.source_tokens(i) == data.source_tokenizer.encode(split.source(i))
 
 
+def test_separators_change_sources_alone_and_no_word_of_them(toy, tmp_path, said):
+    plain, data = (prepared(tmp_path, said, joined(toy, join=change)) for change in ({}, {"separator": "source"}))
+    ends = 0
+    for split, other in ((plain.valid, data.valid), (plain.tests["test"], data.tests["test"])):
+        for i in range(len(split)):
+            assert other.target(i) == split.target(i)
+            assert other.source(i).split() == split.source(i).split()
+            assert other.source_tokens(i) == data.source_tokenizer.encode(other.source(i))
+            assert [piece for piece in other.source_tokens(i) if piece != EOS] == split.source_tokens(i)
+            ends += other.source_tokens(i).count(EOS)
+    assert ends
+
+
 def _joins(pairs, source):
     """All joins of pairs whose sources are `source`."""
     found = {("", "")} if not source else set()
@@ -178,6 +207,7 @@ def test_a_training_pair_that_is_tested_on_is_left_out_and_counted(toy, corpus_f
         ({"max_pairs": 4}, {"train", "valid", "test"}),
         ({"per_bucket": 6}, {"train", "valid", "test"}),
         ({"edges": [4, 8]}, {"train", "valid", "test"}),
+        ({"separator": "source"}, {"train", "valid", "test"}),
     ],
 )
 def test_other_joins_have_other_fingerprints(toy, tmp_path, said, change, differ):

@@ -15,7 +15,8 @@ from seq2seq.run.checkpoint import load_weights, trainable_state
 from tests.models.hypotheses import expand
 
 SOURCE, TARGET, B, S, T = 29, 31, 3, 7, 5
-SIMPLE = ["none", "none-state", "mean", "additive", "dot", "scaled"]
+HIERARCHICAL = {"score": "scaled", "normaliser": "hierarchical"}
+SIMPLE = ["none", "none-state", "mean", "additive", "dot", "scaled", HIERARCHICAL]
 READ_PAST = [
     "location_aware",
     {"score": "coverage", "heads": 2, "attention_size": 6},
@@ -51,7 +52,7 @@ def pair():
     lengths = torch.tensor([S, 4, 2])
     mask = torch.arange(S) < lengths.unsqueeze(1)
     source = source.masked_fill(~mask, PAD)
-    source[torch.arange(B), lengths - 1] = EOS
+    source[torch.arange(B), lengths - 1] = source[0, 2] = EOS  # the first has two segments
     inputs = torch.randint(4, TARGET, (B, T))
     inputs[:, 0] = BOS
     return source, mask, inputs
@@ -225,3 +226,13 @@ def test_gradients_reach_every_parameter():
     model = build("additive", "before", True)
     model.logits(model(*pair()).features).square().sum().backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+
+
+def test_every_end_of_sentence_ends_a_segment_and_the_bridge_sees_it():
+    source, mask, inputs = pair()
+    model = build(HIERARCHICAL)
+    memory = model.encode(source, mask)
+    assert memory.segments.tolist() == [[0, 0, 0, 1, 1, 1, 1], [0] * 7, [0] * 7]
+    flat = model.decode(memory._replace(segments=None), inputs).features
+    changed = (model.decode(memory, inputs).features - flat).abs().flatten(1).amax(dim=1) > 1e-6
+    assert changed.tolist() == [True, False, False]

@@ -37,6 +37,7 @@ BRIDGES = [
     {"score": "additive", "heads": 3, "normaliser": "entmax15"},
     {"score": "bilinear", "scale": "learned", "normaliser": "sigmoid"},
     {"score": "cosine", "normaliser": {"kind": "top_k", "k": 2}},
+    {"score": "additive", "heads": 2, "normaliser": {"kind": "hierarchical", "form": "rescaled"}},
     {"score": "sum_tanh"},
     {"score": "mlp"},
     {"score": "location"},

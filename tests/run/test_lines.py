@@ -135,6 +135,14 @@ def test_attention_on_a_reversed_source_is_in_reading_order(use):
     assert record["translations"][0]["attention"] == [[pytest.approx(weight, abs=1e-4) for weight in row] for row in read]
 
 
+def test_a_line_has_segments_for_a_model_that_knows_them(use):
+    line = "the old man \u2029 sees\u2029\n".encode()
+    for normaliser, ends in ({}, 1), ({"normaliser": "hierarchical"}, 2):
+        use(score="scaled", **normaliser)
+        (record,) = map(json.loads, translated(line, attention=True))
+        assert record["source"].count("</s>") == ends
+
+
 def test_a_fixed_context_has_no_attention_to_show(use):
     use(score="none")
     (only,) = map(json.loads, translated(b"the old man sees\n", attention=True))

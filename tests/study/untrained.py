@@ -19,6 +19,7 @@ def make_run(tokenizer, folder, reverse=False, **attention):
         "attention": attention,
     }
     data = {"corpus": "grammar", "reverse_source": reverse}
+    data |= {"join": {"separator": "source"}} if "normaliser" in attention else {}
     settings = RunSettings.model_validate({"data": data, "model": model, "search": {"beam": 2, "max_ratio": 0.5}})
     built = build_model(settings.model, source_vocabulary=SIZE, target_vocabulary=SIZE).eval()
     return TrainedRun(RunFolder(folder), settings, built, tokenizer, tokenizer, 1)

@@ -68,7 +68,8 @@ def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device,
 def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int, device: torch.device) -> dict[str, Any]:
     chosen = choose_pairs(split, pairs)
     short, lengths = [split.pair(i) for i in chosen], [split.length(i) for i in chosen]
-    joined = {size: [join_pairs(short[i : i + size]) for i in range(0, len(short), size)] for size in JOINED}
+    between = join.between if (join := run.settings.data.join) else " "
+    joined = {size: [join_pairs(short[i : i + size], between) for i in range(0, len(short), size)] for size in JOINED}
     return {
         "split": name,
         "pairs": len(chosen),
