@@ -34,6 +34,7 @@ from seq2seq.config.model import (
     RnnEncoderSettings,
 )
 from seq2seq.config.study import RunSettings, StudyHeader
+from seq2seq.config.training import PretrainingSettings
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     MechanismSettings,
@@ -41,6 +42,7 @@ from seq2seq.config.transformer import (
     TransformerDecoderSettings,
     TransformerEncoderSettings,
 )
+from seq2seq.models.pretraining import PRETRAINED
 from seq2seq.report import report_schema
 
 FOLDER = Path(__file__).resolve().parent
@@ -70,6 +72,13 @@ FAMILIES: tuple[tuple[str, str, str, Mapping[str, Any], Any], ...] = (
         "Who sees whom, and at what cost.",
         MECHANISMS,
         MechanismSettings,
+    ),
+    (
+        "Warm starts",
+        "training.pretrain",
+        "What a part of the model learns from the text of one side before it learns to translate.",
+        PRETRAINED,
+        PretrainingSettings,
     ),
 )
 
@@ -170,13 +179,13 @@ _SETTINGS = """\
 A study file has one `base` and named `systems` that each say only what they change; `data`, `tokenizer`, `model`, `training`
 and `search` stand under `base` or under a system. `--set PATH=VALUE` takes the same paths. This page is made from the code by
 `python docs/update_reference.py`; a test fails when it is out of date. A part with a kind is written as `score: dot`, or with
-its options as `score: {kind: bilinear, rank: 64}`; scores, scales, normalisers, windows, positions and mechanisms with their
-options stand in [the attention family](attention.md).
+its options as `score: {kind: bilinear, rank: 64}`; scores, scales, normalisers, windows, positions, mechanisms and warm starts
+with their options stand in [the attention family](attention.md).
 
 Editors that know the YAML language server complete and check these settings if a file's first line names the schema:
 `# yaml-language-server: $schema=../docs/study.schema.json`."""
 
-_ELSEWHERE = ("score", "scale", "normaliser", "window", "positions", "mechanism")
+_ELSEWHERE = ("score", "scale", "normaliser", "window", "positions", "mechanism", "pretrain")
 """Settings whose members the page on the attention family lists, all but somebody's own score."""
 
 

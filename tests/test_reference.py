@@ -17,6 +17,7 @@ from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.base import members
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.config.study import RunSettings, StudyHeader
+from seq2seq.models.pretraining import PRETRAINED
 
 ROOT = Path(__file__).parents[1]
 SPEC = importlib.util.spec_from_file_location("update_reference", ROOT / "docs" / "update_reference.py")
@@ -91,7 +92,7 @@ def test_a_setting_is_told_with_its_default():
 def test_every_member_has_a_whole_row():
     families = catalogue().partition("\n## Heads and placement")[0]
     rows = [line for line in families.splitlines() if line.startswith("| `")]
-    tables = (SCORES, FIXED, SCALES, NORMALISERS, WINDOWS, POSITIONS, MECHANISMS)
+    tables = (SCORES, FIXED, SCALES, NORMALISERS, WINDOWS, POSITIONS, MECHANISMS, PRETRAINED)
     assert len(rows) == sum(map(len, tables))
     for row in rows:
         cells = row.replace("\\|", "").strip("|").split("|")

@@ -44,6 +44,9 @@ class DataSettings(Settings):
     """Longest training sentence on either side, in subwords without end of sentence, 1 to 65,000."""
     max_pairs: Count | None = None
     """Stop reading after so many training pairs that pass every check but max_tokens, >= 1; None reads all."""
+    parallel_pairs: Count | None = None
+    """Learn to translate from the first so many of the training pairs that are kept, >= 1; the text of the others is for the
+    tokenizer and `training.pretrain` alone. None: all are translated."""
     max_ratio: float | None = Field(default=9.0, ge=1)
     """Largest ratio between the two sides of a training pair, in characters, >= 1 (in words and characters between a language
     with spaces and one without); None for no limit."""

@@ -33,7 +33,8 @@ class JoinSettings(Settings):
 
     separator: Literal["source"] | None = None
     """source: between the sources of joined pairs stands the end-of-sentence token, as after the last one, so that a model can
-    tell where a pair ends; targets are joined by a space alone, so that references stay as they are. None: a space on both."""
+    tell where a pair ends (U+2029 stands for it in a line to translate); targets are joined by a space, so that references stay
+    as they are. None: a space on both sides."""
 
     @field_validator("edges")
     @classmethod

@@ -42,6 +42,16 @@ class RunSettings(Settings):
         return self
 
     @model_validator(mode="after")
+    def _an_encoder_to_pretrain(self) -> Self:
+        pretrain = self.training.pretrain
+        if pretrain is not None and pretrain.kind == "masked":
+            if not isinstance(self.model, EncoderDecoderSettings):
+                raise ValueError("training.pretrain: masked trains an encoder, and a decoder-only model has none; write causal")
+            if self.data.source == IMAGE:
+                raise ValueError("training.pretrain: masked hides subwords, and the source is a picture; write causal")
+        return self
+
+    @model_validator(mode="after")
     def _segments_are_marked(self) -> Self:
         bridge = self.model.attention if isinstance(self.model, EncoderDecoderSettings) else None
         is_marked = self.data.join is not None and self.data.join.separator is not None

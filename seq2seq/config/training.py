@@ -59,6 +59,32 @@ ScheduleSettings = Annotated[
 ]
 
 
+class _PretrainingSettings(Settings):
+    steps: Count = 1000
+    """Updates, >= 1, the first of `max_steps`: its updates, tokens and time count in every budget. The optimiser, warm-up and
+    schedule begin anew after them; the schedule ends each time where its updates do."""
+
+
+class MaskedSettings(_PretrainingSettings):
+    """The encoder learns to say tokens of the source language that are hidden (Devlin et al. 2019, arXiv:1810.04805)."""
+
+    kind: Literal["masked"] = "masked"
+    mask_share: float = Field(default=0.15, gt=0, lt=1)
+    """Share of a sentence's subwords to be said, at least one, 0 to 1. Of these 80 % are replaced by the unknown subword, 10 %
+    by a random one, and 10 % stay (section 3.1 and appendix A.1)."""
+    next_sentence: bool = False
+    """Read two sentences, end of sentence between them, and say there whether the second follows the first in the corpus, as it
+    does in half of the cases; of use where sentences of a corpus follow each other."""
+
+
+class CausalSettings(_PretrainingSettings):
+    """The decoder, or a decoder-only stack, learns the target language without a source (Radford et al. 2018: GPT)."""
+
+    kind: Literal["causal"] = "causal"
+
+
+PretrainingSettings = Annotated[MaskedSettings | CausalSettings, Field(discriminator="kind"), SHORTHAND]
+
 DecayRate = Annotated[float, Strict(), Field(ge=0, lt=1)]
 
 
@@ -73,6 +99,9 @@ class TrainingSettings(Settings):
     """Stop after this many real target tokens; None for no such limit."""
     max_minutes: float | None = Field(default=None, gt=0)
     """Stop after this much training time, minutes; None for no limit. Under this one limit runs do not repeat exactly."""
+    pretrain: PretrainingSettings | None = None
+    """Warm start: train a part of the model on the text of one side first; None starts from random weights. All training text
+    is used for it, whatever `data.parallel_pairs` says."""
     batch_tokens: Count = 4096
     """Real target tokens in a batch (end of sentence counted), at most."""
     accumulate: Count = 1
@@ -134,6 +163,11 @@ class TrainingSettings(Settings):
         if self.best_by == "bleu" and not self.validation_bleu_sentences:
             raise ValueError(
                 "best_by: bleu needs translations to score, and validation_bleu_sentences is 0; set it to 200, or best_by: loss"
+            )
+        if self.pretrain is not None and self.pretrain.steps >= self.max_steps:
+            raise ValueError(
+                f"pretrain.steps {self.pretrain.steps} are the first of max_steps {self.max_steps}, so that none is left to "
+                "learn to translate; lower pretrain.steps or raise max_steps"
             )
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
             raise ValueError(f"seeds must be distinct and at least one, not {list(self.seeds)}")

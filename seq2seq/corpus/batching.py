@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
-from seq2seq.corpus.join import TrainingJoins
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
 
 Indices = NDArray[np.int64]
@@ -55,6 +54,8 @@ class Batch:
     """Real target tokens, eos counted."""
     global_target_tokens: int
     """The same over the shards of all processes: what a summed loss is divided by."""
+    global_tokens: int
+    """These and, of a text in which few are to be predicted, the others: what the batch counts for in a budget."""
 
     def to(self, device: torch.device) -> Self:
         """Move the tensors."""
@@ -62,20 +63,26 @@ class Batch:
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
 
-def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None) -> Batch:
+def collate(
+    split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None, global_tokens: int | None = None
+) -> Batch:
     """Gather and pad sentences; no Python loop runs over sentences or tokens.
 
     Args:
         split: where they are.
         indices: (B,) which ones; B may be 0.
         global_target_tokens: of the whole batch where this is a shard of one.
+        global_tokens: of the whole batch, where it is not the same.
     """
     source, source_mask = _gather(split.source_arrays, indices, reverse=split.reverse_source)
     targets, target_mask = _gather(split.target_arrays, indices)
     inputs = np.full_like(targets, PAD)
     inputs[:, 0] = BOS
     inputs[:, 1:] = np.where(target_mask[:, 1:], targets[:, :-1], PAD)
+    if split.predictions is not None:
+        target_mask &= (targets != PAD) & (targets != EOS)
     target_tokens = int(target_mask.sum())
+    whole = target_tokens if global_target_tokens is None else global_target_tokens
     return Batch(
         source=torch.from_numpy(source),
         source_mask=torch.from_numpy(source_mask),
@@ -85,7 +92,8 @@ def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | N
         indices=indices,
         source_tokens=int(source_mask.sum()),
         target_tokens=target_tokens,
-        global_target_tokens=target_tokens if global_target_tokens is None else global_target_tokens,
+        global_target_tokens=whole,
+        global_tokens=whole if global_tokens is None else global_tokens,
     )
 
 
@@ -103,6 +111,13 @@ def _gather(side: TokenArrays, indices: Indices, *, reverse: bool = False) -> tu
     return ids, columns <= lengths[:, None]
 
 
+class Examples(Protocol):
+    """Makes the examples of an epoch: `TrainingJoins`, `MaskedText`."""
+
+    def examples(self, random: np.random.Generator) -> EncodedSplit:
+        """Return them; the generator's state decides all that is random in them."""
+
+
 class Batches:
     """The training batches of every epoch.
 
@@ -114,7 +129,7 @@ class Batches:
         rank: which shard of each batch this process gets, 0 <= rank < world.
         world: processes that share each batch; the union of their shards does not depend on it.
         prefetch: batches made ahead by a thread; 0 for none.
-        joins: joins the sentences to examples, anew in every epoch; None leaves them alone.
+        joins: makes examples of the sentences, anew in every epoch; None leaves them alone.
 
     Raises:
         ValueError: rank is not below world, or batch_tokens is not positive.
@@ -129,7 +144,7 @@ class Batches:
         rank: int = 0,
         world: int = 1,
         prefetch: int = 4,
-        joins: TrainingJoins | None = None,
+        joins: Examples | None = None,
     ) -> None:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} is not in 0..{world - 1}")
@@ -140,7 +155,7 @@ class Batches:
         self._joins, self._made = joins, (-1, split)
 
     def examples(self, epoch: int) -> EncodedSplit:
-        """Return what the batches of an epoch are made of: the split, or its pairs joined anew; the last one is kept."""
+        """Return what the batches of an epoch are made of: the split, or examples made of it anew; the last one is kept."""
         if self._joins is None:
             return self.split
         if self._made[0] != epoch:
@@ -174,7 +189,8 @@ class Batches:
 
     def _shard(self, examples: EncodedSplit, indices: Indices) -> Batch:
         tokens = int(examples.target_lengths[indices].sum()) + len(indices)  # eos
-        return collate(examples, indices[self.rank :: self.world], tokens)
+        predicted = tokens if examples.predictions is None else int(examples.predictions[indices].sum())
+        return collate(examples, indices[self.rank :: self.world], predicted, tokens)
 
     def _cut(self, start: int, budget: int, ends: Indices, source_sizes: NDArray[np.int32]) -> int:
         """Return the end of the largest batch from `start` within both budgets, one sentence at least."""

@@ -37,9 +37,14 @@ class TokenArrays(NamedTuple):
         for start in range(0, len(self.tokens), _SLICE):
             if isinstance(self.tokens, np.memmap):
                 size = self.tokens.itemsize
-                yield np.fromfile(str(self.tokens.filename), self.tokens.dtype, _SLICE, offset=start * size)
+                count = min(_SLICE, len(self.tokens) - start)
+                yield np.fromfile(str(self.tokens.filename), self.tokens.dtype, count, offset=start * size)
             else:
                 yield self.tokens[start : start + _SLICE]
+
+    def first(self, count: int) -> Self:
+        """Return the first sentences; nothing is copied."""
+        return type(self)(self.tokens[: int(self.offsets[count])], self.offsets[: count + 1])
 
     @classmethod
     def from_lists(cls, sentences: Iterable[Sequence[int]]) -> Self:
@@ -149,6 +154,8 @@ class EncodedSplit:
         rows: (N,) row of each sentence in `texts`, None where they agree.
         reverse_source: feed source subwords last to first (batching does).
         source_language: decides what the length of a source is counted in.
+        predictions: (N,) how many of a sentence's target tokens, end of sentence counted, are to be predicted; in place of the
+            others stands padding. None is all of them.
     """
 
     def __init__(
@@ -160,11 +167,25 @@ class EncodedSplit:
         rows: NDArray[np.int64] | None = None,
         reverse_source: bool = False,
         source_language: str = "en",
+        predictions: NDArray[np.int64] | None = None,
     ) -> None:
         self.source_arrays, self.target_arrays = source, target
         self.source_lengths, self.target_lengths = source.lengths, target.lengths
         self.reverse_source, self.source_language = reverse_source, source_language
+        self.predictions = predictions
         self._texts, self._rows = texts, rows
+
+    def first(self, count: int) -> "EncodedSplit":
+        """Return a split of the first sentences, all where there are no more than that."""
+        count = min(count, len(self))
+        return EncodedSplit(
+            self.source_arrays.first(count),
+            self.target_arrays.first(count),
+            self._texts,
+            rows=self._rows,
+            reverse_source=self.reverse_source,
+            source_language=self.source_language,
+        )
 
     def __len__(self) -> int:
         return len(self.source_lengths)

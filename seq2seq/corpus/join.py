@@ -101,14 +101,14 @@ def _cuts(sizes: Sequence[tuple[Indices, int]], start: int, stop: int) -> list[i
 
 def joined_split(split: EncodedSplit, order: Indices, bounds: Indices, settings: JoinSettings) -> EncodedSplit:
     """Make a split whose example i joins the pairs `order[bounds[i]:bounds[i + 1]]`."""
-    source, target = (_laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
+    source, target = (laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
     if settings.separator:
-        source = _separated(source, split.source_lengths[order], bounds)
+        source = separated(source, split.source_lengths[order], bounds)
     texts = _JoinedTexts(split, order, bounds, settings.between)
     return EncodedSplit(source, target, texts, reverse_source=split.reverse_source)
 
 
-def _laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays:
+def laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays:
     """Lay the sentences end to end in another order, with an offset at each bound only."""
     starts, lengths = side.offsets[order], side.offsets[order + 1] - side.offsets[order]
     ends = np.concatenate([[0], np.cumsum(lengths)])
@@ -116,7 +116,7 @@ def _laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays
     return TokenArrays(side.tokens[places], ends[bounds])
 
 
-def _separated(side: TokenArrays, lengths: NDArray[Any], bounds: Indices) -> TokenArrays:
+def separated(side: TokenArrays, lengths: NDArray[Any], bounds: Indices) -> TokenArrays:
     """Put an end of sentence after every sentence, of `lengths`, that is not the last of its example."""
     ends = np.cumsum(lengths, dtype=np.int64)
     inner = np.delete(ends, bounds[1:] - 1)

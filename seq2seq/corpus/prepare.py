@@ -54,6 +54,8 @@ class PreparedData(EvaluationData):
     valid: EncodedSplit
     counts: dict[str, CleaningCounts]
     """What became of the lines, by split name."""
+    monolingual: EncodedSplit
+    """All pairs of the training split; `train` is its beginning where `data.parallel_pairs` says so."""
     joins: TrainingJoins | None = None
     """Joins the pairs of `train` anew in every epoch; None where they stand alone."""
     seen: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -112,6 +114,10 @@ def prepare(
         raise UserError(
             f"data.train: no pair of '{settings.train}' is left after cleaning ({counts[settings.train].describe()})"
         )
+    whole = splits[settings.train]
+    if settings.parallel_pairs is not None:
+        splits[settings.train] = whole.first(settings.parallel_pairs)
+        report(f"{settings.train}: {len(splits[settings.train]):,} parallel pairs; of the others each side is text on its own")
     seen = {name: found for name in settings.test if (found := _seen(texts[name], texts[settings.train], store))["sources"]}
     for name, found in seen.items():
         report(
@@ -121,6 +127,7 @@ def prepare(
         source_tokenizer=source,
         target_tokenizer=target,
         train=splits[settings.train],
+        monolingual=whole,
         valid=splits[settings.valid],
         tests={name: splits[name] for name in settings.test},
         counts=counts,
@@ -208,9 +215,11 @@ def _training_joins(train: EncodedSplit, settings: DataSettings, source: Tokeniz
 
 
 def _train_fingerprint(sha256: str, settings: DataSettings) -> str:
-    if settings.join is None:
+    if settings.join is None and settings.parallel_pairs is None:
         return sha256
-    rules = json.dumps([settings.join.model_dump(mode="json", exclude_none=True), settings.max_tokens, settings.max_words])
+    join = settings.join and settings.join.model_dump(mode="json", exclude_none=True)
+    limits = [settings.max_tokens, settings.max_words]
+    rules = json.dumps([join, *limits, *([] if settings.parallel_pairs is None else [settings.parallel_pairs])])
     return hashlib.sha256(f"{sha256} {rules}".encode()).hexdigest()
 
 

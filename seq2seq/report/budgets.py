@@ -24,7 +24,18 @@ def compare_budgets(systems: Mapping[str, SystemReport]) -> Fairness:
         spread[name] = max(values) / min(values)
         if spread[name] - 1 <= tolerance:
             regimes.append(f"equal {name}")
-    return Fairness(regimes=regimes, spread=spread, sentence=_sentence(len(systems), regimes, spread, unknown))
+    sentence = " ".join([_sentence(len(systems), regimes, spread, unknown), *_pretrained(systems)])
+    return Fairness(regimes=regimes, spread=spread, sentence=sentence)
+
+
+def _pretrained(systems: Mapping[str, SystemReport]) -> list[str]:
+    """Say what of the budgets was pre-training."""
+    parts = [
+        f"{name} {part.kind}, {part.steps:,.0f} updates, {part.target_tokens:,.0f} tokens, {part.seconds / 60:,.1f} min"
+        for name, system in systems.items()
+        if (part := system.pretraining) is not None
+    ]
+    return [f"Pre-training counts in these budgets: {'; '.join(parts)}."] if parts else []
 
 
 def _sentence(count: int, regimes: list[str], spread: Mapping[str, float], unknown: list[str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from seq2seq.report.runs import Run
-from seq2seq.report.schema import SeedRun, SystemReport
+from seq2seq.report.schema import Pretraining, SeedRun, SystemReport
 from seq2seq.run.learning import Learning, State, learning
 from seq2seq.scoring import SystemResult
 from seq2seq.scoring.length import LengthEffect
@@ -33,6 +33,7 @@ def system_report(
         target_tokens=_mean(summaries, "target_tokens"),
         steps=_mean(summaries, "steps"),
         seconds=_mean(summaries, "seconds"),
+        pretraining=_pretraining(runs),
         learning_still_rising=any(each.state != "at rest" for each in ended),
         learning=least_finished(runs),
         runs=[_seed_run(run, split, result, index, ended[index]) for index, run in enumerate(runs)],
@@ -63,6 +64,13 @@ def _mean(summaries: Sequence[Mapping[str, Any]], key: str) -> float | None:
     values = [summary.get(key) for summary in summaries]
     numbers = [float(value) for value in values if isinstance(value, int | float)]
     return sum(numbers) / len(numbers) if len(numbers) == len(values) else None
+
+
+def _pretraining(runs: Sequence[Run]) -> Pretraining | None:
+    taken = [run.summary["pretraining"] for run in runs if isinstance(run.summary.get("pretraining"), dict)]
+    found = {key: _mean(taken, key) for key in ("steps", "target_tokens", "seconds")} if taken else {}
+    settings = runs[0].config.get("training", {}).get("pretrain") or {}
+    return None if None in found.values() or not found else Pretraining(kind=str(settings.get("kind")), **found)
 
 
 def _seed_run(run: Run, split: str, result: SystemResult, index: int, ended: Learning) -> SeedRun:

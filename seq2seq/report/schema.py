@@ -56,6 +56,19 @@ class SeedRun(Result):
     """How it was decoded: beam, seconds and what else the search recorded."""
 
 
+class Pretraining(Result):
+    """Share of a training that came before the pairs, mean over seeds."""
+
+    kind: str
+    """masked or causal."""
+    steps: float
+    """Optimiser updates."""
+    target_tokens: float
+    """Tokens of the side that it read."""
+    seconds: float
+    """Wall-clock."""
+
+
 class SystemCard(Result):
     """Short description of a system."""
 
@@ -87,6 +100,8 @@ class SystemReport(Scores):
     """Optimiser updates, mean over seeds."""
     seconds: float | None
     """Wall-clock of training in seconds, mean over seeds."""
+    pretraining: Pretraining | None = None
+    """What of these three was pre-training; null without one."""
     learning_still_rising: bool
     """True if a longer training of any seed may score higher; see `SeedRun.learning`."""
     learning: str | None = None

@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 from seq2seq.run.folder import JsonLines, RunFolder
 from seq2seq.run.reading import Reading
@@ -31,14 +31,22 @@ class Journal:
         self._timing.write(event=event, time=time.time(), **record)
 
     def train(
-        self, *, step: int, loss: float, target_tokens: int, learning_rate: float, gradient_norm: float, seconds: float
+        self,
+        event: Literal["train", "pretrain"],
+        *,
+        step: int,
+        loss: float,
+        target_tokens: int,
+        learning_rate: float,
+        gradient_norm: float,
+        seconds: float,
     ) -> None:
         """Write the mean loss (nats a token) since the last line, and the last update's gradient norm before clipping."""
-        self._log.write(event="train", step=step, loss=loss, target_tokens=target_tokens, learning_rate=learning_rate)
+        self._log.write(event=event, step=step, loss=loss, target_tokens=target_tokens, learning_rate=learning_rate)
         speed = target_tokens / seconds
-        self.time("train", step=step, seconds=seconds, tokens_per_second=speed)
+        self.time(event, step=step, seconds=seconds, tokens_per_second=speed)
         values = {"loss": loss, "learning_rate": learning_rate, "gradient_norm": gradient_norm, "tokens_per_second": speed}
-        self._monitor.scalars(step, {f"train/{name}": value for name, value in values.items()})
+        self._monitor.scalars(step, {f"{event}/{name}": value for name, value in values.items()})
 
     def validation(self, *, step: int, target_tokens: int, result: Validation, attention: Reading | None) -> None:
         """Write a validation, and the attention of its first pair where there is one."""

@@ -4,8 +4,9 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,17 @@ from pydantic import TypeAdapter
 from seq2seq.config.errors import UserError
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.batching import Batch, Batches
+from seq2seq.corpus.batching import Batch, Batches, Examples
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.models.output import start_at_frequencies
+from seq2seq.models.pretraining import PretrainedModel
 from seq2seq.run.checkpoint import Checkpoint, find_checkpoint, save_checkpoint
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.log import Journal
 from seq2seq.run.machine import Machine, compile_forward
+from seq2seq.run.pretraining import Pretraining, pretraining_task
 from seq2seq.run.processes import Processes
 from seq2seq.run.progress import Progress
 from seq2seq.run.schedule import is_exhausted, learning_rate
@@ -42,7 +45,7 @@ class Position:
     batch: int = 0
     """Batches of this epoch already used."""
     target_tokens: int = 0
-    """Real target tokens trained on."""
+    """Real target tokens trained on; those of the source in a pre-training that hides some."""
     seconds: float = 0.0
     """Time spent in training steps, without validation."""
     skipped: int = 0
@@ -90,24 +93,8 @@ class Trainer:
         self.data, self.machine, self.folder, self.progress = data, machine, folder, progress
         self.processes = processes or Processes()
         self.bleu_tokenizer = bleu_tokenizer or resolve_tokenizer("auto", settings.data.target)
-        self.sharing = share_out(self._build, self.training, self.processes)
-        self.update = Updater(
-            sharing=self.sharing,
-            training=self.training,
-            machine=machine,
-            processes=self.processes,
-            seed=seed,
-            train=data.train,
-            say=progress.say,
-        )
-        self.batches = Batches(
-            data.train,
-            batch_tokens=self.training.batch_tokens,
-            seed=seed,
-            rank=self.processes.rank,
-            world=self.processes.world,
-            joins=data.joins,
-        )
+        self.pretraining = None if self.training.pretrain is None else Pretraining()
+        self._prepare()
         self.position = Position()
         self.journal: Journal | None = None
         self.norm = 0.0
@@ -115,12 +102,44 @@ class Trainer:
         self.stop_requested = 0
         """Number of the signal that asked to save and stop; 0 while none did."""
 
+    def _prepare(self) -> None:
+        """Make the model, its optimiser and its batches: those of pre-training until that is over."""
+        training, data = self.training, self.data
+        examples: Examples | None = data.joins
+        train, build = data.train, self._build
+        if training.pretrain is not None and self._pretrains():
+            task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
+            train, examples = task.split, task.examples
+            build = partial(self._build, task.build)
+        self.sharing = share_out(build, training, self.processes)
+        self.update = Updater(
+            sharing=self.sharing,
+            training=training,
+            machine=self.machine,
+            processes=self.processes,
+            seed=self.seed,
+            train=train,
+            say=self.progress.say,
+        )
+        self.batches = Batches(
+            train,
+            batch_tokens=training.batch_tokens,
+            seed=self.seed,
+            rank=self.processes.rank,
+            world=self.processes.world,
+            joins=examples,
+        )
+
+    def _pretrains(self) -> bool:
+        return self.pretraining is not None and not self.pretraining.done
+
     @property
     def model(self) -> Model:
         """The model being trained."""
-        return self.sharing.model
+        model = self.sharing.model
+        return model.whole if isinstance(model, PretrainedModel) else model
 
-    def _build(self) -> Model:
+    def _build(self, put_task: Callable[[Model], Model] = lambda model: model) -> Model:
         torch.manual_seed(self.seed)
         model = build_model(
             self.settings.model,
@@ -128,7 +147,7 @@ class Trainer:
             target_vocabulary=self.data.target_tokenizer.vocabulary_size,
         )
         start_at_frequencies(model.output, self.data.train.target_counts(self.data.target_tokenizer.vocabulary_size))
-        model = model.to(self.machine.device)
+        model = put_task(model).to(self.machine.device)
         compile_forward(model, self.training.compile, self.machine.device)
         return model
 
@@ -174,23 +193,49 @@ class Trainer:
                 self.norm = update.norm
                 position.target_tokens += update.tokens
                 position.window_nats += update.nats
-                position.window_tokens += update.tokens
-                self.progress.update(position.step + 1, update.nats / update.tokens, position.target_tokens / update.seconds)
+                position.window_tokens += update.predicted
+                mean = update.nats / max(1, update.predicted)
+                self.progress.update(position.step + 1, mean, position.target_tokens / update.seconds)
             position.step += 1
             position.seconds = update.seconds
+            if self._pretrains() and self._count_pretraining():
+                batches = self._batches()
             self._at_intervals()
             if update.stop:
                 self._save()
                 raise Interrupted(self.stop_requested or signal.SIGTERM)
+        if self._pretrains():  # a limit came first
+            self._learn_to_translate()
         if position.validated != position.step:
             self._validate()
         self._save()
+
+    def _count_pretraining(self) -> bool:
+        """Write down what pre-training took so far; ends it after its last update and returns whether that was this one."""
+        position, pretrain = self.position, self.training.pretrain
+        self.pretraining = Pretraining(position.step, position.target_tokens, position.seconds)
+        if pretrain is None or position.step < pretrain.steps:
+            return False
+        self._learn_to_translate()
+        return True
+
+    def _learn_to_translate(self) -> None:
+        """Take the pre-trained weights over into the model; its optimiser and its batches begin anew."""
+        self._log_window()
+        found, prefix = self.pretraining or Pretraining(), "whole."
+        kept = {name: value for name, value in self.sharing.weights().items() if name.startswith(prefix)}
+        weights = {name.removeprefix(prefix): value.detach() for name, value in kept.items()}
+        self.pretraining = replace(found, done=True)
+        self.position.epoch, self.position.batch = 0, 0
+        self._prepare()
+        self.sharing.restore(weights, {}, "the pre-trained weights")
+        self.progress.status(f"pre-trained: {found.steps} steps, {found.target_tokens:,} tokens; learns to translate now")
 
     def _at_intervals(self) -> None:
         training, step = self.training, self.position.step
         if step % training.log_every == 0:
             self._log_window()
-        if step % training.validate_every == 0:
+        if step % training.validate_every == 0 and not self._pretrains():
             self._validate()
         if step % training.save_every == 0:
             self._save()
@@ -235,6 +280,7 @@ class Trainer:
         position = self.position
         if position.window_tokens and self.journal:
             self.journal.train(
+                "pretrain" if self._pretrains() else "train",
                 step=position.step,
                 loss=position.window_nats / position.window_tokens,
                 target_tokens=position.target_tokens,
@@ -302,6 +348,8 @@ class Trainer:
             "log_bytes": log_bytes,
             "bleu_tokenizer": self.bleu_tokenizer,
         }
+        if self.pretraining is not None:
+            state["pretraining"] = asdict(self.pretraining)
         self._store(self.folder.last, state, with_optimizer=True)
 
     def _resume(self) -> int:
@@ -318,6 +366,9 @@ class Trainer:
             if state["position"].keys() != asdict(Position()).keys():
                 raise ValueError(f"its position has {', '.join(state['position'])}")
             position, kept = TypeAdapter(Position).validate_python(state["position"]), int(state["log_bytes"])
+            if self.pretraining is not None:
+                self.pretraining = TypeAdapter(Pretraining).validate_python(state["pretraining"])
+                self._prepare()
             self.sharing.restore(model, tensors, str(self.folder.last))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(

@@ -14,14 +14,17 @@ def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float]
         settings: peak rate, warm-up, schedule and, for linear and cosine, max_steps.
         scores: of the validations before it, higher is better; only the plateau schedule looks at them.
     """
-    peak, warmup = settings.learning_rate, settings.warmup_steps
+    peak, warmup, last = settings.learning_rate, settings.warmup_steps, settings.max_steps
+    if settings.pretrain is not None:  # each of the two has a schedule of its own
+        first = settings.pretrain.steps
+        step, last = (step, first) if step <= first else (step - first, last - first)
     if step <= warmup:
         return peak * step / warmup
     schedule = settings.schedule
     if isinstance(schedule, InverseRootSchedule):
         return peak * math.sqrt(max(warmup, 1) / step)
     if isinstance(schedule, LinearSchedule | CosineSchedule):
-        progress = min(1.0, (step - warmup) / max(1, settings.max_steps - warmup))
+        progress = min(1.0, (step - warmup) / max(1, last - warmup))
         falling = 1 - progress if isinstance(schedule, LinearSchedule) else 0.5 * (1 + math.cos(math.pi * progress))
         return peak * (schedule.final + (1 - schedule.final) * falling)
     if isinstance(schedule, PlateauSchedule):

@@ -4,6 +4,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def check_lengths(model: Model, data: PreparedData) -> None:
         UserError: the split with a sentence that is too long, the limit's setting, and what would be enough.
     """
     limits = find_limits(model)
-    for name, split in {"training": data.train, "validation": data.valid, **data.tests}.items():
+    for name, split in {"training": data.monolingual, "validation": data.valid, **data.tests}.items():
         source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence
         for side, lengths in (("source", source), ("target", target), ("both", source + target)):
             limit = getattr(limits, side)
@@ -266,6 +267,7 @@ def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str 
         "target_tokens": position.target_tokens,
         "seconds": round(position.seconds, 1),
         "tokens_per_second": round(position.target_tokens / position.seconds) if position.seconds else None,
+        "pretraining": None if trainer.pretraining is None else asdict(trainer.pretraining),
         "best_step": position.best_step,
         "evaluated": evaluated,
         "skipped_updates": position.skipped,

@@ -15,6 +15,7 @@ from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.models.pretraining import PretrainedModel
 from seq2seq.run.machine import Machine
 from seq2seq.run.processes import Processes
 from seq2seq.run.sharding import Whole
@@ -25,8 +26,10 @@ class Update(NamedTuple):
 
     nats: float
     """Summed over the target tokens of all processes; 0 where the update was left out."""
+    predicted: int
+    """Target tokens of all processes over which the nats are summed."""
     tokens: int
-    """Real target tokens of all processes."""
+    """Tokens of all processes that count in a budget: these, and those of a masked text that were not to be predicted."""
     seconds: float
     """Mean over the processes of what each passed in."""
     stop: bool
@@ -77,13 +80,14 @@ class Updater:
         Raises:
             RunError: memory ran out, or another process has ended.
         """
-        tokens = sum(batch.global_target_tokens for batch in group)
+        predicted = sum(batch.global_target_tokens for batch in group)
+        tokens = sum(batch.global_tokens for batch in group)
         self.sharing.model.train()
-        nats = self._gradients(step, group, tokens)
+        nats = self._gradients(step, group, predicted)
         self.sharing.combine_gradients()
         norm = self.sharing.clip(self.training.clip_norm)
         nats, stops, spent = self.processes.sum(nats, float(stop), seconds())
-        update = Update(nats, tokens, spent / self.processes.world, stops > 0, None, norm)
+        update = Update(nats, predicted, tokens, spent / self.processes.world, stops > 0, None, norm)
         if not math.isfinite(nats) or not math.isfinite(norm):
             self.sharing.optimizer.zero_grad(set_to_none=True)
             return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")
@@ -118,7 +122,8 @@ class Updater:
             features = model(batch.source, batch.source_mask, batch.inputs).features
             kept, wanted = real_positions(features, batch.targets, batch.target_mask)
             loss = linear_cross_entropy(kept, wanted, model.output, self.training.label_smoothing)
-        in_use = penalty_of(model) * batch.target_tokens  # once an update, whatever shares it out
+        priced = not isinstance(model, PretrainedModel)  # which does not use all of its parts
+        in_use = penalty_of(model) * batch.target_tokens if priced else 0.0  # once an update, whatever shares it out
         ((loss.smoothed + in_use) * (share / tokens)).backward()  # type: ignore[no-untyped-call]
         return float(loss.nats) * share
 

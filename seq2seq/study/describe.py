@@ -11,6 +11,7 @@ from seq2seq.config.loading import load_study
 from seq2seq.config.study import RunSettings, Study
 from seq2seq.models.budget import BACKWARD, flops_per_token, meta_model
 from seq2seq.models.interface import Model, count_parameters
+from seq2seq.models.pretraining import PRETRAINED
 from seq2seq.study.matching import match_study
 
 _WIDTH = 120
@@ -66,6 +67,9 @@ def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | Non
     for part, paths in _parts(model).items():
         text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(paths)})"  # type: ignore[attr-defined]
         lines += _entry(part.__name__, text)
+    if (pretrain := settings.training.pretrain) is not None:
+        part = PRETRAINED[pretrain.kind]
+        lines += _entry(f"{pretrain.steps:,} updates first", f"{part.formula}. {part.source}. Expected: {part.expects}.")
     lines += _entry("parameters", f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()))
     counted = ", ".join(f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS)
     lines += _entry("FLOPs per target token", counted)

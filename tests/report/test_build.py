@@ -172,6 +172,23 @@ def test_budgets_that_nobody_recorded_are_named(built):
     assert "Not recorded for every system: wall-clock" in compare_budgets(systems).sentence
 
 
+def test_pretraining_is_said_beside_the_budgets_it_counts_in(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    for seed in (1, 2):
+        place = folder / f"additive/seed-{seed}"
+        summary = json.loads((place / "summary.json").read_text())
+        summary["pretraining"] = {"steps": 100, "target_tokens": 90_000 + seed, "seconds": 60 * seed, "done": True}
+        (place / "summary.json").write_text(json.dumps(summary))
+    systems = build_report(folder, {"test": texts}).report.systems
+    found = systems["additive"].pretraining
+    assert (found.steps, found.target_tokens, found.seconds) == (100, 90_001.5, 90)
+    assert systems["none"].pretraining is None
+    said = "Pre-training counts in these budgets: additive"
+    assert said in compare_budgets(systems).sentence
+    assert "100 updates, 90,002 tokens, 1.5 min." in compare_budgets(systems).sentence
+    assert said not in compare_budgets({"none": systems["none"]}).sentence
+
+
 def test_no_baseline_gives_scores_and_no_differences(study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     (folder / "study.yaml").write_text(

@@ -9,6 +9,7 @@ import torch
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.loading import load_study
+from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.prepare import prepare
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint, trainable_state
@@ -16,6 +17,7 @@ from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.loop import Position, Trainer
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.progress import Lines, Progress
+from seq2seq.run.schedule import learning_rate
 from seq2seq.run.signals import Interrupted
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
@@ -44,6 +46,7 @@ def same(a, b):
         assert all(torch.equal(tensors[name], others[name]) for name in tensors)
     for state in (one.state, two.state):
         state["position"].pop("seconds")
+        state.get("pretraining", {}).pop("seconds", None)
     assert one.state == two.state
 
 
@@ -114,13 +117,77 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run_resumed_or_not(tmp_path
     same(whole, again)
 
 
+PRETRAINED = {
+    "masked": {"pretrain": {"kind": "masked", "steps": 6}},
+    "next_sentence": {"pretrain": {"kind": "masked", "steps": 6, "next_sentence": True}},
+    "causal": {"pretrain": {"kind": "causal", "steps": 6}},
+}
+
+
+@pytest.mark.parametrize(("kind", "stops"), [("masked", (2, 6)), ("next_sentence", (2,)), ("causal", (6, 8))])
+def test_pretraining_cut_anywhere_goes_on_as_if_it_were_not(tmp_path, kind, stops):
+    options = {"data": {"parallel_pairs": 40}, **PRETRAINED[kind]}
+    whole = make(tmp_path, "whole", **options)
+    position = whole.train()
+    records = [json.loads(line) for line in whole.folder.log.read_text().splitlines()]
+    assert [(r["event"], r["step"]) for r in records] == [
+        *[("pretrain", 3), ("pretrain", 6), ("train", 9)],
+        *[("validation", 10), ("train", 12), ("validation", 12)],
+    ]
+    assert position.step == 12
+    assert 0 < whole.pretraining.target_tokens == records[1]["target_tokens"] < position.target_tokens
+    assert 0 < whole.pretraining.seconds < position.seconds
+    assert (whole.pretraining.steps, whole.pretraining.done) == (6, True)
+    for stop in stops:
+        cut = make(tmp_path, f"cut{stop}", **options)
+        _stop_at(cut, stop)
+        with pytest.raises(Interrupted):
+            cut.train()
+        again = make(tmp_path, f"cut{stop}", **options)
+        again.train()
+        same(whole, again)
+
+
+@pytest.mark.parametrize(("kind", "part"), [("masked", "encoder."), ("causal", "decoder.")])
+def test_pretrained_weights_are_where_translation_begins(tmp_path, kind, part):
+    trainer = make(tmp_path, **PRETRAINED[kind])
+    first = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
+    _stop_at(trainer, 6)
+    with pytest.raises(Interrupted):
+        trainer.train()
+    saved = load_checkpoint(trainer.folder.last)
+    assert saved.model.keys() == first.keys()
+    assert not saved.optimizer
+    moved = {name for name, value in saved.model.items() if not torch.equal(value, first[name])}
+    assert moved
+    assert all(name.startswith((part, "output.")) for name in moved)
+    assert (trainer.position.epoch, trainer.position.batch) == (0, 0)
+
+
+def test_a_limit_may_end_a_run_before_its_pretraining(tmp_path):
+    trainer = make(tmp_path, max_target_tokens=900, **PRETRAINED["causal"])
+    position = trainer.train()
+    assert position.step < 6
+    assert position.validated == position.step == trainer.pretraining.steps
+    assert load_checkpoint(trainer.folder.best).model.keys() == trainable_state(trainer.model).keys()
+
+
+def test_each_phase_has_its_own_warm_up_and_schedule():
+    settings = TrainingSettings(max_steps=30, warmup_steps=5, schedule="linear", pretrain={"kind": "causal", "steps": 10})
+    alone = [settings.model_copy(update={"pretrain": None, "max_steps": steps}) for steps in (10, 20)]
+    rates = [learning_rate(step, settings) for step in range(1, 31)]
+    assert rates == [learning_rate(step, one) for one in alone for step in range(1, one.max_steps + 1)]
+
+
 def _stop_at(trainer, last):
-    update = trainer.update
+    prepare = trainer._prepare
 
-    def watched(step, group, *, stop, **others):
-        return update(step, group, stop=step == last, **others)
+    def watch():
+        update = trainer.update
+        trainer.update = lambda step, group, *, stop, **others: update(step, group, stop=step == last, **others)
 
-    trainer.update = watched
+    trainer._prepare = lambda: (prepare(), watch())
+    watch()
 
 
 def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):

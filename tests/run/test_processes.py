@@ -32,7 +32,12 @@ def place(tmp_path_factory):
         side: {"hidden_size": size, "embedding_size": 12, "dropout": 0.0} for side, size in (("encoder", 8), ("decoder", 16))
     }
     study = tiny_study(training={"log_every": 1, "precision": "fp32"}, model=quiet)
-    study["systems"] = {"additive": study["systems"]["additive"], "transformer": {"model": TRANSFORMER}}
+    warm = {"pretrain": {"kind": "masked", "steps": 5, "next_sentence": True}}
+    study["systems"] = {
+        "additive": study["systems"]["additive"],
+        "transformer": {"model": TRANSFORMER},
+        "warm": {"model": TRANSFORMER, "training": warm},
+    }
     write_study(folder, study)
     return folder
 
@@ -92,6 +97,8 @@ def alone(place):
         ("additive", "optimizer"),
         ("additive", "full"),
         ("transformer", "full"),
+        ("warm", "none"),
+        ("warm", "full"),
     ],
 )
 def test_two_processes_give_the_losses_of_one(place, alone, system, shard):

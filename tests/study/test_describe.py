@@ -3,7 +3,7 @@ import pytest
 from seq2seq.cli import main
 from seq2seq.config.loading import load_study
 from seq2seq.study.describe import describe_study
-from tests.tiny import TINY, write_study
+from tests.tiny import TINY, tiny_study, write_study
 
 
 @pytest.fixture
@@ -31,6 +31,12 @@ def test_numbers_are_those_of_the_models(text):
 def test_matched_widths_are_shown(tmp_path):
     study = describe_study(load_study(write_study(tmp_path, {**TINY, "match": {"parameters": "5%", "to": "additive"}})))
     assert "matched none: as written" in study or "matched none: model" in study
+
+
+def test_a_warm_start_is_described(tmp_path):
+    study = tiny_study(training={"pretrain": {"kind": "causal", "steps": 4}})
+    text = " ".join(describe_study(load_study(write_study(tmp_path, study))).split())
+    assert "4 updates first: p(y_t | y_<t) of the decoder, every context zero. Radford et al. 2018" in text
 
 
 def test_the_demo_can_be_described(capsys):

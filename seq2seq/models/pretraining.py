@@ -1,0 +1,88 @@
+"""Warm starts: a model of which one part is trained on the text of one side, behind the interface of teacher forcing."""
+
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from seq2seq.models.interface import DecoderOutput, EncoderDecoder, Memory, Model
+from seq2seq.models.output import build_output
+
+
+class PretrainedModel(Model):
+    """A model before it learns to translate; `whole` is the model itself, and all other parameters are left behind.
+
+    Args:
+        whole: the model.
+        output: of what is predicted.
+    """
+
+    formula: ClassVar[str]
+    source: ClassVar[str]
+    expects: ClassVar[str]
+
+    def __init__(self, *, whole: Model, output: nn.Linear) -> None:
+        super().__init__()
+        self.whole = whole
+        self.output = output
+
+
+class MaskedModel(PretrainedModel):
+    """p(x_s | x with tokens hidden) = softmax(E LN(gelu(W h_s)) + b), h the encoder's states and E its token vectors.
+
+    Source: Devlin et al. 2019, arXiv:1810.04805, section 3.1, and the transformation before the output layer of their program.
+
+    Args:
+        whole: its encoder is trained.
+    """
+
+    formula = "softmax(E LN(gelu(W h_s)) + b) at hidden tokens s, h the encoder's states, E its token vectors"
+    source = "Devlin et al. 2019, arXiv:1810.04805, section 3.1"
+    expects = "an encoder that knows the source language from text alone; helps most where pairs are few"
+
+    def __init__(self, *, whole: EncoderDecoder) -> None:
+        embedding: Any = whole.encoder.embedding
+        table: nn.Embedding = getattr(embedding, "table", embedding)  # positions stand around it, if there are any
+        size = table.embedding_dim
+        super().__init__(whole=whole, output=build_output(size, table.num_embeddings, table))
+        self.transform = nn.Sequential(nn.Linear(whole.encoder.memory_size, size), nn.GELU(), nn.LayerNorm(size))
+
+    def forward(self, source: Tensor, mask: Tensor, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:  # noqa: ARG002
+        """Read sources (B, S) with hidden tokens: features (B, S, embedding_size)."""
+        return DecoderOutput(features=self.transform(self.whole.encode(source, mask).states), weights=None)
+
+
+class LanguageModel(PretrainedModel):
+    """p(y_t | y_<t): the decoder over a memory of one token whose features are all zero, so that no context says anything.
+
+    Source: Radford et al. 2018 (GPT) for a decoder-only stack, where the source is its end alone; Ramachandran et al. 2017,
+    arXiv:1611.02683, section 2.1, for a decoder, whose bridge and first state keep their first weights here as there.
+
+    Args:
+        whole: its decoder and output layer, or all of a decoder-only stack, are trained.
+    """
+
+    formula = "p(y_t | y_<t) of the decoder, every context zero"
+    source = "Radford et al. 2018; Ramachandran et al. 2017, arXiv:1611.02683, section 2.1"
+    expects = "fluent output from the first pair on; what the source says is learned from pairs alone"
+
+    def __init__(self, *, whole: Model) -> None:
+        super().__init__(whole=whole, output=whole.output)
+
+    def forward(self, source: Tensor, mask: Tensor, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
+        """Run over targets (B, T), bos first."""
+        return self.whole.decode(self._memory(source, mask), inputs, need_weights)
+
+    def _memory(self, source: Tensor, mask: Tensor) -> Memory:
+        if not isinstance(self.whole, EncoderDecoder):
+            return self.whole.encode(source, mask)
+        encoder, rows = self.whole.encoder, len(source)
+        dtype = self.output.weight.dtype
+        return Memory(
+            states=torch.zeros(rows, 1, encoder.memory_size, dtype=dtype, device=source.device),
+            mask=torch.ones(rows, 1, dtype=torch.bool, device=source.device),
+            summary=torch.zeros(rows, encoder.summary_size, dtype=dtype, device=source.device),
+        )
+
+
+PRETRAINED: dict[str, type[MaskedModel] | type[LanguageModel]] = {"masked": MaskedModel, "causal": LanguageModel}
