@@ -56,7 +56,7 @@ class LanguageModel(PretrainedModel):
     """p(y_t | y_<t): the decoder over a memory of one token whose features are all zero, so that no context says anything.
 
     Source: Radford et al. 2018 (GPT) for a decoder-only stack, where the source is its end alone; Ramachandran et al. 2017,
-    arXiv:1611.02683, section 2.1, for a decoder, whose bridge and first state keep their first weights here as there.
+    arXiv:1611.02683, section 2.1, for a decoder. What reads a context or the source keeps its first weights, here as there.
 
     Args:
         whole: its decoder and output layer, or all of a decoder-only stack, are trained.

@@ -172,7 +172,7 @@ class Trainer:
         return self.position
 
     def _loop(self) -> None:
-        training, position = self.training, self.position
+        training, position, pretrain = self.training, self.position, self.training.pretrain
         batches = self._batches()
         while not self._finished():
             began, before = time.perf_counter(), position.seconds
@@ -198,8 +198,11 @@ class Trainer:
                 self.progress.update(position.step + 1, mean, position.target_tokens / update.seconds)
             position.step += 1
             position.seconds = update.seconds
-            if self._pretrains() and self._count_pretraining():
-                batches = self._batches()
+            if pretrain is not None and self._pretrains():
+                self.pretraining = Pretraining(position.step, position.target_tokens, position.seconds)
+                if position.step == pretrain.steps:
+                    self._learn_to_translate()
+                    batches = self._batches()
             self._at_intervals()
             if update.stop:
                 self._save()
@@ -209,15 +212,6 @@ class Trainer:
         if position.validated != position.step:
             self._validate()
         self._save()
-
-    def _count_pretraining(self) -> bool:
-        """Write down what pre-training took so far; ends it after its last update and returns whether that was this one."""
-        position, pretrain = self.position, self.training.pretrain
-        self.pretraining = Pretraining(position.step, position.target_tokens, position.seconds)
-        if pretrain is None or position.step < pretrain.steps:
-            return False
-        self._learn_to_translate()
-        return True
 
     def _learn_to_translate(self) -> None:
         """Take the pre-trained weights over into the model; its optimiser and its batches begin anew."""

@@ -100,7 +100,7 @@ def study(random):
     """A study of one system."""
     model = part(random, random.choice([EncoderDecoderSettings] * 4 + [DecoderOnlySettings]), share=0.6)
     base = {
-        "data": {"corpus": "grammar"},
+        "data": {"corpus": "grammar", "join": random.choice([None, {"separator": "source"}])},
         "tokenizer": {"vocabulary_size": 300, "joint": random.random() < 0.8},
         "model": model,
         "training": part(random, TrainingSettings, share=0.2),
