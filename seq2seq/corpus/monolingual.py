@@ -7,7 +7,6 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.training import MaskedSettings
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.join import laid_out, separated
-from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK
 
 FOLLOWS, STRANGE = BOS, UNK
@@ -19,18 +18,14 @@ _HIDDEN, _RANDOM = 0.8, 0.1
 def text_of_targets(split: EncodedSplit) -> EncodedSplit:
     """Return the targets of a split with sources that have no token but the end of sentence."""
     nothing = TokenArrays(np.empty(0, np.int32), np.zeros(len(split) + 1, np.int64))
-    return EncodedSplit(nothing, split.target_arrays, _NO_TEXTS)
+    return EncodedSplit(nothing, split.target_arrays, [])
 
 
 def text_of_sources(split: EncodedSplit) -> EncodedSplit:
     """Return the sources of a split, in the order in which they are fed, on both sides."""
     tokens, offsets = split.source_arrays
     side = TokenArrays(tokens[::-1], offsets[-1] - offsets[::-1]) if split.reverse_source else split.source_arrays
-    return EncodedSplit(side, side, _NO_TEXTS)
-
-
-_NO_TEXTS: list[SentencePair] = []
-"""Nobody asks for the text of what is only trained on."""
+    return EncodedSplit(side, side, [])
 
 
 class MaskedText:
@@ -74,7 +69,7 @@ class MaskedText:
             target[side.tokens == EOS] = labels
         predictions = np.add.reduceat((target != PAD).astype(np.int64), side.offsets[:-1])
         hidden, wanted = (TokenArrays(tokens, side.offsets) for tokens in (source, target))
-        return EncodedSplit(hidden, wanted, _NO_TEXTS, predictions=predictions)
+        return EncodedSplit(hidden, wanted, [], predictions=predictions)
 
     def _two_by_two(self, random: np.random.Generator) -> tuple[TokenArrays, NDArray[np.int32]]:
         """Return sentences 2k with the next one or any other, end of sentence between them, and which of the two it is."""

@@ -108,9 +108,8 @@ class Trainer:
         examples: Examples | None = data.joins
         train, build = data.train, self._build
         if training.pretrain is not None and self._pretrains():
-            task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
-            train, examples = task.split, task.examples
-            build = partial(self._build, task.build)
+            train, examples, task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
+            build = partial(self._build, task)
         self.sharing = share_out(build, training, self.processes)
         self.update = Updater(
             sharing=self.sharing,
