@@ -6,12 +6,11 @@ then agree in both lengths, and a batch cut from this order hardly pads. Ties ar
 batches are shuffled at random, anew in every epoch.
 """
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -227,35 +226,12 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
 
     What the source raises is raised here, at its place. Closing or dropping the iterator ends the thread.
     """
-    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(kind: str, item: Any) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                ready.put((kind, item), timeout=0.1)
-                break
-
-    def work() -> None:
-        try:
-            for item in items:
-                put("item", item)
-                if stopped.is_set():
-                    return
-            put("end", None)
-        except BaseException as error:  # handed over to whoever iterates
-            put("error", error)
-
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
+    source, end = iter(items), object()
+    worker = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
-        while True:
-            kind, item = ready.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                raise item
-            yield item
+        ready = deque(worker.submit(next, source, end) for _ in range(depth))
+        while (item := ready.popleft().result()) is not end:
+            ready.append(worker.submit(next, source, end))
+            yield cast(T, item)
     finally:
-        stopped.set()
-        thread.join()
+        worker.shutdown(cancel_futures=True)

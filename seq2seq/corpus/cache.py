@@ -12,10 +12,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2seq.config.errors import UserError
+from seq2seq.config.files import write_json
 
 _COMPLETE = "complete.json"
 _STALE_SECONDS = 24 * 3600
@@ -123,17 +125,9 @@ class Cache:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
-            self._remember(note, {"stamp": stamp, "sha256": sha256})
+            with suppress(OSError):  # a note only saves time
+                write_json(note, {"stamp": stamp, "sha256": sha256})
         return sha256
-
-    def _remember(self, note: Path, content: dict[str, Any]) -> None:
-        aside = note.with_name(f"{note.name}.{uuid.uuid4().hex}")
-        try:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(content), encoding="utf-8")
-            aside.replace(note)
-        except OSError:
-            aside.unlink(missing_ok=True)  # a note only saves time
 
 
 def _is_complete(place: Path) -> bool:

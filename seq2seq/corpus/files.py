@@ -6,14 +6,13 @@ Only a line feed ends a line; U+2028 and the like are spaces inside one. Bytes t
 """
 
 import gzip
-import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, digest
@@ -23,7 +22,6 @@ from seq2seq.corpus.pairs import SentencePair
 _NAMES = {"": "text", ".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 PACKED = tuple(_NAMES)
 """Endings of a file's name that say how it is compressed."""
-_PACKED_BYTES = 1 << 12
 _MAX_LINE_BYTES = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
@@ -138,11 +136,13 @@ def read_lines(path: Path) -> Iterator[str]:
     Raises:
         UserError: unreadable, damaged where it is compressed, UTF-16, or a line of more than 64 MiB.
     """
+    opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
     if path.suffix == ".zst":
-        damaged = (*damaged, _zstd(path).ZstdError)
+        zstd = _zstd(path)
+        opened, damaged = zstd.open, (*damaged, zstd.ZstdError)
     try:
-        with _open(path) as file:
+        with opened(path, "rb") as file:
             yield from _lines(file, path)
     except damaged as error:
         raise UserError(
@@ -152,60 +152,9 @@ def read_lines(path: Path) -> Iterator[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path))
-    if path.suffix == ".xz":
-        return cast(BinaryIO, lzma.open(path))
-    if path.suffix != ".zst":
-        return path.open("rb")
-    zstd = _zstd(path)
-    if hasattr(zstd, "ZstdFile"):
-        return cast(BinaryIO, zstd.open(path))
-    return cast(BinaryIO, io.BufferedReader(_Frames(path, zstd.ZstdDecompressor())))
-
-
-class _Frames(io.RawIOBase):
-    """The content of a .zst file; the package's own reader takes a file that ends in the middle of a frame for a whole one.
-
-    Args:
-        path: the file.
-        decompressor: of the package `zstandard`.
-    """
-
-    def __init__(self, path: Path, decompressor: Any) -> None:
-        self._file, self._decompressor = path.open("rb"), decompressor
-        self._content, self._rest = self._decompressed(), memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        rest = self._rest or memoryview(next(self._content, b""))
-        count = min(len(rest), len(buffer))
-        buffer[:count], self._rest = rest[:count], rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def _decompressed(self) -> Iterator[bytes]:
-        frame, packed, whole = self._decompressor.decompressobj(), b"", True
-        while packed := packed or self._file.read(_PACKED_BYTES):
-            content = frame.decompress(packed)
-            packed, whole = frame.unused_data, frame.eof
-            if whole:
-                frame = self._decompressor.decompressobj()
-            if content:
-                yield content
-        if not whole:
-            raise EOFError("it ends in the middle")
-
-
 def _zstd(path: Path) -> Any:
-    """Return the module that reads .zst: Python's own from 3.14 on, else the package `zstandard`."""
-    for name in ("compression.zstd", "zstandard"):
+    """Return the module that reads .zst: Python's own from 3.14 on, else its backport."""
+    for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)
         except ModuleNotFoundError:

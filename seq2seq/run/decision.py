@@ -4,15 +4,13 @@ One study uses one arithmetic, since its systems are compared: the first run dec
 keeps what it began with. Measurements are cached on a machine, so that the same study made again decides the same.
 """
 
-import json
-import os
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.base import checked
+from seq2seq.config.files import read_json, write_aside
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
@@ -61,20 +59,8 @@ def decide_arithmetic(
 
 
 def recorded_arithmetic(folder: RunFolder) -> Arithmetic | None:
-    """Return what a run was begun with, None where its record does not say.
-
-    Raises:
-        UserError: the record is damaged.
-    """
-    try:
-        found = json.loads(folder.environment.read_text(encoding="utf-8")).get("arithmetic")
-        return None if found is None else Arithmetic.model_validate(found)
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError, OSError) as error:
-        raise UserError(
-            f"{folder.environment}: damaged ({str(error).splitlines()[0]}); give --out DIR for a new place"
-        ) from None
+    """Return what a run was begun with, None where its record does not say."""
+    return folder.recorded("arithmetic", Arithmetic)
 
 
 def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
@@ -107,21 +93,7 @@ def _measured(shapes: Sequence[Matmul], precision: str, threads: int) -> Arithme
 
 def _of_study(record: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
     """Return a study's decision; where there is none yet, measure and write it down."""
-    if not record.exists():
-        _write_first(record, measure().model_dump_json(indent=1) + "\n")
-    try:
-        return Arithmetic.model_validate_json(record.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError(f"{record}: damaged ({type(error).__name__}); remove the file and run the same command again") from None
-
-
-def _write_first(path: Path, text: str) -> None:
-    """Write a file whole; of several processes that come at once the first one wins."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    aside.write_text(text, encoding="utf-8")
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
+    if not record.exists():  # of several processes that come at once the first one decides
+        write_aside(record, measure().model_dump_json(indent=1) + "\n", first=True)
+    advice = "remove the file and run the same command again"
+    return checked(Arithmetic, read_json(record, advice), record, advice)

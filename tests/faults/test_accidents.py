@@ -90,7 +90,7 @@ def test_a_damaged_record_of_the_data(command, whole):
     (victim.folder / "environment.json").write_text("[]")
     status, output = victim()
     assert status == 2
-    assert "environment.json: damaged" in clear(output)
+    assert "environment.json: the file: Input should be a valid dictionary; give --out DIR" in clear(output)
 
 
 def test_out_of_memory(command, whole):
