@@ -17,11 +17,7 @@ ASIDE = ".writing"
 
 
 def read_json(path: Path, advice: str = "remove the file and make it again") -> Any:
-    """Read a JSON file.
-
-    Raises:
-        UserError: it is not there, cannot be read or is damaged; `advice` says what to do then.
-    """
+    """Read a JSON file; a `UserError` with `advice` if it is not there, cannot be read or is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -38,12 +34,9 @@ def read_record(path: Path, kind: type[T], advice: str) -> T | None:
 
 
 def write_aside(path: Path, text: str, *, first: bool = False) -> None:
-    """Write a file so that it is there whole or not at all, whoever else writes it at the same time.
+    """Write a file, and its folder, so that it is there whole or not at all, whoever else writes it at the same time.
 
-    Args:
-        path: the file; its folder is made.
-        text: content.
-        first: a file that is there already stays; else the last one written counts.
+    The last one written counts, or with `first` the first one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{ASIDE}")

@@ -8,11 +8,7 @@ from typing import Any
 def with_absolute_paths(settings: Any, folder: Path) -> Any:
     """Make every relative `data.path`, and every `data.corpus` that is the path of a card, one below `folder`.
 
-    Where there is nothing below `folder` but something below the current folder, that is meant.
-
-    Args:
-        settings: plain data, of a whole study file or of some settings.
-        folder: of the file that the settings stand in.
+    Where there is nothing below `folder`, that of the settings' file, but something below the current folder, that is meant.
     """
     if not isinstance(settings, dict):
         return settings

@@ -57,11 +57,7 @@ def is_probe(corpus: str) -> bool:
 
 
 def check_probe(corpus: str, settings: ProbeSettings) -> None:
-    """Refuse a probe that does not exist or cannot be as long as it is asked to be.
-
-    Raises:
-        ValueError: with what to do.
-    """
+    """Raise a ValueError, with what to do, for a probe that does not exist or cannot be as long as it is asked to be."""
     task = corpus.removeprefix(PROBE)
     if task not in TASKS:
         raise ValueError(f"no probe named '{corpus}'; there are {', '.join(PROBE + known for known in TASKS)}")

@@ -62,13 +62,7 @@ class Batch:
 
 
 def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None) -> Batch:
-    """Gather and pad sentences; no Python loop runs over sentences or tokens.
-
-    Args:
-        split: where they are.
-        indices: (B,) which ones; B may be 0.
-        global_target_tokens: of the whole batch where this is a shard of one.
-    """
+    """Gather and pad (B,) sentences, B >= 0; `global_target_tokens` is of the whole batch where this is a shard of one."""
     source, source_mask = _gather(split.source_arrays, indices, reverse=split.reverse_source)
     targets, target_mask = _gather(split.target_arrays, indices)
     inputs = np.full_like(targets, PAD)
@@ -110,13 +104,10 @@ class Batches:
         batch_tokens: real target tokens in a batch (eos counted), at most; a single longer sentence is a batch of its own.
             Padded source positions are at most `SOURCE_FACTOR` times as many.
         seed: with the epoch, determines everything.
-        rank: which shard of each batch this process gets, 0 <= rank < world.
-        world: processes that share each batch; the union of their shards does not depend on it.
+        rank: which shard of each batch this process gets, 0 <= rank < world; their union does not depend on `world`.
+        world: processes that share each batch.
         prefetch: batches made ahead by a thread; 0 for none.
         joins: joins the sentences to examples, anew in every epoch; None leaves them alone.
-
-    Raises:
-        ValueError: rank is not below world, or batch_tokens is not positive.
     """
 
     def __init__(
@@ -163,10 +154,7 @@ class Batches:
         return [batches[i] for i in random.permutation(len(batches))]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield this process's shard of each batch of an epoch, from batch number `start` on.
-
-        A shard is empty where a batch has fewer sentences than there are processes.
-        """
+        """Yield this process's shard (which may be empty) of each batch of an epoch, from batch number `start` on."""
         examples = self.examples(epoch)
         batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
         return prefetch(batches, self._prefetch) if self._prefetch else batches
@@ -201,12 +189,9 @@ def _order(source_sizes: NDArray[np.int32], target_sizes: NDArray[np.int32], ran
 
 
 def evaluation_batches(split: EncodedSplit, batch_tokens: int, sentences: Sequence[int] | None = None) -> Iterator[Batch]:
-    """Yield batches of sentences sorted by source length, longest first; `Batch.indices` restores the order.
+    """Yield batches of some sentences or all, sorted by source length, longest first; `Batch.indices` restores the order.
 
-    Args:
-        split: sentences.
-        batch_tokens: padded positions on the longer side of a batch, at most; a single longer sentence is a batch of its own.
-        sentences: which ones, all by default.
+    The longer side of a batch has at most `batch_tokens` padded positions, unless it is a single sentence.
     """
     chosen = np.arange(len(split)) if sentences is None else np.asarray(sentences, np.int64)
     order = chosen[np.argsort(-split.source_lengths[chosen], kind="stable")]

@@ -49,21 +49,13 @@ def digest(*parts: Any) -> str:
 
 
 class Cache:
-    """A folder of finished entries.
-
-    Args:
-        root: made when first written to.
-    """
+    """A folder of finished entries, made when first written to."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
-        """Return the folder `<kind>/<key>`, after `build` has filled it if it is not there or not whole.
-
-        Raises:
-            UserError: the cache cannot be written.
-        """
+        """Return the folder `<kind>/<key>`, filled by `build` if it is not whole; a `UserError` if it cannot be written."""
         place = self.root / kind / key
         if _is_complete(place):
             return place
@@ -94,11 +86,7 @@ class Cache:
         return found
 
     def empty(self) -> None:
-        """Remove every entry and nothing else that may lie in the folder; what is needed again is made again.
-
-        Raises:
-            UserError: an entry cannot be removed.
-        """
+        """Remove every entry and nothing else that may lie in the folder; a `UserError` names what cannot be removed."""
         try:
             for entry in self._entries():
                 entry.unlink() if entry.is_file() else shutil.rmtree(entry)

@@ -19,12 +19,7 @@ SPLITS = ("train", "valid", "test")
 
 
 class GrammarCorpus:
-    """Pairs that the grammar writes.
-
-    Args:
-        settings: size, lengths and seed.
-        source: en or de; the other one is the target.
-    """
+    """Pairs that the grammar writes, from `source`, en or de, to the other."""
 
     def __init__(self, settings: GrammarSettings, *, source: str) -> None:
         self.settings, self.source = settings, source
@@ -41,11 +36,7 @@ class GrammarCorpus:
         return SPLITS
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the pairs of a split.
-
-        Raises:
-            UserError: there is no such split.
-        """
+        """Yield the pairs of a split; a `UserError` if there is no such split."""
         from seq2seq.corpus.grammar.generate import generate  # the lexicon is only read where sentences are written
 
         self._check(split)

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -235,11 +235,5 @@ def encode_lines(
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Yield lists of `size` items, the last shorter (itertools has it from Python 3.12)."""
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    source = iter(items)
+    return iter(lambda: list(islice(source, size)), [])

@@ -28,16 +28,7 @@ _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FileCorpus:
-    """Parallel text in a folder.
-
-    Args:
-        folder: where the files are; nothing outside it is read.
-        source: language translated from.
-        target: language translated to.
-        card: what is known of the corpus, None for somebody's own.
-        cache: remembers content hashes.
-        report: called for files that are not the ones the card describes.
-    """
+    """Parallel text in a folder, outside which nothing is read; `report` hears of files that are not those of the card."""
 
     def __init__(
         self, folder: Path, *, source: str, target: str, card: Card | None, cache: Cache, report: Callable[[str], None]
@@ -62,11 +53,7 @@ class FileCorpus:
         return f".{self.source}-{self.target}.tsv", f".{self.target}-{self.source}.tsv"
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the raw lines of a split.
-
-        Raises:
-            UserError: a file is missing, unreadable or damaged, or the sides have different numbers of lines.
-        """
+        """Yield the raw lines of a split; a `UserError` for a file missing or damaged, or sides of different lengths."""
         files = self.files(split)
         if len(files) == 1:
             yield from self._rows(files[0])
@@ -106,11 +93,7 @@ class FileCorpus:
         return digest("files", hashes)
 
     def files(self, split: str) -> tuple[Path, ...]:
-        """Return the table of a split, or its source and target side.
-
-        Raises:
-            UserError: there is none, or more than one, or it leads out of the folder.
-        """
+        """Return the table of a split, or its two sides; a `UserError` for none, or two, or a link out of the folder."""
         sides = [self._found(f"{split}.{language}") for language in (self.source, self.target)]
         tables = [path for ending in self._tables() for path in self._found(split + ending)]
         for some in (*sides, tables, [*tables, *sides[0]] if tables and all(sides) else []):

@@ -41,13 +41,7 @@ class Corpus(Protocol):
 def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache: Path | None = None) -> Corpus:
     """Find a corpus: embedded, then `data.path`, then beside its own card, then $SEQ2SEQ_DATA, then the hub.
 
-    Args:
-        settings: which corpus and languages.
-        report: called with where the corpus was found and which places were tried before.
-        cache: folder for content hashes, None for the usual one.
-
-    Raises:
-        UserError: it is nowhere; the message says how to get it.
+    `report` is told where it was found and which places were tried before; a `UserError` says how to get it.
     """
     if (embedded := _embedded(settings)) is not None:
         report(f"corpus {settings.corpus}: embedded")

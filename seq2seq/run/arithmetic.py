@@ -63,12 +63,9 @@ class Matmul(NamedTuple):
 
 
 def matmuls(model: nn.Module, batch_tokens: int, length: float) -> list[Matmul]:
-    """List the shapes of a model's matmuls in one update.
+    """List the shapes of a model's matmuls in one update; the model may be on the meta device.
 
-    Args:
-        model: its parameters give the shapes; it may be on the meta device.
-        batch_tokens: target tokens in a batch.
-        length: target tokens of a sentence on average.
+    `batch_tokens` target tokens are in a batch, `length` in a sentence on average.
     """
     tokens, length = max(1, batch_tokens), max(1, round(length))
     sentences = max(1, tokens // length)
@@ -92,13 +89,9 @@ def matmuls(model: nn.Module, batch_tokens: int, length: float) -> list[Matmul]:
 def choose_arithmetic(
     shapes: Sequence[Matmul], precision: str, *, threads: int, times: Callable[..., dict[str, float]] | None = None
 ) -> Arithmetic:
-    """Choose the fastest accurate arithmetic for these shapes on this CPU; default fp32 wins ties.
+    """Choose the fastest accurate arithmetic for an update's shapes on this CPU; default fp32 wins ties.
 
-    Args:
-        shapes: of an update.
-        precision: "auto", or the precision that is asked for.
-        threads: of each matmul.
-        times: measures, see `measure`; None is `measure`.
+    `precision` is "auto" or the one that is asked for, `threads` those of each matmul; `times` stands in for `measure`.
     """
     libraries = ["default", *(["onednn"] if onednn_is_accurate() else [])]
     candidates = {_name("fp32", library): ("fp32", library) for library in libraries}

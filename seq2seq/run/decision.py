@@ -26,17 +26,10 @@ _DECODING = [Matmul(1, 320, 256, columns, 1.0) for columns in (256, 768, 8000)]
 def decide_arithmetic(
     folder: RunFolder, settings: RunSettings, data: PreparedData, *, threads: int, device: str | None = None
 ) -> Arithmetic:
-    """Return what a run computes with.
+    """Return what a run computes with; a `UserError` names a damaged record.
 
-    Args:
-        folder: of the run.
-        settings: of its system; precision and threads that they name are used whatever the study has decided.
-        data: gives vocabulary sizes and the length of sentences.
-        threads: where neither settings nor records name a number.
-        device: a torch device name; None takes an accelerator if there is one. Matmuls are measured on a CPU only.
-
-    Raises:
-        UserError: a record is damaged.
+    Precision and threads that the settings name are used whatever the study has decided; `threads` is for a run whose settings
+    and records name none. Matmuls are measured on a CPU only; `device` None takes an accelerator if there is one.
     """
     recorded = recorded_arithmetic(folder)
     if recorded is not None:

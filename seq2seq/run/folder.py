@@ -28,11 +28,7 @@ T = TypeVar("T")
 
 
 class RunFolder:
-    """`<study>/<system>/seed-<n>/` and the files in it.
-
-    Args:
-        path: the folder; need not exist.
-    """
+    """`<study>/<system>/seed-<n>/`, which need not exist, and the files in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -104,11 +100,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the lock goes with the process, however it ends.
-
-        Raises:
-            UserError: another process holds it.
-        """
+        """Hold the folder until the process ends, however it ends; a `UserError` if another one holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("w", encoding="utf-8")
@@ -124,11 +116,8 @@ class RunFolder:
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """Check that a config is this run's, or asks for more of it (`config.identity`); writes nothing.
 
-        Returns:
-            The limits of training that it raises, as `path: 1 there, 2 here`.
-
-        Raises:
-            UserError: the folder belongs to another run, or cannot be trained longer; the reason is named.
+        Returns the limits of training that it raises, as `path: 1 there, 2 here`; a `UserError` says why the folder cannot be
+        used.
         """
         if not self.config.exists():
             # a process that was killed at once leaves no more than a lock and a file half written
@@ -153,14 +142,10 @@ class RunFolder:
         return found.raised
 
     def claim(self, config: Mapping[str, Any]) -> list[str]:
-        """Write the resolved config, after `check`; what a start wrote that trained nothing is taken back.
+        """Write the resolved config, after `check`, whose result it returns; take back what a start wrote that trained nothing.
 
-        Returns:
-            The limits of training that it raises. A finished run is then no longer one; its summary is kept in the new one's
-            `earlier`, its weights in `checkpoints/step-<n>`.
-
-        Raises:
-            UserError: as `check`.
+        A finished run whose limits are raised is no longer one: its summary is kept in the new one's `earlier`, its weights in
+        `checkpoints/step-<n>`.
         """
         raised = self.check(config)
         if self.config.exists() and not self.has_trained():
@@ -191,11 +176,7 @@ class RunFolder:
         write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
     def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
-        """Check that data and tokenizers are those that the run was trained on so far, if it was.
-
-        Raises:
-            UserError: they are others; each is named.
-        """
+        """Check that data and tokenizers are those of the training so far, if there was any; a `UserError` names others."""
         known = self.fingerprints()
         changed = described({name: known.get(name) for name in fingerprints}, dict(fingerprints))
         if known and changed:
@@ -209,11 +190,7 @@ class RunFolder:
         return self.recorded("fingerprints", dict[str, str]) or {}
 
     def recorded(self, name: str, kind: type[T]) -> T | None:
-        """Return a part of `environment.json`, None where there is none.
-
-        Raises:
-            UserError: it is damaged.
-        """
+        """Return a part of `environment.json`, None where there is none; a `UserError` if it is damaged."""
         found = self.read_environment().get(name)
         return None if found is None else checked(kind, found, self.environment, _ELSEWHERE)
 
@@ -243,9 +220,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 class JsonLines:
     """An append-only log whose length is part of a checkpoint, so that a resumed run continues it without repeats.
 
-    Args:
-        path: the file.
-        keep: bytes to keep of what is there, at most; None keeps all. A line without its end is dropped.
+    Of what is there `keep` bytes stay, None for all, up to the last whole line.
     """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:

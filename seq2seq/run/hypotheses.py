@@ -40,13 +40,10 @@ def translate_tests(
 
     Args:
         run: who translates, with its own search.
-        data: the splits.
+        data: the splits; a `UserError` if translations that are to stay were made of other sentences.
         device: where the model is.
         again: also replace translations that were made by other weights, with another search or of other sentences.
         instead_of: the search of the run's config, where `run` has another one that stands in for it (tuning).
-
-    Raises:
-        UserError: translations that are to stay were made of other sentences.
     """
     for name, split in data.tests.items():
         search, fingerprint = run.settings.search.model_dump(), data.fingerprints[name]
@@ -64,11 +61,7 @@ def translate_tests(
 
 
 def check_sentences(folder: RunFolder, split: str, facts: Mapping[str, Any], fingerprint: str) -> None:
-    """Check that translations were made of the sentences that a split holds now.
-
-    Raises:
-        UserError: of others.
-    """
+    """Check that translations were made of the sentences that a split holds now; a `UserError` if of others."""
     then = facts.get("fingerprint", fingerprint)
     if then != fingerprint:
         raise UserError(
@@ -144,13 +137,7 @@ def write_attention(
 ) -> None:
     """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding.
 
-    Args:
-        run: whose attention.
-        name: of the split.
-        split: the sentences.
-        sentences: which of them.
-        device: where the model is.
-        references: False where the split has no references.
+    `references` is False where the split has none.
     """
     found = translate(
         run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True

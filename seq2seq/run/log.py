@@ -13,10 +13,7 @@ from seq2seq.run.validation import Validation
 class Journal:
     """`log.jsonl`, `timing.jsonl` and `tensorboard/` of a run.
 
-    Args:
-        folder: of the run.
-        keep: bytes of `log.jsonl` that belong to the checkpoint the run resumes from.
-        step: at which it resumes.
+    `keep` bytes of `log.jsonl` belong to the checkpoint at `step`, from which the run resumes.
     """
 
     def __init__(self, folder: RunFolder, *, keep: int, step: int) -> None:

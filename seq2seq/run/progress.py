@@ -44,12 +44,7 @@ class Screen(Protocol):
 
 
 class Lines:
-    """Plain lines; where several runs are made at once their updates share a line.
-
-    Args:
-        stream: None for standard error.
-        interval: seconds between lines of updates.
-    """
+    """Plain lines, of updates one each `interval` seconds; runs made at once share it. `stream` None is standard error."""
 
     def __init__(self, stream: TextIO | None = None, interval: float = 15.0) -> None:
         self.stream = stream
@@ -116,12 +111,7 @@ def _cells(row: Event) -> dict[str, Any]:
 
 
 class Board:
-    """Bars in the terminal: one for all runs together, and one for each that is going on.
-
-    Args:
-        totals: updates of each run that is to be made.
-        console: of rich; None for standard error.
-    """
+    """Bars in the terminal: one for all runs together, of so many updates each, and one for each that is going on."""
 
     interval = 0.2
 
@@ -202,13 +192,7 @@ def open_screen(totals: Mapping[str, int]) -> Iterator[Screen]:
 
 
 class Progress:
-    """Tells a screen how far a run is.
-
-    Args:
-        total: updates of the whole run.
-        run: its name, as `additive seed 1`.
-        screen: where to; None for nowhere, as in a process that is not the first of its run.
-    """
+    """Tells a screen how far a run, `additive seed 1`, of `total` updates is; None for nowhere, as in a further process."""
 
     def __init__(self, *, total: int, run: str, screen: Screen | None) -> None:
         self.total = total

@@ -56,15 +56,9 @@ def _spelled(word: str) -> str:
 
 
 def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
-    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word.
+    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word: (m, n).
 
-    Args:
-        weights: of subwords.
-        target_words: (T,), the word of each target subword, 0, 0, 1 ...
-        source_words: (S,), the word of each source subword.
-
-    Returns:
-        (m, n), m target and n source words.
+    (T,) and (S,) give the word of each subword, 0, 0, 1 ...
     """
     rows, columns = np.asarray(target_words), np.asarray(source_words)
     by_source = np.zeros((len(rows), columns.max() + 1))

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 class Monitor:
     """Writes TensorBoard events; the library is imported at the first one, so that a run starts sooner.
 
-    Args:
-        folder: where events go.
-        first_step: step at which this process begins; later events of an interrupted run are hidden. None hides nothing.
+    Later events than `first_step` of an interrupted run are hidden; None hides nothing.
     """
 
     def __init__(self, folder: Path, first_step: int | None = 0) -> None:

@@ -173,11 +173,7 @@ def _shared(processes: Processes) -> str:
 
 
 def check_lengths(model: Model, data: PreparedData) -> None:
-    """Compare every sentence of every split with the model's limits, before the first update.
-
-    Raises:
-        UserError: the split with a sentence that is too long, the limit's setting, and what would be enough.
-    """
+    """Compare every sentence with the model's limits before training; a `UserError` names split and limit."""
     limits = find_limits(model)
     for name, split in {"training": data.train, "validation": data.valid, **data.tests}.items():
         source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence

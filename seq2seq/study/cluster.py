@@ -27,12 +27,7 @@ _RESTARTS = 1000
 
 
 class RunJob:
-    """The command of one run, in a form that submitit can send, stop and send again.
-
-    Args:
-        command: and its arguments.
-        folder: to start it in.
-    """
+    """The command of one run, to be started in `folder`, in a form that submitit can send, stop and send again."""
 
     def __init__(self, command: Sequence[str], folder: str) -> None:
         self.command, self.folder = list(command), folder

@@ -24,11 +24,7 @@ _ABOUT = (
 
 
 def describe_study(study: Study) -> str:
-    """Describe every system of a study; trains nothing.
-
-    Raises:
-        UserError: a model cannot be built, or widths that meet the study's `match` cannot be found.
-    """
+    """Describe every system of a study; trains nothing. A `UserError` if a model cannot be built or matched."""
     matched = match_study(study)
     lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT, "")]
     lines += [line for match in matched.matches for line in _filled(str(match), "")]

@@ -64,11 +64,7 @@ def _chart(found: Translation, by_words: bool) -> Any:
 
 
 def build_app(paths: Sequence[str | Path], *, allow_code: bool = False) -> Any:
-    """Return the app over runs, or over all runs under folders.
-
-    Raises:
-        UserError: Gradio is not installed, or there is no run that can be loaded.
-    """
+    """Return the app over runs, or all runs under folders; a `UserError` if Gradio is missing, or a run cannot be loaded."""
     try:
         import gradio
     except ModuleNotFoundError:
@@ -108,11 +104,7 @@ def _app(gradio: Any, runs: Mapping[str, Run]) -> Any:
 
 
 def launch(paths: Sequence[Path], *, port: int, allow_code: bool = False) -> tuple[Any, str]:
-    """Start serving the page on this machine only; return the app and its address.
-
-    Raises:
-        UserError: Gradio is not installed, no runs there, or the port is taken.
-    """
+    """Serve the page on this machine only; return app and address. A `UserError` as of `build_app`, or for a taken port."""
     app = build_app(paths, allow_code=allow_code)
     from gradio.themes import Default
 

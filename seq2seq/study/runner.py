@@ -155,9 +155,7 @@ def cores() -> int:
 def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
     """Share the cores out among the runs of a study that stand side by side, however many of them are left.
 
-    Args:
-        study: all its runs count, since losses depend on threads and must not depend on which runs are asked for first.
-        jobs: runs side by side; None lets the study or the machine say.
+    All its runs count, since losses depend on threads and must not depend on which runs are asked for first.
     """
     import torch
 
@@ -249,10 +247,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
 def _wait_for_all(
     waiting: list[Task], at_once: int, start: Callable[[Task], Child], signals: Sequence[int], screen: Screen
 ) -> dict[Task, int]:
-    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started.
-
-    Signals are looked at between polls, and not in their handler, since here every child that was started is known.
-    """
+    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started."""
     running: dict[Task, Child] = {}
     statuses: dict[Task, int] = {}
     passed_on = 0
@@ -291,16 +286,5 @@ def let_children_import() -> None:
 def single_run(study: Study, task: Task, out: Path) -> list[str]:
     """Return the arguments of the command that makes one run."""
     overrides = [part for text in study.overrides for part in ("--set", text)]
-    return [
-        "train",
-        study.path,
-        "--system",
-        task.system,
-        "--seed",
-        str(task.seed),
-        "--out",
-        str(out),
-        "--jobs",
-        "1",
-        *overrides,
-    ]
+    which = ["--system", task.system, "--seed", str(task.seed)]
+    return ["train", study.path, *which, "--out", str(out), "--jobs", "1", *overrides]
