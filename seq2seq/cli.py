@@ -123,12 +123,7 @@ def report(
         verify_study(runs, split)
     else:
         report_study(
-            runs,
-            split=split,
-            retranslate=retranslate,
-            without_text=without_text,
-            allow_code=allow_code,
-            arguments=context.obj,
+            runs, split=split, retranslate=retranslate, without_text=without_text, allow_code=allow_code, arguments=context.obj
         )
 
 
@@ -256,8 +251,7 @@ def tune(
 
 @app.command()
 def probe(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")],
-    allow_code: AllowCode = False,
+    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")], allow_code: AllowCode = False
 ) -> None:
     """Print exact match by source length of runs trained on a synthetic probe, of others BLEU on short pairs joined."""
     from seq2seq.report.analysis.probe_study import probe_study

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,9 +140,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     for_header = [change for change in changes if set(change) & set(StudyHeader.model_fields)]
     for_systems = [change for change in changes if change not in for_header]
-    for change in for_header:
-        raw = merge(raw, change)
-    header = _validate(StudyHeader, raw, path, document, [()], for_header)
+    header = _validate(StudyHeader, reduce(merge, for_header, raw), path, document, [()], for_header)
     resolved = {}
     for name, change in written.items():
         _check_name(name, path)
@@ -150,7 +149,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         merged = merge(base, change or {})
         places = [("systems", name), ("base",)]
         try:
-            resolved[name] = _validate(RunSettings, _merge_all(merged, for_systems), path, document, places, for_systems)
+            resolved[name] = _validate(RunSettings, reduce(merge, for_systems, merged), path, document, places, for_systems)
         except UserError:
             if not for_systems or not systems or name in systems:
                 raise
@@ -165,12 +164,6 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     )
     _check_study(study, for_systems)
     return study
-
-
-def _merge_all(base: Any, changes: Sequence[Any]) -> Any:
-    for change in changes:
-        base = merge(base, change)
-    return base
 
 
 def _check_name(name: str, path: Path) -> None:

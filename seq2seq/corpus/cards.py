@@ -77,11 +77,8 @@ def read_card(path: Path) -> Card:
 
 def known_cards() -> dict[str, Path]:
     """Return the cards that come with the project, by corpus name."""
-    return {path.stem: path for path in sorted(data_path().glob("*.yaml")) if _is_card(path)}
-
-
-def _is_card(path: Path) -> bool:
-    return path.read_text(encoding="utf-8").startswith("# Corpus card")
+    paths = sorted(data_path().glob("*.yaml"))
+    return {path.stem: path for path in paths if path.read_text(encoding="utf-8").startswith("# Corpus card")}
 
 
 def suggest_corpus(name: str) -> str:

@@ -58,10 +58,7 @@ class CleaningCounts:
 
 
 def clean_training(
-    pairs: Iterable[SentencePair],
-    settings: DataSettings,
-    counts: CleaningCounts,
-    held_out: Collection[tuple[str, str]] = (),
+    pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts, held_out: Collection[tuple[str, str]] = ()
 ) -> Iterator[SentencePair]:
     """Yield the pairs to learn from, normalised; `counts` says what became of the others.
 

@@ -127,13 +127,7 @@ def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
 
 
 def write_attention(
-    run: TrainedRun,
-    name: str,
-    split: EncodedSplit,
-    sentences: Sequence[int],
-    device: torch.device,
-    *,
-    references: bool = True,
+    run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
 ) -> None:
     """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding.
 
@@ -146,18 +140,16 @@ def write_attention(
     for index, translation in zip(sentences, found, strict=True):
         if translation.hypothesis.weights is None:
             return
-        forced = _forced_record(run, split, index, device) if references else {}
-        records.append(_attention_record(run, split, index, translation) | forced)
+        record = _attention_record(run, split, index, translation)
+        if references:
+            forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
+            record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
+        records.append(record)
     write_json(run.folder.path / "attention" / f"{name}.json", records)
 
 
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
     reading = read_hypothesis(run, split, index, translation.hypothesis)
-    weights = rounded(reading.weights) if reading.weights is not None else []
     shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
+    weights = rounded(reading.weights)
     return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights, **shown}
-
-
-def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
-    reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
-    return {"forced": {"reference": reading.target, "weights": [] if reading.weights is None else rounded(reading.weights)}}

@@ -137,12 +137,7 @@ def _more_has_come(source: BinaryIO) -> bool:
 
 
 def _answers(
-    run: TrainedRun,
-    lines: Sequence[str],
-    search: SearchSettings,
-    options: LineOptions,
-    device: torch.device,
-    counts: _Counts,
+    run: TrainedRun, lines: Sequence[str], search: SearchSettings, options: LineOptions, device: torch.device, counts: _Counts
 ) -> Iterator[str]:
     """Translate lines together and yield what is written for each."""
     split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)

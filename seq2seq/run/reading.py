@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,11 @@ class Reading:
         """Whether any source token has weight."""
         return self.weights is not None and bool(self.weights.any())
 
-    def by_words(self) -> "Reading":
-        """The same with whole words, see `group_words` and `merge_subwords`."""
+    def by_words(self) -> Self:
+        """The same with whole words: a sum over the subwords of a source word, a mean over those of a target word."""
         (source, columns), (target, rows) = group_words(self.source), group_words(self.target)
         weights = None if self.weights is None or not rows else merge_subwords(self.weights, rows, columns)
-        return Reading(source, target, weights)
+        return replace(self, source=source, target=target, weights=weights)
 
 
 def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:

@@ -114,16 +114,6 @@ def describe_weights(state: Mapping[str, Any]) -> str:
     return f"average of steps {', '.join(map(str, steps))}"
 
 
-@torch.inference_mode()
-def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.device) -> torch.Tensor:
-    """(T, S) attention while the reference is fed, ends of sentences included; a ValueError if the model has no weights."""
-    batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
-    weights: torch.Tensor | None = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
-    if weights is None:
-        raise ValueError("this model has no attention weights")
-    return weights[0].float().cpu()
-
-
 def source_columns(
     tokenizer: Tokenizer, split: EncodedSplit, index: int, weights: torch.Tensor
 ) -> tuple[list[Column], Weights]:
@@ -135,31 +125,34 @@ def source_columns(
     return columns, kept.double().cpu().numpy()
 
 
+@torch.inference_mode()
 def read_reference(
     model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int, device: torch.device
 ) -> Reading:
     """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
     source, target = tokenizers
+    batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
+    weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
     said = target.pieces([*split.target_tokens(index), EOS])
-    try:
-        columns, weights = source_columns(source, split, index, forced_weights(model, split, index, device))
-    except ValueError:
-        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
-    return Reading([column.name for column in columns], said, weights)
+    return _reading(source, split, index, said, None if weights is None else weights[0].float())
 
 
 def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
     """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
-    target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
-    if hypothesis.weights is None:
-        return Reading(run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), target, None)
-    columns, weights = source_columns(run.source_tokenizer, split, index, hypothesis.weights)
-    return Reading([column.name for column in columns], target, weights)
+    said = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    return _reading(run.source_tokenizer, split, index, said, hypothesis.weights)
 
 
-def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:
-    """Return weights (T, S) as a file holds them."""
-    return [[round(value, 4) for value in row] for row in weights.tolist()]
+def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str], weights: torch.Tensor | None) -> Reading:
+    if weights is None:
+        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
+    columns, kept = source_columns(source, split, index, weights)
+    return Reading([column.name for column in columns], said, kept)
+
+
+def rounded(weights: Weights | None) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them; of none an empty list."""
+    return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
 
 
 def find_runs(path: Path) -> list[RunFolder]:

@@ -52,13 +52,7 @@ class Validation:
 
 
 def validate(
-    model: Model,
-    data: PreparedData,
-    *,
-    device: torch.device,
-    bleu_sentences: int,
-    search: SearchSettings,
-    tokenizer: str,
+    model: Model, data: PreparedData, *, device: torch.device, bleu_sentences: int, search: SearchSettings, tokenizer: str
 ) -> Validation:
     """Measure loss and accuracy on the whole validation split and BLEU on its first sentences, in fp32.
 

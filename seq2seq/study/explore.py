@@ -28,17 +28,9 @@ times to see what length does to each system. Give an output to see where each s
 
 
 def answer(run: Run, text: str, output: str, times: int, by_words: bool) -> tuple[str, Any]:
-    """Ask one system.
+    """Ask a system to translate a sentence, or to write `output`, each said so many `times`; weights of words or subwords.
 
-    Args:
-        run: the system.
-        text: a sentence.
-        output: what the system has to say; empty for its own translation.
-        times: how often the sentence (and the output) is said, >= 1.
-        by_words: weights of words, not subwords.
-
-    Returns:
-        Markup for the translation, and a chart of its attention or None.
+    Returns markup for the translation, and a chart of its attention or None.
     """
     try:
         source, target = (" ".join([one] * times) for one in (text, output))

@@ -26,17 +26,10 @@ _KEPT = ("config.yaml", "environment.json", "summary.json")
 
 
 def push(path: Path, name: str, *, private: bool = False, licence: str | None = None, folder: Path | None = None) -> str:
-    """Publish a run, or the finished runs of a study, with a model card.
+    """Publish a run, or the finished runs of a study, as OWNER/NAME with a model card; returns where it is.
 
-    Args:
-        path: a run's folder or a study's.
-        name: OWNER/NAME on the hub.
-        private: make a new repository private.
-        licence: of the model, as the hub writes it (`mit`, `cc-by-4.0`); None leaves it open.
-        folder: write the repository's files there and upload nothing.
-
-    Returns:
-        Where it is.
+    A new repository may be `private`; `licence` is as the hub writes it (`mit`, `cc-by-4.0`), None leaves it open; with
+    `folder` the files are written there and nothing is uploaded.
 
     Raises:
         UserError: no finished run, no report, or the hub refuses; nothing is uploaded that is not complete.

@@ -89,13 +89,8 @@ def train_study(
 ) -> None:
     """Train every run of a study that is not finished.
 
-    Args:
-        study: the study.
-        out: its folder of runs.
-        systems: only these; empty for all.
-        seeds: only these; empty for the config's.
-        jobs: runs side by side; None lets the study or the machine say.
-        arguments: the command line, for the record.
+    `systems` and `seeds` choose some; `jobs` run side by side, as many as study or machine say if None; `arguments` are the
+    command line, for the record.
 
     Raises:
         Interrupted: a signal ended it; every run is saved.
@@ -216,11 +211,7 @@ def _names(tasks: Sequence[Task]) -> str:
 
 
 def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
-    """Run each task in a process of its own, `at_once` at a time.
-
-    A signal that would end this process is passed on to every run: each saves and ends, and no other is started. A run that was
-    ended by a signal of its own does not end the others.
-    """
+    """Run each task in a process of its own; a signal is passed on to all, one's own signal ends no other."""
     let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), EVENTS: "1"}
 

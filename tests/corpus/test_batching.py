@@ -112,14 +112,6 @@ def test_the_middle_of_an_epoch_is_one_integer():
     assert list(batches.epoch(3, start=len(whole))) == []
 
 
-def test_prefetching_changes_nothing():
-    split = natural_split(2000)
-    plain, ahead = (Batches(split, batch_tokens=512, seed=1, prefetch=n).epoch(0) for n in (0, 3))
-    for one, other in zip(plain, ahead, strict=True):
-        assert one.indices.tolist() == other.indices.tolist()
-        assert torch.equal(one.source, other.source)
-
-
 def test_little_is_padding_and_batches_are_nearly_full():
     split = natural_split(60_000)
     batches = Batches(split, batch_tokens=4096, seed=1)

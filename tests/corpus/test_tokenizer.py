@@ -11,63 +11,8 @@ from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, auto_size, normalise
 
-WORDS = [
-    "a",
-    "small",
-    "café",
-    "naïve",
-    "你好",
-    "🙂",
-    "houses",
-    "goes",
-    "überall",
-    "straße",
-    "12",
-    ",",
-    ".",
-    "(x)",
-    "old",
-    "man",
-    "sees",
-    "the",
-    "green",
-    "houses",
-    "again",
-    "and",
-    "again",
-]
-SYLLABLES = [
-    "ba",
-    "be",
-    "bo",
-    "da",
-    "de",
-    "do",
-    "ka",
-    "ke",
-    "ko",
-    "la",
-    "le",
-    "lo",
-    "ma",
-    "me",
-    "mo",
-    "na",
-    "ne",
-    "no",
-    "pa",
-    "pe",
-    "po",
-    "ra",
-    "re",
-    "ro",
-    "sa",
-    "se",
-    "so",
-    "ta",
-    "te",
-    "to",
-]
+WORDS = "a small café naïve 你好 🙂 houses goes überall straße 12 , . (x) old man sees the green houses again and again".split()  # noqa: SIM905
+SYLLABLES = "ba be bo da de do ka ke ko la le lo ma me mo na ne no pa pe po ra re ro sa se so ta te to".split()  # noqa: SIM905
 
 
 def made_up_lines(number=400):
