@@ -48,8 +48,6 @@ class Batch:
     """(B, T), True at real tokens."""
     indices: Indices
     """(B,), which sentences of the split these are."""
-    source_tokens: int
-    """Real source tokens, eos counted."""
     target_tokens: int
     """Real target tokens, eos counted."""
     global_target_tokens: int
@@ -76,7 +74,6 @@ def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | N
         targets=torch.from_numpy(targets),
         target_mask=torch.from_numpy(target_mask),
         indices=indices,
-        source_tokens=int(source_mask.sum()),
         target_tokens=target_tokens,
         global_target_tokens=target_tokens if global_target_tokens is None else global_target_tokens,
     )

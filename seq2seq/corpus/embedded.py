@@ -9,13 +9,11 @@ from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.cache import digest
-from seq2seq.corpus.cards import Card, read_card
 from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.probes import SPLITS
 
 if TYPE_CHECKING:
     from seq2seq.corpus.grammar.generate import Spare
-
-SPLITS = ("train", "valid", "test")
 
 
 class GrammarCorpus:
@@ -25,15 +23,6 @@ class GrammarCorpus:
         self.settings, self.source = settings, source
         self.origin = "the embedded grammar"
         self._spare: Spare = {}
-
-    @property
-    def card(self) -> Card:
-        """Return the corpus's card."""
-        return read_card(data_path("grammar.yaml"))
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the three splits there are."""
-        return SPLITS
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the pairs of a split; a `UserError` if there is no such split."""

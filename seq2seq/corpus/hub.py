@@ -58,10 +58,6 @@ class HubCorpus:
         self._cache = cache
         self.origin = f"files in {folder}" if folder else f"hub {hub.id}{f' ({hub.config})' if hub.config else ''}"
 
-    def splits(self) -> tuple[str, ...]:
-        """Return the splits that the card names."""
-        return tuple(self.hub.splits) or tuple(self.card.splits)
-
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the raw rows of a split; a `UserError` if it cannot be had, or a column is not there or not text."""
         read_source, read_target = (self._reader(language) for language in (self.source, self.target))

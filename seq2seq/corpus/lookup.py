@@ -24,13 +24,6 @@ class Corpus(Protocol):
     origin: str
     """Where it was found, for people."""
 
-    @property
-    def card(self) -> Card | None:
-        """Facts about it."""
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the names of the splits."""
-
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the raw pairs of a split."""
 

@@ -157,6 +157,5 @@ def _rows(batch: Batch, rows: slice) -> Batch:
         targets=batch.targets[rows, :target_width],
         target_mask=target_mask[:, :target_width],
         indices=batch.indices[rows],
-        source_tokens=int(mask.sum()),
         target_tokens=int(target_mask.sum()),
     )

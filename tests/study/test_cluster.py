@@ -43,20 +43,8 @@ def study(tmp_path, monkeypatch):
 
 def check(study, out, kind, capfd):
     """One system works, another one cannot: the first is finished, the second named, the exit status tells."""
-    short = ["--cluster-option", "timeout_min=10"]
-    arguments = [
-        "train",
-        str(study),
-        "--system",
-        "additive",
-        "--system",
-        "broken",
-        "--out",
-        str(out),
-        *short,
-        "--cluster",
-        kind,
-    ]
+    arguments = ["train", str(study), "--system", "additive", "--system", "broken", "--out", str(out)]
+    arguments += ["--cluster-option", "timeout_min=10", "--cluster", kind]
     assert main(arguments) == 1
     output = capfd.readouterr().err
     assert re.search(r"\[additive seed 1\] is job \w+, output in ", output)
