@@ -10,18 +10,8 @@ from typing import Any
 
 import seq2seq
 
-_PACKAGES = (
-    "torch",
-    "sentencepiece",
-    "datasets",
-    "sacrebleu",
-    "tensorboard",
-    "numpy",
-    "scipy",
-    "safetensors",
-    "pydantic",
-    "entmax",
-)
+_COMPUTING = ("torch", "numpy", "scipy", "entmax", "safetensors")
+_PACKAGES = (*_COMPUTING, "sentencepiece", "datasets", "sacrebleu", "tensorboard", "pydantic")
 
 
 def describe_environment(arguments: list[str]) -> dict[str, Any]:

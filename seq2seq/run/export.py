@@ -42,22 +42,12 @@ IN_CTRANSLATE2 = {
     "data.reverse_source": (False,),
 }
 """What CTranslate2's Transformer holds: setting and the values that it has a formula for."""
+_IN_ONNX = ("none", "none-state", "mean", "dot", "scaled", "bilinear", "additive", "sum_tanh", "cosine", "mlp")
 IN_ONNX = {
     "model.architecture": ("encoder_decoder",),
     "model.encoder.kind": ("rnn",),
     "model.decoder.kind": ("rnn",),
-    "model.attention.score.kind": (
-        "none",
-        "none-state",
-        "mean",
-        "dot",
-        "scaled",
-        "bilinear",
-        "additive",
-        "sum_tanh",
-        "cosine",
-        "mlp",
-    ),
+    "model.attention.score.kind": _IN_ONNX,
     "model.attention.normaliser.kind": ("softmax",),
     "model.attention.window.kind": ("global",),
     "data.reverse_source": (False,),
