@@ -4,7 +4,6 @@ A checkpoint is a folder with `model.safetensors`, perhaps `optimizer.safetensor
 the other files. Loading one runs no code: neither format can hold any.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from seq2seq.config.errors import RunError, UserError, first_line
+from seq2seq.config.files import write_aside
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
@@ -55,15 +55,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     except (OSError, SafetensorError) as error:
         shutil.rmtree(writing, ignore_errors=True)
         raise RunError(
-            f"{folder}: the checkpoint could not be written ({_reason(error)}); the last complete one is kept. "
-            "Free space or mend the permissions, then run the same command again"
+            f"{folder}: the checkpoint could not be written ({getattr(error, 'strerror', None) or error}); the last complete "
+            "one is kept. Free space or mend the permissions, then run the same command again"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "no space left on the disk"
-    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)
 
 
 def _write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -74,11 +68,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
             sums[name] = _sha256(folder / name)
             _flush(folder / name)
     body = {"state": checkpoint.state, "sha256": sums}
-    text = json.dumps({**body, "own_sha256": _digest(body)}, indent=1, sort_keys=True)
-    with (folder / STATE).open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_aside(folder / STATE, json.dumps({**body, "own_sha256": _digest(body)}, indent=1, sort_keys=True) + "\n")
     _flush(folder)
 
 

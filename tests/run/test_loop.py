@@ -67,17 +67,17 @@ JOIN = {"max_pairs": 3, "edges": [10, 20], "per_bucket": 10}
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("options", "stops"),
     [
-        {"precision": "fp32", "average_last": 2},
-        {"precision": "bf16", "accumulate": 3, "average_last": 2},
-        {"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2},  # six batches an epoch
+        ({"precision": "fp32", "average_last": 2}, (1, 7)),
+        ({"precision": "bf16", "accumulate": 2, "average_last": 2, "max_steps": 8}, (5,)),
+        ({"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}, (7,)),  # six batches an epoch
     ],
 )
-def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options):
+def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options, stops):
     whole = make(tmp_path, "whole", **options)
     assert whole.train().epoch >= 1
-    for stop in (1, 7):
+    for stop in stops:
         cut_at(tmp_path, stop, **options)
         again, said = resumed(tmp_path, stop, **options)
         assert f"resumes at step {stop}" in said
@@ -111,25 +111,6 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run_resumed_or_not(tmp_path
     assert rates == [0.001] * 4 + [0.0005] * 2 + [0.00025] * 2
     cut_at(tmp_path, 5, **options)
     same(whole, resumed(tmp_path, 5, **options)[0])
-
-
-def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = make(tmp_path, "cut")
-    update = cut.update
-
-    def dies(step, group, **others):
-        if step == 11:
-            raise KeyboardInterrupt
-        return update(step, group, **others)
-
-    cut.update = dies
-    with pytest.raises(KeyboardInterrupt):
-        cut.train()
-    again = make(tmp_path, "cut")
-    again.train()
-    same(whole, again)
 
 
 def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
@@ -269,18 +250,6 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(tmp_path):
         save_checkpoint(trainer.folder.last, Checkpoint(trainable_state(trainer.model), tensors, state))
         with pytest.raises(UserError, match=r"not a checkpoint of this version.*optimiser"):
             trainer.train()
-
-
-def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = cut_at(tmp_path, 9)
-    weights = cut.folder.last / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    again, said = resumed(tmp_path, 9)
-    assert "damaged checkpoint passed over" in said
-    assert "resumes at step 8" in said
-    same(whole, again)
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -12,6 +13,7 @@ from seq2seq.cli import main
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.run.checkpoint import load_checkpoint
+from seq2seq.study.cluster import RunJob, submit_study
 from seq2seq.study.runner import train_study
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
@@ -56,8 +58,22 @@ def check(study, out, kind, capfd):
     assert "[additive seed 1] is finished; skipped" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_study_as_local_jobs(study, tmp_path, capfd):
     check(study, tmp_path / "runs", "local", capfd)
+
+
+def test_a_job_is_its_command_and_saves_when_the_machine_wants_it_back(tmp_path):
+    assert RunJob([sys.executable, "-c", "raise SystemExit(3)"], str(tmp_path))() == 3
+    job = RunJob(["sh", "-c", "trap 'touch saved; exit' TERM; touch begun; while true; do sleep 0.05; done"], str(tmp_path))
+    running = Thread(target=job)
+    running.start()
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    again = job.checkpoint()
+    running.join(60)
+    assert (tmp_path / "saved").exists()
+    assert again.function.command == job.command
 
 
 @needs_slurm
@@ -115,8 +131,6 @@ def test_mistakes(study, tmp_path, capfd, options, message):
 
 
 def test_no_slurm(study, tmp_path, monkeypatch):
-    from seq2seq.study.cluster import submit_study
-
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"--cluster slurm: .*srun"):
         submit_study(load_study(study), out=tmp_path / "runs", kind="slurm")
