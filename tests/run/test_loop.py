@@ -76,7 +76,7 @@ JOIN = {"max_pairs": 3, "edges": [10, 20], "per_bucket": 10}
 )
 def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options, stops):
     whole = make(tmp_path, "whole", **options)
-    assert whole.train().epoch >= 1
+    assert whole.train().epoch == int("data" in options)  # pairs are joined anew in a second epoch
     for stop in stops:
         cut_at(tmp_path, stop, **options)
         again, said = resumed(tmp_path, stop, **options)
