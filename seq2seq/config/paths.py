@@ -15,14 +15,11 @@ def with_absolute_paths(settings: Any, folder: Path) -> Any:
     found = {key: with_absolute_paths(value, folder) for key, value in settings.items()}
     data = found.get("data")
     if isinstance(data, dict):
-        found["data"] = {key: _absolute(value, folder) if _is_path(key, value) else value for key, value in data.items()}
+        for key, value in data.items():
+            is_path = key == "path" or (key == "corpus" and str(value).endswith((".yaml", ".yml")))
+            if is_path and isinstance(value, str) and value and not value.startswith("~"):
+                found["data"] = {**found["data"], key: _absolute(value, folder)}
     return found
-
-
-def _is_path(key: str, value: Any) -> bool:
-    if not isinstance(value, str) or not value or value.startswith("~"):
-        return False
-    return key == "path" or (key == "corpus" and value.endswith((".yaml", ".yml")))
 
 
 def _absolute(value: str, folder: Path) -> str:

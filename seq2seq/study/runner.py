@@ -42,19 +42,8 @@ class Task:
         return f"{self.system} seed {self.seed}"
 
 
-@dataclass(frozen=True)
-class Child:
-    """A process that makes a run, and the thread that shows what it writes."""
-
-    process: subprocess.Popen[bytes]
-    reader: Thread
-
-    def ended(self) -> int | None:
-        """Return the exit status, after everything that the process wrote has been shown; None while it is going on."""
-        status = self.process.poll()
-        if status is not None:
-            self.reader.join(_POLL)
-        return status
+Child = tuple[subprocess.Popen[bytes], Thread]
+"""A process that makes a run, and the thread that shows what it writes."""
 
 
 def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
@@ -220,7 +209,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         reader = Thread(target=forward, args=(child.stdout, task.name, screen), daemon=True)
         reader.start()
-        return Child(child, reader)
+        return child, reader
 
     signals: list[int] = []
     with on_signals(signals.append):
@@ -251,19 +240,21 @@ def _wait_for_all(
                 passed_on = len(signals)
                 _end(running.values())
             time.sleep(_POLL)
-            ended = {task: status for task, child in running.items() if (status := child.ended()) is not None}
-            for task in (task for task, status in ended.items() if status):
-                screen.show(task.name, {"done": ""})
-            statuses |= ended
-            running = {task: child for task, child in running.items() if task not in statuses}
+            for task, (process, reader) in list(running.items()):
+                if (status := process.poll()) is not None:
+                    reader.join(_POLL)  # everything that it wrote is shown first
+                    del running[task]
+                    statuses[task] = status
+                    if status:
+                        screen.show(task.name, {"done": ""})
     finally:
         _end(running.values())  # none but after an error here
     return statuses
 
 
 def _end(children: Iterable[Child]) -> None:
-    for child in children:
-        child.process.terminate()
+    for process, _ in children:
+        process.terminate()
 
 
 def let_children_import() -> None:
