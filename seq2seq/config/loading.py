@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,13 +62,19 @@ def read_yaml(path: Path) -> Any:
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        return YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+        return _parsed(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
     except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark is not None else ""
         raise UserError(f"{path}{line}: not valid YAML: {_problem(error)}") from None
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """Parse a document once: a report asks for each config several times. Callers copy it (`plain`) before they change it."""
+    return YAML(typ="rt", pure=True).load(text)
 
 
 def _problem(error: Exception) -> str:
