@@ -64,7 +64,8 @@ if TYPE_CHECKING:
 class Translation(Reading):
     """A source, a target and the attention between them: mean over heads, of the last layer, in reading order.
 
-    `source`, `target` and `weights` are by subwords, and by words after `by_words`; no weights for a fixed context.
+    `source` and `target` list S and T subwords, their ends `</s>` included, or words after `by_words`; `weights` is (T, S), the
+    weight of each source subword while each target subword was predicted, and None for a fixed context.
     """
 
     text: str
