@@ -4,23 +4,29 @@ One study uses one arithmetic, since its systems are compared: the first run dec
 keeps what it began with. Measurements are cached on a machine, so that the same study made again decides the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 
 from seq2seq.config.base import checked
 from seq2seq.config.files import read_json, write_aside
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
+from seq2seq.corpus.batching import collate
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.models.build import build_model
-from seq2seq.run.arithmetic import Arithmetic, Matmul, choose_arithmetic, matmuls
+from seq2seq.models.output import linear_cross_entropy, real_positions
+from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
 
-_DECODING = [Matmul(1, 320, 256, columns, 1.0) for columns in (256, 768, 8000)]
-"""A step of beam search: states to states, states to gates, states to logits."""
+_WORK = 1_500_000_000
+"""Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
+_FEWEST_TOKENS, _FEWEST_STEPS = 256, 4
 
 
 def decide_arithmetic(
@@ -29,7 +35,7 @@ def decide_arithmetic(
     """Return what a run computes with; a `UserError` names a damaged record.
 
     Precision and threads that the settings name are used whatever the study has decided; `threads` is for a run whose settings
-    and records name none. Matmuls are measured on a CPU only; `device` None takes an accelerator if there is one.
+    and records name none. Nothing is measured but on a CPU; `device` None takes an accelerator if there is one.
     """
     recorded = recorded_arithmetic(folder)
     if recorded is not None:
@@ -42,9 +48,11 @@ def decide_arithmetic(
         if not is_cpu:
             native = torch.cuda.is_bf16_supported(including_emulation=False)
             return Arithmetic(precision="bf16" if native else "fp32", threads=threads)
-        return _measured(_matmuls_of(settings, data), training.precision, threads)
+        sizes = [data.source_tokenizer.vocabulary_size, data.target_tokenizer.vocabulary_size, training.batch_tokens]
+        what = [settings.model.model_dump(mode="json"), *sizes, round(float(data.train.target_lengths.mean()))]
+        return _measured(what, lambda: gradients_of(settings, data), training.precision, threads)
 
-    found = _of_study(folder.path.parent.parent / "arithmetic.json", measure)
+    found = _of_study(folder.path.parent.parent, measure)
     changes: dict[str, object] = {} if training.threads == "auto" else {"threads": threads}
     if training.precision != "auto":
         changes["precision"] = training.precision
@@ -58,35 +66,69 @@ def recorded_arithmetic(folder: RunFolder) -> Arithmetic | None:
 
 def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
     """Return fp32 by the library that a run was trained with, on this process's threads; measured where there is no record."""
-    recorded = (folder and recorded_arithmetic(folder)) or _measured(_DECODING, "fp32", torch.get_num_threads())
-    return Arithmetic(library=recorded.library, threads=torch.get_num_threads())
+    threads = torch.get_num_threads()
+    recorded = (folder and recorded_arithmetic(folder)) or _measured("decoding", _decoding_step, "fp32", threads)
+    return Arithmetic(library=recorded.library, threads=threads)
 
 
-def _matmuls_of(settings: RunSettings, data: PreparedData) -> list[Matmul]:
-    with torch.device("meta"):
+def _decoding_step() -> Callable[[], object]:
+    """A step of beam search: states to states, states to gates, states to logits."""
+    states = torch.ones(320, 256)
+    tables = [torch.ones(columns, 256) for columns in (256, 768, 8000)]
+    return lambda: [states @ table.t() for table in tables]
+
+
+def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[], object]:
+    """Return a function that computes gradients of the run's model, untrained, on a batch as training makes them.
+
+    A large model gets part of one: as many sentences, so that the matmuls of a recurrent step have their rows, and the first
+    subwords of each.
+    """
+    with torch.random.fork_rng(devices=[]):
         model = build_model(
             settings.model,
             source_vocabulary=data.source_tokenizer.vocabulary_size,
             target_vocabulary=data.target_tokenizer.vocabulary_size,
-        )
-    return matmuls(model, settings.training.batch_tokens, float(data.train.target_lengths.mean()) + 1)
+        ).train()
+    length = float(data.train.target_lengths.mean()) + 1
+    whole = settings.training.batch_tokens
+    tokens = min(whole, max(_FEWEST_TOKENS, _WORK // sum(parameter.numel() for parameter in model.parameters())))
+    sentences = max(1, min(round(whole / length), tokens // _FEWEST_STEPS))
+    batch = collate(data.train, np.linspace(0, len(data.train) - 1, sentences).astype(np.int64))
+    steps = max(_FEWEST_STEPS, round(tokens / sentences))
+    source, source_mask = batch.source, batch.source_mask
+    if settings.data.source != IMAGE:
+        source, source_mask = source[:, :steps], source_mask[:, :steps]
+    inputs, targets, mask = batch.inputs[:, :steps], batch.targets[:, :steps], batch.target_mask[:, :steps]
+
+    def compute() -> None:
+        with torch.random.fork_rng(devices=[]):
+            kept, wanted = real_positions(model(source, source_mask, inputs).features, targets, mask)
+            loss = linear_cross_entropy(kept, wanted, model.output, settings.training.label_smoothing)
+        loss.smoothed.backward()  # type: ignore[no-untyped-call]
+        model.zero_grad()
+
+    return compute
 
 
-def _measured(shapes: Sequence[Matmul], precision: str, threads: int) -> Arithmetic:
-    """Choose by measurement, once on a machine for the same processor, torch, shapes and threads."""
-    key = digest(processor(), torch.__version__, [list(shape) for shape in shapes], precision, threads)
+def _measured(what: Any, work: Callable[[], Callable[[], object]], precision: str, threads: int) -> Arithmetic:
+    """Choose by measurement, once on a machine for the same processor, torch, work and threads."""
+    key = digest(processor(), torch.__version__, what, precision, threads)
 
     def build(folder: Path) -> None:
-        chosen = choose_arithmetic(shapes, precision, threads=threads)
+        chosen = choose_arithmetic(work(), precision, threads=threads)
         (folder / "arithmetic.json").write_text(chosen.model_dump_json(), encoding="utf-8")
 
     entry = Cache(default_cache()).entry("arithmetic", key, build)
     return Arithmetic.model_validate_json((entry / "arithmetic.json").read_text(encoding="utf-8"))
 
 
-def _of_study(record: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
-    """Return a study's decision; where there is none yet, measure and write it down."""
+def _of_study(study: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
+    """Return a study's decision, that of its runs where they were published without it; else measure and write it down."""
+    record = study / "arithmetic.json"
     if not record.exists():  # of several processes that come at once the first one decides
-        write_aside(record, measure().model_dump_json(indent=1) + "\n", first=True)
+        runs = (recorded_arithmetic(RunFolder(path.parent)) for path in sorted(study.glob("*/seed-*/environment.json")))
+        decided = next((found for found in runs if found is not None), None) or measure()
+        write_aside(record, decided.model_dump_json(indent=1) + "\n", first=True)
     advice = "remove the file and run the same command again"
     return checked(Arithmetic, read_json(record, advice), record, advice)
