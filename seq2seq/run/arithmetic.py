@@ -4,6 +4,7 @@ Which is fastest depends on processor, shapes and version of torch in ways that 
 elementwise operations around the matmuls, so the gradients of the model at hand are timed with each candidate.
 """
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,8 +16,8 @@ from pydantic import Field
 from seq2seq.config.base import Settings
 
 _SECONDS = 0.4
-"""Wall-clock time of a measurement; the fewest rounds may take a little longer."""
-_FEWEST_ROUNDS = 3
+"""Wall-clock time of a measurement; the fewest pieces may take a little longer."""
+_FEWEST_PIECES = 3
 _MARGIN = 0.1
 """Share of its time by which a candidate has to beat default fp32, so that noise decides nothing."""
 _LARGEST_ERROR = 5e-6
@@ -48,12 +49,12 @@ class Arithmetic(Settings):
 
 
 def choose_arithmetic(
-    work: Callable[[], object], precision: str, *, threads: int, times: Callable[..., dict[str, float]] | None = None
+    work: Callable[[int], object], precision: str, *, threads: int, times: Callable[..., dict[str, float]] | None = None
 ) -> Arithmetic:
     """Choose the fastest accurate arithmetic for a piece of work on this CPU; default fp32 wins ties.
 
     Args:
-        work: computes what is to be fast, such as the gradients of a model.
+        work: computes a piece, by its number, of what is to be fast, such as the gradients of a batch.
         precision: "auto", or the one that is asked for.
         threads: of each matmul.
         times: stands in for `measure`.
@@ -82,22 +83,24 @@ def _name(precision: str, library: str) -> str:
     return f"{precision} oneDNN" if library == "onednn" else precision
 
 
-def measure(work: Callable[[], object], candidates: dict[str, tuple[str, str]]) -> dict[str, float]:
-    """Return the seconds that the work takes with each candidate, (precision, library) by name.
+def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]]) -> dict[str, float]:
+    """Return the seconds that a piece of work takes with each candidate, (precision, library) by name.
 
-    Candidates take turns, and each counts with its fastest repeat: what else the machine does is no cost.
+    Candidates take turns at every piece; the median counts, on one thread of processor time: what else the machine does is no
+    cost.
     """
-    best = dict.fromkeys(candidates, float("inf"))
-    until, rounds = time.perf_counter() + _SECONDS, 0
-    while rounds < _FEWEST_ROUNDS or time.perf_counter() < until:
-        rounds += 1
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    spent: dict[str, list[float]] = {name: [] for name in candidates}
+    until, number = time.perf_counter() + _SECONDS, 0
+    while number <= _FEWEST_PIECES or time.perf_counter() < until:
         for name, (precision, library) in candidates.items():
             torch.set_float32_matmul_precision(_MATMUL_PRECISION[library])
-            began = time.perf_counter()
+            began = clock()
             with nullcontext() if precision == "fp32" else torch.autocast("cpu", dtype=torch.bfloat16):
-                work()
-            best[name] = min(best[name], time.perf_counter() - began)
-    return best
+                work(number)
+            spent[name].append(clock() - began)
+        number += 1
+    return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}  # the first piece warms up
 
 
 def onednn_is_accurate() -> bool:

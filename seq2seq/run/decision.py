@@ -5,17 +5,17 @@ keeps what it began with. Measurements are cached on a machine, so that the same
 """
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from seq2seq.config.base import checked
 from seq2seq.config.files import read_json, write_aside
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.batching import collate
+from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.models.build import build_model
@@ -24,9 +24,9 @@ from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
 
-_WORK = 1_500_000_000
+_WORK = 1_000_000_000
 """Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
-_FEWEST_TOKENS, _FEWEST_STEPS = 256, 4
+_FEWEST_TOKENS, _FEWEST_STEPS, _BATCHES = 256, 4, 24
 
 
 def decide_arithmetic(
@@ -71,18 +71,18 @@ def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
     return Arithmetic(library=recorded.library, threads=threads)
 
 
-def _decoding_step() -> Callable[[], object]:
+def _decoding_step() -> Callable[[int], object]:
     """A step of beam search: states to states, states to gates, states to logits."""
     states = torch.ones(320, 256)
     tables = [torch.ones(columns, 256) for columns in (256, 768, 8000)]
-    return lambda: [states @ table.t() for table in tables]
+    return lambda _: [states @ table.t() for table in tables]
 
 
-def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[], object]:
-    """Return a function that computes gradients of the run's model, untrained, on a batch as training makes them.
+def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], object]:
+    """Return a function that computes gradients of the run's model, untrained, on a batch by its number.
 
-    A large model gets part of one: as many sentences, so that the matmuls of a recurrent step have their rows, and the first
-    subwords of each.
+    The batches are those of training, so that each brings new shapes: some libraries compile a program for every one. Of a
+    large model's batches some sentences are taken, cut short.
     """
     with torch.random.fork_rng(devices=[]):
         model = build_model(
@@ -90,18 +90,18 @@ def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[], obje
             source_vocabulary=data.source_tokenizer.vocabulary_size,
             target_vocabulary=data.target_tokenizer.vocabulary_size,
         ).train()
-    length = float(data.train.target_lengths.mean()) + 1
-    whole = settings.training.batch_tokens
-    tokens = min(whole, max(_FEWEST_TOKENS, _WORK // sum(parameter.numel() for parameter in model.parameters())))
-    sentences = max(1, min(round(whole / length), tokens // _FEWEST_STEPS))
-    batch = collate(data.train, np.linspace(0, len(data.train) - 1, sentences).astype(np.int64))
-    steps = max(_FEWEST_STEPS, round(tokens / sentences))
-    source, source_mask = batch.source, batch.source_mask
-    if settings.data.source != IMAGE:
-        source, source_mask = source[:, :steps], source_mask[:, :steps]
-    inputs, targets, mask = batch.inputs[:, :steps], batch.targets[:, :steps], batch.target_mask[:, :steps]
+    batch_tokens = settings.training.batch_tokens
+    batches = list(islice(Batches(data.train, batch_tokens=batch_tokens, seed=1, joins=data.joins).epoch(0), _BATCHES))
+    tokens = max(_FEWEST_TOKENS, _WORK // sum(parameter.numel() for parameter in model.parameters()))
 
-    def compute() -> None:
+    def compute(number: int) -> None:
+        batch = batches[number % len(batches)]
+        whole = batch.target_tokens <= tokens
+        rows = None if whole else max(1, tokens // _FEWEST_STEPS)
+        steps = None if whole else max(_FEWEST_STEPS, tokens // len(batch.indices))
+        read = None if settings.data.source == IMAGE else steps
+        source, source_mask = batch.source[:rows, :read], batch.source_mask[:rows, :read]
+        inputs, targets, mask = (each[:rows, :steps] for each in (batch.inputs, batch.targets, batch.target_mask))
         with torch.random.fork_rng(devices=[]):
             kept, wanted = real_positions(model(source, source_mask, inputs).features, targets, mask)
             loss = linear_cross_entropy(kept, wanted, model.output, settings.training.label_smoothing)
@@ -111,7 +111,7 @@ def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[], obje
     return compute
 
 
-def _measured(what: Any, work: Callable[[], Callable[[], object]], precision: str, threads: int) -> Arithmetic:
+def _measured(what: Any, work: Callable[[], Callable[[int], object]], precision: str, threads: int) -> Arithmetic:
     """Choose by measurement, once on a machine for the same processor, torch, work and threads."""
     key = digest(processor(), torch.__version__, what, precision, threads)
 

@@ -7,6 +7,7 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
+from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.prepare import prepare
 from seq2seq.models.interface import EncoderDecoder
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic, matmul_error, measure, use_library
@@ -60,7 +61,7 @@ def test_an_inaccurate_library_is_no_candidate(monkeypatch):
 def test_every_candidate_does_the_work_its_own_way_and_torch_is_left_as_it_was():
     before, seen = (torch.get_float32_matmul_precision(), torch.get_num_threads()), set()
 
-    def work():
+    def work(_):
         seen.add((torch.get_float32_matmul_precision(), torch.is_autocast_enabled("cpu"), torch.get_num_threads()))
 
     candidates = {"fp32": ("fp32", "default"), "fp32 oneDNN": ("fp32", "onednn"), "bf16": ("bf16", "default")}
@@ -77,12 +78,12 @@ def test_every_candidate_does_the_work_its_own_way_and_torch_is_left_as_it_was()
     assert matmul_error() < 5e-6
 
 
-@pytest.mark.parametrize(("batch_tokens", "work", "rows", "steps"), [(60, 1 << 60, None, None), (4000, 1, 64, 4)])
-def test_gradients_are_measured_on_a_batch_or_on_its_sentences_cut_short(study, monkeypatch, batch_tokens, work, rows, steps):
+@pytest.mark.parametrize("cut", [False, True])
+def test_gradients_are_measured_on_a_batch_or_on_some_of_its_sentences_cut_short(study, monkeypatch, cut):
     settings = study.systems["additive"]
-    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"batch_tokens": batch_tokens})})
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"batch_tokens": 4000})})
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    monkeypatch.setattr("seq2seq.run.decision._WORK", work)
+    monkeypatch.setattr("seq2seq.run.decision._WORK", 1 if cut else 1 << 60)
     shapes = []
     forward = EncoderDecoder.forward
 
@@ -92,12 +93,10 @@ def test_gradients_are_measured_on_a_batch_or_on_its_sentences_cut_short(study, 
 
     monkeypatch.setattr(EncoderDecoder, "forward", watched)
     before = torch.random.get_rng_state()
-    gradients_of(settings, data)()
+    gradients_of(settings, data)(0)
     assert torch.equal(torch.random.get_rng_state(), before)
-    (sentences, source_steps), (same, target_steps) = shapes[0]
-    length = data.train.target_lengths.mean() + 1
-    assert sentences == same == (rows or round(batch_tokens / length))
-    assert max(source_steps, target_steps) <= (steps or round(batch_tokens / sentences))
+    whole = next(iter(Batches(data.train, batch_tokens=4000, seed=1).epoch(0)))
+    assert shapes == [((64, 4), (64, 4)) if cut else (whole.source.shape, whole.inputs.shape)]
 
 
 def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, monkeypatch):
