@@ -16,8 +16,8 @@ from pydantic import Field
 from seq2seq.config.base import Settings
 
 _SECONDS = 0.4
-"""Wall-clock time of a measurement; the fewest pieces may take a little longer."""
-_FEWEST_PIECES = 3
+"""Wall-clock time of a measurement; the fewest batches may take a little longer."""
+_FEWEST_BATCHES = 3
 _MARGIN = 0.1
 """Share of its time by which a candidate has to beat default fp32, so that noise decides nothing."""
 _LARGEST_ERROR = 5e-6
@@ -51,10 +51,10 @@ class Arithmetic(Settings):
 def choose_arithmetic(
     work: Callable[[int], object], precision: str, *, threads: int, times: Callable[..., dict[str, float]] | None = None
 ) -> Arithmetic:
-    """Choose the fastest accurate arithmetic for a piece of work on this CPU; default fp32 wins ties.
+    """Choose the fastest accurate arithmetic for some work on this CPU; default fp32 wins ties.
 
     Args:
-        work: computes a piece, by its number, of what is to be fast, such as the gradients of a batch.
+        work: computes what is to be fast, such as the gradients of a batch, given its number.
         precision: "auto", or the one that is asked for.
         threads: of each matmul.
         times: stands in for `measure`.
@@ -84,15 +84,15 @@ def _name(precision: str, library: str) -> str:
 
 
 def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]]) -> dict[str, float]:
-    """Return the seconds that a piece of work takes with each candidate, (precision, library) by name.
+    """Return the seconds that a batch of work takes with each candidate, (precision, library) by name.
 
-    Candidates take turns at every piece; the median counts, on one thread of processor time: what else the machine does is no
+    Candidates take turns at every batch; the median counts, on one thread of processor time: what else the machine does is no
     cost.
     """
     clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     spent: dict[str, list[float]] = {name: [] for name in candidates}
     until, number = time.perf_counter() + _SECONDS, 0
-    while number <= _FEWEST_PIECES or time.perf_counter() < until:
+    while number <= _FEWEST_BATCHES or time.perf_counter() < until:
         for name, (precision, library) in candidates.items():
             torch.set_float32_matmul_precision(_MATMUL_PRECISION[library])
             began = clock()
@@ -100,7 +100,7 @@ def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]
                 work(number)
             spent[name].append(clock() - began)
         number += 1
-    return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}  # the first piece warms up
+    return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}  # the first batch warms up
 
 
 def onednn_is_accurate() -> bool:
