@@ -50,36 +50,46 @@ def same(a, b):
     assert one.state == two.state
 
 
-@pytest.mark.parametrize(("precision", "accumulate"), [("fp32", 1), ("bf16", 3)])
-def test_interrupted_anywhere_equals_uninterrupted(tmp_path, precision, accumulate):
-    options = {"precision": precision, "accumulate": accumulate, "average_last": 2}
-    whole = make(tmp_path, "whole", **options)
-    whole.train()
-    for stop in (1, 7):
-        cut = make(tmp_path, f"cut{stop}", **options)
-        _stop_at(cut, stop)
-        with pytest.raises(Interrupted):
-            cut.train()
-        again = make(tmp_path, f"cut{stop}", **options)
-        again.train()
-        assert f"resumes at step {stop}" in again.progress.screen.stream.getvalue()
-        same(whole, again)
+def cut_at(tmp_path, stop, **options):
+    """A run that was asked to stop in an update."""
+    cut = make(tmp_path, f"cut{stop}", **options)
+    prepare = cut._prepare
+
+    def watch():
+        update = cut.update
+        cut.update = lambda step, group, **others: update(step, group, **{**others, "stop": step == stop})
+
+    cut._prepare = lambda: (prepare(), watch())  # once more where pre-training ends
+    watch()
+    with pytest.raises(Interrupted):
+        cut.train()
+    return cut
+
+
+def resumed(tmp_path, stop, **options):
+    again = make(tmp_path, f"cut{stop}", **options)
+    again.train()
+    return again, again.progress.screen.stream.getvalue()
 
 
 JOIN = {"max_pairs": 3, "edges": [10, 20], "per_bucket": 10}
 
 
-def test_a_joined_run_is_the_same_however_often_it_was_cut(tmp_path):
-    options = {"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}  # six batches an epoch
+@pytest.mark.parametrize(
+    ("options", "stops"),
+    [
+        ({"precision": "fp32", "average_last": 2}, (1, 7)),
+        ({"precision": "bf16", "accumulate": 2, "average_last": 2, "max_steps": 8}, (5,)),
+        ({"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}, (7,)),  # six batches an epoch
+    ],
+)
+def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options, stops):
     whole = make(tmp_path, "whole", **options)
-    assert whole.train().epoch == 1
-    for stop in (2, 7):
-        cut = make(tmp_path, f"cut{stop}", **options)
-        _stop_at(cut, stop)
-        with pytest.raises(Interrupted):
-            cut.train()
-        again = make(tmp_path, f"cut{stop}", **options)
-        again.train()
+    assert whole.train().epoch == int("data" in options)  # pairs are joined anew in a second epoch
+    for stop in stops:
+        cut_at(tmp_path, stop, **options)
+        again, said = resumed(tmp_path, stop, **options)
+        assert f"resumes at step {stop}" in said
         same(whole, again)
 
 
@@ -108,13 +118,8 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run_resumed_or_not(tmp_path
     records = [json.loads(line) for line in whole.folder.log.read_text().splitlines()]
     rates = [record["learning_rate"] for record in records if record["event"] == "train"]
     assert rates == [0.001] * 4 + [0.0005] * 2 + [0.00025] * 2
-    cut = make(tmp_path, "cut", **options)
-    _stop_at(cut, 5)
-    with pytest.raises(Interrupted):
-        cut.train()
-    again = make(tmp_path, "cut", **options)
-    again.train()
-    same(whole, again)
+    cut_at(tmp_path, 5, **options)
+    same(whole, resumed(tmp_path, 5, **options)[0])
 
 
 PRETRAINED = {
@@ -139,22 +144,14 @@ def test_pretraining_cut_anywhere_goes_on_as_if_it_were_not(tmp_path, kind, stop
     assert 0 < whole.pretraining.seconds < position.seconds
     assert (whole.pretraining.steps, whole.pretraining.done) == (6, True)
     for stop in stops:
-        cut = make(tmp_path, f"cut{stop}", **options)
-        _stop_at(cut, stop)
-        with pytest.raises(Interrupted):
-            cut.train()
-        again = make(tmp_path, f"cut{stop}", **options)
-        again.train()
-        same(whole, again)
+        cut_at(tmp_path, stop, **options)
+        same(whole, resumed(tmp_path, stop, **options)[0])
 
 
 @pytest.mark.parametrize(("kind", "part"), [("masked", "encoder."), ("causal", "decoder.")])
 def test_pretrained_weights_are_where_translation_begins(tmp_path, kind, part):
-    trainer = make(tmp_path, **PRETRAINED[kind])
-    first = {name: value.detach().clone() for name, value in trainer.model.named_parameters()}
-    _stop_at(trainer, 6)
-    with pytest.raises(Interrupted):
-        trainer.train()
+    first = {name: value.detach().clone() for name, value in make(tmp_path, **PRETRAINED[kind]).model.named_parameters()}
+    trainer = cut_at(tmp_path, 6, **PRETRAINED[kind])
     saved = load_checkpoint(trainer.folder.last)
     assert saved.model.keys() == first.keys()
     assert not saved.optimizer
@@ -179,46 +176,12 @@ def test_each_phase_has_its_own_warm_up_and_schedule():
     assert rates == [learning_rate(step, one) for one in alone for step in range(1, one.max_steps + 1)]
 
 
-def _stop_at(trainer, last):
-    prepare = trainer._prepare
-
-    def watch():
-        update = trainer.update
-        trainer.update = lambda step, group, *, stop, **others: update(step, group, stop=step == last, **others)
-
-    trainer._prepare = lambda: (prepare(), watch())
-    watch()
-
-
-def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = make(tmp_path, "cut")
-    update = cut.update
-
-    def dies(step, group, **others):
-        if step == 11:
-            raise KeyboardInterrupt
-        return update(step, group, **others)
-
-    cut.update = dies
-    with pytest.raises(KeyboardInterrupt):
-        cut.train()
-    again = make(tmp_path, "cut")
-    again.train()
-    same(whole, again)
-
-
 def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
-    cut = make(tmp_path)
-    _stop_at(cut, 7)
-    with pytest.raises(Interrupted):
-        cut.train()
+    cut = cut_at(tmp_path, 7)
     lines = cut.folder.log.read_bytes().splitlines(keepends=True)
     cut.folder.log.write_bytes(lines[0] + lines[1][:9])
-    again = make(tmp_path)
-    again.train()
-    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.screen.stream.getvalue()
+    again, said = resumed(tmp_path, 7)
+    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in said
     steps = [json.loads(line)["step"] for line in again.folder.log.read_text().splitlines()]
     assert steps == [3, 9, 10, 12, 12]
 
@@ -350,22 +313,6 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(tmp_path):
         save_checkpoint(trainer.folder.last, Checkpoint(trainable_state(trainer.model), tensors, state))
         with pytest.raises(UserError, match=r"not a checkpoint of this version.*optimiser"):
             trainer.train()
-
-
-def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = make(tmp_path, "cut")
-    _stop_at(cut, 9)
-    with pytest.raises(Interrupted):
-        cut.train()
-    weights = cut.folder.last / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    again = make(tmp_path, "cut")
-    again.train()
-    assert "damaged checkpoint passed over" in again.progress.screen.stream.getvalue()
-    assert "resumes at step 8" in again.progress.screen.stream.getvalue()
-    same(whole, again)
 
 
 @pytest.mark.slow
