@@ -213,6 +213,18 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     return sorted(own, key=lambda run: systems.index(run.system)), notes  # stable: seeds stay in order
 
 
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Return the finished runs of a study, in its order.
+
+    Raises:
+        UserError: there are none.
+    """
+    finished = [run for run in study_folders(folder)[0] if run.is_finished()]
+    if not finished:
+        raise UserError(f"{folder}: no run is finished yet; run the train command again to resume")
+    return finished
+
+
 def read_study(folder: Path) -> StudyRuns:
     """Read every run of a study.
 

@@ -38,16 +38,17 @@ def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
     return known if isinstance(known, dict) else None
 
 
-def cached(run: TrainedRun, name: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return an analysis of a run; it is made and written where none lies under this cache key, or a damaged one."""
+def cached(
+    run: TrainedRun, data: EvaluationData, split: str, name: str, make: Callable[[], dict[str, Any]], **more: Any
+) -> dict[str, Any]:
+    """Return an analysis of a run on a split; it is made and written where none lies under its cache key, or a damaged one.
+
+    The key is what decides it: the split's sentences, the weights, and `more`.
+    """
+    key = {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}
     known = read_analysis(run.folder, name)
     if known is not None and known.get("question") == key:
         return known
     content = {"question": key, **make()}
     write_json(analysis_path(run.folder, name), content)
     return content
-
-
-def split_key(run: TrainedRun, data: EvaluationData, split: str, **more: Any) -> dict[str, Any]:
-    """Return the cache key of an analysis of a split: its sentences, the weights, and what else decides it."""
-    return {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}
