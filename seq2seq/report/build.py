@@ -1,7 +1,6 @@
 """From a study's folder to its report: scores with intervals, comparisons, and what a reader must know beside them."""
 
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from seq2seq.scoring import Comparisons, Evidence, compare
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.length import length_effects
 from seq2seq.scoring.ranking import rank_systems
-from seq2seq.scoring.shape_checks import ShapeCheck, load_papers, run_checks
+from seq2seq.scoring.shape_checks import load_papers, run_checks
 
 STATISTICS = 2
 """Version of the methods behind intervals, p and verdicts. 2: seed variance moderated and paired, verdicts with conditions."""
@@ -71,8 +70,8 @@ def build_report(
     report.other_splits = _other_splits(study, name, texts or {}, recount)
     report.ranking = list(rank_systems(evidence)) if len(systems) > 1 else []
     report.bottleneck_caution = bottleneck_caution(report)
-    report.claims = list(judge_claims(evidence))
-    report.shape_checks = _shape_checks(papers, evidence)
+    report.claims = judge_claims(evidence)
+    report.shape_checks = None if papers is None else run_checks(load_papers(papers), evidence)
     report.report_command = command
     report.missing += [
         MissingRun(system=run.system, seed=run.seed, reason=f"no hypotheses of {name}")
@@ -107,9 +106,7 @@ def _systems(
 ) -> dict[str, SystemReport]:
     """Every system with both kinds of buckets: the study's, and the other kind with its default numbers."""
     other_kind = FixedBucketSettings() if settings.buckets.kind == "equal_count" else EqualCountBucketSettings()
-    rebucketed = copy(evidence)  # shares what was resampled for the whole split
-    rebucketed.settings = settings.model_copy(update={"buckets": other_kind})
-    other, effects = compare(rebucketed), length_effects(evidence)
+    other, effects = compare(evidence, other_kind), length_effects(evidence)
     changes = run_settings.differences({name: some[0].config for name, some in runs.items()})
     reports = {}
     for result in found.systems:
@@ -194,7 +191,3 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
         found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
         summaries[split] = SplitSummary(n=found.n, systems={result.name: result.overall for result in found.systems})
     return summaries
-
-
-def _shape_checks(path: Path | None, evidence: Evidence) -> list[ShapeCheck] | None:
-    return None if path is None else list(run_checks(load_papers(path), evidence))

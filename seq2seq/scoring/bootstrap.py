@@ -20,7 +20,7 @@ score ends.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,14 @@ class Estimate:
     def half_width(self) -> float | None:
         """Smallest true difference that would have been told from 0: half the interval's width before it is clipped."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+    def reach(self, limit: float) -> float | None:
+        """Largest distance from a limit that the interval leaves possible, in either direction; None without an interval."""
+        return None if self.low is None or self.high is None else max(limit - self.low, self.high - limit)
+
+    def fields(self, *names: str) -> dict[str, Any]:
+        """Attributes by name, for the parts of the report that have fields of the same name."""
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)

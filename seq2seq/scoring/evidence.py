@@ -19,6 +19,7 @@ from seq2seq.scoring.seeds import moderate, satterthwaite, shared_correlation
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SLOPE = "slope"
+"""A difference of slopes is the bottleneck index of bottleneck.py, in points per ten source words."""
 LOG_BLEU = "log_bleu"
 LEAST_BLEU = 0.1
 """BLEU that the logarithm takes a smaller one for: below it a corpus score is a matter of smoothing."""
@@ -111,6 +112,11 @@ class Evidence:
         """Name of the system that others are compared with; None where the study has none of that name."""
         return self.settings.baseline if self.settings.baseline in self.systems else None
 
+    @property
+    def others(self) -> list[str]:
+        """Systems that are compared with the baseline; none without one."""
+        return [name for name in self.systems if self.baseline not in (None, name)]
+
     def sentences(self, bucket: Bucket = EVERYTHING) -> int:
         """Sentences of the bucket."""
         return int(bucket.holds(self.source_words).sum())
@@ -164,10 +170,6 @@ class Evidence:
             most_freedom=max(self._family(figure, shape).most_freedom for shape in shapes) or np.inf,
             bounds=bounds,
         )
-
-    def bottleneck(self, system: str, baseline: str) -> Estimate:
-        """The bottleneck index of bottleneck.py, in points per ten source words."""
-        return self.difference(system, baseline, SLOPE)
 
     def seed_term(self, system: str, figure: str) -> SeedTerm:
         """Variance between seeds of a system's figure on the whole test set."""

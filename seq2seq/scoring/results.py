@@ -1,11 +1,14 @@
 """Results of the statistics as `report.json` publishes them, with a sentence for each field."""
 
-from typing import Literal
+from collections.abc import Collection, Mapping
+from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.scoring.bootstrap import Estimate
+from seq2seq.scoring.corrections import holm
 
+Key = TypeVar("Key")
 Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided", "small sample", "underpowered"]
 """What becomes of a difference: see `verdict_on`. "underpowered" is only in reports of earlier versions."""
 
@@ -38,6 +41,12 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
     if estimate.covers == "sentences":
         return "leans better" if improved else "leans worse"
     return "better" if improved else "worse"
+
+
+def corrected(estimates: Mapping[Key, Estimate], small: Collection[Key]) -> dict[Key, float]:
+    """Holm-corrected p of a family of differences; small samples and differences without a p get none and burden no other."""
+    known = {key: each.p for key, each in estimates.items() if each.p is not None and key not in small}
+    return dict(zip(known, holm(list(known.values())), strict=True))
 
 
 def detectable(estimate: Estimate) -> str:

@@ -91,7 +91,7 @@ def test_leading_dimensions_are_independent(name, score):
 
 def test_no_sentence_scores_nothing_and_still_has_signatures():
     nothing = sentence_statistics([], [])
-    assert nothing.scores() == {"bleu": 0, "chrf": 0, "ter": 0}
+    assert {name: nothing.score(name) for name in METRICS} == {"bleu": 0, "chrf": 0, "ter": 0}
     assert "tok:13a" in nothing.signatures["bleu"]
 
 

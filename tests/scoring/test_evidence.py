@@ -3,6 +3,7 @@ import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring import EVERYTHING, Bucket, Evidence, SystemScores, Term
+from seq2seq.scoring.evidence import SLOPE
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
@@ -23,7 +24,7 @@ def test_a_score_is_the_mean_of_the_runs_corpus_scores(evidence):
 
 def test_answers_do_not_depend_on_the_order_of_the_questions(evidence, simulate, world):
     other = Evidence(*simulate(world(), 1, seeds=(3, 2)), SETTINGS)
-    other.bottleneck("other1", "none")
+    other.difference("other1", "none", SLOPE)
     other.score("other1", "bleu", LONG)
     assert other.difference("other1", "none", "bleu", SHORT) == evidence.difference("other1", "none", "bleu", SHORT)
 

@@ -7,6 +7,7 @@ import pytest
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring import Bucket, Evidence
+from seq2seq.scoring.evidence import SLOPE
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, load_papers, run_checks
 from seq2seq.scoring.shape_checks import run_check as run_check_of
 
@@ -229,7 +230,7 @@ def test_alignment_errors_are_compared_over_seeds(evidence):
 
 
 def test_slope_checks_are_the_bottleneck_index(evidence):
-    assert run_check(check(metric="slope"), evidence).value == evidence.bottleneck("other1", "none").value
+    assert run_check(check(metric="slope"), evidence).value == evidence.difference("other1", "none", SLOPE).value
 
 
 def test_single_seeds_lean(simulate, world):
