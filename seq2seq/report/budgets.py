@@ -40,4 +40,4 @@ def _sentence(count: int, regimes: list[str], spread: Mapping[str, float], unkno
 
 
 def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

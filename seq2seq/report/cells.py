@@ -1,6 +1,7 @@
 """A system of the report: what the statistics found, and how its runs were trained."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from seq2seq.report.runs import Run
@@ -61,8 +62,7 @@ def _learning(run: Run) -> Learning:
 def _mean(summaries: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """Mean over seeds; None where a run does not say."""
     values = [summary.get(key) for summary in summaries]
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
-    return sum(numbers) / len(numbers) if len(numbers) == len(values) else None
+    return None if None in values else fmean(values)
 
 
 def _seed_run(run: Run, split: str, result: SystemResult, index: int, ended: Learning) -> SeedRun:
@@ -76,5 +76,5 @@ def _seed_run(run: Run, split: str, result: SystemResult, index: int, ended: Lea
         learning=ended.state,
         learning_judged_by=ended.judged_by,
         hypotheses_sha256=run.decoded[split].sha256,
-        decoding=run.decoded[split].facts,
+        decoding=run.decoded[split].record.model_extra or {},
     )

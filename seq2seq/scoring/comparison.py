@@ -42,7 +42,8 @@ class SystemResult:
 class Comparisons:
     """Everything the report says about scores.
 
-    Systems in the order given, the buckets that hold a sentence, n sentences, sacreBLEU's signature of each metric, and what a reader has to be told beside the numbers.
+    Systems in the order given, the buckets that hold a sentence, n sentences, sacreBLEU's signature of each metric, and notes:
+    what a reader has to be told beside the numbers.
     """
 
     systems: tuple[SystemResult, ...]
