@@ -62,7 +62,8 @@ def _learning(run: Run) -> Learning:
 def _mean(summaries: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """Mean over seeds; None where a run does not say."""
     values = [summary.get(key) for summary in summaries]
-    return None if None in values else fmean(values)
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def _seed_run(run: Run, split: str, result: SystemResult, index: int, ended: Learning) -> SeedRun:

@@ -10,13 +10,13 @@ from seq2seq.scoring.length import HalfLength
 from seq2seq.scoring.results import BucketScores, Scores
 
 
-def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = "words") -> str:
+def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = " source words") -> str:
     """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
     if minimum is None:
         return "all lengths"
     if maximum is None:
-        return f"more than {minimum - 1} source {unit}" if minimum > 1 else f"any number of source {unit}"
-    return f"{minimum} to {maximum} source {unit}" if minimum < maximum else f"{minimum} source {unit}"
+        return f"more than {minimum - 1}{unit}" if minimum > 1 else f"any number of{unit}"
+    return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
 
 
 def half_length_in_words(found: HalfLength | None) -> Cell:
@@ -109,7 +109,7 @@ def _at(bucket: BucketScores, unit: str) -> str:
     """`Above 40 source words,` or `At 1 to 10 source words,`."""
     if bucket.max is None and bucket.min > 1:
         return f"Above {bucket.min - 1} source {unit},"
-    return f"At {lengths_in_words(bucket.min, bucket.max, unit)},"
+    return f"At {lengths_in_words(bucket.min, bucket.max, f' source {unit}')},"
 
 
 def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
@@ -217,7 +217,7 @@ def reading_notes(report: Report) -> list[str]:
     ]
     small = [b for b in next(iter(report.systems.values())).buckets if b.underpowered]
     if small:
-        which = ", ".join(f"{lengths_in_words(b.min, b.max, report.length_unit)} (n={b.n})" for b in small)
+        which = ", ".join(f"{lengths_in_words(b.min, b.max, f' source {report.length_unit}')} (n={b.n})" for b in small)
         minimum = report.evaluation.get("minimum_bucket")
         notes.append(f"Small samples, fewer than {minimum} sentences, so without a verdict: {which}.")
     if not report.texts_available:

@@ -98,14 +98,17 @@ def latex_table(report: Report, *, full: bool = False) -> str:
         report: the report.
         full: a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
     """
-    buckets = next(iter(report.systems.values())).buckets
+    table = length_table(report)
+    if not full:
+        buckets = table.heads[2:-2]
+        table = table.select([*table.heads[:2], *dict.fromkeys((buckets[0], buckets[-1])), *table.heads[-2:]])
     level = float(report.evaluation.get("confidence", 0.95))
     words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
     words += " (one seed: over sentences)."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return as_latex(
-        length_table(report, only=None if full else sorted({0, len(buckets) - 1})),
+        table,
         caption=rf"{escape_latex(words)}{star} Signature: \texttt{{{signature}}}.",
         label="".join(char if char.isalnum() else "-" for char in report.study) + "-full" * full,
         fit=full,

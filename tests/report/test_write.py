@@ -343,7 +343,7 @@ def test_costs_that_all_systems_share_are_left_out(built):
     figure = next(figure for figure in report_figures(built.report, built.exhibits) if figure.name == "cost")
     assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
     assert "training, target tokens" not in figure.table.heads
-    assert figure.table.column("decoding, ms per sentence of 20 words (8 at a time)")[0] == Measured(2.0, digits=2)
+    assert figure.table.select(["decoding, ms per sentence of 20 words (8 at a time)"]).rows[0] == [Measured(2.0, digits=2)]
 
 
 def test_subwords_become_words():
