@@ -106,12 +106,11 @@ class Run:
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study's folder."""
+    """A study's folder; runs by system in the study's order, systems without a usable run in `missing` only."""
 
     folder: Path
     study: StudyFile
     runs: dict[str, list[Run]]
-    """By system, in the study's order; systems without a usable run are in `missing` only."""
     missing: list[MissingRun] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -128,7 +127,7 @@ class StudyRuns:
     @property
     def evaluation(self) -> EvaluationSettings:
         """Settings of scoring, with the tokenizer that its target language needs."""
-        tokenizer = study_tokenizer(self.study, self.language("target"))
+        tokenizer = bleu_tokenizer(self.study.evaluation, self.language("target"))
         return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
 
     def __iter__(self) -> Iterator[Run]:
@@ -265,16 +264,16 @@ def _check_alike(runs: Sequence[Run]) -> None:
             )
 
 
-def study_tokenizer(study: StudyFile, language: str) -> str:
-    """Return sacreBLEU's tokenizer for a study's target language.
+def bleu_tokenizer(evaluation: EvaluationSettings, language: str) -> str:
+    """Return sacreBLEU's tokenizer for a target language.
 
     Raises:
-        UserError: the study asks for one that cannot serve the language.
+        UserError: the settings ask for one that cannot serve the language.
     """
     try:
-        return resolve_tokenizer(study.evaluation.tokenizer, language)
+        return resolve_tokenizer(evaluation.tokenizer, language)
     except ValueError as error:
-        raise UserError(f"study.yaml: evaluation.tokenizer: {error}") from None
+        raise UserError(f"evaluation.tokenizer: {error}") from None
 
 
 def read_study_file(path: Path) -> StudyFile:

@@ -75,15 +75,10 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Part:
-    """One system's share of a figure: what each of its runs scores, and scores on every resample of the sentences.
+    """One system's share of a figure: what each of its runs scores, and scores on every resample of the sentences."""
 
-    Attributes:
-        points: (K,) by seed.
-        replicates: (R, K) by resample and seed; the resamples are the same for all systems.
-    """
-
-    points: Floats
-    replicates: Floats
+    points: Floats  # (K,) by seed
+    replicates: Floats  # (R, K) by resample and seed; the resamples are the same for all systems
 
     def __add__(self, other: Self) -> "Part":
         """Sum run by run: two figures of the same system."""
@@ -104,17 +99,11 @@ class Part:
 
 @dataclass(frozen=True)
 class SeedTerm:
-    """Variance between seeds of one part of a figure.
+    """Variance between seeds of one part of a figure."""
 
-    Attributes:
-        variance: of the part's mean over its runs.
-        freedom: its degrees of freedom; 0 where it is unknown.
-        noise: how much of it is noise of one run on one sentence, which the resampled sentences show as well.
-    """
-
-    variance: float
-    freedom: float
-    noise: float = 0.0
+    variance: float  # of the part's mean over its runs
+    freedom: float  # its degrees of freedom; 0 where it is unknown
+    noise: float = 0.0  # how much of it is noise of one run on one sentence, which the resampled sentences show as well
 
 
 def resampled_counts(generator: np.random.Generator, sentences: int, resamples: int) -> Iterator[Floats]:

@@ -176,15 +176,8 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
-    single = [name for name, system in evidence.systems.items() if len(system.seeds) == 1]
-    if len(single) == len(evidence.systems):
-        notes.append("n=1 seed: every system. Intervals cover the choice of test sentences, not of the seed: differences lean.")
-    elif single:
-        borrowed = "their seed variance is taken from the systems with several seeds"
-        notes.append(f"n=1 seed: {', '.join(single)}; {borrowed}.")
     if evidence.baseline is None:
         notes.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
-    empty = int((evidence.source_words == 0).sum())
-    if empty:
+    if empty := int((evidence.source_words == 0).sum()):
         notes.append(f"{empty} source lines are empty: counted in the whole, in no bucket.")
     return tuple(notes)

@@ -31,14 +31,7 @@ _BOUNDS = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, np.inf)}
 
 @dataclass(frozen=True, kw_only=True)
 class SystemScores:
-    """One system as evaluation sees it.
-
-    Attributes:
-        name: as in the study.
-        seeds: seed of training of every run, K of them.
-        statistics: counts of every run, in the order of the seeds.
-        facts: what claims need to know beside scores: "score", "heads", "positions" ...; claims.py lists them.
-    """
+    """One system as evaluation sees it: seeds and counts of its K runs, and what claims need to know (claims.py lists it)."""
 
     name: str
     seeds: tuple[int, ...]
@@ -61,20 +54,13 @@ class Term:
 
 @dataclass(frozen=True)
 class _Family:
-    """Seed variance of one figure over systems.
+    """Seed variance of one figure over systems."""
 
-    Attributes:
-        variances, freedoms: of one run, moderated, by system.
-        noise: variance of what the sentences do to one run alone, mean over systems of several seeds.
-        most_freedom: degrees of freedom of all systems together.
-        correlations: seeds that systems share -> range of the correlation that they bring.
-    """
-
-    variances: Mapping[str, float]
+    variances: Mapping[str, float]  # of one run, moderated, by system
     freedoms: Mapping[str, float]
-    noise: float
-    most_freedom: float
-    correlations: Mapping[tuple[int, ...], tuple[float, float]]
+    noise: float  # variance of what the sentences do to one run alone, mean over systems of several seeds
+    most_freedom: float  # of all systems together
+    correlations: Mapping[tuple[int, ...], tuple[float, float]]  # seeds that systems share -> range of their correlation
 
 
 class Evidence:

@@ -21,17 +21,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class SentenceStatistics:
-    """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums.
+    """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums."""
 
-    Attributes:
-        counts: metric name -> (n, columns of the metric); "surface" -> (n, 6), the columns named in `SURFACE`.
-        signatures: metric name -> sacreBLEU's signature.
-        truncation_known: whether the search said which hypotheses hit the length limit; otherwise that column is 0.
-    """
-
-    counts: Mapping[str, Counts]
-    signatures: Mapping[str, str]
-    truncation_known: bool = False
+    counts: Mapping[str, Counts]  # metric name -> (n, columns of the metric); "surface" -> (n, 6), named in `SURFACE`
+    signatures: Mapping[str, str]  # metric name -> sacreBLEU's signature
+    truncation_known: bool = False  # whether the search said which hypotheses hit the length limit; else that column is 0
 
     def __len__(self) -> int:
         return len(self.counts["surface"])

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.runs import read_study_file, study_tokenizer
+from seq2seq.report.runs import bleu_tokenizer as tokenizer_of
+from seq2seq.report.runs import read_study_file
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import Translation, one_line
@@ -20,7 +21,8 @@ def analysis_path(folder: RunFolder, name: str) -> Path:
 
 def bleu_tokenizer(run: TrainedRun) -> str:
     """Return sacreBLEU's tokenizer that the run's study is scored with; a run without a study has its language's usual one."""
-    return study_tokenizer(read_study_file(run.folder.path.resolve().parents[1] / "study.yaml"), run.settings.data.target)
+    study = read_study_file(run.folder.path.resolve().parents[1] / "study.yaml")
+    return tokenizer_of(study.evaluation, run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
