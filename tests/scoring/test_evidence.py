@@ -91,19 +91,12 @@ def broken(simulate, world, **changes):
     return [SystemScores(**fields), systems[1]], lengths
 
 
-def test_other_sentences_are_refused(simulate, world):
+def test_other_sentences_equal_names_and_missing_statistics_are_refused(simulate, world):
     systems, lengths = broken(simulate, world)
     with pytest.raises(ValueError, match=r"counts for \[20\] sentences, but 19 sources"):
         Evidence(systems, lengths[:-1], SETTINGS)
-
-
-def test_two_systems_of_one_name_are_refused(simulate, world):
-    systems, lengths = broken(simulate, world, name="other1")
     with pytest.raises(ValueError, match="share a name"):
-        Evidence(systems, lengths, SETTINGS)
-
-
-def test_seeds_without_statistics_are_refused(simulate, world):
+        Evidence(*broken(simulate, world, name="other1"), SETTINGS)
     with pytest.raises(ValueError, match="2 seeds but 1 statistics"):
         broken(simulate, world, seeds=(1, 2))
 
