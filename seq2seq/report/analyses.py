@@ -13,7 +13,7 @@ from seq2seq.config.files import read_json
 
 
 class Analysis(BaseModel):
-    """A part of an analysis; unknown keys are kept."""
+    """A part of an analysis; unknown keys are kept, names mean what they do in `results.Result`."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -30,9 +30,7 @@ class AlignmentScores(Analysis):
     soft_mass: float
     """Mean weight on gold-linked source words."""
     low: float | None = None
-    """Lower end of the interval of `aer`."""
     high: float | None = None
-    """Upper end of the interval of `aer`."""
     aer_by_seed: list[float] = Field(default_factory=list)
     """`aer` of every seed."""
 
@@ -41,11 +39,9 @@ class AlignmentReport(Analysis):
     """Alignment of every system whose weights can be read, beside two baselines that know nothing."""
 
     systems: dict[str, AlignmentScores]
-    """By system."""
     baselines: dict[str, AlignmentScores] = Field(default_factory=dict)
     """`uniform` and `diagonal` weights on the same sentences."""
     n: int | None = None
-    """Sentences."""
     conventions: str = ""
     """How subwords were merged, what happened to EOS, which step a weight belongs to."""
 
@@ -58,9 +54,7 @@ class InterventionBucket(Analysis):
     max: int | None
     """Longest source in words; null for the open last bucket."""
     n: int
-    """Sentences."""
     bleu: float
-    """BLEU."""
 
 
 class Intervention(Analysis):
@@ -86,7 +80,6 @@ class InterventionReport(Analysis):
     systems: dict[str, dict[str, Intervention]]
     """System -> intervention -> result; `none` or `original` is the untouched model."""
     n: int | None = None
-    """Sentences."""
     description: dict[str, str] = Field(default_factory=dict)
     """What each intervention does, in a sentence."""
 
@@ -127,7 +120,6 @@ class BeamPoint(Analysis):
     """One way to search."""
 
     beam: int
-    """Beam size."""
     length_penalty: float
     """Exponent of the length penalty."""
     bleu: float
@@ -142,7 +134,6 @@ class BeamSweep(Analysis):
     split: str
     """The split, a validation set."""
     systems: dict[str, list[BeamPoint]]
-    """By system."""
 
 
 class ProbeBucket(Analysis):
@@ -153,13 +144,10 @@ class ProbeBucket(Analysis):
     max: int
     """Longest question in words."""
     n: int
-    """Questions."""
     exact: float
     """Answers that are right in every word, 0 to 1; mean over seeds."""
     low: float
-    """Lower end of its interval."""
     high: float
-    """Upper end of its interval."""
 
 
 class ProbePosition(Analysis):
@@ -196,9 +184,7 @@ class ProbeReport(Analysis):
     trained: int
     """Words of the longest question of training."""
     n: int
-    """Questions."""
     systems: dict[str, ProbeScores]
-    """By system."""
 
 
 class ConcatenationPoint(Analysis):
@@ -215,9 +201,7 @@ class ConcatenationPoint(Analysis):
     length_ratio: float | None = None
     """Hypothesis tokens / reference tokens: far below 1 where a system stops after the first of the joined sentences."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
 
 
 class ConcatenationReport(Analysis):
@@ -230,7 +214,6 @@ class ConcatenationReport(Analysis):
     longest: int
     """Words of the longest source among them."""
     systems: dict[str, list[ConcatenationPoint]]
-    """By system."""
 
 
 class Analyses(BaseModel):

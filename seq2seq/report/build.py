@@ -9,15 +9,13 @@ from seq2seq.config.evaluation import EqualCountBucketSettings, EvaluationSettin
 from seq2seq.config.languages import length_unit
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
-from seq2seq.report.budgets import compare_budgets
 from seq2seq.report.cards import attends, system_card
-from seq2seq.report.cells import least_finished, system_report
-from seq2seq.report.curves import learning_curve
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
+from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
 from seq2seq.scoring import Comparisons, Evidence, compare
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.length import length_effects

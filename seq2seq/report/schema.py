@@ -27,15 +27,11 @@ class SeedRun(Result):
     """One training."""
 
     seed: int
-    """Its seed."""
     status: str
     """finished, stopped or failed."""
     bleu: float
-    """Corpus BLEU on the split."""
     chrf: float | None = None
-    """chrF2 on the split."""
     ter: float | None = None
-    """TER on the split."""
     steps: int | None = None
     """Optimiser updates."""
     target_tokens: int | None = None
@@ -71,14 +67,12 @@ class SystemReport(Scores):
     """Everything about one system on the report's split."""
 
     card: SystemCard | None = None
-    """What it is."""
 
     seeds: list[int]
     """Seeds with hypotheses."""
     single_seed: bool
     """True: n=1, differences may be luck of the seed."""
     parameters: int | None
-    """Trainable parameters."""
     parameters_by_block: dict[str, int] = Field(default_factory=dict)
     """Trainable parameters of each block."""
     target_tokens: float | None
@@ -94,7 +88,6 @@ class SystemReport(Scores):
     changes: dict[str, Any] = Field(default_factory=dict)
     """Settings that differ from another system's, by dotted path."""
     runs: list[SeedRun]
-    """Every seed."""
     buckets: list[BucketScores]
     """By source words, with the study's edges."""
     buckets_equal_count: list[BucketScores]
@@ -111,7 +104,6 @@ class MissingRun(Result):
     """A run that was asked for and is not in the scores."""
 
     system: str
-    """Its system."""
     seed: int | None
     """Its seed; null if no run of the system is there, or if an analysis lacks the system."""
     analysis: str | None = None
@@ -128,7 +120,6 @@ class Fairness(Result):
     spread: dict[str, float]
     """Largest / smallest over the systems, per budget."""
     sentence: str
-    """The same in words."""
 
 
 class CurvePoint(Result):
@@ -156,9 +147,7 @@ class LearningCurve(Result):
     """Learning curve of one run."""
 
     seed: int
-    """Its seed."""
     validation: list[CurvePoint]
-    """Every validation."""
     training: list[tuple[int, float]]
     """(step, training loss), thinned to at most 200 points."""
 
@@ -167,9 +156,7 @@ class SplitSummary(Result):
     """Scores of every system on another split."""
 
     n: int
-    """Sentences."""
     systems: dict[str, Scores]
-    """Scores by system."""
 
 
 class Report(Result):
@@ -180,7 +167,6 @@ class Report(Result):
     study: str
     """Name of the study: its folder."""
     question: str
-    """What the study asks."""
     headline: str
     """The answer in words, computed."""
     notes: list[str]
@@ -188,7 +174,6 @@ class Report(Result):
     split: str
     """The split that all scores are of."""
     n: int
-    """Its sentences."""
     length_unit: Literal["words", "characters", "objects"] = "words"
     """What the length of a source is counted in: characters where its language puts no spaces between words."""
     source_sha256: str | None
@@ -220,11 +205,9 @@ class Report(Result):
     other_splits: dict[str, SplitSummary] = Field(default_factory=dict)
     """Scores on the study's other splits."""
     learning_curves: dict[str, list[LearningCurve]]
-    """By system."""
     config_differences: dict[str, dict[str, Any]]
     """Dotted path -> system -> value, for every setting in which systems differ."""
     fairness: Fairness
-    """Which budgets agree."""
     missing: list[MissingRun]
     """Runs that are not in the scores."""
     environment: dict[str, Any]

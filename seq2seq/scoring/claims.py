@@ -51,13 +51,9 @@ class Claim(Result):
     explanation: str
     """The number behind the verdict with its interval, as a sentence; or what a study would need to test it."""
     systems: list[str]
-    """The systems that took part."""
     value: float | None = None
-    """The number that decides."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
     contrast: str = ""
     """What the number is."""
     replicates: str = ""

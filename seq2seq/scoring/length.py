@@ -42,7 +42,6 @@ class Contrast(Result):
     low: float | None
     """Lower end of the interval; null where there are too few seeds or sentences for one."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided, uncorrected."""
     p_holm: float | None
@@ -59,9 +58,7 @@ class Retention(Result):
     value: float
     """Share that is kept, 1 for all; geometric mean over seeds."""
     low: float | None
-    """Lower end of the interval."""
     high: float | None
-    """Upper end of the interval."""
 
 
 class HalfLength(Result):
@@ -95,13 +92,9 @@ class LengthEffect(Result):
     long_min: int
     """Source words of the shortest long source."""
     n_short: int
-    """Short sources."""
     n_long: int
-    """Long sources."""
     short: float
-    """BLEU on short sources."""
     long: float
-    """BLEU on long sources."""
     retention: Retention
     """Long over short."""
     half_length: HalfLength | None

@@ -14,13 +14,11 @@ class Ranked(Result):
     """A place in the order of BLEU on the whole split; it says nothing about systems with unequal budgets."""
 
     system: str
-    """The system."""
     rank: int
     """1 for the highest score; equal scores share a place."""
     low: int
     """Lower end of the rank's interval, over other seeds and sentences (only sentences where no seed variance is known)."""
     high: int
-    """Upper end of the rank's interval."""
 
 
 def rank_systems(evidence: Evidence, metric: str = "bleu") -> tuple[Ranked, ...]:

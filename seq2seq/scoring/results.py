@@ -14,7 +14,10 @@ Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided",
 
 
 class Result(BaseModel):
-    """A part of the report: no unknown keys, the sentence under each field goes into the schema."""
+    """A part of the report: no unknown keys; the sentence under a field goes into the schema.
+
+    Everywhere `n` counts sentences, `low` and `high` are the ends of an interval, and null where there is none.
+    """
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -66,19 +69,13 @@ class Scores(Result):
     low: float | None = None
     """Lower end of BLEU's interval, over seeds and sentences; null where too few seeds leave none (`seed_bleu` has them)."""
     high: float | None = None
-    """Upper end of BLEU's interval."""
     chrf: float | None = None
-    """chrF2."""
     chrf_low: float | None = None
-    """Lower end of chrF's interval."""
     chrf_high: float | None = None
-    """Upper end of chrF's interval."""
     ter: float | None = None
     """Translation edit rate; lower is better."""
     ter_low: float | None = None
-    """Lower end of TER's interval."""
     ter_high: float | None = None
-    """Upper end of TER's interval."""
     brevity: float
     """Brevity penalty, 0 to 1."""
     length_ratio: float
@@ -99,17 +96,13 @@ class Comparison(Result):
     """A paired difference, system minus baseline, on the same sentences."""
 
     system: str
-    """The system."""
     baseline: str
-    """What it is compared with."""
     metric: Literal["bleu", "chrf", "ter"] = "bleu"
-    """The score that is compared."""
     min: int | None = None
     """Shortest source of the bucket in words; null for the whole split."""
     max: int | None = None
     """Longest source of the bucket in words; null for the whole split or the open last bucket."""
     n: int
-    """Sentences."""
     seeds: int
     """Seeds of the system."""
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds"
@@ -119,7 +112,6 @@ class Comparison(Result):
     low: float | None
     """Lower end of the interval; null where there is nothing to resample, or too few seeds for an interval."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided p from the standard error over seeds and sentences, uncorrected."""
     degrees_of_freedom: float | None = None
@@ -133,7 +125,6 @@ class Comparison(Result):
     verdict: Verdict
     """better or worse where `p_holm` is below 1 - confidence; "leans" where no seed variance is known; see `words`."""
     words: str
-    """The verdict as a sentence."""
 
 
 class BucketScores(Scores):
@@ -157,10 +148,7 @@ class Slope(Result):
     slope: float
     """Points per 10 source words."""
     low: float | None
-    """Lower end of the interval."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided p for a slope of 0, uncorrected."""
     unit: str
-    """Unit in words."""

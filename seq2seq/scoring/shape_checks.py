@@ -211,11 +211,9 @@ class ShapeCheck(Result):
     paper: str
     """Authors and year."""
     where: str
-    """Table, figure or section."""
     source: str = ""
     """Where the paper is: an arXiv number or an address."""
     claim: str
-    """What the paper shows."""
     seen: bool
     """False: written down without having the source itself at hand."""
     verdict: Outcome
@@ -227,11 +225,8 @@ class ShapeCheck(Result):
     systems: dict[str, str]
     """Role -> our system that played it."""
     value: float | None = None
-    """Our number."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
     p: float | None = None
     """Two-sided p for a true value at the limit 0; null where the limit is another."""
     side: Side | None = None

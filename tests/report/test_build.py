@@ -9,10 +9,9 @@ import sacrebleu
 from seq2seq.config.errors import UserError
 from seq2seq.report import build_report
 from seq2seq.report.analyses import Analyses
-from seq2seq.report.budgets import compare_budgets
-from seq2seq.report.curves import finite, thin
 from seq2seq.report.document import sections
 from seq2seq.report.settings import differences, facts_for_claims
+from seq2seq.report.systems import compare_budgets, finite, thin
 from tests.report.invented import copy_of
 
 
