@@ -106,12 +106,8 @@ def _either(condition: Any, value: float | str, otherwise: float) -> Any:
 def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = ("Show",), zero: bool = True) -> Spec:
     """Lines with names at their ends; small samples dashed and faded, intervals as bands, single seeds as dots.
 
-    Args:
-        views: chosen values, one for each switch -> lines; the first value names the vertical axis.
-        style: who is drawn how.
-        x: title of the horizontal axis, which counts.
-        switches: name of each menu.
-        zero: keep zero on the vertical axis.
+    The first menu, called as `switches` says, names the vertical axis, which keeps zero where `zero` says so; `x` titles the
+    horizontal axis, which counts.
     """
     rows = [{**row, **place} for place, lines in _placed(views) for line in lines for row in _line_rows(line)]
     names = [{**row, **place} for place, lines in _placed(views) for row in _end_labels(lines, style, zero)]
@@ -159,12 +155,7 @@ def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = 
 def scatter(views: Views, fronts: Sequence[Sequence[str]], style: Style, *, y: str, switch: str) -> Spec:
     """A named mark for each system with its interval, and a dashed line through those that no other beats in both.
 
-    Args:
-        views: chosen cost -> lines of one point each.
-        fronts: for each cost the systems on the dashed line.
-        style: who is drawn how.
-        y: what the vertical axis shows.
-        switch: name of the menu.
+    Views are chosen costs with lines of one point each; `fronts` has the systems on the dashed line for each.
     """
     rows = [
         {**_point_row(line, line.points[0]), **place, "front": line.system in front}
@@ -190,11 +181,8 @@ def scatter(views: Views, fronts: Sequence[Sequence[str]], style: Style, *, y: s
 def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, float] | None) -> Spec:
     """A row for each system: its score and its interval, dashed where it speaks of the choice of sentences only.
 
-    Args:
-        lines: of one point each, the best first; `small` marks an interval over sentences only.
-        style: who is drawn how.
-        x: what the horizontal axis shows.
-        guide: a name and a score that a dotted line is drawn at.
+    Lines have one point each, the best first; `small` marks an interval over sentences only. `guide` is a name and the score
+    that a dotted line is drawn at.
     """
     rows = [_point_row(line, line.points[0]) for line in lines]
     axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=220)
@@ -221,11 +209,7 @@ def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, f
 def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, title: str = "") -> Any:
     """Weights from 0 to 1 as squares in one hue: a column for each source word, a row for each target word.
 
-    Args:
-        source: words of the columns.
-        target: words of the rows.
-        number: tells several maps in one figure apart; the data set `cells<number>` is made by `cells`.
-        title: written above.
+    `number` tells several maps in one figure apart; the data set `cells<number>` is made by `cells`.
     """
     words = [alt.param(name=f"{side}{number}", value=list(some)) for side, some in (("source", source), ("target", target))]
 
@@ -250,15 +234,7 @@ def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, titl
 
 
 def picture_map(picture: str, cells_across: int, target: Sequence[str], number: int = 0, title: str = "") -> Any:
-    """A picture once for each target word, dark where the word has little weight; `cells` makes the data.
-
-    Args:
-        picture: URL of the image.
-        cells_across: cells of the grid in a row.
-        target: words.
-        number: tells several in one figure apart.
-        title: written above.
-    """
+    """A picture, by its URL, once for each target word, dark where the word has little weight; otherwise as `heat_map`."""
     side = 76
     seen = alt.layer(
         alt.Chart()

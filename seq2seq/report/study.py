@@ -28,15 +28,10 @@ from seq2seq.run.trained import check_code, read_settings
 def report_study(
     runs: Path, *, split: str | None, retranslate: bool, without_text: bool, allow_code: bool, arguments: list[str]
 ) -> None:
-    """Write `<runs>/report/` and print what it says in short.
+    """Write `<runs>/report/`, or `<runs>/report-<split>/` about another split of the corpus, and print what it says in short.
 
-    Args:
-        runs: the study's folder.
-        split: report on this split of the corpus instead, in `<runs>/report-<split>/`; runs translate it where they have not.
-        retranslate: translate again what was translated by other weights, with another search or of other sentences.
-        without_text: leave corpus sentences out of every file.
-        allow_code: let the runs' configs import classes of their own.
-        arguments: the command line, for the record.
+    Runs translate a split where they have not; with `retranslate` also what was translated by other weights, with another
+    search or of other sentences. The other options are those of the command.
 
     Raises:
         UserError: no finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.

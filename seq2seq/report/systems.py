@@ -9,21 +9,12 @@ from seq2seq.report.runs import Run
 from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, SeedRun, SystemReport
 from seq2seq.run.learning import Learning, State, learning
 from seq2seq.scoring import SystemResult
-from seq2seq.scoring.length import LengthEffect
-from seq2seq.scoring.results import BucketScores
 
 _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zero", "not known", "at rest")
 
 
-def system_report(
-    result: SystemResult,
-    split: str,
-    runs: Sequence[Run],
-    fixed: Sequence[BucketScores],
-    equal: Sequence[BucketScores],
-    length: LengthEffect | None,
-) -> SystemReport:
-    """One system: its scores, its trainings and its buckets of both kinds."""
+def system_report(result: SystemResult, split: str, runs: Sequence[Run], **more: Any) -> SystemReport:
+    """One system: its scores, its trainings, and further fields."""
     summaries = [run.summary for run in runs]
     ended = [_learning(run) for run in runs]
     return SystemReport(
@@ -38,11 +29,9 @@ def system_report(
         learning_still_rising=any(each.state != "at rest" for each in ended),
         learning=least_finished(runs),
         runs=[_seed_run(run, split, result, index, ended[index]) for index, run in enumerate(runs)],
-        buckets=list(fixed),
-        buckets_equal_count=list(equal),
         comparison=result.comparison,
         bottleneck_index=result.bottleneck,
-        length=length,
+        **more,
     )
 
 

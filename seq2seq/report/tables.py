@@ -51,11 +51,7 @@ def report_rows(report: Report) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
-    """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket.
-
-    Returns:
-        The files.
-    """
+    """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket."""
     tables = report_rows(report) | {"sentences": _sentences(exhibits)}
     paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
     for name, full in (("table.tex", False), ("table_full.tex", True)):
@@ -94,9 +90,7 @@ def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:
 def latex_table(report: Report, *, full: bool = False) -> str:
     """BLEU overall and by length with half-widths of intervals; a star where the difference to the baseline is shown.
 
-    Args:
-        report: the report.
-        full: a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
+    `full` has a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
     """
     table = length_table(report)
     if not full:

@@ -1,12 +1,12 @@
 """Results of the statistics as `report.json` publishes them, with a sentence for each field."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.scoring.bootstrap import Estimate
-from seq2seq.scoring.corrections import holm
 
 Key = TypeVar("Key")
 Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided", "small sample", "underpowered"]
@@ -44,6 +44,22 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
     if estimate.covers == "sentences":
         return "leans better" if improved else "leans worse"
     return "better" if improved else "worse"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values that keep the chance of any false positive in the family at the level they are compared with.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure". The smallest of m p-values is multiplied
+    by m, the next by m - 1 and so on; an adjusted p is never below that of a smaller p, and never above 1. It needs no
+    independence, which matters here: buckets and the whole share sentences, systems share the baseline. Values are from 0 to 1,
+    the result is in their order.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return [float(value) for value in adjusted]
 
 
 def corrected(estimates: Mapping[Key, Estimate], small: Collection[Key]) -> dict[Key, float]:

@@ -118,11 +118,11 @@ def sentence_statistics(
     tokenizer: str = "13a",
     truncated: Sequence[bool] | None = None,
 ) -> SentenceStatistics:
-    """Count every sentence.
+    """Count every sentence of n detokenised lines and their references.
 
     Args:
-        hypotheses: n detokenised lines.
-        references: n detokenised lines.
+        hypotheses: n lines.
+        references: n lines.
         metrics: keys of `METRICS`, BLEU among them.
         tokenizer: sacreBLEU's tokenizer for BLEU.
         truncated: (n,) True where the search stopped at the length limit, if it is known.

@@ -17,17 +17,10 @@ from seq2seq.scoring.metrics import METRICS
 
 
 def probe_study(path: Path, *, allow_code: bool = False) -> str:
-    """Probe every finished run under a folder, and gather the results beside the runs for the report.
+    """Probe every finished run under a folder, and gather the results beside the runs for the report; returns a table.
 
     Runs on a synthetic probe: exact match in percent, by source length, from their hypotheses. Runs on any other corpus: BLEU
     on short pairs of the test split joined to long ones (`concatenation`).
-
-    Args:
-        path: a study's folder, or a run's.
-        allow_code: let configs import classes of their own.
-
-    Returns:
-        The results as a table.
 
     Raises:
         UserError: as `probe_run` and `concatenate_run`, or no finished run.

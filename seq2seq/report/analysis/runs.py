@@ -29,12 +29,7 @@ from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 def loaded_runs(
     folder: Path, *, allow_code: bool = False, validation: bool = False
 ) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
-    """Yield every finished run under a folder, with its test splits as its own tokenizers cut them.
-
-    Args:
-        folder: of the study, or of a run.
-        allow_code: let configs import classes of their own.
-        validation: yield the validation split instead.
+    """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them.
 
     Raises:
         UserError: no finished run, one without weights or of a class that is not allowed, or a corpus that cannot be had.
@@ -62,16 +57,8 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
     """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
     What is there already is kept; a run whose weights are gone keeps what it has. Takes seconds a run on small models, and
-    prints a line for each.
-
-    Args:
-        folder: of the study.
-        allow_code: let configs import classes of their own.
-        further: splits to translate beside those of the configs.
-        again: translate again what was translated by other weights, with another search or of other sentences.
-
-    Returns:
-        The analyses that the study has now, by file name without `.json`.
+    prints a line for each. `further` splits are translated beside those of the configs; with `again` also what was translated
+    by other weights, with another search or of other sentences. Returns the names of the analyses that the study has now.
 
     Raises:
         UserError: as `loaded_runs`; weights are only needed where translations are missing.
@@ -102,10 +89,7 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
 def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -> None:
     """Tune every finished run of a study, write `beam_sweep.json` beside them and print what was chosen for each system.
 
-    Args:
-        folder: of the study.
-        apply: translate the test splits again with what was chosen.
-        allow_code: let configs import classes of their own.
+    With `apply` the test splits are translated again with what was chosen.
 
     Raises:
         UserError: as `loaded_runs`, or sentences to choose on or to translate that changed since the run.

@@ -29,15 +29,8 @@ def tune_run(
 ) -> dict[str, Any]:
     """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`.
 
-    Greedy search has one hypothesis, which no penalty changes: it is searched once.
-
-    Args:
-        run: whose search to try.
-        data: its validation split.
-        device: where the model is.
-        beams: hypotheses kept, each >= 1.
-        penalties: exponents of the length penalty, each >= 0.
-        sentences: of the validation split, evenly spaced over lengths, at most.
+    Greedy search has one hypothesis, which no penalty changes: it is searched once. At most `sentences` are translated, evenly
+    spaced over lengths.
     """
     name = run.settings.data.valid
     valid = data.tests[name]
