@@ -21,14 +21,10 @@ def in_focus(report: Report) -> list[str]:
     """Systems drawn in colour: all of a small study; of a crowd the baseline, the well known, the highest and the lowest."""
     if not is_crowd(report):
         return list(report.systems)
-    order = [name for name in by_score(report) if name != report.baseline]
+    others = [name for name in report.systems if name != report.baseline]
+    order = sorted(others, key=lambda name: -report.systems[name].bleu)
     chosen = {str(report.baseline), *_WELL_KNOWN, *order[:_HIGHEST], *order[-_LOWEST:]}
     return [name for name in report.systems if name in chosen]
-
-
-def by_score(report: Report) -> list[str]:
-    """Names in the order of BLEU, the highest first."""
-    return sorted(report.systems, key=lambda name: -report.systems[name].bleu)
 
 
 def changes_from_baseline(report: Report) -> dict[str, dict[str, Any]]:

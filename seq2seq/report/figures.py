@@ -32,7 +32,7 @@ from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.palette import looks
 from seq2seq.report.schema import LearningCurve, Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, share
-from seq2seq.scoring.results import BucketScores, Comparison
+from seq2seq.scoring.results import BucketScores
 
 BANDS = 3
 """Systems whose bands can lie over each other and still be seen; of more, the baseline has one."""
@@ -124,14 +124,12 @@ def _lines(report: Report, points: Callable[[str], Iterable[Point]]) -> list[Lin
     return [Line(system=name, points=some) for name, some in found.items() if some]
 
 
-def _difference(found: Comparison | None) -> Sequence[float | None]:
-    return (None,) if found is None else (found.difference, found.low, found.high)
-
-
 METRICS: dict[str, Callable[[BucketScores], Sequence[float | None]]] = {
     "BLEU": lambda b: (b.bleu, b.low, b.high),
     "BLEU, % of the shortest bucket": lambda b: (b.bleu,),
-    "BLEU minus baseline": lambda b: _difference(b.comparison),
+    "BLEU minus baseline": lambda b: (
+        (b.comparison.difference, b.comparison.low, b.comparison.high) if b.comparison else (None,)
+    ),
     "chrF": lambda b: (b.chrf, b.chrf_low, b.chrf_high),
     "TER (lower is better)": lambda b: (b.ter, b.ter_low, b.ter_high),
     "length ratio (hypothesis / reference tokens)": lambda b: (b.length_ratio,),
@@ -333,7 +331,7 @@ def _cost(report: Report) -> Figure | None:
     views = {(label,): _lines(report, partial(point, label=label)) for label in costs}
     fronts = [_front(report, values, more="per second" in label) for label, values in costs.items()]
     rows: list[list[Cell]] = [
-        [name, *(_amount(values.get(name)) for values in costs.values()), bleu(system)]
+        [name, *(Measured(c.get(name), digits=0 if c.get(name, 0) > 100 else 2) for c in costs.values()), bleu(system)]
         for name, system in report.systems.items()
     ]
     hardware = {cost.hardware for cost in (report.costs or {}).values() if cost.hardware}
@@ -346,10 +344,6 @@ def _cost(report: Report) -> Figure | None:
         table=Table(heads=["system", *costs, "BLEU"], rows=rows),
         csv="systems.csv",
     )
-
-
-def _amount(value: float | None) -> Measured:
-    return Measured(value, digits=0 if value is not None and value > 100 else 2)
 
 
 def _front(report: Report, costs: Mapping[str, float], *, more: bool) -> list[str]:

@@ -68,6 +68,16 @@ class Estimate:
         """Largest distance from a limit that the interval leaves possible, in either direction; None without an interval."""
         return None if self.low is None or self.high is None else max(limit - self.low, self.high - limit)
 
+    def side(self, limit: float) -> Literal["above", "below", "neither"]:
+        """Side of a limit on which the whole interval lies; neither where it holds the limit or there is none."""
+        if self.low is not None and self.low > limit:
+            return "above"
+        return "below" if self.high is not None and self.high < limit else "neither"
+
+    def leaning(self, word: str) -> Any:
+        """The word of a verdict, with "leans" before it where no seed variance is known: another training may differ."""
+        return f"leans {word}" if self.covers == "sentences" else word
+
     def fields(self, *names: str) -> dict[str, Any]:
         """Attributes by name, for the parts of the report that have fields of the same name."""
         return {name: getattr(self, name) for name in names}

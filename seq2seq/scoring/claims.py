@@ -278,15 +278,13 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
 
 
 def _verdict(finding: Finding) -> Verdict:
-    low, high = finding.estimate.low, finding.estimate.high
+    side = finding.estimate.side(finding.limit)
     if finding.small:
         return "small sample"
-    if low is None or high is None or low <= finding.limit <= high:
+    if side == "neither":
         return "undecided"
-    supported = (low > finding.limit) == finding.above
-    if finding.estimate.covers == "sentences":
-        return "leans supported" if supported else "leans contradicted"
-    return "supported" if supported else "contradicted"
+    verdict: Verdict = finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
+    return verdict
 
 
 def _value(estimate: Estimate) -> str:

@@ -40,10 +40,8 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
         return "small sample"
     if p is None or p >= level:
         return "undecided"
-    improved = (estimate.value > 0) == higher_is_better
-    if estimate.covers == "sentences":
-        return "leans better" if improved else "leans worse"
-    return "better" if improved else "worse"
+    verdict: Verdict = estimate.leaning("better" if (estimate.value > 0) == higher_is_better else "worse")
+    return verdict
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -90,17 +90,11 @@ class Conditions(Settings):
             several = isinstance(wanted, tuple) and name != "pair"
             if ours is None or (ours not in wanted if several else ours != wanted):
                 told = "any length" if name == "trained_words" and ours is None else _plain(ours)
-                found.append(f"{_FACT_NAMES.get(name, name)} {told} (paper: {_plain(wanted)})")
+                found.append(f"{_FACT_NAMES.get(name, name.replace('_', ' '))} {told} (paper: {_plain(wanted)})")
         return found
 
 
-_FACT_NAMES = {
-    "trained_words": "trained on sentences of up to",
-    "natural": "natural text",
-    "attention_size": "attention size",
-    "input_feeding": "input feeding",
-    "reversed": "reversed source",
-}
+_FACT_NAMES = {"trained_words": "trained on sentences of up to", "natural": "natural text", "reversed": "reversed source"}
 
 
 def _plain(value: Any) -> str:
@@ -370,22 +364,15 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
 
 def _side(check: CheckSettings, ours: Estimate) -> Side:
     """Side on which the whole interval lies."""
-    if ours.low is None or ours.high is None:
-        return "neither"
-    if check.expect == "near":
-        low, high = check.threshold - check.margin, check.threshold + check.margin
-        inside, outside = low <= ours.low and ours.high <= high, ours.high < low or ours.low > high
-        return "paper's" if inside else "other" if outside else "neither"
-    above, below = ours.low > check.threshold, ours.high < check.threshold
-    expected, other = (above, below) if check.expect == "above" else (below, above)
-    return "paper's" if expected else "other" if other else "neither"
+    if check.expect != "near":
+        side = ours.side(check.threshold)
+        return "neither" if side == "neither" else "paper's" if side == check.expect else "other"
+    ends = ours.side(check.threshold - check.margin), ours.side(check.threshold + check.margin)
+    return "paper's" if ends == ("above", "below") else "other" if ends[0] == ends[1] != "neither" else "neither"
 
 
 def _decided(check: CheckSettings, ours: Estimate, side: Side) -> Outcome:
-    leans = ours.covers == "sentences"
-    if side == "other":
-        return "leans fail" if leans else "fail"
     nearest = min(abs(ours.low or 0.0), abs(ours.high or 0.0))
-    if check.at_most is not None and nearest > check.at_most:
-        return "leans same direction" if leans else "same direction"
-    return "leans pass" if leans else "pass"
+    much = check.at_most is not None and nearest > check.at_most
+    outcome: Outcome = ours.leaning("fail" if side == "other" else "same direction" if much else "pass")
+    return outcome

@@ -95,11 +95,6 @@ def diagonal_weights(target_size: int, source_size: int) -> Weights:
 BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
 
 
-def linked_split(data: EvaluationData) -> tuple[str, EncodedSplit] | None:
-    """The first test split whose gold links are known."""
-    return next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
-
-
 def align_run(
     run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
