@@ -99,7 +99,7 @@ def build_report(
         missing=[*study.missing, *_missing(study, name, by_system, analyses)],
         environment=environment,
         environment_differences=environment_differences,
-        command=run_settings.commands(runs),
+        command="\n".join(dict.fromkeys(str(c) for run in runs if (c := run.environment.get("command")))),
         report_command=command,
         **{field: getattr(analyses, field) for field in Analyses.model_fields},
         claims=judge_claims(evidence),

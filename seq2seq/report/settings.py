@@ -23,11 +23,6 @@ def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, d
     return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
 
 
-def commands(runs: Sequence[Run]) -> str:
-    """Every command that made these runs, one a line."""
-    return "\n".join(dict.fromkeys(str(run.environment["command"]) for run in runs if run.environment.get("command")))
-
-
 def facts_for_claims(
     configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, dict[str, Any]]:
