@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seq2seq.attention.dropout import dropout, dropout_noise
-from seq2seq.models.kernels.cross_entropy import Loss
+from seq2seq.models.output import Loss
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from seq2seq.config.errors import RunError
 from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.encoded import EncodedSplit
-from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.models.output import linear_cross_entropy, real_positions
 from seq2seq.run.machine import Machine
 from seq2seq.run.processes import Processes
 from seq2seq.run.sharding import Whole

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
+from torch.nn import functional
 
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.models.interface import Model
-from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.models.output import real_positions
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.reading import Reading
 from seq2seq.run.trained import read_reference
@@ -98,8 +99,9 @@ def _teacher_forced(model: Model, split: EncodedSplit, device: torch.device) -> 
         batch = batch.to(device)
         features = model(batch.source, batch.source_mask, batch.inputs).features
         kept, wanted = real_positions(features, batch.targets, batch.target_mask)
-        nats += linear_cross_entropy(kept, wanted, model.output, 0.0).nats
-        correct += int((model.output(kept).argmax(dim=-1) == wanted).sum())
+        logits = model.output(kept)
+        nats += functional.cross_entropy(logits.float(), wanted, reduction="sum")
+        correct += int((logits.argmax(dim=-1) == wanted).sum())
         tokens += len(wanted)
     return float(nats) / tokens, correct / tokens
 

@@ -7,21 +7,20 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seq2seq.models.kernels import cross_entropy as module
-from seq2seq.models.kernels.cross_entropy import linear_cross_entropy, real_positions
+from seq2seq.models import output as module
+from seq2seq.models.output import linear_cross_entropy, real_positions
 
 
-def sample(bias=True, dtype=torch.float64, rows=7, vocabulary=11):
-    output = nn.Linear(5, vocabulary, bias=bias, dtype=dtype)
+def sample(dtype=torch.float64, rows=7, vocabulary=11):
+    output = nn.Linear(5, vocabulary, dtype=dtype)
     features = torch.randn(rows, 5, dtype=dtype, requires_grad=True)
     return features, torch.randint(0, vocabulary, (rows,)), output
 
 
-@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
 @pytest.mark.parametrize("chunk_rows", [1, 3, 100])
-def test_equals_torch_in_value_and_gradients(monkeypatch, smoothing, bias, chunk_rows):
-    features, wanted, output = sample(bias)
+def test_equals_torch_in_value_and_gradients(monkeypatch, smoothing, chunk_rows):
+    features, wanted, output = sample()
     monkeypatch.setattr(module, "_CHUNK_BYTES", 4 * 11 * chunk_rows)
     loss = linear_cross_entropy(features, wanted, output, smoothing)
     (3 * loss.smoothed).backward()
