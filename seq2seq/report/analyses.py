@@ -32,7 +32,6 @@ class AlignmentScores(Analysis):
     low: float | None = None
     high: float | None = None
     aer_by_seed: list[float] = Field(default_factory=list)
-    """`aer` of every seed."""
 
 
 class AlignmentReport(Analysis):
@@ -61,9 +60,7 @@ class Intervention(Analysis):
     """One replacement of the weights, without retraining."""
 
     bleu: float
-    """BLEU on all sentences."""
     buckets: list[InterventionBucket] = Field(default_factory=list)
-    """BLEU by source length."""
     entropy: float | None = None
     """Mean entropy of a row of weights, in bits."""
     eos_mass: float | None = None
@@ -92,9 +89,7 @@ class CostByLength(Analysis):
     ms_per_sentence: float | None = None
     """Decoding time in milliseconds, measured after training with `sentences` at a time."""
     peak_bytes: int | None = None
-    """Peak memory of decoding."""
     sentences: int = 8
-    """Sentences decoded together."""
 
 
 class SystemCosts(Analysis):
@@ -111,9 +106,7 @@ class SystemCosts(Analysis):
     ms_per_sentence: float | None = None
     """Milliseconds of the search that wrote the hypotheses, in files of earlier versions; shown nowhere: see `by_length`."""
     by_length: list[CostByLength] = Field(default_factory=list)
-    """Decoding by source length."""
     hardware: str | None = None
-    """What it was measured on."""
 
 
 class BeamPoint(Analysis):
@@ -121,9 +114,7 @@ class BeamPoint(Analysis):
 
     beam: int
     length_penalty: float
-    """Exponent of the length penalty."""
     bleu: float
-    """BLEU on `split`."""
     chosen: bool = False
     """Whether the reported scores were decoded so."""
 
@@ -191,7 +182,6 @@ class ConcatenationPoint(Analysis):
     """BLEU where a number of pairs were joined into one."""
 
     joined: int
-    """Pairs joined."""
     n: int
     """Joined sentences; together they are the same pairs at every number."""
     words: float

@@ -45,9 +45,7 @@ class SeedRun(Result):
     learning: str | None = None
     """still improving; at rest; at rest because the rate is zero: it was improving before the decay; not known."""
     learning_judged_by: str | None = None
-    """Which validations decided that."""
     hypotheses_sha256: str
-    """Of the file of hypotheses."""
     decoding: dict[str, Any] = Field(default_factory=dict)
     """How it was decoded: beam, seconds and what else the search recorded."""
 
@@ -69,12 +67,10 @@ class SystemReport(Scores):
     card: SystemCard | None = None
 
     seeds: list[int]
-    """Seeds with hypotheses."""
     single_seed: bool
     """True: n=1, differences may be luck of the seed."""
     parameters: int | None
     parameters_by_block: dict[str, int] = Field(default_factory=dict)
-    """Trainable parameters of each block."""
     target_tokens: float | None
     """Target tokens of training, mean over seeds."""
     steps: float | None
@@ -95,7 +91,6 @@ class SystemReport(Scores):
     comparison: Comparison | None = None
     """Against the baseline on the whole split."""
     bottleneck_index: Slope | None = None
-    """Against the baseline."""
     length: LengthEffect | None = None
     """What source length does to the system, on every scale; null where the test set has one length."""
 
@@ -109,7 +104,6 @@ class MissingRun(Result):
     analysis: str | None = None
     """The analysis that lacks the system."""
     reason: str
-    """What is missing or went wrong."""
 
 
 class Fairness(Result):
@@ -126,11 +120,8 @@ class CurvePoint(Result):
     """One validation of a run."""
 
     step: int
-    """Optimiser updates so far."""
     tokens: float | None = None
-    """Target tokens so far."""
     seconds: float | None = None
-    """Wall-clock so far."""
     loss: float | None = None
     """Validation loss, nats per target token."""
     perplexity: float | None = None
@@ -185,13 +176,11 @@ class Report(Result):
     signature: str
     """sacreBLEU's signature of BLEU."""
     signatures: dict[str, str]
-    """sacreBLEU's signature of every metric."""
     baseline: str | None
     """The system that others are compared with."""
     evaluation: dict[str, Any]
     """Settings of scoring: metrics, buckets, resamples, confidence, minimum bucket."""
     systems: dict[str, SystemReport]
-    """By name, in the study's order."""
     comparisons: list[Comparison]
     """System minus baseline, overall and by bucket."""
     ranking: list[Ranked] = Field(default_factory=list)
@@ -203,7 +192,6 @@ class Report(Result):
     bottleneck_caution: str = ""
     """What weakens the bottleneck indices of this study; empty if nothing does."""
     other_splits: dict[str, SplitSummary] = Field(default_factory=dict)
-    """Scores on the study's other splits."""
     learning_curves: dict[str, list[LearningCurve]]
     config_differences: dict[str, dict[str, Any]]
     """Dotted path -> system -> value, for every setting in which systems differ."""
@@ -219,18 +207,11 @@ class Report(Result):
     report_command: str
     """The command that made this report."""
     alignment: AlignmentReport | None = None
-    """Attention against gold links."""
     interventions: InterventionReport | None = None
-    """What happens when weights are replaced."""
     costs: dict[str, SystemCosts] | None = None
     """Speed and memory by system."""
     beam_sweep: BeamSweep | None = None
-    """Score by beam and length penalty."""
     probe: ProbeReport | None = None
-    """Exact match on a synthetic probe."""
     concatenation: ConcatenationReport | None = None
-    """BLEU on short pairs joined to long ones."""
     claims: list[Claim] | None = None
-    """Textbook claims and what these runs say about them."""
     shape_checks: list[ShapeCheck] | None = None
-    """Published shapes against ours."""

@@ -59,7 +59,6 @@ class Claim(Result):
     replicates: str = ""
     """What was repeated, and how often: the unit that the interval is about."""
     controls: str = ""
-    """What the systems share."""
     within: float | None = None
     """Largest effect in either direction that an undecided interval leaves possible; null where it decides or is not there."""
 

@@ -96,7 +96,6 @@ class LengthEffect(Result):
     short: float
     long: float
     retention: Retention
-    """Long over short."""
     half_length: HalfLength | None
     """L50; null where the test set has one length only."""
     log_ratio: Contrast | None = None

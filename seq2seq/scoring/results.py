@@ -79,7 +79,6 @@ class Scores(Result):
     n: int
     """Sentences, the same ones for every system."""
     bleu: float
-    """Corpus BLEU."""
     low: float | None = None
     """Lower end of BLEU's interval, over seeds and sentences; null where too few seeds leave none (`seed_bleu` has them)."""
     high: float | None = None
@@ -118,7 +117,6 @@ class Comparison(Result):
     """Longest source of the bucket in words; null for the whole split or the open last bucket."""
     n: int
     seeds: int
-    """Seeds of the system."""
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds"
     """What the interval speaks about; "sentences": no seed variance is known, so another training may differ by more."""
     difference: float
