@@ -7,7 +7,7 @@ from typing import Any
 from seq2seq.config.differences import flatten
 from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
-from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
+from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words
 from seq2seq.report.schema import Report, SystemReport
@@ -331,25 +331,22 @@ def _tested(table: Table, column: int) -> Iterator[Part]:
 
 
 def _differences(report: Report) -> Iterator[Part]:
-    if not report.config_differences:
+    """Every setting that differs, by system; of a crowd each system's differences from the baseline (or the first system)."""
+    found, rows = report.config_differences, []
+    if not found:
         yield "No setting differs" + (": the study has one system." if len(report.systems) == 1 else ".")
         return
     if is_crowd(report):
+        first = report.baseline or next(iter(report.systems))
         heads = ["system", f"differs from {report.baseline or 'the first system'} in"]
-        lists = {
-            name: ", ".join(f"{path}: {plain(value)}" for path, value in changes.items())
-            for name, changes in changes_from_baseline(report).items()
-        }
-        table = Table(title="Settings", heads=heads, rows=[[name, text or NONE] for name, text in lists.items()], words=True)
+        for name in report.systems:
+            own = {path: values[name] for path, values in found.items() if name in values and values[name] != values.get(first)}
+            rows.append([name, ", ".join(f"{path}: {plain(value)}" for path, value in own.items()) or NONE])
     else:
-        names = list(report.systems)
-        rows = [
-            [Code(path), *(plain(values.get(name, NONE)) for name in names)]
-            for path, values in report.config_differences.items()
-        ]
-        table = Table(title="Settings", heads=["setting", *names], rows=rows, words=True)
-    said = "All other settings are the same. A dash: the system has no such setting."
-    yield Folded(f"{len(report.config_differences)} settings", [table, said])
+        heads = ["setting", *report.systems]
+        rows = [[Code(path), *(plain(values.get(name, NONE)) for name in report.systems)] for path, values in found.items()]
+    table = Table(title="Settings", heads=heads, rows=rows, words=True)
+    yield Folded(f"{len(found)} settings", [table, "All other settings are the same. A dash: the system has no such setting."])
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:

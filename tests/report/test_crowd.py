@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from seq2seq.report import build_report
-from seq2seq.report.crowd import changes_from_baseline, in_focus, named
-from seq2seq.report.document import systems_table
+from seq2seq.report.crowd import in_focus, named
+from seq2seq.report.document import sections, systems_table
 from seq2seq.report.figures import report_figures, save
 from seq2seq.report.page import page
 from seq2seq.report.palette import REST, looks
@@ -61,7 +61,7 @@ def test_sentences_stay_short(crowd):
 
 
 def test_settings_are_told_against_the_baseline(crowd):
-    changes = changes_from_baseline(crowd.report)
-    assert changes["none"] == {}
-    assert changes["additive-3"]["model.decoder.hidden_size"] == 35
-    assert set(changes["additive-3"]) == {"model.decoder.hidden_size", "model.attention.score.kind"}
+    (folded,) = next(each for each in sections(crowd.report, crowd.exhibits, []) if each.name == "differences").parts
+    rows = dict(folded.parts[0].rows)
+    assert rows["none"] == "–"
+    assert set(rows["additive-3"].split(", ")) == {"model.decoder.hidden_size: 35", "model.attention.score.kind: additive"}
