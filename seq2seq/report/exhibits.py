@@ -64,16 +64,16 @@ class AttentionMap(BaseModel):
 class Exhibits:
     """Sentences and weights; sources and references are None where they must not be shown or are not at hand."""
 
-    lengths: list[int]
+    lengths: list[int] = field(default_factory=list)
     """(n,) source words."""
-    sources: list[str] | None
-    references: list[str] | None
-    hypotheses: dict[str, dict[int, list[str]]]
+    sources: list[str] | None = None
+    references: list[str] | None = None
+    hypotheses: dict[str, dict[int, list[str]]] = field(default_factory=dict)
     """System -> seed -> n lines."""
-    sentence_scores: dict[str, dict[int, list[float]]]
+    sentence_scores: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     """System -> seed -> n scores, of `sentence_metric`: chrf, or bleu."""
-    sentence_metric: str
-    attention: dict[int, dict[str, AttentionMap]]
+    sentence_metric: str = "chrf"
+    attention: dict[int, dict[str, AttentionMap]] = field(default_factory=dict)
     """Sentence -> system -> weights of the system's first seed that has them."""
     own_attention: dict[int, dict[str, AttentionMap]] = field(default_factory=dict)
     """The same on sentences of our own, which may always be shown."""
