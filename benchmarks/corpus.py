@@ -4,16 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.systems import VOCABULARIES, data_settings, tokenizer_settings
+from benchmarks.systems import SMALL, VOCABULARIES, data_settings, tokenizer_settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import PreparedData, prepare
 
 
-def prepared(corpus: str) -> PreparedData:
-    """Open the corpus, from the cache if it is there."""
-    data = DataSettings.model_validate(data_settings(corpus))
-    return prepare(data, TokenizerSettings.model_validate(tokenizer_settings(corpus)), report=lambda _: None)
+def prepared(corpus: str, model: str = "") -> PreparedData:
+    """Open the corpus of a model, from the cache if it is there."""
+    data = DataSettings.model_validate(data_settings(corpus, model))
+    return prepare(data, TokenizerSettings.model_validate(tokenizer_settings(corpus, model)), report=lambda _: None)
 
 
 def main() -> int:
@@ -24,6 +24,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         prepared(arguments.corpus)
+        prepared(arguments.corpus, next(iter(SMALL)))
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from benchmarks.cells import OURS, PLAIN, Cell, Row
 from benchmarks.peers.table import PEERS, python_of
+from benchmarks.systems import MODELS
 
-MODELS = ("A1", "A2")
+PEER_MODELS = ("A1", "A2")
+"""Those that other programs are measured with."""
 SCALES = (10_000, 100_000, 1_000_000)
 _TRAININGS = (
     (OURS, "auto", False),
@@ -38,7 +40,8 @@ def _own(arguments: argparse.Namespace) -> list[Cell]:
             command = ("benchmarks.train_cell", trainer, model, precision, *steps)
             names = {"model": model, "who": who, "precision": precision}
             cells.append(Cell(kind="train", command=command, keeps_memory=keeps, limit=limit, **names))
-        cells.append(Cell(kind="decode", model=model, command=("benchmarks.decode_cell", model, *corpus), limit=limit))
+        if model in PEER_MODELS:
+            cells.append(Cell(kind="decode", model=model, command=("benchmarks.decode_cell", model, *corpus), limit=limit))
     cells.append(Cell(kind="start", model="A1", command=("benchmarks.start_cell", *corpus), limit=limit))
     if arguments.scaling:
         for pairs in SCALES:
@@ -99,7 +102,7 @@ def with_memory(rows: Sequence[Row]) -> list[Cell]:
     """The best peer of each table and model once more, with the allocator that this project gives itself."""
     cells = []
     for kind, figure in (("train", "tokens_per_second"), ("decode", "sentences_per_second")):
-        for model in MODELS:
+        for model in PEER_MODELS:
             found = [row for row in rows if row.cell.is_peer and (row.cell.kind, row.cell.model) == (kind, model) and row.good]
             if found:
                 best = max(found, key=lambda row: row.middle(figure) or 0.0)

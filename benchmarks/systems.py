@@ -1,4 +1,4 @@
-"""What is measured: two small models on one corpus, and how many operations a token of each costs."""
+"""What is measured: two models on real text and three of the demo's size, and how many operations a token costs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -48,33 +48,70 @@ def transformer(hidden: int, heads: int, feedforward: int, layers: int) -> dict[
 A2 = transformer(HIDDEN, 4, FEEDFORWARD, LAYERS)
 """Transformer of 256 features, 4 heads, 1,024 inside, 3 + 3 layers."""
 
-MODELS = {"A1": A1, "A2": A2}
+_SMALL_RNN = {
+    "encoder": {"kind": "rnn", "cell": "gru", "hidden_size": 96, "embedding_size": 128, "dropout": 0.0},
+    "decoder": {"kind": "rnn", "cell": "gru", "hidden_size": 192, "embedding_size": 128, "dropout": 0.0, "placement": "before"},
+    "tie": "all",
+}
+_SMALL_STACK = {"kind": "transformer", "hidden_size": 128, "layers": 2, "feedforward_size": 256, "dropout": 0.0}
+SMALL: dict[str, dict[str, Any]] = {
+    "small none": _SMALL_RNN | {"attention": {"score": "none"}},
+    "small additive": _SMALL_RNN | {"attention": {"score": "additive"}},
+    "small transformer": {
+        "encoder": _SMALL_STACK,
+        "decoder": _SMALL_STACK,
+        "attention": {"score": "scaled", "heads": 4},
+        "tie": "all",
+    },
+}
+"""The demo's size, with its corpus and batch."""
+SMALL_BATCH_TOKENS, SMALL_VOCABULARY = 640, 1250
+_SMALL_DATA = {
+    "corpus": "grammar",
+    "source": "en",
+    "target": "de",
+    "grammar": {
+        "train_pairs": 12000,
+        "valid_pairs": 84,
+        "test_pairs": 840,
+        "entries": 2,
+        "min_words": 4,
+        "max_words": 45,
+        "balance": "words",
+    },
+}
+MODELS = {"A1": A1, "A2": A2, **SMALL}
 
 
-def data_settings(corpus: str) -> dict[str, Any]:
-    """German to English; Multi30k names its test splits by year."""
+def data_settings(corpus: str, model: str = "") -> dict[str, Any]:
+    """German to English, Multi30k names its test splits by year; or the demo's corpus for a model of its size."""
+    if model in SMALL:
+        return _SMALL_DATA
     tests = {"test": ["test_2016_flickr"]} if corpus == "multi30k" else {}
     return {"corpus": corpus, "source": "de", "target": "en", **tests}
 
 
-def tokenizer_settings(corpus: str) -> dict[str, Any]:
-    """Joint BPE."""
+def tokenizer_settings(corpus: str, model: str = "") -> dict[str, Any]:
+    """Joint BPE; the demo's own for a model of its size."""
+    if model in SMALL:
+        return {"kind": "unigram", "vocabulary_size": SMALL_VOCABULARY}
     return {"kind": "bpe", "vocabulary_size": VOCABULARIES[corpus]}
 
 
 def study(model: str, *, corpus: str, precision: str, steps: int) -> dict[str, Any]:
-    """A study file that trains one model on `corpus`, de-en, joint BPE, 4,096 target tokens a batch."""
+    """A study file that trains one model on `corpus`, 4,096 target tokens a batch, or on the demo's as the demo does."""
     far = 10**6
-    training = {"max_steps": steps, "batch_tokens": BATCH_TOKENS, "precision": precision, "seeds": [1]}
+    batch = SMALL_BATCH_TOKENS if model in SMALL else BATCH_TOKENS
+    training = {"max_steps": steps, "batch_tokens": batch, "precision": precision, "seeds": [1]}
     return {
         "question": "How fast?",
         "base": {
-            "data": data_settings(corpus),
-            "tokenizer": tokenizer_settings(corpus),
+            "data": data_settings(corpus, model),
+            "tokenizer": tokenizer_settings(corpus, model),
             "model": MODELS[model],
             "training": {**training, "validate_every": far, "save_every": far, "log_every": 50},
         },
-        "systems": {model: {}},
+        "systems": {model.replace(" ", "-"): {}},
     }
 
 

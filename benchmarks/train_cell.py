@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stamps import Stamps, leave
-from benchmarks.systems import study
+from benchmarks.systems import MODELS, study
 
 
 def main() -> None:
     """Print one line of JSON and end the process in the middle of training."""
     parser = argparse.ArgumentParser()
     parser.add_argument("kind", choices=["own", "plain"])
-    parser.add_argument("model", choices=["A1", "A2"])
+    parser.add_argument("model", choices=list(MODELS))
     parser.add_argument("precision", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--corpus", default="multi30k")
     parser.add_argument("--warm", type=int, default=3)

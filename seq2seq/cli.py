@@ -29,6 +29,7 @@ _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.
 StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a study that ships, such as demo.")
 ]
+Runs = Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
 Seeds = Annotated[
@@ -123,12 +124,7 @@ def report(
         verify_study(runs, split)
     else:
         report_study(
-            runs,
-            split=split,
-            retranslate=retranslate,
-            without_text=without_text,
-            allow_code=allow_code,
-            arguments=context.obj,
+            runs, split=split, retranslate=retranslate, without_text=without_text, allow_code=allow_code, arguments=context.obj
         )
 
 
@@ -242,7 +238,7 @@ def describe(study: StudyFile, set_: Overrides = None) -> None:
 
 @app.command()
 def tune(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")],
+    runs: Runs,
     apply: Annotated[
         bool, typer.Option("--apply", help="Translate the test sets again with what was chosen for each system.")
     ] = False,
@@ -255,10 +251,7 @@ def tune(
 
 
 @app.command()
-def probe(
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")],
-    allow_code: AllowCode = False,
-) -> None:
+def probe(runs: Runs, allow_code: AllowCode = False) -> None:
     """Print exact match by source length of runs trained on a synthetic probe, of others BLEU on short pairs joined."""
     from seq2seq.report.analysis.probe_study import probe_study
 

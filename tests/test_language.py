@@ -4,6 +4,7 @@ import ast
 import io
 import re
 import tokenize
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,16 @@ def prose(source: str) -> str:
     )
 
 
+@cache
+def texts():
+    pages = (ROOT / "README.md", ROOT / "results" / "README.md")
+    read = {path: path.read_text(encoding="utf-8") for path in (*FILES, *pages)}
+    return {path: prose(text) if path.suffix == ".py" else text for path, text in read.items()}
+
+
 @pytest.mark.parametrize("word", INSTEAD)
 def test_no_page_and_no_docstring_has_the_word(word):
-    texts = {path: prose(path.read_text(encoding="utf-8")) for path in FILES} | {
-        path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", ROOT / "results" / "README.md")
-    }
-    found = [f"{path.relative_to(ROOT)}: ...{text[max(0, m.start() - 30) : m.end() + 30]}..." for path, text in texts.items()
+    found = [f"{path.relative_to(ROOT)}: ...{text[max(0, m.start() - 30) : m.end() + 30]}..." for path, text in texts().items()
              for m in re.finditer(word, text)]  # fmt: skip
     assert not found, f"write {INSTEAD[word]!r}: {found[:5]}"
 

@@ -165,7 +165,7 @@ class CustomSettings(Settings):
         return path
 
 
-MemberSettings = Annotated[
+ComparisonSettings = (
     DotSettings
     | ScaledSettings
     | BilinearSettings
@@ -177,10 +177,9 @@ MemberSettings = Annotated[
     | MlpSettings
     | LocationSettings
     | ConcatLinearSettings
-    | CustomSettings,
-    Field(discriminator="kind"),
-    SHORTHAND,  # last, since a member of a tuple takes its annotations in this order
-]
+    | CustomSettings
+)
+MemberSettings = Annotated[ComparisonSettings, Field(discriminator="kind"), SHORTHAND]  # in this order in a tuple
 
 
 class GatedSettings(Settings):
@@ -191,24 +190,7 @@ class GatedSettings(Settings):
     """Two or more scores."""
 
 
-ScoreSettings = Annotated[
-    FixedSettings
-    | DotSettings
-    | ScaledSettings
-    | BilinearSettings
-    | AdditiveSettings
-    | SumTanhSettings
-    | LocationAwareSettings
-    | CoverageSettings
-    | CosineSettings
-    | MlpSettings
-    | LocationSettings
-    | ConcatLinearSettings
-    | GatedSettings
-    | CustomSettings,
-    SHORTHAND,
-    Field(discriminator="kind"),
-]
+ScoreSettings = Annotated[FixedSettings | ComparisonSettings | GatedSettings, SHORTHAND, Field(discriminator="kind")]
 
 
 class NoScaleSettings(Settings):
@@ -373,16 +355,16 @@ class AttentionSettings(Settings):
             )
         return {**data, "scale": {"kind": "sqrt"}}
 
-    @model_validator(mode="after")
-    def _fixed_contexts_compare_nothing(self) -> "AttentionSettings":
-        if isinstance(self.score, FixedSettings):
-            for name in ("scale", "normaliser", "window", "heads", "attention_size", "gates"):
-                if getattr(self, name) != type(self).model_fields[name].default:
-                    raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
-        return self
+    def changed(self, *names: str) -> dict[str, Any]:
+        """Return those of these settings that differ from their default, by name."""
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value != type(self).model_fields[name].default}
 
     @model_validator(mode="after")
-    def _one_head_stays_on(self) -> "AttentionSettings":
+    def _options_apply(self) -> "AttentionSettings":
+        if isinstance(self.score, FixedSettings):
+            for name in self.changed("scale", "normaliser", "window", "heads", "attention_size", "gates"):
+                raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
         if self.gates is not None and self.heads == 1:
             raise ValueError("gates: a single head cannot be switched off; set heads to 2 or more")
         return self

@@ -60,17 +60,7 @@ Size = Annotated[int, Strict(), Field(ge=1, le=65_536)]
 
 
 def checked(kind: type[T], data: Any, where: object, advice: str) -> T:
-    """Validate data that somebody else wrote.
-
-    Args:
-        kind: a pydantic model, or any type that pydantic can check.
-        data: what was read.
-        where: the file, as an error names it.
-        advice: what to do about an error.
-
-    Raises:
-        UserError: the first thing that is wrong, with its dotted path.
-    """
+    """Validate what was read from `where`; a `UserError` names the first mistake with its dotted path, and says `advice`."""
     try:
         return TypeAdapter(kind).validate_python(data)
     except ValidationError as error:

@@ -136,11 +136,7 @@ def _without_concatenate(data: Any) -> Any:
 
 
 def with_tests(settings: DataSettings, further: Iterable[str]) -> DataSettings:
-    """Return the settings with more test splits.
-
-    Raises:
-        UserError: a split that a run was trained on.
-    """
+    """Return the settings with more test splits; a `UserError` refuses one that a run was trained on."""
     for name in further:
         if name == settings.train:
             raise UserError(f"--split {name}: the split that the runs were trained on")

@@ -13,11 +13,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped_path(*parts: str) -> Path:
-    """Find a file or folder, for example `"data", "grammar", "nouns.yaml"`, in an installed package or in a checkout.
-
-    Raises:
-        UserError: it is in neither place.
-    """
+    """Find a file or folder, as `"data", "grammar"`, in an installed package or a checkout; a `UserError` if in neither."""
     for root in (_PACKAGE, _PACKAGE.parent):
         path = root.joinpath(*parts)
         if path.exists():
@@ -39,11 +35,7 @@ def shipped_studies() -> dict[str, Path]:
 
 
 def find_study(study: Path) -> Path:
-    """Return a study's file: the one that is named, or the one that ships with the package under this name.
-
-    Raises:
-        UserError: there is neither.
-    """
+    """Return a study's file: the one named, or the one that ships under this name; a `UserError` if there is neither."""
     if study.is_file():
         return study
     shipped = shipped_studies()

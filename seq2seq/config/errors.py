@@ -10,3 +10,8 @@ class UserError(Exception):
 
 class RunError(Exception):
     """A run that started correctly and could not finish; exit status 1. What it had is kept on disk."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a library's error; the rest is an account of how it came about."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -53,42 +53,31 @@ class EvaluationSettings(Settings):
 
     metrics: Annotated[tuple[MetricName, ...], ONE_OR_MORE] = ("bleu", "chrf", "ter")
     """Scores to compute; BLEU is always among them. TER takes by far the longest (a search in Python)."""
-
     tokenizer: BleuTokenizer = "auto"
     """sacreBLEU's tokenizer of BLEU, wherever BLEU is counted; auto: zh for Chinese, ja-mecab for Japanese, ko-mecab for Korean
     (`pip install 'seq2seq[ja]'`, `'seq2seq[ko]'`), char for Thai, Lao, Khmer and Burmese, else 13a. flores200, flores101 and
     spm serve any language and fetch a model once."""
-
     buckets: BucketSettings = FixedBucketSettings()
     """How the test set is cut by source words (whitespace tokens of the raw line; characters in a language without spaces)."""
-
     baseline: str = "none"
     """Name of the system that all others are compared with; a study without it gets scores and no differences."""
-
     resamples: int = Field(default=1000, ge=100, le=1_000_000)
     """Bootstrap resamples, 100 to 1,000,000."""
-
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     """Level of the intervals, 0.5 to 1; a corrected p below 1 - confidence counts as a difference."""
-
     minimum_bucket: int = Field(default=100, ge=2, le=10**12)
     """Sentences, 2 or more; a smaller bucket is called a small sample instead of getting a verdict."""
-
     primary: Literal["points", "retention", "log_ratio", "half_length", "bottleneck_index"] | None = None
     """Measure of what length does that the study was planned to be judged by, named before the run; all are reported, and this
     one is marked as planned. None: nothing was planned, and the report says so."""
-
     long_above: int | None = Field(default=None, ge=1)
     """Source words, 1 or more; a source with more is long, for retention and the log-ratio. None: 40 where the test set has
     minimum_bucket longer sources, else where the longest third of its sentences begins."""
-
     short_up_to: int | None = Field(default=None, ge=1)
     """Source words, 1 or more and at most long_above; a source with no more is short. None: 20, or where the shortest third of
     the sentences ends if 20 is long already."""
-
     bottleneck_score: Literal["chrf", "bleu"] = "chrf"
     """Sentence score whose gap to the baseline is followed over source length by the bottleneck index."""
-
     seed: Seed = 1
     """Seed of the resampling, 0 to 2**63 - 1; it has nothing to do with the seeds of training."""
 

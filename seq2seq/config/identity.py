@@ -78,12 +78,7 @@ def changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> Changes:
 
 
 def why_not_longer(there: Mapping[str, Any], here: Mapping[str, Any]) -> str | None:
-    """Say why a run that has been trained cannot be trained longer; None if it can.
-
-    Args:
-        there: its config.
-        here: the same but for raised limits.
-    """
+    """Say why a run with config `there` cannot be trained on to the raised limits of `here`; None if it can."""
     training, wanted = there.get("training", {}), here.get("training", {})
     schedule = training.get("schedule", {}).get("kind")
     if training.get("max_steps") == wanted.get("max_steps") or schedule not in _FALLING:

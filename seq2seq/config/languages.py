@@ -61,12 +61,8 @@ def sentence_lengths(lines: Iterable[str], language: str) -> list[int]:
 def resolve_tokenizer(wanted: BleuTokenizer, language: str) -> str:
     """Return sacreBLEU's tokenizer for BLEU in a target language.
 
-    Args:
-        wanted: `auto`, or a name of sacreBLEU.
-        language: of the references.
-
     Raises:
-        ValueError: the tokenizer splits at spaces and the language has none, so that whole sentences would be compared.
+        ValueError: it splits at spaces and the language has none, so that whole sentences would be compared.
     """
     usual = _TOKENIZERS.get(_primary(language), "13a" if has_spaces(language) else "char")
     if wanted == "auto":

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from seq2seq.config.base import CHOICES, members, tag
 from seq2seq.config.data_files import find_study, shipped_path
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.paths import with_absolute_paths
 from seq2seq.config.study import RunSettings, Study, StudyHeader
@@ -57,29 +58,27 @@ KNOWN_AS: Mapping[str, tuple[str, ...]] = {
 
 
 def read_yaml(path: Path) -> Any:
-    """Read one YAML 1.2 document; keeps line numbers.
-
-    Raises:
-        UserError: no such file, not text, not YAML, or a key that stands twice.
-    """
+    """Read one YAML 1.2 document with its line numbers; a `UserError` if it is no file, no text, no YAML, or repeats a key."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     try:
-        return YAML(typ="rt", pure=True).load(path.read_text(encoding="utf-8"))
+        return _parsed(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
     except (YAMLError, ValueError, RecursionError, AttributeError, TypeError) as error:
-        raise UserError(f"{path}{_problem_line(error)}: not valid YAML: {_first_line(error)}") from None
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark is not None else ""
+        raise UserError(f"{path}{line}: not valid YAML: {_problem(error)}") from None
 
 
-def _problem_line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f":{mark.line + 1}" if mark is not None else ""
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Any:
+    """Parse a document once: a report asks for each config several times. Callers copy it (`plain`) before they change it."""
+    return YAML(typ="rt", pure=True).load(text)
 
 
-def _first_line(error: Exception) -> str:
-    problem = getattr(error, "problem", None) or str(error)
-    return str(problem).strip().splitlines()[0] if str(problem).strip() else type(error).__name__
+def _problem(error: Exception) -> str:
+    return first_line(ValueError(problem) if (problem := getattr(error, "problem", None)) else error)
 
 
 def plain(value: Any) -> Any:
@@ -120,23 +119,19 @@ def parse_override(text: str) -> dict[str, Any]:
     try:
         result: Any = plain(YAML(typ="safe", pure=True).load(value)) if value.strip() else None
     except YAMLError as error:
-        raise UserError(f"--set {text}: the value is not valid YAML: {_first_line(error)}") from None
+        raise UserError(f"--set {text}: the value is not valid YAML: {_problem(error)}") from None
     for part in reversed(path.strip().split(".")):
         result = {part: result}
     return dict(result)
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequence[str] = ()) -> Study:
-    """Read, merge and validate a study file.
+    """Read, merge and validate a study file, or the study of that name that ships; a `UserError` says in a line what is wrong.
 
     Args:
-        path: the YAML file, or the name of a study that ships with the package.
+        path: the file, or a name.
         overrides: `PATH=VALUE` texts that apply to every system, as from `--set`.
-        systems: the only ones that are wanted, empty for all; an override that does not apply to another one leaves that one as
-            it is written.
-
-    Raises:
-        UserError: anything wrong, in one line.
+        systems: the only ones that are wanted, empty for all; an override that does not fit another one leaves it as written.
     """
     given, path = path, find_study(Path(path))
     document = read_yaml(path)
@@ -151,9 +146,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     for_header = [change for change in changes if set(change) & set(StudyHeader.model_fields)]
     for_systems = [change for change in changes if change not in for_header]
-    for change in for_header:
-        raw = merge(raw, change)
-    header = _validate(StudyHeader, raw, path, document, [()], for_header)
+    header = _validate(StudyHeader, reduce(merge, for_header, raw), path, document, [()], for_header)
     resolved = {}
     for name, change in written.items():
         _check_name(name, path)
@@ -162,7 +155,7 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         merged = merge(base, change or {})
         places = [("systems", name), ("base",)]
         try:
-            resolved[name] = _validate(RunSettings, _merge_all(merged, for_systems), path, document, places, for_systems)
+            resolved[name] = _validate(RunSettings, reduce(merge, for_systems, merged), path, document, places, for_systems)
         except UserError:
             if not for_systems or not systems or name in systems:
                 raise
@@ -177,12 +170,6 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     )
     _check_study(study, for_systems)
     return study
-
-
-def _merge_all(base: Any, changes: Sequence[Any]) -> Any:
-    for change in changes:
-        base = merge(base, change)
-    return base
 
 
 def _check_name(name: str, path: Path) -> None:
@@ -229,14 +216,14 @@ def _cut_short(overrides: Sequence[Mapping[str, Any]]) -> bool:
 
 def settings_from(data: Any, where: str) -> RunSettings:
     """Validate a resolved config such as a run folder's `config.yaml`."""
+    return part_from(RunSettings, data, where)
+
+
+def part_from(kind: type[T], data: Any, where: str) -> T:
+    """Validate settings of one kind as read from YAML or given from Python; `where` begins an error's message."""
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: expected a mapping of settings")
-    return _validate(RunSettings, plain(data), Path(where), data, [()], [])
-
-
-def part_from(kind: type[T], data: Mapping[str, Any], where: str) -> T:
-    """Validate the settings of one part, such as an attention, given from Python; `where` begins an error's message."""
-    return _validate(kind, data, Path(where), data, [()], [])
+    return _validate(kind, plain(data), Path(where), data, [()], [])
 
 
 def imported_class(settings: Any) -> str | None:
@@ -251,14 +238,7 @@ def imported_class(settings: Any) -> str | None:
 
 
 def load_evaluation(overrides: Sequence[str] = ()) -> EvaluationSettings:
-    """Return the settings of scoring without a study.
-
-    Args:
-        overrides: `evaluation.OPTION=VALUE` texts.
-
-    Raises:
-        UserError: one is not a setting of evaluation, or not valid.
-    """
+    """Return settings of scoring without a study, from `evaluation.OPTION=VALUE` texts; a `UserError` refuses others."""
     data: Any = {}
     for text in overrides:
         change = parse_override(text)
@@ -275,7 +255,7 @@ def _validate(
         return kind.model_validate(data)
     except ValidationError as error:
         detail = error.errors()[0]
-        keys = _plain_location(kind, detail["loc"])
+        keys = tuple(_descend(kind, detail["loc"])[1])
         for override in overrides:
             if _holds(override, keys):
                 raise UserError(f"--set {'.'.join(keys)}: {_explain(kind, detail)}") from None
@@ -322,10 +302,6 @@ def _descend(kind: type[BaseModel], location: Sequence[Any]) -> tuple[type[BaseM
         if field is not None:
             current = choices[0] if len(choices) == 1 else None
     return current, keys
-
-
-def _plain_location(kind: type[BaseModel], location: Sequence[Any]) -> tuple[str, ...]:
-    return tuple(_descend(kind, location)[1])
 
 
 def _suggest(word: str, known: Any) -> str:
@@ -379,11 +355,7 @@ def _literals(expected: str) -> list[str]:
 
 
 def system_of(study: Study, name: str) -> RunSettings:
-    """Return a system's settings.
-
-    Raises:
-        UserError: the study has no system of that name.
-    """
+    """Return a system's settings; a `UserError` suggests a name if there is none such."""
     if name not in study.systems:
         raise UserError(f"{study.path}: systems: no system named '{name}'{_suggest(name, study.systems)}")
     return study.systems[name]

@@ -188,7 +188,5 @@ def _default_architecture(value: Any) -> Any:
 
 
 ModelSettings = Annotated[
-    EncoderDecoderSettings | DecoderOnlySettings,
-    BeforeValidator(_default_architecture),
-    Field(discriminator="architecture"),
+    EncoderDecoderSettings | DecoderOnlySettings, BeforeValidator(_default_architecture), Field(discriminator="architecture")
 ]

@@ -8,25 +8,18 @@ from typing import Any
 def with_absolute_paths(settings: Any, folder: Path) -> Any:
     """Make every relative `data.path`, and every `data.corpus` that is the path of a card, one below `folder`.
 
-    Where there is nothing below `folder` but something below the current folder, that is meant.
-
-    Args:
-        settings: plain data, of a whole study file or of some settings.
-        folder: of the file that the settings stand in.
+    Where there is nothing below `folder`, that of the settings' file, but something below the current folder, that is meant.
     """
     if not isinstance(settings, dict):
         return settings
     found = {key: with_absolute_paths(value, folder) for key, value in settings.items()}
     data = found.get("data")
     if isinstance(data, dict):
-        found["data"] = {key: _absolute(value, folder) if _is_path(key, value) else value for key, value in data.items()}
+        for key, value in data.items():
+            is_path = key == "path" or (key == "corpus" and str(value).endswith((".yaml", ".yml")))
+            if is_path and isinstance(value, str) and value and not value.startswith("~"):
+                found["data"] = {**found["data"], key: _absolute(value, folder)}
     return found
-
-
-def _is_path(key: str, value: Any) -> bool:
-    if not isinstance(value, str) or not value or value.startswith("~"):
-        return False
-    return key == "path" or (key == "corpus" and value.endswith((".yaml", ".yml")))
 
 
 def _absolute(value: str, folder: Path) -> str:

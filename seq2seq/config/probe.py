@@ -16,28 +16,20 @@ class ProbeSettings(Settings):
 
     train_pairs: int = Field(default=20_000, ge=1, le=10_000_000)
     """Pairs to learn from, 1 to 10 million; repetitions among them are dropped and counted."""
-
     valid_pairs: int = Field(default=500, ge=1, le=1_000_000)
     """Pairs that decide when to stop, 1 to 1 million; as long as training pairs."""
-
     test_pairs: int = Field(default=2_000, ge=1, le=1_000_000)
     """Pairs to score, 1 to 1 million."""
-
     min_length: int = Field(default=3, ge=1, le=1000)
     """Words of the shortest source, 1 to 1000; `recall` needs 3."""
-
     max_length: int = Field(default=12, ge=1, le=1000)
     """L, words of the longest source to learn from, `min_length` to 1000; all lengths are equally frequent."""
-
     test_length: int | None = Field(default=None, ge=1, le=4000)
     """Words of the longest source to test on, up to 4000; null is 4 L."""
-
     symbols: int = Field(default=26, ge=2, le=52)
     """Different symbols, 2 to 52; in `recall` these are the keys, each used once, and the values are the ten digits."""
-
     questions: int = Field(default=1, ge=1, le=52)
     """Keys that `recall` asks for, each once, 1 to 52; all where there are fewer (multi-query recall, Arora et al. 2023)."""
-
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which sequences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
 
@@ -65,11 +57,7 @@ def is_probe(corpus: str) -> bool:
 
 
 def check_probe(corpus: str, settings: ProbeSettings) -> None:
-    """Refuse a probe that does not exist or cannot be as long as it is asked to be.
-
-    Raises:
-        ValueError: with what to do.
-    """
+    """Raise a ValueError, with what to do, for a probe that does not exist or cannot be as long as it is asked to be."""
     task = corpus.removeprefix(PROBE)
     if task not in TASKS:
         raise ValueError(f"no probe named '{corpus}'; there are {', '.join(PROBE + known for known in TASKS)}")

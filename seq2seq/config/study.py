@@ -114,9 +114,5 @@ class Study:
     """What stands under each system's name in the file."""
 
     def bleu_tokenizer(self, system: str) -> str:
-        """Return sacreBLEU's tokenizer for a system's target language.
-
-        Raises:
-            ValueError: the study asks for one that cannot serve the language.
-        """
+        """Return sacreBLEU's tokenizer for a system's target language; a ValueError if the study's cannot serve it."""
         return resolve_tokenizer(self.header.evaluation.tokenizer, self.systems[system].data.target)

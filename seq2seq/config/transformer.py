@@ -168,11 +168,9 @@ class SelfAttentionSettings(AttentionSettings):
         if self.window.kind != "global":
             raise ValueError(f"window: {self.window.kind} is for the bridge; in self-attention write mechanism: window")
         if self.mechanism.kind not in COMPARING:
-            for name in ("score", "normaliser", "attention_size", "gates"):
-                value, usual = getattr(self, name), type(self).model_fields[name].default
-                if value != usual:
-                    said = value.kind if hasattr(value, "kind") else value
-                    raise ValueError(f"mechanism: {self.mechanism.kind} has its own formula; leave out {name}: {said}")
+            for name, value in self.changed("score", "normaliser", "attention_size", "gates").items():
+                said = getattr(value, "kind", value)
+                raise ValueError(f"mechanism: {self.mechanism.kind} has its own formula; leave out {name}: {said}")
         if self.mechanism.kind == "linear" and self.dropout:
             raise ValueError("mechanism: linear makes no weights that could be dropped; leave out dropout")
         return self
@@ -205,8 +203,13 @@ class StackSettings(Settings):
         """Features of a token embedding."""
         return self.hidden_size
 
+    @property
+    def memory_size(self) -> int:
+        """Features of an annotation, of an encoder."""
+        return self.hidden_size
+
     @model_validator(mode="after")
-    def _sizes_fit(self) -> Self:
+    def _sizes_and_positions_fit(self) -> Self:
         heads, inner = self.self_attention.heads, self.self_attention.attention_size or self.hidden_size
         for name, size in (("hidden_size", self.hidden_size), ("self_attention.attention_size", inner)):
             if size % heads:
@@ -215,10 +218,6 @@ class StackSettings(Settings):
             raise ValueError(f"positions: sinusoidal pairs sines with cosines; hidden_size {self.hidden_size} is odd")
         if self.positions.kind == "rope" and inner // heads % 2:
             raise ValueError(f"positions: rope turns pairs of features; a head of {inner // heads} features has an odd one")
-        return self
-
-    @model_validator(mode="after")
-    def _positions_fit_the_attention(self) -> Self:
         kind, attention = self.positions.kind, self.self_attention
         if kind in ("relative", "rope", "alibi") and attention.mechanism.kind not in COMPARING:
             raise ValueError(
@@ -243,11 +242,6 @@ class TransformerEncoderSettings(StackSettings):
 
     kind: Literal["transformer"] = "transformer"
 
-    @property
-    def memory_size(self) -> int:
-        """Features of an annotation."""
-        return self.hidden_size
-
 
 class TransformerDecoderSettings(StackSettings):
     """A Transformer decoder; the bridge is `model.attention`, the same in every layer."""
@@ -256,9 +250,8 @@ class TransformerDecoderSettings(StackSettings):
 
     @model_validator(mode="after")
     def _mechanism_can_step(self) -> Self:
-        self._refuse_mechanisms(
-            (*COMPARING, "linear", "lsh"), "mixes all positions, later ones too, and cannot write from left to right"
-        )
+        allowed = (*COMPARING, "linear", "lsh")
+        self._refuse_mechanisms(allowed, "mixes all positions, later ones too, and cannot write from left to right")
         return self
 
 

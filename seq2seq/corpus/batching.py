@@ -6,12 +6,11 @@ then agree in both lengths, and a batch cut from this order hardly pads. Ties ar
 batches are shuffled at random, anew in every epoch.
 """
 
-import queue
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar, cast
 
 import numpy as np
 import torch
@@ -49,8 +48,6 @@ class Batch:
     """(B, T), True at real tokens."""
     indices: Indices
     """(B,), which sentences of the split these are."""
-    source_tokens: int
-    """Real source tokens, eos counted."""
     target_tokens: int
     """Real target tokens, eos counted."""
     global_target_tokens: int
@@ -63,13 +60,7 @@ class Batch:
 
 
 def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None) -> Batch:
-    """Gather and pad sentences; no Python loop runs over sentences or tokens.
-
-    Args:
-        split: where they are.
-        indices: (B,) which ones; B may be 0.
-        global_target_tokens: of the whole batch where this is a shard of one.
-    """
+    """Gather and pad (B,) sentences, B >= 0; `global_target_tokens` is of the whole batch where this is a shard of one."""
     source, source_mask = _gather(split.source_arrays, indices, reverse=split.reverse_source)
     targets, target_mask = _gather(split.target_arrays, indices)
     inputs = np.full_like(targets, PAD)
@@ -83,7 +74,6 @@ def collate(split: EncodedSplit, indices: Indices, global_target_tokens: int | N
         targets=torch.from_numpy(targets),
         target_mask=torch.from_numpy(target_mask),
         indices=indices,
-        source_tokens=int(source_mask.sum()),
         target_tokens=target_tokens,
         global_target_tokens=target_tokens if global_target_tokens is None else global_target_tokens,
     )
@@ -111,13 +101,10 @@ class Batches:
         batch_tokens: real target tokens in a batch (eos counted), at most; a single longer sentence is a batch of its own.
             Padded source positions are at most `SOURCE_FACTOR` times as many.
         seed: with the epoch, determines everything.
-        rank: which shard of each batch this process gets, 0 <= rank < world.
-        world: processes that share each batch; the union of their shards does not depend on it.
+        rank: which shard of each batch this process gets, 0 <= rank < world; their union does not depend on `world`.
+        world: processes that share each batch.
         prefetch: batches made ahead by a thread; 0 for none.
         joins: joins the sentences to examples, anew in every epoch; None leaves them alone.
-
-    Raises:
-        ValueError: rank is not below world, or batch_tokens is not positive.
     """
 
     def __init__(
@@ -164,10 +151,7 @@ class Batches:
         return [batches[i] for i in random.permutation(len(batches))]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Yield this process's shard of each batch of an epoch, from batch number `start` on.
-
-        A shard is empty where a batch has fewer sentences than there are processes.
-        """
+        """Yield this process's shard (which may be empty) of each batch of an epoch, from batch number `start` on."""
         examples = self.examples(epoch)
         batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
         return prefetch(batches, self._prefetch) if self._prefetch else batches
@@ -202,12 +186,9 @@ def _order(source_sizes: NDArray[np.int32], target_sizes: NDArray[np.int32], ran
 
 
 def evaluation_batches(split: EncodedSplit, batch_tokens: int, sentences: Sequence[int] | None = None) -> Iterator[Batch]:
-    """Yield batches of sentences sorted by source length, longest first; `Batch.indices` restores the order.
+    """Yield batches of some sentences or all, sorted by source length, longest first; `Batch.indices` restores the order.
 
-    Args:
-        split: sentences.
-        batch_tokens: padded positions on the longer side of a batch, at most; a single longer sentence is a batch of its own.
-        sentences: which ones, all by default.
+    The longer side of a batch has at most `batch_tokens` padded positions, unless it is a single sentence.
     """
     chosen = np.arange(len(split)) if sentences is None else np.asarray(sentences, np.int64)
     order = chosen[np.argsort(-split.source_lengths[chosen], kind="stable")]
@@ -227,35 +208,12 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
 
     What the source raises is raised here, at its place. Closing or dropping the iterator ends the thread.
     """
-    ready: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(kind: str, item: Any) -> None:
-        while not stopped.is_set():
-            with suppress(queue.Full):
-                ready.put((kind, item), timeout=0.1)
-                break
-
-    def work() -> None:
-        try:
-            for item in items:
-                put("item", item)
-                if stopped.is_set():
-                    return
-            put("end", None)
-        except BaseException as error:  # handed over to whoever iterates
-            put("error", error)
-
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
+    source, end = iter(items), object()
+    worker = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
     try:
-        while True:
-            kind, item = ready.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                raise item
-            yield item
+        ready = deque(worker.submit(next, source, end) for _ in range(depth))
+        while (item := ready.popleft().result()) is not end:
+            ready.append(worker.submit(next, source, end))
+            yield cast(T, item)
     finally:
-        stopped.set()
-        thread.join()
+        worker.shutdown(cancel_futures=True)

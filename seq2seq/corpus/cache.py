@@ -12,10 +12,12 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from seq2seq.config.errors import UserError
+from seq2seq.config.files import write_json
 
 _COMPLETE = "complete.json"
 _STALE_SECONDS = 24 * 3600
@@ -47,21 +49,13 @@ def digest(*parts: Any) -> str:
 
 
 class Cache:
-    """A folder of finished entries.
-
-    Args:
-        root: made when first written to.
-    """
+    """A folder of finished entries, made when first written to."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
-        """Return the folder `<kind>/<key>`, after `build` has filled it if it is not there or not whole.
-
-        Raises:
-            UserError: the cache cannot be written.
-        """
+        """Return the folder `<kind>/<key>`, filled by `build` if it is not whole; a `UserError` if it cannot be written."""
         place = self.root / kind / key
         if _is_complete(place):
             return place
@@ -92,11 +86,7 @@ class Cache:
         return found
 
     def empty(self) -> None:
-        """Remove every entry and nothing else that may lie in the folder; what is needed again is made again.
-
-        Raises:
-            UserError: an entry cannot be removed.
-        """
+        """Remove every entry and nothing else that may lie in the folder; a `UserError` names what cannot be removed."""
         try:
             for entry in self._entries():
                 entry.unlink() if entry.is_file() else shutil.rmtree(entry)
@@ -123,17 +113,9 @@ class Cache:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) > _RACY_NS:
-            self._remember(note, {"stamp": stamp, "sha256": sha256})
+            with suppress(OSError):  # a note only saves time
+                write_json(note, {"stamp": stamp, "sha256": sha256})
         return sha256
-
-    def _remember(self, note: Path, content: dict[str, Any]) -> None:
-        aside = note.with_name(f"{note.name}.{uuid.uuid4().hex}")
-        try:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(content), encoding="utf-8")
-            aside.replace(note)
-        except OSError:
-            aside.unlink(missing_ok=True)  # a note only saves time
 
 
 def _is_complete(place: Path) -> bool:

@@ -2,15 +2,15 @@
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from seq2seq.config.base import Settings
 from seq2seq.config.data import Language, SplitName
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import plain, read_yaml
+from seq2seq.config.loading import part_from, read_yaml
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -68,31 +68,17 @@ class Card(Settings):
 
 
 def read_card(path: Path) -> Card:
-    """Read a card.
-
-    Raises:
-        UserError: no such file, not YAML, or not a card.
-    """
-    data: Any = plain(read_yaml(path))
+    """Read a card; a `UserError` if it is no file, not YAML, or not a card."""
     try:
-        return Card.model_validate(data)
-    except ValidationError as error:
-        missing = [".".join(map(str, detail["loc"])) for detail in error.errors() if detail["type"] == "missing"]
-        if missing:
-            raise UserError(f"{path}: missing: {', '.join(missing)}; see data/multi30k.yaml for a complete card") from None
-        detail = error.errors()[0]
-        where = ".".join(str(item) for item in detail["loc"]) or "the card"
-        problem = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where}: {problem}; see data/multi30k.yaml for a complete card") from None
+        return part_from(Card, read_yaml(path), str(path))
+    except UserError as error:
+        raise UserError(f"{error}; see data/multi30k.yaml for a complete card") from None
 
 
 def known_cards() -> dict[str, Path]:
     """Return the cards that come with the project, by corpus name."""
-    return {path.stem: path for path in sorted(data_path().glob("*.yaml")) if _is_card(path)}
-
-
-def _is_card(path: Path) -> bool:
-    return path.read_text(encoding="utf-8").startswith("# Corpus card")
+    paths = sorted(data_path().glob("*.yaml"))
+    return {path.stem: path for path in paths if path.read_text(encoding="utf-8").startswith("# Corpus card")}
 
 
 def suggest_corpus(name: str) -> str:
@@ -102,11 +88,7 @@ def suggest_corpus(name: str) -> str:
 
 
 def below(folder: Path, name: str) -> Path:
-    """Return a path inside `folder`, links followed.
-
-    Raises:
-        UserError: it leaves the folder.
-    """
+    """Return a path inside `folder`, links followed; a `UserError` if it leads out."""
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise UserError(f"{path}: leads out of {folder}; a corpus is read from its own folder only, so copy the file there")

@@ -58,10 +58,7 @@ class CleaningCounts:
 
 
 def clean_training(
-    pairs: Iterable[SentencePair],
-    settings: DataSettings,
-    counts: CleaningCounts,
-    held_out: Collection[tuple[str, str]] = (),
+    pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts, held_out: Collection[tuple[str, str]] = ()
 ) -> Iterator[SentencePair]:
     """Yield the pairs to learn from, normalised; `counts` says what became of the others.
 
@@ -127,11 +124,7 @@ def _count_mended(pair: SentencePair, cleaned: SentencePair, counts: CleaningCou
 def normalise_evaluation(
     pairs: Iterable[SentencePair], settings: DataSettings, counts: CleaningCounts, where: str
 ) -> Iterator[SentencePair]:
-    """Yield every pair, normalised.
-
-    Raises:
-        UserError: a side is empty, since a line that cannot be translated and scored must not be skipped.
-    """
+    """Yield every pair, normalised; a `UserError` names a line without text, since none may be skipped."""
     for number, pair in enumerate(pairs, start=1):
         counts.lines += 1
         cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)

@@ -9,43 +9,23 @@ from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.cache import digest
-from seq2seq.corpus.cards import Card, read_card
 from seq2seq.corpus.pairs import SentencePair
+from seq2seq.corpus.probes import SPLITS
 
 if TYPE_CHECKING:
     from seq2seq.corpus.grammar.generate import Spare
 
-SPLITS = ("train", "valid", "test")
-
 
 class GrammarCorpus:
-    """Pairs that the grammar writes.
-
-    Args:
-        settings: size, lengths and seed.
-        source: en or de; the other one is the target.
-    """
+    """Pairs that the grammar writes, from `source`, en or de, to the other."""
 
     def __init__(self, settings: GrammarSettings, *, source: str) -> None:
         self.settings, self.source = settings, source
         self.origin = "the embedded grammar"
         self._spare: Spare = {}
 
-    @property
-    def card(self) -> Card:
-        """Return the corpus's card."""
-        return read_card(data_path("grammar.yaml"))
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the three splits there are."""
-        return SPLITS
-
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the pairs of a split.
-
-        Raises:
-            UserError: there is no such split.
-        """
+        """Yield the pairs of a split; a `UserError` if there is no such split."""
         from seq2seq.corpus.grammar.generate import generate  # the lexicon is only read where sentences are written
 
         self._check(split)

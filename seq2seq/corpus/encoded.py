@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -96,12 +96,11 @@ class PairTexts:
 
     @staticmethod
     def write(path: Path, pairs: Iterable[SentencePair]) -> None:
-        """Write pairs in batches through `datasets`, so memory does not grow with their number."""
+        """Write pairs in batches, so that memory does not grow with their number."""
         import pyarrow as pa
-        from datasets.arrow_writer import ArrowWriter
 
         schema = pa.schema({"source": pa.string(), "target": pa.string(), "links": pa.list_(pa.int32())})
-        with ArrowWriter(path=str(path), schema=schema) as writer:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as writer:
             for batch in batched(pairs, _ROWS):
                 columns = {
                     "source": [pair.source for pair in batch],
@@ -109,7 +108,6 @@ class PairTexts:
                     "links": [None if p.links is None else [i for link in p.links for i in link] for p in batch],
                 }
                 writer.write_table(pa.table(columns, schema=schema))
-            writer.finalize()
 
     def __getitem__(self, row: int) -> SentencePair:
         found = self._open().slice(row, 1).to_pylist()[0]
@@ -235,11 +233,5 @@ def encode_lines(
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """Yield lists of `size` items, the last shorter (itertools has it from Python 3.12)."""
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    source = iter(items)
+    return iter(lambda: list(islice(source, size)), [])

@@ -6,14 +6,13 @@ Only a line feed ends a line; U+2028 and the like are spaces inside one. Bytes t
 """
 
 import gzip
-import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.cache import Cache, digest
@@ -23,23 +22,13 @@ from seq2seq.corpus.pairs import SentencePair
 _NAMES = {"": "text", ".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 PACKED = tuple(_NAMES)
 """Endings of a file's name that say how it is compressed."""
-_PACKED_BYTES = 1 << 12
 _MAX_LINE_BYTES = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 class FileCorpus:
-    """Parallel text in a folder.
-
-    Args:
-        folder: where the files are; nothing outside it is read.
-        source: language translated from.
-        target: language translated to.
-        card: what is known of the corpus, None for somebody's own.
-        cache: remembers content hashes.
-        report: called for files that are not the ones the card describes.
-    """
+    """Parallel text in a folder, outside which nothing is read; `report` hears of files that are not those of the card."""
 
     def __init__(
         self, folder: Path, *, source: str, target: str, card: Card | None, cache: Cache, report: Callable[[str], None]
@@ -64,11 +53,7 @@ class FileCorpus:
         return f".{self.source}-{self.target}.tsv", f".{self.target}-{self.source}.tsv"
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the raw lines of a split.
-
-        Raises:
-            UserError: a file is missing, unreadable or damaged, or the sides have different numbers of lines.
-        """
+        """Yield the raw lines of a split; a `UserError` for a file missing or damaged, or sides of different lengths."""
         files = self.files(split)
         if len(files) == 1:
             yield from self._rows(files[0])
@@ -108,11 +93,7 @@ class FileCorpus:
         return digest("files", hashes)
 
     def files(self, split: str) -> tuple[Path, ...]:
-        """Return the table of a split, or its source and target side.
-
-        Raises:
-            UserError: there is none, or more than one, or it leads out of the folder.
-        """
+        """Return the table of a split, or its two sides; a `UserError` for none, or two, or a link out of the folder."""
         sides = [self._found(f"{split}.{language}") for language in (self.source, self.target)]
         tables = [path for ending in self._tables() for path in self._found(split + ending)]
         for some in (*sides, tables, [*tables, *sides[0]] if tables and all(sides) else []):
@@ -138,11 +119,13 @@ def read_lines(path: Path) -> Iterator[str]:
     Raises:
         UserError: unreadable, damaged where it is compressed, UTF-16, or a line of more than 64 MiB.
     """
+    opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
     if path.suffix == ".zst":
-        damaged = (*damaged, _zstd(path).ZstdError)
+        zstd = _zstd(path)
+        opened, damaged = zstd.open, (*damaged, zstd.ZstdError)
     try:
-        with _open(path) as file:
+        with opened(path, "rb") as file:
             yield from _lines(file, path)
     except damaged as error:
         raise UserError(
@@ -152,60 +135,9 @@ def read_lines(path: Path) -> Iterator[str]:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path))
-    if path.suffix == ".xz":
-        return cast(BinaryIO, lzma.open(path))
-    if path.suffix != ".zst":
-        return path.open("rb")
-    zstd = _zstd(path)
-    if hasattr(zstd, "ZstdFile"):
-        return cast(BinaryIO, zstd.open(path))
-    return cast(BinaryIO, io.BufferedReader(_Frames(path, zstd.ZstdDecompressor())))
-
-
-class _Frames(io.RawIOBase):
-    """The content of a .zst file; the package's own reader takes a file that ends in the middle of a frame for a whole one.
-
-    Args:
-        path: the file.
-        decompressor: of the package `zstandard`.
-    """
-
-    def __init__(self, path: Path, decompressor: Any) -> None:
-        self._file, self._decompressor = path.open("rb"), decompressor
-        self._content, self._rest = self._decompressed(), memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        rest = self._rest or memoryview(next(self._content, b""))
-        count = min(len(rest), len(buffer))
-        buffer[:count], self._rest = rest[:count], rest[count:]
-        return count
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def _decompressed(self) -> Iterator[bytes]:
-        frame, packed, whole = self._decompressor.decompressobj(), b"", True
-        while packed := packed or self._file.read(_PACKED_BYTES):
-            content = frame.decompress(packed)
-            packed, whole = frame.unused_data, frame.eof
-            if whole:
-                frame = self._decompressor.decompressobj()
-            if content:
-                yield content
-        if not whole:
-            raise EOFError("it ends in the middle")
-
-
 def _zstd(path: Path) -> Any:
-    """Return the module that reads .zst: Python's own from 3.14 on, else the package `zstandard`."""
-    for name in ("compression.zstd", "zstandard"):
+    """Return the module that reads .zst: Python's own from 3.14 on, else its backport."""
+    for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)
         except ModuleNotFoundError:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import getproxies
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cards import Card, HubCard, below
 from seq2seq.corpus.pairs import SentencePair
@@ -34,8 +34,7 @@ class HubCorpus:
         target: language translated to.
         card: the card that `hub` is part of.
         cache: remembers content hashes of files.
-        folder: a folder laid out as on the hub, instead of the hub; always read row by row, since the copies that `datasets`
-            keeps are known by path and date only.
+        folder: laid out as on the hub, in its place; read row by row, as `datasets` knows its copies by path and date only.
         streaming: read the hub row by row, keep nothing.
     """
 
@@ -59,16 +58,8 @@ class HubCorpus:
         self._cache = cache
         self.origin = f"files in {folder}" if folder else f"hub {hub.id}{f' ({hub.config})' if hub.config else ''}"
 
-    def splits(self) -> tuple[str, ...]:
-        """Return the splits that the card names."""
-        return tuple(self.hub.splits) or tuple(self.card.splits)
-
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the raw rows of a split.
-
-        Raises:
-            UserError: the dataset or split cannot be had, or a column is not there or not text.
-        """
+        """Yield the raw rows of a split; a `UserError` if it cannot be had, or a column is not there or not text."""
         read_source, read_target = (self._reader(language) for language in (self.source, self.target))
         try:
             for rows in self._load(split).iter(batch_size=_ROWS):
@@ -79,11 +70,7 @@ class HubCorpus:
             raise self._failed(split, error) from error
 
     def fingerprint(self, split: str) -> str:
-        """Return a hash of the bytes of local files, or of the commit on the hub; no row is read.
-
-        Raises:
-            UserError: there is no such split, or the hub's commit cannot be had.
-        """
+        """Return a hash of the bytes of local files, or of the commit on the hub; no row is read. Errors as of `pairs`."""
         which = [self.hub.model_dump(exclude={"revision"}), self.source, self.target, split]
         if self.folder:
             name, _, _ = self._slice(split)
@@ -152,19 +139,15 @@ class HubCorpus:
         return read
 
     def _failed(self, split: str, error: Exception) -> UserError:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
         return UserError(
-            f"{self.origin}, split '{split}': could not be read ({reason}); if there is no network, put files "
+            f"{self.origin}, split '{split}': could not be read ({first_line(error)[:300]}); if there is no network, put files "
             f"{split}.{self.source} and {split}.{self.target} into $SEQ2SEQ_DATA/{self.card.name}/"
         )
 
 
 @contextmanager
 def _offline_without_network() -> Iterator[None]:
-    """Let `datasets` take what it has where the hub's address cannot even be looked up, at once instead of trying for 20 s.
-
-    Inside the block only: a corpus that cannot be reached now says nothing about the next one.
-    """
+    """Inside the block, let `datasets` take what it has at once where the hub's address cannot even be looked up."""
     import datasets
 
     address = urlparse(os.environ.get("HF_ENDPOINT", "https://huggingface.co")).hostname

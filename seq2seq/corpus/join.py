@@ -124,12 +124,8 @@ def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, l
 
     The least used pairs are tried first, so that all are used about equally often.
 
-    Args:
-        words: (N,) source words of each pair.
-        settings: buckets, joins in each, pairs in a join, seed.
-
     Returns:
-        Groups of 1 to `max_pairs` pairs by the name of their bucket, such as "11-20" or "61+"; none where the split has none.
+        Groups of 1 to `max_pairs` of the (N,) pairs with these source words, by bucket, "11-20" or "61+"; as many as there are.
     """
     random = np.random.default_rng(settings.seed)
     lengths, used = np.asarray(words, np.int64), np.zeros(len(words), np.int64)

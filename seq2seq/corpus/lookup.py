@@ -24,13 +24,6 @@ class Corpus(Protocol):
     origin: str
     """Where it was found, for people."""
 
-    @property
-    def card(self) -> Card | None:
-        """Facts about it."""
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the names of the splits."""
-
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the raw pairs of a split."""
 
@@ -41,13 +34,7 @@ class Corpus(Protocol):
 def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache: Path | None = None) -> Corpus:
     """Find a corpus: embedded, then `data.path`, then beside its own card, then $SEQ2SEQ_DATA, then the hub.
 
-    Args:
-        settings: which corpus and languages.
-        report: called with where the corpus was found and which places were tried before.
-        cache: folder for content hashes, None for the usual one.
-
-    Raises:
-        UserError: it is nowhere; the message says how to get it.
+    `report` is told where it was found and which places were tried before; a `UserError` says how to get it.
     """
     if (embedded := _embedded(settings)) is not None:
         report(f"corpus {settings.corpus}: embedded")
@@ -56,21 +43,16 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
     _check_languages(settings, card)
     folders = _folders(settings, card, card_file)
     tried: list[str] = []
+    store = Cache(cache or default_cache())
     for place, folder in folders:
         if folder is not None and folder.is_dir():
-            corpus = _open_folder(folder, settings, card, Cache(cache or default_cache()), report)
+            corpus = _open_folder(folder, settings, card, store, report)
             report(f"corpus {settings.corpus}: {corpus.origin}{_after(tried)}")
             return corpus
         tried.append(f"{place} (no such folder)" if folder else place)
     if settings.path is None and card is not None and card.hub is not None:
-        hub = HubCorpus(
-            card.hub,
-            source=settings.source,
-            target=settings.target,
-            card=card,
-            cache=Cache(cache or default_cache()),
-            streaming=settings.streaming,
-        )
+        source, target, streaming = settings.source, settings.target, settings.streaming
+        hub = HubCorpus(card.hub, source=source, target=target, card=card, cache=store, streaming=streaming)
         report(f"corpus {settings.corpus}: {hub.origin}{_after(tried)}")
         return hub
     raise _not_found(settings, card, tried)

@@ -62,14 +62,10 @@ class Column(NamedTuple):
 
 
 class Tokenizer:
-    """A trained vocabulary.
-
-    Args:
-        model: bytes of a sentencepiece model with this project's special subwords.
-        where: what to call it in an error.
+    """A trained vocabulary: bytes of a sentencepiece model with this project's special subwords.
 
     Raises:
-        UserError: the bytes are not such a model.
+        UserError: the bytes are not such a model; `where` says whose they are.
     """
 
     def __init__(self, model: bytes, where: str = "tokenizer") -> None:
@@ -97,10 +93,7 @@ class Tokenizer:
     def train(cls, lines: Iterable[str], settings: TokenizerSettings, characters: int = 0) -> Self:
         """Learn a vocabulary; the same lines give the same bytes on every machine.
 
-        Args:
-            lines: the training text.
-            settings: kind and size.
-            characters: of the whole text, of which `lines` may be a sample; decides the size where it is `auto`.
+        `characters` of the whole text, of which `lines` may be a sample, decide the size where it is `auto`.
 
         Raises:
             UserError: no text, or a vocabulary size that this text cannot have; the message names the limit.
@@ -138,11 +131,7 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path, fingerprint: str | None = None) -> Self:
-        """Read a model file, optionally only if its SHA-256 is `fingerprint`.
-
-        Raises:
-            UserError: unreadable, damaged, or not a tokenizer of this project.
-        """
+        """Read a model file whose SHA-256 is `fingerprint`, if given; a `UserError` if it is unreadable or not one of ours."""
         try:
             model = path.read_bytes()
         except OSError as error:
@@ -168,11 +157,7 @@ class Tokenizer:
         return pieces
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of subwords as one normalised line; special subwords say nothing, an unknown one says ⁇.
-
-        Raises:
-            ValueError: an id outside the vocabulary.
-        """
+        """Return the text of subwords as one normalised line; special ones say nothing, an unknown one ⁇; ids are < V."""
         kept = [self._checked(i) for i in ids if i not in (PAD, BOS, EOS)]
         text: str = self._processor.decode(kept)
         return normalise(text)
@@ -194,13 +179,7 @@ class Tokenizer:
         return words
 
     def columns(self, line: str, ids: Sequence[int], width: int) -> list[Column]:  # noqa: ARG002 (pictures need them)
-        """Return what the columns of the attention over a source stand for: its subwords, and its end.
-
-        Args:
-            line: the source.
-            ids: its subwords.
-            width: columns that the weights have, padding included.
-        """
+        """Return what the `width` columns of the attention over a source with these subwords stand for: these, and the end."""
         whole = [*ids, EOS]
         return [Column(*column) for column in zip(self.pieces(whole), self.word_of_piece(whole), strict=True)]
 
@@ -217,12 +196,7 @@ class Tokenizer:
 
 
 def auto_size(different: int, characters: int) -> int:
-    """Return the subwords that `vocabulary_size: auto` asks for: few enough for each to be seen often.
-
-    Args:
-        different: characters of the training text, each counted once.
-        characters: of the training text, each time it comes.
-    """
+    """Return the subwords of `vocabulary_size: auto` for so many characters, `different` of them: each is seen often."""
     return 300 + different + min(characters // 300, 8000)
 
 

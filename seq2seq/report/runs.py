@@ -38,7 +38,7 @@ class StudyFile(BaseModel):
 
 
 class SearchRecord(BaseModel):
-    """What the search wrote beside its translations; `model_extra` has what is only shown."""
+    """Record of the search beside its translations; `model_extra` has what is only shown."""
 
     model_config = ConfigDict(extra="allow")
 

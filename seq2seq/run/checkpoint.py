@@ -4,7 +4,6 @@ A checkpoint is a folder with `model.safetensors`, perhaps `optimizer.safetensor
 the other files. Loading one runs no code: neither format can hold any.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -18,7 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError, first_line
+from seq2seq.config.files import write_aside
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
@@ -40,10 +40,7 @@ class DamagedError(Exception):
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint in `folder`; the one before it stays beside it as `<folder>.previous` until the next call.
 
-    At no moment is there less than one complete checkpoint on disk.
-
-    Raises:
-        RunError: the disk is full or the folder cannot be written; what was there is untouched.
+    At no moment is there less than one complete checkpoint on disk; a `RunError` says that this one could not be written.
     """
     writing, previous = folder.with_name(folder.name + ".writing"), folder.with_name(folder.name + ".previous")
     try:
@@ -58,15 +55,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     except (OSError, SafetensorError) as error:
         shutil.rmtree(writing, ignore_errors=True)
         raise RunError(
-            f"{folder}: the checkpoint could not be written ({_reason(error)}); the last complete one is kept. "
-            "Free space or mend the permissions, then run the same command again"
+            f"{folder}: the checkpoint could not be written ({getattr(error, 'strerror', None) or error}); the last complete "
+            "one is kept. Free space or mend the permissions, then run the same command again"
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "no space left on the disk"
-    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)
 
 
 def _write(folder: Path, checkpoint: Checkpoint) -> None:
@@ -77,11 +68,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
             sums[name] = _sha256(folder / name)
             _flush(folder / name)
     body = {"state": checkpoint.state, "sha256": sums}
-    text = json.dumps({**body, "own_sha256": _digest(body)}, indent=1, sort_keys=True)
-    with (folder / STATE).open("w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    write_aside(folder / STATE, json.dumps({**body, "own_sha256": _digest(body)}, indent=1, sort_keys=True) + "\n")
     _flush(folder)
 
 
@@ -103,11 +90,7 @@ def _flush(path: Path) -> None:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read and check one checkpoint folder.
-
-    Raises:
-        DamagedError: a file is missing, truncated, altered or of another kind.
-    """
+    """Read and check a checkpoint folder; a `DamagedError` if a file is missing, truncated, altered or of another kind."""
     try:
         body = json.loads((folder / STATE).read_text(encoding="utf-8"))
         claimed = body.pop("own_sha256")
@@ -121,12 +104,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         model = load_file(folder / MODEL)
         optimizer = load_file(folder / OPTIMIZER) if OPTIMIZER in body["sha256"] else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise DamagedError(f"{folder}: {_first_line(error)}") from error
+        raise DamagedError(f"{folder}: {first_line(error)}") from error
     return Checkpoint(model=model, optimizer=optimizer, state=body["state"])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 class Found(NamedTuple):
@@ -150,11 +129,7 @@ def find_checkpoint(folder: Path) -> Found:
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:
-    """Copy weights into a model.
-
-    Raises:
-        UserError: names or shapes differ from the model's.
-    """
+    """Copy weights into a model; a `UserError` names the first whose name or shape differs from the model's."""
     wanted = trainable_state(model)
     for name in sorted(set(wanted) ^ set(weights)):
         raise UserError(f"{where}: {'missing' if name in wanted else 'unexpected'} weights '{name}'; saved from another model?")

@@ -4,41 +4,38 @@ One study uses one arithmetic, since its systems are compared: the first run dec
 keeps what it began with. Measurements are cached on a machine, so that the same study made again decides the same.
 """
 
-import json
-import os
-import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.base import checked
+from seq2seq.config.files import read_json, write_aside
+from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
+from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.models.build import build_model
-from seq2seq.run.arithmetic import Arithmetic, Matmul, choose_arithmetic, matmuls
+from seq2seq.models.output import linear_cross_entropy, real_positions
+from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
 
-_DECODING = [Matmul(1, 320, 256, columns, 1.0) for columns in (256, 768, 8000)]
-"""A step of beam search: states to states, states to gates, states to logits."""
+_WORK = 1_000_000_000
+"""Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
+_FEWEST_TOKENS, _FEWEST_STEPS, _BATCHES = 256, 4, 24
 
 
 def decide_arithmetic(
     folder: RunFolder, settings: RunSettings, data: PreparedData, *, threads: int, device: str | None = None
 ) -> Arithmetic:
-    """Return what a run computes with.
+    """Return what a run computes with; a `UserError` names a damaged record.
 
-    Args:
-        folder: of the run.
-        settings: of its system; precision and threads that they name are used whatever the study has decided.
-        data: gives vocabulary sizes and the length of sentences.
-        threads: where neither settings nor records name a number.
-        device: a torch device name; None takes an accelerator if there is one. Matmuls are measured on a CPU only.
-
-    Raises:
-        UserError: a record is damaged.
+    Precision and threads that the settings name are used whatever the study has decided; `threads` is for a run whose settings
+    and records name none. Nothing is measured but on a CPU; `device` None takes an accelerator if there is one.
     """
     recorded = recorded_arithmetic(folder)
     if recorded is not None:
@@ -51,9 +48,11 @@ def decide_arithmetic(
         if not is_cpu:
             native = torch.cuda.is_bf16_supported(including_emulation=False)
             return Arithmetic(precision="bf16" if native else "fp32", threads=threads)
-        return _measured(_matmuls_of(settings, data), training.precision, threads)
+        sizes = [data.source_tokenizer.vocabulary_size, data.target_tokenizer.vocabulary_size, training.batch_tokens]
+        what = [settings.model.model_dump(mode="json"), *sizes, round(float(data.train.target_lengths.mean()))]
+        return _measured(what, lambda: gradients_of(settings, data), training.precision, threads)
 
-    found = _of_study(folder.path.parent.parent / "arithmetic.json", measure)
+    found = _of_study(folder.path.parent.parent, measure)
     changes: dict[str, object] = {} if training.threads == "auto" else {"threads": threads}
     if training.precision != "auto":
         changes["precision"] = training.precision
@@ -61,67 +60,75 @@ def decide_arithmetic(
 
 
 def recorded_arithmetic(folder: RunFolder) -> Arithmetic | None:
-    """Return what a run was begun with, None where its record does not say.
-
-    Raises:
-        UserError: the record is damaged.
-    """
-    try:
-        found = json.loads(folder.environment.read_text(encoding="utf-8")).get("arithmetic")
-        return None if found is None else Arithmetic.model_validate(found)
-    except FileNotFoundError:
-        return None
-    except (ValueError, AttributeError, OSError) as error:
-        raise UserError(
-            f"{folder.environment}: damaged ({str(error).splitlines()[0]}); give --out DIR for a new place"
-        ) from None
+    """Return what a run was begun with, None where its record does not say."""
+    return folder.recorded("arithmetic", Arithmetic)
 
 
 def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
     """Return fp32 by the library that a run was trained with, on this process's threads; measured where there is no record."""
-    recorded = (folder and recorded_arithmetic(folder)) or _measured(_DECODING, "fp32", torch.get_num_threads())
-    return Arithmetic(library=recorded.library, threads=torch.get_num_threads())
+    threads = torch.get_num_threads()
+    recorded = (folder and recorded_arithmetic(folder)) or _measured("decoding", _decoding_step, "fp32", threads)
+    return Arithmetic(library=recorded.library, threads=threads)
 
 
-def _matmuls_of(settings: RunSettings, data: PreparedData) -> list[Matmul]:
-    with torch.device("meta"):
+def _decoding_step() -> Callable[[int], object]:
+    """A step of beam search: states to states, states to gates, states to logits."""
+    states = torch.ones(320, 256)
+    tables = [torch.ones(columns, 256) for columns in (256, 768, 8000)]
+    return lambda _: [states @ table.t() for table in tables]
+
+
+def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], object]:
+    """Return a function that computes gradients of the run's model, untrained, on a batch by its number.
+
+    The batches are those of training, so that each brings new shapes: some libraries compile a program for every one. Of a
+    large model's batches some sentences are taken, cut short.
+    """
+    with torch.random.fork_rng(devices=[]):
         model = build_model(
             settings.model,
             source_vocabulary=data.source_tokenizer.vocabulary_size,
             target_vocabulary=data.target_tokenizer.vocabulary_size,
-        )
-    return matmuls(model, settings.training.batch_tokens, float(data.train.target_lengths.mean()) + 1)
+        ).train()
+    batch_tokens = settings.training.batch_tokens
+    batches = list(islice(Batches(data.train, batch_tokens=batch_tokens, seed=1, joins=data.joins).epoch(0), _BATCHES))
+    tokens = max(_FEWEST_TOKENS, _WORK // sum(parameter.numel() for parameter in model.parameters()))
+
+    def compute(number: int) -> None:
+        batch = batches[number % len(batches)]
+        whole = batch.target_tokens <= tokens
+        rows = None if whole else max(1, tokens // _FEWEST_STEPS)
+        steps = None if whole else max(_FEWEST_STEPS, tokens // len(batch.indices))
+        read = None if settings.data.source == IMAGE else steps
+        source, source_mask = batch.source[:rows, :read], batch.source_mask[:rows, :read]
+        inputs, targets, mask = (each[:rows, :steps] for each in (batch.inputs, batch.targets, batch.target_mask))
+        with torch.random.fork_rng(devices=[]):
+            kept, wanted = real_positions(model(source, source_mask, inputs).features, targets, mask)
+            loss = linear_cross_entropy(kept, wanted, model.output, settings.training.label_smoothing)
+        loss.smoothed.backward()  # type: ignore[no-untyped-call]
+        model.zero_grad()
+
+    return compute
 
 
-def _measured(shapes: Sequence[Matmul], precision: str, threads: int) -> Arithmetic:
-    """Choose by measurement, once on a machine for the same processor, torch, shapes and threads."""
-    key = digest(processor(), torch.__version__, [list(shape) for shape in shapes], precision, threads)
+def _measured(what: Any, work: Callable[[], Callable[[int], object]], precision: str, threads: int) -> Arithmetic:
+    """Choose by measurement, once on a machine for the same processor, torch, work and threads."""
+    key = digest(processor(), torch.__version__, what, precision, threads)
 
     def build(folder: Path) -> None:
-        chosen = choose_arithmetic(shapes, precision, threads=threads)
+        chosen = choose_arithmetic(work(), precision, threads=threads)
         (folder / "arithmetic.json").write_text(chosen.model_dump_json(), encoding="utf-8")
 
     entry = Cache(default_cache()).entry("arithmetic", key, build)
     return Arithmetic.model_validate_json((entry / "arithmetic.json").read_text(encoding="utf-8"))
 
 
-def _of_study(record: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
-    """Return a study's decision; where there is none yet, measure and write it down."""
-    if not record.exists():
-        _write_first(record, measure().model_dump_json(indent=1) + "\n")
-    try:
-        return Arithmetic.model_validate_json(record.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise UserError(f"{record}: damaged ({type(error).__name__}); remove the file and run the same command again") from None
-
-
-def _write_first(path: Path, text: str) -> None:
-    """Write a file whole; of several processes that come at once the first one wins."""
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    aside.write_text(text, encoding="utf-8")
-    try:
-        os.link(aside, path)
-    except FileExistsError:
-        pass
-    finally:
-        aside.unlink()
+def _of_study(study: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
+    """Return a study's decision, that of its runs where they were published without it; else measure and write it down."""
+    record = study / "arithmetic.json"
+    if not record.exists():  # of several processes that come at once the first one decides
+        runs = (recorded_arithmetic(RunFolder(path.parent)) for path in sorted(study.glob("*/seed-*/environment.json")))
+        decided = next((found for found in runs if found is not None), None) or measure()
+        write_aside(record, decided.model_dump_json(indent=1) + "\n", first=True)
+    advice = "remove the file and run the same command again"
+    return checked(Arithmetic, read_json(record, advice), record, advice)

@@ -4,24 +4,14 @@ import os
 import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import seq2seq
 
-PACKAGES = (
-    "torch",
-    "sentencepiece",
-    "datasets",
-    "sacrebleu",
-    "tensorboard",
-    "numpy",
-    "scipy",
-    "safetensors",
-    "pydantic",
-    "entmax",
-)
+_COMPUTING = ("torch", "numpy", "scipy", "entmax", "safetensors")
+_PACKAGES = (*_COMPUTING, "sentencepiece", "datasets", "sacrebleu", "tensorboard", "pydantic")
 
 
 def describe_environment(arguments: list[str]) -> dict[str, Any]:
@@ -31,7 +21,7 @@ def describe_environment(arguments: list[str]) -> dict[str, Any]:
         "seq2seq": seq2seq.__version__,
         "revision": revision(),
         "python": platform.python_version(),
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": {name: version(name) for name in _PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -41,13 +31,6 @@ def describe_environment(arguments: list[str]) -> dict[str, Any]:
 def portable_command(arguments: list[str]) -> str:
     """Return a command line without the folders of this machine: of an absolute path only the last part is kept."""
     return " ".join(["seq2seq", *(Path(part).name if Path(part).is_absolute() else part for part in arguments)])
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def revision() -> str | None:

@@ -42,22 +42,12 @@ IN_CTRANSLATE2 = {
     "data.reverse_source": (False,),
 }
 """What CTranslate2's Transformer holds: setting and the values that it has a formula for."""
+_IN_ONNX = ("none", "none-state", "mean", "dot", "scaled", "bilinear", "additive", "sum_tanh", "cosine", "mlp")
 IN_ONNX = {
     "model.architecture": ("encoder_decoder",),
     "model.encoder.kind": ("rnn",),
     "model.decoder.kind": ("rnn",),
-    "model.attention.score.kind": (
-        "none",
-        "none-state",
-        "mean",
-        "dot",
-        "scaled",
-        "bilinear",
-        "additive",
-        "sum_tanh",
-        "cosine",
-        "mlp",
-    ),
+    "model.attention.score.kind": _IN_ONNX,
     "model.attention.normaliser.kind": ("softmax",),
     "model.attention.window.kind": ("global",),
     "data.reverse_source": (False,),
@@ -73,12 +63,8 @@ def export_ctranslate2(run_path: Path, target: Path) -> None:
     length^alpha where ours divides by ((5 + length) / 6)^alpha, and at alpha 0 it goes on until the best hypothesis has ended
     where ours stops at K finished ones. It writes no empty translation unless `min_decoding_length=0`.
 
-    Args:
-        run_path: the run's folder.
-        target: where to; must be empty or not exist.
-
     Raises:
-        UserError: CTranslate2 is not installed or does not hold this model, or the target is taken.
+        UserError: CTranslate2 is not installed or does not hold this model, or `target` is not empty.
     """
     run = _loaded(run_path, target, "ctranslate2", IN_CTRANSLATE2)
     specification = _transformer(run)
@@ -94,12 +80,8 @@ def export_onnx(run_path: Path, target: Path) -> None:
     `decoder.onnx`: a token (1,) (the first is `<s>`) and a state to logits (1, V), weights (1, S) and the next state
     (`next_state_4` for `state_4`); what the decoder does not return belongs to the sentence and stays.
 
-    Args:
-        run_path: the run's folder.
-        target: where to; must be empty or not exist.
-
     Raises:
-        UserError: ONNX is not installed, the model cannot be written, or the target is taken.
+        UserError: ONNX is not installed, the model cannot be written, or `target` is not empty.
     """
     run = _loaded(run_path, target, "onnxscript", IN_ONNX)
     for parameter in run.model.parameters():
@@ -138,11 +120,7 @@ def _loaded(run_path: Path, target: Path, package: str, held: Mapping[str, tuple
 
 
 def check_held(path: Path, settings: Mapping[str, Any], held: Mapping[str, tuple[Any, ...]]) -> None:
-    """Check that a format has every formula of a run.
-
-    Raises:
-        UserError: it has not; the message names the first setting.
-    """
+    """Check that a format has every formula of a run; a `UserError` names the first setting that it has not."""
     flat = flatten(settings)
     if held is IN_CTRANSLATE2:
         held = {**held, "model.attention.heads": (flat.get("model.decoder.self_attention.heads"),)}

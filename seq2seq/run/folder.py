@@ -5,31 +5,30 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 
+from seq2seq.config.base import checked
 from seq2seq.config.differences import described
 from seq2seq.config.errors import UserError
+from seq2seq.config.files import ASIDE, read_record, write_aside, write_json
 from seq2seq.config.identity import changes, same_search, why_not_longer
 from seq2seq.config.loading import plain, read_yaml
 
-_ASIDE = ".writing"
-"""Ending of a file that is being written; with `.lock` all that a process killed at once can have left in a run's folder."""
+__all__ = ["JsonLines", "RunFolder", "dump_yaml", "write_aside", "write_json"]
+
+_ELSEWHERE = "give --out DIR for a new place"
 _SEED = re.compile(r"seed-(\d+)")
+T = TypeVar("T")
 
 
 class RunFolder:
-    """`<study>/<system>/seed-<n>/` and the files in it.
-
-    Args:
-        path: the folder; need not exist.
-    """
+    """`<study>/<system>/seed-<n>/`, which need not exist, and the files in it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -69,13 +68,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """Return `summary.json`, or an empty one while there is none."""
-        try:
-            summary: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except ValueError:
-            raise UserError(f"{self.summary}: not JSON; remove the file and run the same command again") from None
-        return summary
+        return read_record(self.summary, dict[str, Any], "remove the file and run the same command again") or {}
 
     def is_finished(self) -> bool:
         """Whether training came to its end here."""
@@ -101,30 +94,13 @@ class RunFolder:
         return any(same_search(facts[key], search) for key in ("search", "instead_of") if key in facts) or "search" not in facts
 
     def decoding(self, split: str) -> dict[str, Any] | None:
-        """Return what is known of the translations of a split: search, step, fingerprint; None while there are none.
-
-        Raises:
-            UserError: the record is damaged.
-        """
-        path = self.hypotheses(split)
-        record = path.with_suffix(".json")
-        if not (record.exists() and path.exists()):
-            return None
-        try:
-            facts = json.loads(record.read_text(encoding="utf-8"))
-        except ValueError:
-            facts = None
-        if not isinstance(facts, dict):
-            raise UserError(f"{record}: damaged; remove it and the text beside it, then evaluate the run again")
-        return facts
+        """Return what is known of the translations of a split: search, step, fingerprint; None while there are none."""
+        path, advice = self.hypotheses(split), "remove it and the text beside it, then evaluate the run again"
+        return read_record(path.with_suffix(".json"), dict[str, Any], advice) if path.exists() else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the lock goes with the process, however it ends.
-
-        Raises:
-            UserError: another process holds it.
-        """
+        """Hold the folder until the process ends, however it ends; a `UserError` if another one holds it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             file = (self.path / ".lock").open("w", encoding="utf-8")
@@ -140,14 +116,12 @@ class RunFolder:
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """Check that a config is this run's, or asks for more of it (`config.identity`); writes nothing.
 
-        Returns:
-            The limits of training that it raises, as `path: 1 there, 2 here`.
-
-        Raises:
-            UserError: the folder belongs to another run, or cannot be trained longer; the reason is named.
+        Returns the limits of training that it raises, as `path: 1 there, 2 here`; a `UserError` says why the folder cannot be
+        used.
         """
         if not self.config.exists():
-            if self.path.exists() and not all(p.name == ".lock" or p.suffix == _ASIDE for p in self.path.iterdir()):
+            # a process that was killed at once leaves no more than a lock and a file half written
+            if self.path.exists() and not all(p.name == ".lock" or p.suffix == ASIDE for p in self.path.iterdir()):
                 raise UserError(
                     f"{self.path}: not empty and has no config.yaml, so not a run of ours; give --out DIR for another place"
                 )
@@ -159,7 +133,7 @@ class RunFolder:
         if found.identity:
             raise UserError(
                 f"{self.path}: this run was made with other settings ({'; '.join(found.identity[:5])}); "
-                "give --out DIR for a new place, or remove the folder"
+                f"{_ELSEWHERE}, or remove the folder"
             )
         if found.raised and (reason := why_not_longer(there, config)):
             raise UserError(f"{self.path}: cannot be trained longer ({'; '.join(found.raised)}): {reason}")
@@ -168,14 +142,10 @@ class RunFolder:
         return found.raised
 
     def claim(self, config: Mapping[str, Any]) -> list[str]:
-        """Write the resolved config, after `check`; what a start wrote that trained nothing is taken back.
+        """Write the resolved config, after `check`, whose result it returns; take back what a start wrote that trained nothing.
 
-        Returns:
-            The limits of training that it raises. A finished run is then no longer one; its summary is kept in the new one's
-            `earlier`, its weights in `checkpoints/step-<n>`.
-
-        Raises:
-            UserError: as `check`.
+        A finished run whose limits are raised is no longer one: its summary is kept in the new one's `earlier`, its weights in
+        `checkpoints/step-<n>`.
         """
         raised = self.check(config)
         if self.config.exists() and not self.has_trained():
@@ -206,46 +176,27 @@ class RunFolder:
         write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
     def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
-        """Check that data and tokenizers are those that the run was trained on so far, if it was.
-
-        Args:
-            fingerprints: of what training depends on; others that were recorded are not asked for.
-
-        Raises:
-            UserError: they are others; each is named.
-        """
+        """Check that data and tokenizers are those of the training so far, if there was any; a `UserError` names others."""
         known = self.fingerprints()
         changed = described({name: known.get(name) for name in fingerprints}, dict(fingerprints))
         if known and changed:
             short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
             raise UserError(
-                f"{self.path}: this run was made with other data (SHA-256 of {short}); put the corpus back, or give --out DIR "
-                "for a new place"
+                f"{self.path}: this run was made with other data (SHA-256 of {short}); put the corpus back, or {_ELSEWHERE}"
             )
 
     def fingerprints(self) -> dict[str, str]:
-        """Return SHA-256 by name of the splits and tokenizers that the run was made with; empty before it began.
+        """Return SHA-256 by name of the splits and tokenizers that the run was made with; empty before it began."""
+        return self.recorded("fingerprints", dict[str, str]) or {}
 
-        Raises:
-            UserError: the record is damaged.
-        """
-        return dict(self.read_environment().get("fingerprints", {}))
+    def recorded(self, name: str, kind: type[T]) -> T | None:
+        """Return a part of `environment.json`, None where there is none; a `UserError` if it is damaged."""
+        found = self.read_environment().get(name)
+        return None if found is None else checked(kind, found, self.environment, _ELSEWHERE)
 
     def read_environment(self) -> dict[str, Any]:
-        """Return `environment.json`, or an empty one while there is none.
-
-        Raises:
-            UserError: it is damaged.
-        """
-        try:
-            found = json.loads(self.environment.read_text(encoding="utf-8"))
-            if not isinstance(found, dict) or not isinstance(found.get("fingerprints", {}), dict):
-                raise ValueError("not what a run writes")
-        except FileNotFoundError:
-            return {}
-        except (ValueError, OSError) as error:
-            raise UserError(f"{self.environment}: damaged ({error}); give --out DIR for a new place") from None
-        return found
+        """Return `environment.json`, or an empty one while there is none."""
+        return read_record(self.environment, dict[str, Any], _ELSEWHERE) or {}
 
 
 def _link(source: str, target: str) -> None:
@@ -266,32 +217,10 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
-def write_aside(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, whoever else writes it at the same time: the last one counts."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{_ASIDE}")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON so that it is there whole or not at all."""
-    write_aside(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-
-
 class JsonLines:
     """An append-only log whose length is part of a checkpoint, so that a resumed run continues it without repeats.
 
-    Args:
-        path: the file.
-        keep: bytes to keep of what is there, at most; None keeps all. A line without its end is dropped.
+    Of what is there `keep` bytes stay, None for all, up to the last whole line.
     """
 
     def __init__(self, path: Path, keep: int | None = None) -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 
 _PREFIX = "hub:"
 _READ = ["*.yaml", "*.json", "*.safetensors", "*.model"]
@@ -11,11 +11,7 @@ _READ = ["*.yaml", "*.json", "*.safetensors", "*.model"]
 
 
 def local_path(path: str | Path) -> Path:
-    """Return a path as it is, or that of `hub:OWNER/NAME` (of a study `hub:OWNER/NAME/SYSTEM/seed-1`) in the hub's cache.
-
-    Raises:
-        UserError: not a name, or the hub refuses or cannot be reached and the name is not in the cache.
-    """
+    """Return a path as it is, or that of `hub:OWNER/NAME[/SYSTEM/seed-1]` in the hub's cache; a `UserError` if not there."""
     if not str(path).startswith(_PREFIX):
         return Path(path)
     found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)((?:/[\w-]+)*)", str(path))
@@ -27,8 +23,3 @@ def local_path(path: str | Path) -> Path:
         return Path(snapshot_download(found[1], allow_patterns=_READ)) / found[2].strip("/")
     except (OSError, ValueError) as error:  # HTTP errors, no connection, a name that cannot be
         raise UserError(f"{path}: cannot be downloaded ({first_line(error)})") from None
-
-
-def first_line(error: Exception) -> str:
-    """First line of an error of the hub; the rest is an account of the request."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

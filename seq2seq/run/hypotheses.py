@@ -40,13 +40,10 @@ def translate_tests(
 
     Args:
         run: who translates, with its own search.
-        data: the splits.
+        data: the splits; a `UserError` if translations that are to stay were made of other sentences.
         device: where the model is.
         again: also replace translations that were made by other weights, with another search or of other sentences.
         instead_of: the search of the run's config, where `run` has another one that stands in for it (tuning).
-
-    Raises:
-        UserError: translations that are to stay were made of other sentences.
     """
     for name, split in data.tests.items():
         search, fingerprint = run.settings.search.model_dump(), data.fingerprints[name]
@@ -64,11 +61,7 @@ def translate_tests(
 
 
 def check_sentences(folder: RunFolder, split: str, facts: Mapping[str, Any], fingerprint: str) -> None:
-    """Check that translations were made of the sentences that a split holds now.
-
-    Raises:
-        UserError: of others.
-    """
+    """Check that translations were made of the sentences that a split holds now; a `UserError` if of others."""
     then = facts.get("fingerprint", fingerprint)
     if then != fingerprint:
         raise UserError(
@@ -134,23 +127,11 @@ def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
 
 
 def write_attention(
-    run: TrainedRun,
-    name: str,
-    split: EncodedSplit,
-    sentences: Sequence[int],
-    device: torch.device,
-    *,
-    references: bool = True,
+    run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
 ) -> None:
     """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding.
 
-    Args:
-        run: whose attention.
-        name: of the split.
-        split: the sentences.
-        sentences: which of them.
-        device: where the model is.
-        references: False where the split has no references.
+    `references` is False where the split has none.
     """
     found = translate(
         run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True
@@ -159,18 +140,16 @@ def write_attention(
     for index, translation in zip(sentences, found, strict=True):
         if translation.hypothesis.weights is None:
             return
-        forced = _forced_record(run, split, index, device) if references else {}
-        records.append(_attention_record(run, split, index, translation) | forced)
+        record = _attention_record(run, split, index, translation)
+        if references:
+            forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
+            record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
+        records.append(record)
     write_json(run.folder.path / "attention" / f"{name}.json", records)
 
 
 def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
     reading = read_hypothesis(run, split, index, translation.hypothesis)
-    weights = rounded(reading.weights) if reading.weights is not None else []
     shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
+    weights = rounded(reading.weights)
     return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights, **shown}
-
-
-def _forced_record(run: TrainedRun, split: EncodedSplit, index: int, device: torch.device) -> dict[str, Any]:
-    reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
-    return {"forced": {"reference": reading.target, "weights": [] if reading.weights is None else rounded(reading.weights)}}

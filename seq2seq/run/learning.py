@@ -1,9 +1,8 @@
 """Whether a run was done learning when it ended; a schedule that ends at rate zero brings anything to rest.
 
 A validation loss that no longer falls shows that learning is done only while the learning rate could still move it. So a run
-that
-ends on less than a tenth of its highest rate is judged by the validations before the decay, at half of that rate or more. The
-other honest test is a run of twice the length.
+that ends on less than a tenth of its highest rate is judged by the validations before the decay, at half of that rate or more.
+The other honest test is a run of twice the length.
 """
 
 import json
@@ -19,17 +18,13 @@ ENOUGH = 0.01
 
 @dataclass(frozen=True)
 class Learning:
-    """End of a run.
-
-    Attributes:
-        state: "still improving": the loss was still falling at the end; "at rest because the rate is zero": it was not, but it
-        was
-            before the decay of the rate; "at rest": not before the decay either; "not known": fewer than two validations.
-        judged_by: which validations decided, in words.
-    """
+    """End of a run."""
 
     state: State
+    """Whether the loss was still falling at the end, else whether it was before the rate decayed to zero; two validations
+    at the least decide."""
     judged_by: str
+    """Which validations decided, in words."""
 
 
 def learning(records: Sequence[Mapping[str, Any]]) -> Learning:
@@ -43,12 +38,12 @@ def learning(records: Sequence[Mapping[str, Any]]) -> Learning:
     falling = [losses[step] for step in steps]
     if _improving(falling):
         return Learning("still improving", f"the validation loss at the end, step {steps[-1]}")
-    at = [_rate(rates, step) for step in steps]
-    if not any(at) or at[-1] >= max(rates.values()) / 10:
-        return Learning(
-            "at rest", f"the validation loss at the end, step {steps[-1]}, at {_share(at[-1], rates)} of the highest rate"
-        )
-    early = [loss for loss, rate in zip(falling, at, strict=True) if rate >= max(rates.values()) / 2]
+    highest = max(rates.values(), default=0.0)
+    at = [rates.get(max((known for known in rates if known <= step), default=0), 0.0) for step in steps]
+    if not any(at) or at[-1] >= highest / 10:
+        share = f"{at[-1] / highest:.0%}" if highest else "an unknown share"
+        return Learning("at rest", f"the validation loss at the end, step {steps[-1]}, at {share} of the highest rate")
+    early = [loss for loss, rate in zip(falling, at, strict=True) if rate >= highest / 2]
     judged_by = f"the validation loss before the decay, {len(early)} validations at half of the highest rate or more"
     settled = len(early) > 2 and not _improving(early)
     return Learning("at rest" if settled else "at rest because the rate is zero", judged_by)
@@ -72,13 +67,3 @@ def _improving(losses: Sequence[float]) -> bool:
     if len(losses) < 2:
         return True
     return min(losses[-tail:]) < min(losses[:-tail]) - ENOUGH * abs(min(losses[:-tail]))
-
-
-def _rate(rates: Mapping[int, float], step: int) -> float:
-    """Learning rate at a step: that of the last training line up to it."""
-    known = [at for at in rates if at <= step]
-    return rates[max(known)] if known else 0.0
-
-
-def _share(rate: float, rates: Mapping[int, float]) -> str:
-    return f"{rate / max(rates.values()):.0%}" if rates else "an unknown share"

@@ -55,11 +55,7 @@ class LineOptions:
     attention: bool = False
 
     def search(self, settings: SearchSettings) -> SearchSettings:
-        """Return the run's search with what the options change.
-
-        Raises:
-            UserError: more translations are wanted than the beam keeps.
-        """
+        """Return the run's search with what the options change; a `UserError` if the beam is smaller than `n_best`."""
         changes = {"beam": self.beam, "length_penalty": self.length_penalty, "max_extra": self.max_length}
         changes |= {"max_ratio": None if self.max_length is None else 0.0}
         changed = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
@@ -78,11 +74,7 @@ class _Counts:
     invalid: int = 0
 
     def report(self) -> None:
-        """Say on standard error what a person should know.
-
-        Raises:
-            RunError: lines were left empty.
-        """
+        """Say on standard error what a person should know; a `RunError` if lines were left empty."""
         if self.invalid:
             print(f"{self.invalid:,} lines hold bytes that are not UTF-8; these were read as U+FFFD", file=sys.stderr)
         if self.cut:
@@ -97,15 +89,8 @@ def translate_lines(
 ) -> int:
     """Translate UTF-8 lines, each as soon as it is there; one line out for each line in, an empty one for an empty one.
 
-    Args:
-        run_path: the run's folder.
-        source: where lines come from; bytes that are no UTF-8 are replaced by U+FFFD.
-        target: where translations go.
-        options: how; None for the run's own search, and text alone.
-        allow_code: let the run's config import a class of its own.
-
-    Returns:
-        The number of lines.
+    Bytes that are no UTF-8 are replaced by U+FFFD; without options it is the run's own search, and text alone. Returns the
+    number of lines.
 
     Raises:
         RunError: some lines were too long for the model; they are named on standard error, and empty in the output.
@@ -152,12 +137,7 @@ def _more_has_come(source: BinaryIO) -> bool:
 
 
 def _answers(
-    run: TrainedRun,
-    lines: Sequence[str],
-    search: SearchSettings,
-    options: LineOptions,
-    device: torch.device,
-    counts: _Counts,
+    run: TrainedRun, lines: Sequence[str], search: SearchSettings, options: LineOptions, device: torch.device, counts: _Counts
 ) -> Iterator[str]:
     """Translate lines together and yield what is written for each."""
     split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)

@@ -43,10 +43,8 @@ class Machine:
 def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool = False, device: str | None = None) -> Machine:
     """Set the process up for a run; safe to call again.
 
-    Args:
-        arithmetic: of the run; None is fp32 by torch's default library, on the threads that the process has.
-        deterministic: ask an accelerator for deterministic kernels.
-        device: a torch device name; None takes an accelerator if there is one.
+    Without `arithmetic` it is fp32 by torch's default library on the threads that the process has; without a `device` an
+    accelerator if there is one. `deterministic` asks it for deterministic kernels.
     """
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if deterministic:
@@ -81,22 +79,12 @@ def limit_primitives() -> None:
 
 
 def compile_forward(model: nn.Module, wanted: str, device: torch.device, backend: str = "inductor") -> bool:
-    """Let torch.compile take over a model's teacher-forced forward, in place; names of weights stay as they are.
+    """Let torch.compile take over a model's teacher-forced forward, in place, at its first call; returns whether it will.
 
-    One graph serves batches of all shapes. Validation, search and anything that calls the parts of a model is not touched.
-    "auto" leaves recurrent models alone: a loop over positions would be compiled anew for each length.
-
-    Args:
-        model: called as a whole in training.
-        wanted: "auto", "never" or "always".
-        device: where it is.
-        backend: torch.compile's.
-
-    Returns:
-        Whether it will be compiled, at the first call.
-
-    Raises:
-        UserError: "always" on a CPU, where the operations written by hand for it would be lost.
+    One graph serves batches of all shapes. Validation, search and anything that calls the parts of a model is not touched, nor
+    names of weights. `wanted` is never, always, or auto, which leaves recurrent models alone: a loop over positions would be
+    compiled anew for each length. A `UserError` refuses always on a CPU, where the operations written by hand for it would be
+    lost.
     """
     if device.type == "cpu":
         if wanted == "always":

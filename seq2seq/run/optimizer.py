@@ -26,11 +26,9 @@ def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:
 def without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
     """Return the same optimiser, whose first step does not import torch's compiler, as long as torch itself takes to import.
 
-    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called.
-    This class has the undecorated methods; `step` is without gradients, as it is under its decorator.
-
-    Args:
-        kind: an optimiser of torch that is not used inside a compiled function.
+    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called. This
+    class has the undecorated methods; `step` is without gradients, as under its decorator. Not for use inside a compiled
+    function.
     """
     body = {name: inspect.unwrap(getattr(kind, name)) for name in _HIDDEN}
     step = torch.no_grad()(inspect.unwrap(kind.step))
@@ -64,11 +62,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` returned.
-
-    Raises:
-        ValueError: a tensor that `optimizer_tensors` does not give, or of another shape.
-    """
+    """Put back what `optimizer_tensors` returned; a ValueError for any other tensor, or one of another shape."""
     shapes = [parameter.shape for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError, first_line
 
 T = TypeVar("T")
 
@@ -24,11 +24,7 @@ _PATIENCE = timedelta(hours=2)
 
 
 class Processes:
-    """The processes of a run, seen from one of them.
-
-    Args:
-        fabric: what connects them; None for a process on its own.
-    """
+    """The processes of a run, seen from one of them; `fabric` connects them, None for a process on its own."""
 
     def __init__(self, fabric: Any = None) -> None:
         self._fabric = fabric
@@ -98,7 +94,7 @@ class Processes:
             yield
         except RuntimeError as error:
             raise RunError(
-                f"{self.named()}another process of this run has ended ({str(error).splitlines()[0][:120]}); its own message "
+                f"{self.named()}another process of this run has ended ({first_line(error)[:120]}); its own message "
                 "says why. What was saved is kept: the same command goes on from there"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Progress display of runs: a table of bars in a terminal, now and then a line elsewhere.
+"""Progress display of runs: bars in a terminal, now and then a line elsewhere.
 
 A run reports what happens to a `Screen`. In a run that is the child of a study, the screen writes each event as a line of JSON
 (`Events`), and the study shows the events of all its runs on one screen (`Board` or `Lines`).
@@ -44,12 +44,7 @@ class Screen(Protocol):
 
 
 class Lines:
-    """Plain lines; where several runs are made at once their updates share a line.
-
-    Args:
-        stream: None for standard error.
-        interval: seconds between lines of updates.
-    """
+    """Plain lines, of updates one each `interval` seconds; runs made at once share it. `stream` None is standard error."""
 
     def __init__(self, stream: TextIO | None = None, interval: float = 15.0) -> None:
         self.stream = stream
@@ -105,106 +100,79 @@ def forward(stream: IO[bytes], run: str, screen: Screen) -> None:
         screen.show(event.pop("seq2seq", run), event)
 
 
-class Board:
-    """A table in the terminal that is drawn again at every event: a row for each run that is going on, and a total.
+_CELLS = {"step": "{step:,}/{total:,}", "loss": "loss {loss:.3f}", "bleu": "BLEU {bleu:.1f}", "rate": "{rate:,.0f} tokens/s"}
 
-    Args:
-        totals: updates of each run that is to be made.
-        console: of rich; None for standard error.
-    """
+
+def _cells(row: Event) -> dict[str, Any]:
+    """Text of each column beside a bar."""
+    cells = {name: form.format(**row) if row.get(name) is not None else "" for name, form in _CELLS.items()}
+    left = _left(row["left"]) if "left" in row else ""
+    return {**cells, "text": left if "step" in row else " ".join(filter(None, [row.get("status"), left]))}
+
+
+class Board:
+    """Bars in the terminal: one for all runs together, of so many updates each, and one for each that is going on."""
 
     interval = 0.2
 
     def __init__(self, totals: Mapping[str, int], console: Any = None) -> None:
         from rich.console import Console
-        from rich.live import Live
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bars
 
         self._lock = RLock()
-        self._totals = dict(totals)
-        self._steps = dict.fromkeys(totals, 0)
+        self._totals, self._steps = dict(totals), dict.fromkeys(totals, 0)
         self._rows: dict[str, dict[str, Any]] = {}
         self._finished = 0
-        self._first: tuple[float, int] | None = None
-        self._drawn = 0.0
+        cells = [TextColumn(f"{{task.fields[{name}]}}", "dim", "right", markup=False) for name in (*_CELLS, "text")]
         self._console = console or Console(stderr=True, highlight=False)
-        self._live = Live(
+        self.bars = Bars(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(8),
+            *cells,
             console=self._console,
             auto_refresh=False,
             transient=True,
-            get_renderable=self.table,
             redirect_stdout=bool(sys.stdout and sys.stdout.isatty()),
         )
+        self._all = self.bars.add_task("total", total=sum(totals.values()), visible=len(totals) > 1, **_cells({}))
+        self._ids: dict[str, Any] = {}
 
     def __enter__(self) -> "Board":
-        self._live.start()
+        self.bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        self.bars.stop()
 
     def show(self, run: str, event: Event) -> None:
-        """Take an event and draw; what is done, or said to stay, is printed above the table."""
-        with self._lock:
-            self._show(run, event)
-
-    def _show(self, run: str, event: Event) -> None:
-        from rich.text import Text
-
+        """Take an event and draw; what is done, or said to stay, is printed above the bars."""
         text = event.get("say") or event.get("done")
-        if "done" in event:
-            self._rows.pop(run, None)
-            self._finished += run in self._totals and bool(text)
-            self._steps[run] = self._totals.get(run, 0)
-        elif "say" not in event:
-            self._rows[run] = {**self._rows.get(run, {}), **event}
-        if "step" in event:
-            self._steps[run] = event["step"]
-            self._first = self._first or (time.monotonic(), sum(self._steps.values()))
-        if text:
-            self._console.print(Text(f"{run}: {text}" if run else text), soft_wrap=True)
-        if "step" not in event or time.monotonic() - self._drawn >= self.interval:
-            self._drawn = time.monotonic()
-            self._live.refresh()
+        with self._lock:
+            if text:
+                self._console.print(f"{run}: {text}" if run else text, markup=False, soft_wrap=True)
+            if "done" in event:
+                self._end(run, bool(text))
+            elif "say" not in event:
+                self._update(run, event)
+            left = self.bars.tasks[0].time_remaining
+            told = {"status": f"{self._finished}/{len(self._totals)} runs", "left": left}
+            self.bars.update(self._all, completed=sum(self._steps.values()), **_cells(told))
+            self.bars.refresh()
 
-    def table(self) -> Any:
-        """Return what stands in the terminal now."""
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
+    def _update(self, run: str, event: Event) -> None:
+        row = self._rows.setdefault(run, {})
+        row.update(event)
+        self._steps[run] = row.get("step", 0)
+        if run not in self._ids:
+            self._ids[run] = self.bars.add_task(run, total=None, **_cells(row))
+        self.bars.update(self._ids[run], total=row.get("total"), completed=row.get("step"), **_cells(row))
 
-        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-        table.add_column("run", min_width=max(map(len, [*self._totals, "total"])), no_wrap=True)
-        table.add_column("", min_width=8, max_width=24)  # the only one that gives way where the terminal is narrow
-        for head, width in (("step", 11), ("loss", 6), ("BLEU", 4), ("tokens/s", 8), ("left", 11)):
-            table.add_column(head, justify="right", min_width=width, no_wrap=True)
-        for run, row in self._rows.items():
-            bar = (
-                ProgressBar(total=row["total"], completed=row["step"])
-                if "step" in row
-                else Text(str(row["status"]), style="dim", no_wrap=True, overflow="ellipsis")
-            )
-            table.add_row(
-                Text(run),
-                bar,
-                f"{row['step']:,}/{row['total']:,}" if "step" in row else "",
-                f"{row['loss']:.3f}" if "loss" in row else "",
-                f"{row['bleu']:.1f}" if row.get("bleu") is not None else "",
-                f"{row['rate']:,.0f}" if "rate" in row else "",
-                _left(row["left"]) if "left" in row else "",
-            )
-        if len(self._totals) > 1:
-            done, total = sum(self._steps.values()), sum(self._totals.values())
-            whole = ProgressBar(total=max(total, 1), completed=done)
-            table.add_row("total", whole, f"{self._finished}/{len(self._totals)} runs", "", "", "", _left(self._whole_left()))
-        return table
-
-    def _whole_left(self) -> float | None:
-        """Seconds that the updates of all runs will take at the pace so far."""
-        if self._first is None:
-            return None
-        began, before = self._first
-        made, total = sum(self._steps.values()), sum(self._totals.values())
-        return (total - made) * (time.monotonic() - began) / (made - before) if made > before else None
+    def _end(self, run: str, well: bool) -> None:
+        self._finished += run in self._totals and well
+        self._steps[run] = self._totals.get(run, 0)
+        if self._rows.pop(run, None) is not None:
+            self.bars.remove_task(self._ids.pop(run))
 
 
 def _left(seconds: float | None) -> str:
@@ -224,13 +192,7 @@ def open_screen(totals: Mapping[str, int]) -> Iterator[Screen]:
 
 
 class Progress:
-    """Tells a screen how far a run is.
-
-    Args:
-        total: updates of the whole run.
-        run: its name, as `additive seed 1`.
-        screen: where to; None for nowhere, as in a process that is not the first of its run.
-    """
+    """Tells a screen how far a run, `additive seed 1`, of `total` updates is; None for nowhere, as in a further process."""
 
     def __init__(self, *, total: int, run: str, screen: Screen | None) -> None:
         self.total = total

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,11 @@ class Reading:
         """Whether any source token has weight."""
         return self.weights is not None and bool(self.weights.any())
 
-    def by_words(self) -> "Reading":
-        """The same with whole words, see `group_words` and `merge_subwords`."""
+    def by_words(self) -> Self:
+        """The same with whole words: a sum over the subwords of a source word, a mean over those of a target word."""
         (source, columns), (target, rows) = group_words(self.source), group_words(self.target)
         weights = None if self.weights is None or not rows else merge_subwords(self.weights, rows, columns)
-        return Reading(source, target, weights)
+        return replace(self, source=source, target=target, weights=weights)
 
 
 def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:
@@ -56,15 +57,9 @@ def _spelled(word: str) -> str:
 
 
 def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
-    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word.
+    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word: (m, n).
 
-    Args:
-        weights: of subwords.
-        target_words: (T,), the word of each target subword, 0, 0, 1 ...
-        source_words: (S,), the word of each source subword.
-
-    Returns:
-        (m, n), m target and n source words.
+    (T,) and (S,) give the word of each subword, 0, 0, 1 ...
     """
     rows, columns = np.asarray(target_words), np.asarray(source_words)
     by_source = np.zeros((len(rows), columns.max() + 1))

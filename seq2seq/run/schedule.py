@@ -7,12 +7,9 @@ from seq2seq.config.training import CosineSchedule, InverseRootSchedule, LinearS
 
 
 def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float] = ()) -> float:
-    """Return the learning rate of an update.
+    """Return the learning rate of update number `step`, from 1.
 
-    Args:
-        step: number of the update, counted from 1.
-        settings: peak rate, warm-up, schedule and, for linear and cosine, max_steps.
-        scores: of the validations before it, higher is better; only the plateau schedule looks at them.
+    `scores` are of the validations before it, higher is better; only the plateau schedule looks at them.
     """
     peak, warmup = settings.learning_rate, settings.warmup_steps
     if step <= warmup:

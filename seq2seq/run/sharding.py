@@ -19,13 +19,7 @@ from seq2seq.run.processes import Processes
 
 
 class Whole:
-    """Every process keeps everything.
-
-    Args:
-        build: makes the model with its first weights, on the device.
-        training: says which optimiser.
-        processes: that share the work.
-    """
+    """Every process keeps everything; `build` makes the model with its first weights, on the device."""
 
     uneven = True
     """Whether a process may compute less often than the others, or nothing, in an update."""
@@ -133,10 +127,7 @@ class FullShards(Whole):
 
 
 def layers(model: Model) -> list[nn.Module]:
-    """Return what is gathered and dropped on its own: the layers that are called as a whole, in Transformer encoders.
-
-    All other weights are gathered once for an update and dropped after it.
-    """
+    """Return what is gathered on its own: layers of Transformer encoders. All other weights are gathered once for an update."""
     return [layer for part in model.modules() if isinstance(part, TransformerEncoder) for layer in part.layers]
 
 

@@ -9,11 +9,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(BaseException):
-    """A signal ended the command; what it had is saved. Not a KeyboardInterrupt, of which typer would take the number away.
-
-    Args:
-        number: of the signal.
-    """
+    """Signal `number` ended the command; what it had is saved. Not a KeyboardInterrupt, whose number typer would take away."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any, TextIO, cast
 
@@ -10,14 +10,10 @@ from seq2seq.config.errors import RunError
 
 
 class _Stream:
-    """A text stream whose failures mean what they should; everything else is the stream's own.
+    """A text stream whose failures mean what they should; everything else is the stream's own."""
 
-    Args:
-        stream: the stream.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO, on_failure: Callable[[TextIO, OSError], TextIO]) -> None:
+        self._stream, self._on_failure = stream, on_failure
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -33,28 +29,21 @@ class _Stream:
         self._try("flush")
 
     def _try(self, method: str, *arguments: Any) -> None:
-        raise NotImplementedError
-
-
-class _Messages(_Stream):
-    """Standard error: a message that cannot be shown ends no training."""
-
-    def _try(self, method: str, *arguments: Any) -> None:
-        try:
-            getattr(self._stream, method)(*arguments)
-        except OSError:
-            self._stream = _nowhere()
-
-
-class _Results(_Stream):
-    """Standard output: what cannot be written is an error; a reader that has gone away (`| head`) is none to tell."""
-
-    def _try(self, method: str, *arguments: Any) -> None:
         try:
             getattr(self._stream, method)(*arguments)
         except OSError as error:
-            _discard(self._stream)
-            raise RunError("" if isinstance(error, BrokenPipeError) else f"standard output: {error.strerror}") from error
+            self._stream = self._on_failure(self._stream, error)
+
+
+def _say_no_more(_stream: TextIO, _error: OSError) -> TextIO:
+    """Standard error: a message that cannot be shown ends no training."""
+    return _nowhere()
+
+
+def _give_up(stream: TextIO, error: OSError) -> TextIO:
+    """Standard output: what cannot be written is an error; a reader that has gone away (`| head`) is none to tell."""
+    _discard(stream)
+    raise RunError("" if isinstance(error, BrokenPipeError) else f"standard output: {error.strerror}") from error
 
 
 def _nowhere() -> TextIO:
@@ -86,11 +75,11 @@ def checked_streams() -> Iterator[None]:
         os.set_inheritable(number, True)
     os.close(number)
     with ExitStack() as held:
-        held.enter_context(redirect_stderr(cast(TextIO, _Messages(sys.stderr or _nowhere()))))
+        held.enter_context(redirect_stderr(cast(TextIO, _Stream(sys.stderr or _nowhere(), _say_no_more))))
         if sys.stdout is not None:
             if hasattr(sys.stdout, "reconfigure"):
                 sys.stdout.reconfigure(encoding="utf-8")
-            held.enter_context(redirect_stdout(cast(TextIO, _Results(sys.stdout))))
+            held.enter_context(redirect_stdout(cast(TextIO, _Stream(sys.stdout, _give_up))))
         try:
             yield
         finally:

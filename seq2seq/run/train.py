@@ -21,12 +21,12 @@ from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.hypotheses import translate_tests
 from seq2seq.run.learning import learning_of
+from seq2seq.run.log import open_events, write_scalars
 from seq2seq.run.loop import Trainer
 from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Lines, Progress, Screen, duration
 from seq2seq.run.signals import Interrupted, on_signals
-from seq2seq.run.tensorboard import Monitor
 from seq2seq.run.trained import TrainedRun, describe_weights, load_run, write_tokenizers
 from seq2seq.run.validation import score_tests, validate
 
@@ -41,7 +41,7 @@ def train_run(
     bleu_tokenizer: str | None = None,
     screen: Screen | None = None,
 ) -> None:
-    """Train one run, or resume it, or skip it when it is finished.
+    """Train run `seed` in the folder `path`, or resume it, or skip it when it is finished.
 
     Args:
         settings: of the system.
@@ -96,7 +96,8 @@ def _train_locked(
     )
     machine = prepare_machine(arithmetic, deterministic=training.deterministic, device=processes.device)
     data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    progress.status(f"{machine.describe()}; {len(data.train):,} training pairs{_shared(processes)}")
+    shared = f", shared by {processes.world} processes" if processes.world > 1 else ""
+    progress.status(f"{machine.describe()}; {len(data.train):,} training pairs{shared}")
     trainer = Trainer(
         settings=settings,
         seed=seed,
@@ -145,13 +146,7 @@ def _translate_missing(settings: RunSettings, folder: RunFolder, device: str | N
 
 
 def _prepare(
-    settings: RunSettings,
-    folder: RunFolder,
-    arguments: list[str],
-    progress: Progress,
-    *,
-    threads: int,
-    device: str | None,
+    settings: RunSettings, folder: RunFolder, arguments: list[str], progress: Progress, *, threads: int, device: str | None
 ) -> Arithmetic:
     """Fill the cache and write down what the run is made with; returns its arithmetic."""
     data = prepare(settings.data, settings.tokenizer, report=progress.status)
@@ -168,16 +163,8 @@ def _prepare(
     return arithmetic
 
 
-def _shared(processes: Processes) -> str:
-    return f", shared by {processes.world} processes" if processes.world > 1 else ""
-
-
 def check_lengths(model: Model, data: PreparedData) -> None:
-    """Compare every sentence of every split with the model's limits, before the first update.
-
-    Raises:
-        UserError: the split with a sentence that is too long, the limit's setting, and what would be enough.
-    """
+    """Compare every sentence with the model's limits before training; a `UserError` names split and limit."""
     limits = find_limits(model)
     for name, split in {"training": data.train, "validation": data.valid, **data.tests}.items():
         source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence
@@ -214,10 +201,9 @@ def _finish(folder: RunFolder, data: PreparedData, machine: Machine, trainer: Tr
 def _score(folder: RunFolder, data: PreparedData, trainer: Trainer) -> str:
     """Score the translations of the test sets for TensorBoard; returns BLEU in words."""
     found = score_tests(folder, data, trainer.bleu_tokenizer)
-    monitor = Monitor(folder.tensorboard, first_step=None)
-    for name, scores in found.items():
-        monitor.scalars(trainer.position.step, {f"{name}/{metric}": score for metric, score in scores.items()})
-    monitor.close()
+    with open_events(folder) as events:
+        for name, scores in found.items():
+            write_scalars(events, name, trainer.position.step, scores)
     return ", ".join(f"BLEU {scores['bleu']:.1f} on {name}" for name, scores in found.items())
 
 

@@ -39,11 +39,7 @@ class TrainedRun:
 
 
 def read_settings(folder: RunFolder) -> RunSettings:
-    """Return the settings a run was trained with.
-
-    Raises:
-        UserError: there is no run in the folder, or its config is damaged.
-    """
+    """Return the settings a run was trained with; a `UserError` if there is no run in the folder, or its config is damaged."""
     if not folder.config.is_file():
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
         advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
@@ -61,13 +57,9 @@ def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
 def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = False) -> TrainedRun:
     """Load the weights that are evaluated: the average of the last validations where it was the better one, else the best.
 
-    Args:
-        folder: of the run.
-        device: where to put the model.
-        allow_code: let the config import a class of its own; a folder from a stranger could bring any.
-
     Raises:
-        UserError: no usable checkpoint, one that does not fit the config, or a class of its own that is not allowed.
+        UserError: no usable checkpoint, one that does not fit the config, or a class of its own that is not allowed
+            (`check_code`).
     """
     check_code([folder], allow_code=allow_code)
     settings = read_settings(folder)
@@ -93,11 +85,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
 
 
 def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
-    """Return the vocabularies that a run was trained with, of source and target.
-
-    Raises:
-        UserError: they are not there, or not those.
-    """
+    """Return the vocabularies of source and target that a run was trained with; a `UserError` if they are not those."""
     known, data = folder.fingerprints(), read_settings(folder).data
     source, target = (
         (ImageTokenizer if getattr(data, side) == IMAGE else Tokenizer).load(
@@ -109,11 +97,7 @@ def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
 
 
 def check_code(folders: Iterable[RunFolder], *, allow_code: bool) -> None:
-    """Check that no run's config imports a class of its own, unless that is allowed; a folder from a stranger could bring any.
-
-    Raises:
-        UserError: one does.
-    """
+    """Refuse, with a `UserError`, a run whose config imports a class: a folder from a stranger could bring any."""
     for folder in () if allow_code else folders:
         if path := imported_class(read_settings(folder).model_dump()):
             raise UserError(
@@ -130,20 +114,6 @@ def describe_weights(state: Mapping[str, Any]) -> str:
     return f"average of steps {', '.join(map(str, steps))}"
 
 
-@torch.inference_mode()
-def forced_weights(model: Model, split: EncodedSplit, index: int, device: torch.device) -> torch.Tensor:
-    """(T, S) attention while the reference is fed, end of sentence included on both sides.
-
-    Raises:
-        ValueError: the model has no attention weights.
-    """
-    batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
-    weights: torch.Tensor | None = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
-    if weights is None:
-        raise ValueError("this model has no attention weights")
-    return weights[0].float().cpu()
-
-
 def source_columns(
     tokenizer: Tokenizer, split: EncodedSplit, index: int, weights: torch.Tensor
 ) -> tuple[list[Column], Weights]:
@@ -155,39 +125,38 @@ def source_columns(
     return columns, kept.double().cpu().numpy()
 
 
+@torch.inference_mode()
 def read_reference(
     model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int, device: torch.device
 ) -> Reading:
     """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
     source, target = tokenizers
+    batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
+    weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
     said = target.pieces([*split.target_tokens(index), EOS])
-    try:
-        columns, weights = source_columns(source, split, index, forced_weights(model, split, index, device))
-    except ValueError:
-        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
-    return Reading([column.name for column in columns], said, weights)
+    return _reading(source, split, index, said, None if weights is None else weights[0].float())
 
 
 def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
     """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
-    target = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
-    if hypothesis.weights is None:
-        return Reading(run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), target, None)
-    columns, weights = source_columns(run.source_tokenizer, split, index, hypothesis.weights)
-    return Reading([column.name for column in columns], target, weights)
+    said = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    return _reading(run.source_tokenizer, split, index, said, hypothesis.weights)
 
 
-def rounded(weights: torch.Tensor | Weights) -> list[list[float]]:
-    """Return weights (T, S) as a file holds them."""
-    return [[round(value, 4) for value in row] for row in weights.tolist()]
+def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str], weights: torch.Tensor | None) -> Reading:
+    if weights is None:
+        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
+    columns, kept = source_columns(source, split, index, weights)
+    return Reading([column.name for column in columns], said, kept)
+
+
+def rounded(weights: Weights | None) -> list[list[float]]:
+    """Return weights (T, S) as a file holds them; of none an empty list."""
+    return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
 
 
 def find_runs(path: Path) -> list[RunFolder]:
-    """Return the runs under a study folder, or the one that a run folder is, in order of system and seed.
-
-    Raises:
-        UserError: there is none.
-    """
+    """Return the runs under a study's folder, or the one of a run's, by system and seed; a `UserError` if there is none."""
     if not path.is_dir():
         raise UserError(f"{path}: no such folder; train a study first: seq2seq demo")
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())

@@ -1,7 +1,8 @@
 """From a trained model and sentences to text: batches, search, and lines in their own order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -28,20 +29,10 @@ def one_line(text: str) -> str:
 
 
 def translate(
-    model: Model,
-    split: EncodedSplit,
-    target_tokenizer: Tokenizer,
-    settings: SearchSettings,
-    *,
-    device: torch.device,
-    sentences: Sequence[int] | None = None,
-    need_weights: bool = False,
+    model: Model, split: EncodedSplit, target_tokenizer: Tokenizer, settings: SearchSettings, **options: Any
 ) -> list[Translation]:
-    """Translate a split, or some of its sentences, in order; the best translation of each."""
-    found = translate_n_best(
-        model, split, target_tokenizer, settings, device=device, sentences=sentences, need_weights=need_weights
-    )
-    return [translations[0] for translations in found]
+    """Return the best translation of each sentence of a split, or of some; options as of `translate_n_best`."""
+    return [best[0] for best in translate_n_best(model, split, target_tokenizer, settings, **options)]
 
 
 def translate_n_best(
@@ -60,24 +51,13 @@ def translate_n_best(
     Sentences are searched sorted by length, so that little is padded, and put back in order; the result does not depend on it.
     """
     chosen = list(range(len(split))) if sentences is None else list(sentences)
-    found = dict(_search_all(model, split, settings, device, chosen, need_weights, n_best))
-    return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]
-
-
-def _search_all(
-    model: Model,
-    split: EncodedSplit,
-    settings: SearchSettings,
-    device: torch.device,
-    chosen: list[int],
-    need_weights: bool,
-    n_best: int,
-) -> Iterator[tuple[int, list[Hypothesis]]]:
+    found: dict[int, list[Hypothesis]] = {}
     was_training = model.training
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
         batch = batch.to(device)
         with decoding_layout(model):
             hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
-        yield from zip(batch.indices.tolist(), hypotheses, strict=True)
+        found.update(zip(batch.indices.tolist(), hypotheses, strict=True))
     model.train(was_training)
+    return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]

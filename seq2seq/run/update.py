@@ -40,14 +40,9 @@ class Update(NamedTuple):
 class Updater:
     """Makes updates.
 
-    Args:
-        sharing: model and optimiser.
-        training: the run's settings.
-        machine: what to compute with.
-        processes: that share each batch.
-        seed: with step, batch and process, determines dropout, so that nothing random has to be kept between updates.
-        train: sentences; a process without a share of a batch has to go through the motions with one of them in some modes.
-        say: called with a message about memory.
+    `seed`, with step, batch and process, determines dropout, so that nothing random has to be kept between updates. A process
+    without a share of a batch has to go through the motions with one sentence of `train` in some modes. `say` hears about
+    memory.
     """
 
     def __init__(
@@ -65,14 +60,10 @@ class Updater:
         self.seed, self.train, self.say = seed, train, say
 
     def __call__(self, step: int, group: list[Batch], *, rate: float, stop: bool, seconds: Callable[[], float]) -> Update:
-        """Make update number `step`, from 1, over a group of batches.
+        """Make update number `step`, from 1, over this process's shards of a group of batches.
 
-        Args:
-            step: its number.
-            group: this process's shards of the batches.
-            rate: learning rate.
-            stop: whether this process was asked to stop.
-            seconds: time this process has spent, asked when gradients are ready.
+        `rate` is the learning rate, `stop` whether this process was asked to stop, `seconds` its time, asked when gradients
+        are ready.
 
         Raises:
             RunError: memory ran out, or another process has ended.
@@ -166,6 +157,5 @@ def _rows(batch: Batch, rows: slice) -> Batch:
         targets=batch.targets[rows, :target_width],
         target_mask=target_mask[:, :target_width],
         indices=batch.indices[rows],
-        source_tokens=int(mask.sum()),
         target_tokens=int(target_mask.sum()),
     )

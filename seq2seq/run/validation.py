@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch.nn import functional
@@ -53,42 +53,24 @@ class Validation:
 
 
 def validate(
-    model: Model,
-    data: PreparedData,
-    *,
-    device: torch.device,
-    bleu_sentences: int,
-    search: SearchSettings,
-    tokenizer: str,
+    model: Model, data: PreparedData, *, device: torch.device, bleu_sentences: int, search: SearchSettings, tokenizer: str
 ) -> Validation:
     """Measure loss and accuracy on the whole validation split and BLEU on its first sentences, in fp32.
 
-    Args:
-        model: in any mode, which it keeps.
-        data: its corpus.
-        device: where the model is.
-        bleu_sentences: how many are translated, >= 0.
-        search: the run's limits on a hypothesis; the beam is 1.
-        tokenizer: sacreBLEU's, for BLEU.
+    The model keeps its mode. `bleu_sentences` >= 0 are translated greedily, within the limits of `search`; `tokenizer` is
+    sacreBLEU's.
     """
     was_training = model.training
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid, device)
-    found = _Bleu(None, None, ())
+    bleu: dict[str, Any] = {"bleu": None, "bleu_signature": None, "bleu_by_length": ()}
     if bleu_sentences:
         chosen = range(min(bleu_sentences, len(data.valid)))
         greedy = search.model_copy(update={"beam": 1})
         translated = translate(model, data.valid, data.target_tokenizer, greedy, device=device, sentences=chosen)
-        found = _bleu([one_line(translation.text) for translation in translated], data.valid, tokenizer)
+        bleu = _bleu([one_line(translation.text) for translation in translated], data.valid, tokenizer)
     model.train(was_training)
-    return Validation(
-        loss=loss,
-        perplexity=math.exp(min(loss, 700.0)),
-        token_accuracy=accuracy,
-        bleu=found.score,
-        bleu_signature=found.signature,
-        bleu_by_length=found.by_length,
-    )
+    return Validation(loss=loss, perplexity=math.exp(min(loss, 700.0)), token_accuracy=accuracy, **bleu)
 
 
 @torch.inference_mode()
@@ -106,13 +88,7 @@ def _teacher_forced(model: Model, split: EncodedSplit, device: torch.device) -> 
     return float(nats) / tokens, correct / tokens
 
 
-class _Bleu(NamedTuple):
-    score: float | None
-    signature: str | None
-    by_length: tuple[tuple[int, int, float], ...]
-
-
-def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> _Bleu:
+def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> dict[str, Any]:
     """Score translations of the first sentences of a split, all together and by source length."""
     from seq2seq.scoring.buckets import fixed_buckets, source_words
     from seq2seq.scoring.sentences import sentence_statistics
@@ -126,7 +102,8 @@ def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> _Bl
         if inside.any():
             last = bucket.high or max(int(lengths.max()), bucket.low)
             rows.append((bucket.low, last, counted.select(inside).score("bleu")))
-    return _Bleu(counted.score("bleu"), counted.signatures["bleu"], tuple(rows))
+    signature = counted.signatures["bleu"]
+    return {"bleu": counted.score("bleu"), "bleu_signature": signature, "bleu_by_length": tuple(rows)}
 
 
 def first_attention(model: Model, data: PreparedData, device: torch.device) -> Reading | None:

@@ -14,7 +14,7 @@ Every object shows itself in Jupyter. Pictures there are static and need no netw
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -61,37 +61,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Translation:
-    """A source, a target and the attention between them, in reading order.
+class Translation(Reading):
+    """A source, a target and the attention between them: mean over heads, of the last layer, in reading order.
 
-    Attributes:
-        text: the target as text.
-        source: S subwords of the source, the end `</s>` last; words after `by_words`.
-        target: T subwords of the target, its end last unless it was cut.
-        weights: (T, S), weight of each source subword while each target subword was predicted; None for a fixed context and for
-            models without weights. Heads are averaged, and of several layers the last one counts.
-        score: log-probability in nats over the length penalty; None for a target that was given.
-        truncated: the search met the length limit before the end of the sentence.
+    `source` and `target` list S and T subwords, their ends `</s>` included, or words after `by_words`; `weights` is (T, S), the
+    weight of each source subword while each target subword was predicted, and None for a fixed context.
     """
 
     text: str
-    source: list[str]
-    target: list[str]
-    weights: Weights | None
+    """The target as text."""
     score: float | None = None
+    """Log-probability in nats over the length penalty; None for a target that was given."""
     truncated: bool = False
-
-    def by_words(self) -> "Translation":
-        """The same with whole words: a sum over the subwords of a source word, a mean over those of a target word."""
-        words = Reading(self.source, self.target, self.weights).by_words()
-        return replace(self, source=words.source, target=words.target, weights=words.weights)
+    """The search met the length limit before the end of the sentence."""
 
     def draw(self, *, by_words: bool = True) -> alt.TopLevelMixin:
-        """Return the heat map as an Altair chart, columns source, rows target.
-
-        Raises:
-            UserError: there are no weights to draw.
-        """
+        """Return the heat map as an Altair chart, columns source, rows target; a `UserError` if there are no weights."""
         shown = self.by_words() if by_words else self
         if shown.weights is None:
             raise UserError("this system attends to no token: it has a fixed context, or a model without weights")
@@ -108,6 +93,10 @@ class Translation:
         return f"<p>{escape(self.text)}{cut}</p>{_image(_map(words.weights, words.source, words.target), self.text)}"
 
 
+def _translation(text: str, reading: Reading, **found: Any) -> Translation:
+    return Translation(reading.source, reading.target, reading.weights if reading.attends else None, text=text, **found)
+
+
 class Translations(list[Translation]):
     """A list of translations that Jupyter shows one below the other."""
 
@@ -117,12 +106,7 @@ class Translations(list[Translation]):
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A trained run that can be asked.
-
-    Attributes:
-        trained: settings, model and tokenizers; `trained.model` is a `torch.nn.Module`.
-        device: where the model is.
-    """
+    """A trained run that can be asked; `trained.model`, on `device`, is a `torch.nn.Module`."""
 
     trained: TrainedRun
     device: torch.device
@@ -141,7 +125,7 @@ class Run:
         max_length: int | None = None,
         n_best: int = 1,
     ) -> Translations:
-        """Translate sentences, as the command `translate` does, and keep the attention.
+        """Translate sentences, or one, as the command `translate` does, and keep the attention.
 
         Args:
             lines: sentences, or one.
@@ -149,9 +133,6 @@ class Run:
             length_penalty: exponent alpha; None takes the run's setting.
             max_length: subwords of a translation, at most; None takes the run's ratio to the source.
             n_best: translations of each sentence, the best first.
-
-        Returns:
-            `n_best` translations for each sentence, in order.
 
         Raises:
             UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
@@ -168,33 +149,21 @@ class Run:
             n_best=n_best,
         )
         return Translations(
-            Translation(
-                text=one_line(each.text),
-                source=reading.source,
-                target=reading.target,
-                weights=reading.weights if reading.attends else None,
+            _translation(
+                one_line(each.text),
+                read_hypothesis(self.trained, split, index, each.hypothesis),
                 score=each.hypothesis.score,
                 truncated=each.hypothesis.truncated,
             )
             for index, best in enumerate(found)
             for each in best
-            for reading in [read_hypothesis(self.trained, split, index, each.hypothesis)]
         )
 
     def attend(self, source: str, target: str) -> Translation:
-        """Return the attention while a given target is fed (teacher forcing).
-
-        Raises:
-            UserError: the source is empty or longer than the model can take.
-        """
+        """Return the attention while a given target is fed (teacher forcing); a `UserError` for a source empty or too long."""
         split, run = self._encoded([source], [target]), self.trained
         reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, 0, self.device)
-        return Translation(
-            text=split.target(0),
-            source=reading.source,
-            target=reading.target,
-            weights=reading.weights if reading.attends else None,
-        )
+        return _translation(split.target(0), reading)
 
     def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
         run = self.trained
@@ -251,11 +220,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
 
 
 def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:
-    """Load several runs, or all runs under folders, by name: the system, with the seed where there are several seeds.
-
-    Raises:
-        UserError: no run there, or one that cannot be loaded.
-    """
+    """Load several runs, or all under folders, by name: the system, with the seed if there are several; as `load_run`."""
     folders = [folder for path in paths for folder in find_runs(Path(path))]
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, Run] = {}
@@ -286,12 +251,7 @@ def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence
 
 
 class Member(nn.Module):
-    """A member of the attention family by itself, outside any model.
-
-    Args:
-        settings: which member.
-        part: what computes it; `part.score` holds the parameters of the comparison.
-    """
+    """A member of the attention family by itself, outside any model; `part.score` holds the parameters of the comparison."""
 
     def __init__(self, settings: AttentionSettings, part: Attention | FixedContext) -> None:
         super().__init__()
@@ -353,28 +313,19 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
 
 
 def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *, title: str = "") -> alt.TopLevelMixin:
-    """Draw any weights as the report does, columns source, rows target.
-
-    Args:
-        weights: (T, S) from 0 to 1: an array, a tensor or nested lists.
-        source: S names of columns.
-        target: T names of rows.
-        title: written above.
+    """Draw weights (T, S) from 0 to 1 as the report does, columns source, rows target, `title` above.
 
     Raises:
-        UserError: the names do not fit the weights.
+        UserError: S and T names do not fit the weights.
     """
-    return _chart(_map(_array(weights), source, target, title))
+    array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
+    return _chart(_map(array, source, target, title))
 
 
 def _map(weights: Weights, source: Sequence[str], target: Sequence[str], title: str = "") -> Spec:
     if weights.shape != (len(target), len(source)):
         raise UserError(f"weights of shape {weights.shape} for {len(target)} target and {len(source)} source names")
     return many([heat_map(source, target, title=title)], [cells(weights.tolist())], 1)
-
-
-def _array(weights: Any) -> Weights:
-    return np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
 
 
 def _chart(spec: Spec) -> alt.TopLevelMixin:
@@ -433,11 +384,7 @@ class StudyReport:
         return {figure.name: figure for figure in report_figures(self.report, Exhibits())}
 
     def draw(self, name: str = "bleu_by_length") -> alt.TopLevelMixin:
-        """Return a figure as an Altair chart.
-
-        Raises:
-            UserError: the report has no figure of that name.
-        """
+        """Return a figure as an Altair chart; a `UserError` names those that there are."""
         if name not in self.figures:
             raise UserError(f"no figure named {name!r}; there are {', '.join(self.figures)}")
         return _chart(self.figures[name].spec)
@@ -457,13 +404,9 @@ class StudyReport:
 
 
 def read_report(path: str | Path) -> StudyReport:
-    """Read a report that `seq2seq report` or `publish` has written.
+    """Read a report that `seq2seq report` or `publish` has written; a `UserError` if there is none, or it is damaged.
 
-    Args:
-        path: a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
-
-    Raises:
-        UserError: there is none, or it is damaged.
+    `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
     """
     path = Path(path)
     places = [path, path / "report.json", path / "report" / "report.json"]

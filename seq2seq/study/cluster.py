@@ -27,12 +27,7 @@ _RESTARTS = 1000
 
 
 class RunJob:
-    """The command of one run, in a form that submitit can send, stop and send again.
-
-    Args:
-        command: and its arguments.
-        folder: to start it in.
-    """
+    """The command of one run, to be started in `folder`, in a form that submitit can send, stop and send again."""
 
     def __init__(self, command: Sequence[str], folder: str) -> None:
         self.command, self.folder = list(command), folder
@@ -68,23 +63,13 @@ def _has_ended(pid: int) -> bool:
 
 
 def submit_study(
-    study: Study,
-    *,
-    out: Path,
-    kind: str,
-    systems: Sequence[str] = (),
-    seeds: Sequence[int] = (),
-    options: Sequence[str] = (),
+    study: Study, *, out: Path, kind: str, systems: Sequence[str] = (), seeds: Sequence[int] = (), options: Sequence[str] = ()
 ) -> None:
     """Hand every run of a study that is not finished to a cluster, and wait for all of them.
 
-    Args:
-        study: the study.
-        out: its folder of runs, on a disk that the cluster's machines share.
-        kind: slurm, or local: processes of this machine, as many as it has cores at a time.
-        systems: only these; empty for all.
-        seeds: only these; empty for the config's.
-        options: `KEY=VALUE` texts for submitit, such as slurm_partition=gpu, gpus_per_node=1 or timeout_min=600.
+    `kind` is slurm, or local: processes of this machine, as many as it has cores at a time. `out` lies on a disk that the
+    machines share; `systems` and `seeds` choose some runs; `options` are `KEY=VALUE` texts for submitit, such as
+    gpus_per_node=1.
 
     Raises:
         Interrupted: the person ended the waiting (jobs of Slurm are not stopped).

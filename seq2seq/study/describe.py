@@ -24,11 +24,7 @@ _ABOUT = (
 
 
 def describe_study(study: Study) -> str:
-    """Describe every system of a study; trains nothing.
-
-    Raises:
-        UserError: a model cannot be built, or widths that meet the study's `match` cannot be found.
-    """
+    """Describe every system of a study; trains nothing. A `UserError` if a model cannot be built or matched."""
     matched = match_study(study)
     lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT, "")]
     lines += [line for match in matched.matches for line in _filled(str(match), "")]
@@ -41,28 +37,24 @@ def describe_study(study: Study) -> str:
 def list_studies() -> str:
     """Write the studies that ship with the package, a line each: name, corpus and languages, systems, question."""
     loaded = [load_study(name) for name in shipped_studies()]
-    rows = [(study.name, _corpora(study), _systems(study), study.header.question) for study in loaded]
+    rows = []
+    for study in loaded:
+        corpora = {f"{s.data.corpus} {s.data.source}-{s.data.target}": None for s in study.systems.values()}
+        names = ", ".join(study.systems)
+        systems = names if len(names) <= _NAMES else f"{len(study.systems)} systems"
+        rows.append((study.name, ", ".join(corpora), systems, study.header.question))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join(
         "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[3]]) for row in rows
     )
 
 
-def _corpora(study: Study) -> str:
-    used = {f"{s.data.corpus} {s.data.source}-{s.data.target}": None for s in study.systems.values()}
-    return ", ".join(used)
-
-
-def _systems(study: Study) -> str:
-    names = ", ".join(study.systems)
-    return names if len(names) <= _NAMES else f"{len(study.systems)} systems"
-
-
 def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | None) -> list[str]:
     model = meta_model(settings)
     blocks = count_parameters(model)
     lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
-    lines += _entry("model", _outline(settings))
+    kinds = settings.model.model_dump(mode="json").items()
+    lines += _entry("model", "; ".join(f"{key}: {_told(value)}" for key, value in kinds))
     for part, paths in _parts(model).items():
         text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(paths)})"  # type: ignore[attr-defined]
         lines += _entry(part.__name__, text)
@@ -74,12 +66,6 @@ def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | Non
         told = [f"{path}: {before} -> {after}" for path, before, after in changes]
         lines += _entry(f"against {first[0]}", "; ".join(told) or "no difference")
     return lines
-
-
-def _outline(settings: RunSettings) -> str:
-    """Kinds and sizes of the model in one line."""
-    model = settings.model.model_dump(mode="json")
-    return "; ".join(f"{key}: {_told(value)}" for key, value in model.items())
 
 
 def _told(value: Any) -> str:

@@ -28,17 +28,9 @@ times to see what length does to each system. Give an output to see where each s
 
 
 def answer(run: Run, text: str, output: str, times: int, by_words: bool) -> tuple[str, Any]:
-    """Ask one system.
+    """Ask a system to translate a sentence, or to write `output`, each said so many `times`; weights of words or subwords.
 
-    Args:
-        run: the system.
-        text: a sentence.
-        output: what the system has to say; empty for its own translation.
-        times: how often the sentence (and the output) is said, >= 1.
-        by_words: weights of words, not subwords.
-
-    Returns:
-        Markup for the translation, and a chart of its attention or None.
+    Returns markup for the translation, and a chart of its attention or None.
     """
     try:
         source, target = (" ".join([one] * times) for one in (text, output))
@@ -64,11 +56,7 @@ def _chart(found: Translation, by_words: bool) -> Any:
 
 
 def build_app(paths: Sequence[str | Path], *, allow_code: bool = False) -> Any:
-    """Return the app over runs, or over all runs under folders.
-
-    Raises:
-        UserError: Gradio is not installed, or there is no run that can be loaded.
-    """
+    """Return the app over runs, or all runs under folders; a `UserError` if Gradio is missing, or a run cannot be loaded."""
     try:
         import gradio
     except ModuleNotFoundError:
@@ -108,11 +96,7 @@ def _app(gradio: Any, runs: Mapping[str, Run]) -> Any:
 
 
 def launch(paths: Sequence[Path], *, port: int, allow_code: bool = False) -> tuple[Any, str]:
-    """Start serving the page on this machine only; return the app and its address.
-
-    Raises:
-        UserError: Gradio is not installed, no runs there, or the port is taken.
-    """
+    """Serve the page on this machine only; return app and address. A `UserError` as of `build_app`, or for a taken port."""
     app = build_app(paths, allow_code=allow_code)
     from gradio.themes import Default
 

@@ -52,11 +52,7 @@ class MatchedStudy:
 
 
 def match_study(study: Study, only: Sequence[str] = ()) -> MatchedStudy:
-    """Choose widths as the study's `match` asks; without one the study is returned as it is. Deterministic.
-
-    Args:
-        study: as it was read.
-        only: systems to choose for, the others staying as written; empty for all.
+    """Choose widths as the study's `match` asks, for `only` these systems or all; deterministic.
 
     Raises:
         UserError: no width comes near enough, or `match` names no budget or two.

@@ -26,17 +26,11 @@ _OF_A_RUN = ("summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
     """Write a study's report and its evidence to a folder that can be put under version control.
 
-    `report/` gets report.md, report.json and the figures. `runs.tar.xz` gets, of every run, finished or not: config, summary,
-    environment, logs, hypotheses, sentence counts, analyses, attention on sentences of our own; the same bytes each time.
-    Left out: checkpoints, other attention, TensorBoard events. Sentences of a corpus whose card says `publishable: true` may be
-    shown, as those of the grammar and the probes; those of any other are left out of every file. Nothing is written into
-    `runs`; the target is written aside and renamed when it is complete.
-
-    Args:
-        runs: the study's folder.
-        target: where to; a study that was published there before is replaced.
-        arguments: the command line, for the record.
-        with_page: keep the report's page (about 1 MB) as well.
+    `report/` gets report.md, report.json and the figures, `with_page` also the page (about 1 MB). `runs.tar.xz` gets, of every
+    run, finished or not: config, summary, environment, logs, hypotheses, sentence counts, analyses, attention on sentences of
+    our own; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events. Sentences of a corpus whose
+    card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of every
+    file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
 
     Raises:
         UserError: no finished runs, a run whose code is not known, or a target that is not one.

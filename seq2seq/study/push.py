@@ -11,7 +11,7 @@ from pathlib import Path
 
 from huggingface_hub import EvalResult, HfApi, ModelCard, ModelCardData
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.cards import known_cards, read_card
 from seq2seq.report.cards import system_card
@@ -19,7 +19,6 @@ from seq2seq.report.document import length_table
 from seq2seq.report.schema import Report
 from seq2seq.report.values import as_markdown
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.hub import first_line
 from seq2seq.run.trained import find_runs, read_settings
 from seq2seq.study.api import read_report
 
@@ -27,17 +26,10 @@ _KEPT = ("config.yaml", "environment.json", "summary.json")
 
 
 def push(path: Path, name: str, *, private: bool = False, licence: str | None = None, folder: Path | None = None) -> str:
-    """Publish a run, or the finished runs of a study, with a model card.
+    """Publish a run, or the finished runs of a study, as OWNER/NAME with a model card; returns where it is.
 
-    Args:
-        path: a run's folder or a study's.
-        name: OWNER/NAME on the hub.
-        private: make a new repository private.
-        licence: of the model, as the hub writes it (`mit`, `cc-by-4.0`); None leaves it open.
-        folder: write the repository's files there and upload nothing.
-
-    Returns:
-        Where it is.
+    A new repository may be `private`; `licence` is as the hub writes it (`mit`, `cc-by-4.0`), None leaves it open; with
+    `folder` the files are written there and nothing is uploaded.
 
     Raises:
         UserError: no finished run, no report, or the hub refuses; nothing is uploaded that is not complete.

@@ -42,19 +42,8 @@ class Task:
         return f"{self.system} seed {self.seed}"
 
 
-@dataclass(frozen=True)
-class Child:
-    """A process that makes a run, and the thread that shows what it writes."""
-
-    process: subprocess.Popen[bytes]
-    reader: Thread
-
-    def ended(self) -> int | None:
-        """Return the exit status, after everything that the process wrote has been shown; None while it is going on."""
-        status = self.process.poll()
-        if status is not None:
-            self.reader.join(_POLL)
-        return status
+Child = tuple[subprocess.Popen[bytes], Thread]
+"""A process that makes a run, and the thread that shows what it writes."""
 
 
 def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
@@ -89,13 +78,8 @@ def train_study(
 ) -> None:
     """Train every run of a study that is not finished.
 
-    Args:
-        study: the study.
-        out: its folder of runs.
-        systems: only these; empty for all.
-        seeds: only these; empty for the config's.
-        jobs: runs side by side; None lets the study or the machine say.
-        arguments: the command line, for the record.
+    `systems` and `seeds` choose some; `jobs` run side by side, as many as study or machine say if None; `arguments` are the
+    command line, for the record.
 
     Raises:
         Interrupted: a signal ended it; every run is saved.
@@ -155,9 +139,7 @@ def cores() -> int:
 def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
     """Share the cores out among the runs of a study that stand side by side, however many of them are left.
 
-    Args:
-        study: all its runs count, since losses depend on threads and must not depend on which runs are asked for first.
-        jobs: runs side by side; None lets the study or the machine say.
+    All its runs count, since losses depend on threads and must not depend on which runs are asked for first.
     """
     import torch
 
@@ -218,11 +200,7 @@ def _names(tasks: Sequence[Task]) -> str:
 
 
 def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
-    """Run each task in a process of its own, `at_once` at a time.
-
-    A signal that would end this process is passed on to every run: each saves and ends, and no other is started. A run that was
-    ended by a signal of its own does not end the others.
-    """
+    """Run each task in a process of its own; a signal is passed on to all, one's own signal ends no other."""
     let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), EVENTS: "1"}
 
@@ -231,7 +209,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
         child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         reader = Thread(target=forward, args=(child.stdout, task.name, screen), daemon=True)
         reader.start()
-        return Child(child, reader)
+        return child, reader
 
     signals: list[int] = []
     with on_signals(signals.append):
@@ -249,10 +227,7 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
 def _wait_for_all(
     waiting: list[Task], at_once: int, start: Callable[[Task], Child], signals: Sequence[int], screen: Screen
 ) -> dict[Task, int]:
-    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started.
-
-    Signals are looked at between polls, and not in their handler, since here every child that was started is known.
-    """
+    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started."""
     running: dict[Task, Child] = {}
     statuses: dict[Task, int] = {}
     passed_on = 0
@@ -265,19 +240,21 @@ def _wait_for_all(
                 passed_on = len(signals)
                 _end(running.values())
             time.sleep(_POLL)
-            ended = {task: status for task, child in running.items() if (status := child.ended()) is not None}
-            for task in (task for task, status in ended.items() if status):
-                screen.show(task.name, {"done": ""})
-            statuses |= ended
-            running = {task: child for task, child in running.items() if task not in statuses}
+            for task, (process, reader) in list(running.items()):
+                if (status := process.poll()) is not None:
+                    reader.join(_POLL)  # everything that it wrote is shown first
+                    del running[task]
+                    statuses[task] = status
+                    if status:
+                        screen.show(task.name, {"done": ""})
     finally:
         _end(running.values())  # none but after an error here
     return statuses
 
 
 def _end(children: Iterable[Child]) -> None:
-    for child in children:
-        child.process.terminate()
+    for process, _ in children:
+        process.terminate()
 
 
 def let_children_import() -> None:
@@ -291,16 +268,5 @@ def let_children_import() -> None:
 def single_run(study: Study, task: Task, out: Path) -> list[str]:
     """Return the arguments of the command that makes one run."""
     overrides = [part for text in study.overrides for part in ("--set", text)]
-    return [
-        "train",
-        study.path,
-        "--system",
-        task.system,
-        "--seed",
-        str(task.seed),
-        "--out",
-        str(out),
-        "--jobs",
-        "1",
-        *overrides,
-    ]
+    which = ["--system", task.system, "--seed", str(task.seed)]
+    return ["train", study.path, *which, "--out", str(out), "--jobs", "1", *overrides]

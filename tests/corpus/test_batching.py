@@ -42,7 +42,7 @@ def test_a_batch_by_hand():
     assert batch.inputs.tolist() == [[BOS, 104, 105, 106], [BOS, 4, PAD, PAD]]
     assert batch.targets.tolist() == [[104, 105, 106, EOS], [4, EOS, PAD, PAD]]
     assert batch.target_mask.tolist() == [[True] * 4, [True, True, False, False]]
-    assert (batch.source_tokens, batch.target_tokens, batch.global_target_tokens) == (5, 6, 6)
+    assert (batch.target_tokens, batch.global_target_tokens) == (6, 6)
     assert batch.source.dtype == batch.targets.dtype == torch.int64
 
 
@@ -74,7 +74,6 @@ def test_batches_hold_the_sentences_and_count_them(lengths, budget, reverse):
         assert (batch.source[~batch.source_mask] == PAD).all()
         assert (batch.targets[~batch.target_mask] == PAD).all()
         assert (batch.inputs[~batch.target_mask] == PAD).all()
-        assert batch.source_tokens == int(batch.source_mask.sum())
         assert batch.target_tokens == int(batch.target_mask.sum())
 
 
@@ -110,14 +109,6 @@ def test_the_middle_of_an_epoch_is_one_integer():
     whole = [batch.indices.tolist() for batch in batches.epoch(3)]
     assert [batch.indices.tolist() for batch in batches.epoch(3, start=17)] == whole[17:]
     assert list(batches.epoch(3, start=len(whole))) == []
-
-
-def test_prefetching_changes_nothing():
-    split = natural_split(2000)
-    plain, ahead = (Batches(split, batch_tokens=512, seed=1, prefetch=n).epoch(0) for n in (0, 3))
-    for one, other in zip(plain, ahead, strict=True):
-        assert one.indices.tolist() == other.indices.tolist()
-        assert torch.equal(one.source, other.source)
 
 
 def test_little_is_padding_and_batches_are_nearly_full():
@@ -183,10 +174,10 @@ def test_prefetch_runs_ahead_no_further_than_its_depth():
     ahead = prefetch(numbers(), 3)
     assert next(ahead) == 0
     deadline = time.monotonic() + 5
-    while len(made) < 5 and time.monotonic() < deadline:
+    while len(made) < 4 and time.monotonic() < deadline:
         time.sleep(0.01)
     time.sleep(0.05)
-    assert len(made) == 5  # one taken, three waiting, one in hand
+    assert len(made) == 4  # one taken, three waiting
     ahead.close()
 
 
@@ -203,7 +194,7 @@ def test_prefetch_hands_errors_over_at_their_place():
 
 def test_closing_or_dropping_ends_the_thread():
     def threads():
-        return [t for t in threading.enumerate() if t.name == "prefetch"]
+        return [t for t in threading.enumerate() if t.name.startswith("prefetch")]
 
     ahead = prefetch(iter(range(1000)), 2)
     assert list(islice(ahead, 2)) == [0, 1]

@@ -46,7 +46,7 @@ def test_the_cards_are_those_of_the_readme():
         (MINIMAL.replace("name: c", "name: ../c"), "name"),
         (MINIMAL.replace("[en, xx]", "[en]"), "languages"),
         (MINIMAL.replace("[en, xx]", "[en, ../x]"), "languages.1"),
-        ("- just\n- a list\n", "the card"),
+        ("- just\n- a list\n", "expected a mapping of settings"),
         ("name: [unclosed\n", "not valid YAML"),
         ("name: !!python/object/apply:os.system [id]\n", "c.yaml"),
     ],

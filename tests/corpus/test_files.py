@@ -154,7 +154,7 @@ def test_an_unreadable_file_is_said(tmp_path):
 
 def packed(ending):
     if ending == ".zst":
-        return pytest.importorskip("zstandard").compress
+        return pytest.importorskip("backports.zstd").compress
     return {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}[ending]
 
 

@@ -88,7 +88,6 @@ def test_one_column_of_translations_in_several_files(europarl_like, streaming):
     assert list(corpus.pairs("valid")) == EXPECTED[:3]
     assert list(corpus.pairs("test")) == EXPECTED[3:5]
     assert list(corpus.pairs("late")) == EXPECTED[20:]
-    assert corpus.splits() == tuple(splits)
 
 
 def test_missing_text_is_an_empty_side(tmp_path):

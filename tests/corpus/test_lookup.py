@@ -116,7 +116,6 @@ def test_the_embedded_corpus_needs_nothing(said):
     corpus = find(said, corpus="grammar", target="de", grammar={"train_pairs": 5, "valid_pairs": 3, "test_pairs": 4})
     assert isinstance(corpus, GrammarCorpus)
     assert said == ["corpus grammar: embedded"]
-    assert corpus.card.name == "grammar"
     pairs = list(corpus.pairs("test"))
     assert len(pairs) == 4
     turned = find(

@@ -207,9 +207,9 @@ def test_processes_that_prepare_at_once_agree(toy, corpus_folder, tmp_path):
         "data = prepare(DataSettings(corpus='toy', source='en', target='xx'), TokenizerSettings(vocabulary_size=340), "
         f"report=lambda line: None, cache=Path({str(tmp_path / 'cache')!r}))\nprint(sorted(data.fingerprints.items()), len(data.train))\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    processes = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = {process.communicate(timeout=120)[0] for process in processes}
-    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [process.returncode for process in processes] == [0, 0]
     assert len(said) == 1
 
 

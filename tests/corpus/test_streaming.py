@@ -72,6 +72,7 @@ def resident():
     return pages * 4096 / 1e6
 
 
+@pytest.mark.slow
 def test_a_stream_is_never_whole_in_memory(tmp_path, downloads):
     """200 MB of text go by while the process grows by less than a fifth of it."""
     text = "x" * 1000

@@ -11,63 +11,8 @@ from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, auto_size, normalise
 
-WORDS = [
-    "a",
-    "small",
-    "café",
-    "naïve",
-    "你好",
-    "🙂",
-    "houses",
-    "goes",
-    "überall",
-    "straße",
-    "12",
-    ",",
-    ".",
-    "(x)",
-    "old",
-    "man",
-    "sees",
-    "the",
-    "green",
-    "houses",
-    "again",
-    "and",
-    "again",
-]
-SYLLABLES = [
-    "ba",
-    "be",
-    "bo",
-    "da",
-    "de",
-    "do",
-    "ka",
-    "ke",
-    "ko",
-    "la",
-    "le",
-    "lo",
-    "ma",
-    "me",
-    "mo",
-    "na",
-    "ne",
-    "no",
-    "pa",
-    "pe",
-    "po",
-    "ra",
-    "re",
-    "ro",
-    "sa",
-    "se",
-    "so",
-    "ta",
-    "te",
-    "to",
-]
+WORDS = "a small café naïve 你好 🙂 houses goes überall straße 12 , . (x) old man sees the green houses again and again".split()  # noqa: SIM905
+SYLLABLES = "ba be bo da de do ka ke ko la le lo ma me mo na ne no pa pe po ra re ro sa se so ta te to".split()  # noqa: SIM905
 
 
 def made_up_lines(number=400):
@@ -225,24 +170,6 @@ def test_a_model_with_other_special_pieces_is_refused(tmp_path):
     )
     with pytest.raises(UserError, match="not a tokenizer of this project"):
         Tokenizer.load(tmp_path / "m.model")
-
-
-@pytest.mark.slow
-def test_flipped_bits_never_crash(tokenizer, tmp_path):
-    tokenizer.save(tmp_path / "t.model")
-    good = (tmp_path / "t.model").read_bytes()
-    choose = random.Random(2)
-    refused = 0
-    for _ in range(2000):
-        bad = bytearray(good)
-        for _ in range(choose.randint(1, 4)):
-            bad[choose.randrange(len(bad))] ^= 1 << choose.randrange(8)
-        try:
-            found = Tokenizer(bytes(bad))
-            found.decode(found.encode("old café 你好"))
-        except UserError:
-            refused += 1
-    assert 0 < refused < 2000
 
 
 def test_an_id_outside_the_vocabulary_is_a_programmers_error(tokenizer):

@@ -7,15 +7,15 @@ import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
-from seq2seq.models.build import build_model
-from seq2seq.run.arithmetic import Arithmetic, Matmul, choose_arithmetic, matmul_error, matmuls, measure, use_library
-from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, recorded_arithmetic
+from seq2seq.corpus.batching import Batches
+from seq2seq.corpus.prepare import prepare
+from seq2seq.models.interface import EncoderDecoder
+from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic, matmul_error, measure, use_library
+from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, gradients_of, recorded_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.train import train_run
 from seq2seq.study.runner import threads_of_a_run, train_study
 from tests.tiny import tiny_study, write_study
-
-SHAPES = [Matmul(1, 32, 16, 24, 2.0)]
 
 
 @pytest.fixture
@@ -26,9 +26,7 @@ def study(tmp_path, monkeypatch):
 
 def chosen(precision="auto", **seconds):
     times = {"fp32": 1.0, "fp32 oneDNN": 1.0, "bf16": 1.0} | {name.replace("_", " "): value for name, value in seconds.items()}
-    return choose_arithmetic(
-        SHAPES, precision, threads=1, times=lambda _, candidates: {name: times[name] for name in candidates}
-    )
+    return choose_arithmetic(list, precision, threads=1, times=lambda _, candidates: {name: times[name] for name in candidates})
 
 
 @pytest.mark.parametrize(
@@ -60,36 +58,51 @@ def test_an_inaccurate_library_is_no_candidate(monkeypatch):
     assert use_library("onednn") == "default"
 
 
-def test_measurement_counts_every_matmul_and_leaves_torch_as_it_was():
-    before = torch.get_float32_matmul_precision(), torch.get_num_threads()
-    one, many = (choose_arithmetic([Matmul(1, 256, 64, 64, count)], "auto", threads=1) for count in (1.0, 50.0))
-    assert many.milliseconds["fp32"] > 10 * one.milliseconds["fp32"] > 0
+def test_every_candidate_does_the_work_its_own_way_and_torch_is_left_as_it_was():
+    before, seen = (torch.get_float32_matmul_precision(), torch.get_num_threads()), set()
+
+    def work(_):
+        seen.add((torch.get_float32_matmul_precision(), torch.is_autocast_enabled("cpu"), torch.get_num_threads()))
+
+    candidates = {"fp32": ("fp32", "default"), "fp32 oneDNN": ("fp32", "onednn"), "bf16": ("bf16", "default")}
+    assert measure(work, candidates).keys() == candidates.keys()
+    assert {(precision, autocast) for precision, autocast, _ in seen} == {
+        ("highest", False),
+        ("medium", False),
+        ("highest", True),
+    }
+    torch.set_float32_matmul_precision(before[0])
+    choose_arithmetic(work, "auto", threads=2)
+    assert {threads for *_, threads in seen} == {before[1], 2}
     assert (torch.get_float32_matmul_precision(), torch.get_num_threads()) == before
     assert matmul_error() < 5e-6
 
 
-def test_large_matmuls_are_timed_on_a_part():
-    small, large = ([Matmul(1, 512, 128, columns, 1.0)] for columns in (512, 8192))
-    candidates = {"fp32": ("fp32", "default")}
-    assert 4 < measure(large, candidates)["fp32"] / measure(small, candidates)["fp32"] < 64  # 16 times the work
-    assert measure([Matmul(1, 10**9, 8, 24, 1.0)], candidates)["fp32"] > 0  # a batch that no memory holds
+@pytest.mark.parametrize("cut", [False, True])
+def test_gradients_are_measured_on_a_batch_or_on_some_of_its_sentences_cut_short(study, monkeypatch, cut):
+    settings = study.systems["additive"]
+    settings = settings.model_copy(update={"training": settings.training.model_copy(update={"batch_tokens": 4000})})
+    data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+    monkeypatch.setattr("seq2seq.run.decision._WORK", 1 if cut else 1 << 60)
+    shapes = []
+    forward = EncoderDecoder.forward
 
+    def watched(self, source, mask, inputs, **options):
+        shapes.append((source.shape, inputs.shape))
+        return forward(self, source, mask, inputs, **options)
 
-@pytest.mark.parametrize(("tie", "features"), [("none", 16), ("output", 12)])
-def test_shapes_are_those_of_the_model(study, tie, features):
-    settings = study.systems["additive"].model.model_copy(update={"tie": tie})
-    with torch.device("meta"):
-        model = build_model(settings, source_vocabulary=600, target_vocabulary=600)
-    found = {shape[1:4]: shape.times for shape in matmuls(model, 400, 10)}
-    assert found[40, 16, 48] == 10  # W_hh of the decoder: (40 sentences, 16) x (16, 3 gates * 16), ten steps
-    assert found[40, 8, 24] == 20  # both directions of the encoder
-    assert found[400, features, 600] == 1  # the output layer; embeddings multiply nothing
+    monkeypatch.setattr(EncoderDecoder, "forward", watched)
+    before = torch.random.get_rng_state()
+    gradients_of(settings, data)(0)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    whole = next(iter(Batches(data.train, batch_tokens=4000, seed=1).epoch(0)))
+    assert shapes == [((64, 4), (64, 4)) if cut else (whole.source.shape, whole.inputs.shape)]
 
 
 def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, monkeypatch):
     made = []
 
-    def choose(shapes, precision, *, threads):
+    def choose(work, precision, *, threads):
         made.append(precision)
         return Arithmetic(precision="bf16", threads=threads, milliseconds={"bf16": 1.0})
 
@@ -101,6 +114,8 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
     assert records == [Arithmetic(precision="bf16", threads=1, milliseconds={"bf16": 1.0})] * 2
     assert evaluation_arithmetic(RunFolder(out / "none" / "seed-1")).precision == "fp32"
 
+    (out / "arithmetic.json").unlink()  # as in a published study
+    assert decide_arithmetic(RunFolder(out / "none" / "seed-2"), study.systems["none"], None, threads=1) == records[0]
     (out / "arithmetic.json").write_text(Arithmetic(threads=1).model_dump_json())
     (out / "none" / "seed-1" / "summary.json").unlink()
     train_run(study.systems["none"], seed=1, path=out / "none" / "seed-1", arguments=[], threads=7)
@@ -119,11 +134,11 @@ def test_settings_have_the_last_word_where_a_run_begins(tmp_path, monkeypatch):
 def test_damaged_records_are_named(study, tmp_path):
     (tmp_path / "arithmetic.json").write_text("{")
     folder = RunFolder(tmp_path / "none" / "seed-1")
-    with pytest.raises(UserError, match=r"arithmetic\.json: damaged"):
+    with pytest.raises(UserError, match=r"arithmetic\.json: not valid JSON .*; remove the file"):
         decide_arithmetic(folder, study.systems["none"], None, threads=1)
     folder.path.mkdir(parents=True)
     folder.environment.write_text(json.dumps({"arithmetic": {"precision": "int4"}}))
-    with pytest.raises(UserError, match=r"environment\.json: damaged"):
+    with pytest.raises(UserError, match=r"environment\.json: precision: .*; give --out DIR"):
         recorded_arithmetic(folder)
 
 

@@ -108,7 +108,7 @@ def test_a_full_disk_keeps_the_last_good_one(tmp_path, monkeypatch):
             file.write(b"x")
 
     monkeypatch.setattr(module, "save_file", full)
-    with pytest.raises(RunError, match=r"no space left on the disk.*last complete one is kept"):
+    with pytest.raises(RunError, match=r"No space left on device.*last complete one is kept"):
         save_checkpoint(tmp_path / "last", sample(step=2))
     assert load_checkpoint(tmp_path / "last").state["step"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["last"]

@@ -218,5 +218,5 @@ def test_a_log_shorter_than_its_checkpoint_is_not_filled(tmp_path, there):
 
 def test_a_damaged_summary_is_one_clear_line(tmp_path):
     (tmp_path / "summary.json").write_text("{")
-    with pytest.raises(UserError, match=r"summary\.json: not JSON"):
+    with pytest.raises(UserError, match=r"summary\.json: not valid JSON"):
         RunFolder(tmp_path).is_finished()

@@ -47,36 +47,40 @@ def same(a, b):
     assert one.state == two.state
 
 
-@pytest.mark.parametrize(("precision", "accumulate"), [("fp32", 1), ("bf16", 3)])
-def test_interrupted_anywhere_equals_uninterrupted(tmp_path, precision, accumulate):
-    options = {"precision": precision, "accumulate": accumulate, "average_last": 2}
-    whole = make(tmp_path, "whole", **options)
-    whole.train()
-    for stop in (1, 7):
-        cut = make(tmp_path, f"cut{stop}", **options)
-        _stop_at(cut, stop)
-        with pytest.raises(Interrupted):
-            cut.train()
-        again = make(tmp_path, f"cut{stop}", **options)
-        again.train()
-        assert f"resumes at step {stop}" in again.progress.screen.stream.getvalue()
-        same(whole, again)
+def cut_at(tmp_path, stop, **options):
+    """A run that was asked to stop in an update."""
+    cut = make(tmp_path, f"cut{stop}", **options)
+    update = cut.update
+    cut.update = lambda step, group, **others: update(step, group, **{**others, "stop": step == stop})
+    with pytest.raises(Interrupted):
+        cut.train()
+    return cut
+
+
+def resumed(tmp_path, stop, **options):
+    again = make(tmp_path, f"cut{stop}", **options)
+    again.train()
+    return again, again.progress.screen.stream.getvalue()
 
 
 JOIN = {"max_pairs": 3, "edges": [10, 20], "per_bucket": 10}
 
 
-def test_a_joined_run_is_the_same_however_often_it_was_cut(tmp_path):
-    options = {"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}  # six batches an epoch
+@pytest.mark.parametrize(
+    ("options", "stops"),
+    [
+        ({"precision": "fp32", "average_last": 2}, (1, 7)),
+        ({"precision": "bf16", "accumulate": 2, "average_last": 2, "max_steps": 8}, (5,)),
+        ({"data": {"join": JOIN}, "batch_tokens": 1500, "max_steps": 9, "save_every": 2}, (7,)),  # six batches an epoch
+    ],
+)
+def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options, stops):
     whole = make(tmp_path, "whole", **options)
-    assert whole.train().epoch == 1
-    for stop in (2, 7):
-        cut = make(tmp_path, f"cut{stop}", **options)
-        _stop_at(cut, stop)
-        with pytest.raises(Interrupted):
-            cut.train()
-        again = make(tmp_path, f"cut{stop}", **options)
-        again.train()
+    assert whole.train().epoch == int("data" in options)  # pairs are joined anew in a second epoch
+    for stop in stops:
+        cut_at(tmp_path, stop, **options)
+        again, said = resumed(tmp_path, stop, **options)
+        assert f"resumes at step {stop}" in said
         same(whole, again)
 
 
@@ -105,53 +109,16 @@ def test_a_plateau_lowers_the_rate_and_then_ends_the_run_resumed_or_not(tmp_path
     records = [json.loads(line) for line in whole.folder.log.read_text().splitlines()]
     rates = [record["learning_rate"] for record in records if record["event"] == "train"]
     assert rates == [0.001] * 4 + [0.0005] * 2 + [0.00025] * 2
-    cut = make(tmp_path, "cut", **options)
-    _stop_at(cut, 5)
-    with pytest.raises(Interrupted):
-        cut.train()
-    again = make(tmp_path, "cut", **options)
-    again.train()
-    same(whole, again)
-
-
-def _stop_at(trainer, last):
-    update = trainer.update
-
-    def watched(step, group, *, stop, **others):
-        return update(step, group, stop=step == last, **others)
-
-    trainer.update = watched
-
-
-def test_killed_without_warning_resumes_from_the_last_checkpoint(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = make(tmp_path, "cut")
-    update = cut.update
-
-    def dies(step, group, **others):
-        if step == 11:
-            raise KeyboardInterrupt
-        return update(step, group, **others)
-
-    cut.update = dies
-    with pytest.raises(KeyboardInterrupt):
-        cut.train()
-    again = make(tmp_path, "cut")
-    again.train()
-    same(whole, again)
+    cut_at(tmp_path, 5, **options)
+    same(whole, resumed(tmp_path, 5, **options)[0])
 
 
 def test_a_log_that_lost_lines_is_resumed_and_said(tmp_path):
-    cut = make(tmp_path)
-    _stop_at(cut, 7)
-    with pytest.raises(Interrupted):
-        cut.train()
+    cut = cut_at(tmp_path, 7)
     lines = cut.folder.log.read_bytes().splitlines(keepends=True)
     cut.folder.log.write_bytes(lines[0] + lines[1][:9])
-    again = make(tmp_path)
-    again.train()
-    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in again.progress.screen.stream.getvalue()
+    again, said = resumed(tmp_path, 7)
+    assert f"{sum(map(len, lines)) - len(lines[0]) - 9} bytes are gone since" in said
     steps = [json.loads(line)["step"] for line in again.folder.log.read_text().splitlines()]
     assert steps == [3, 9, 10, 12, 12]
 
@@ -283,22 +250,6 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(tmp_path):
         save_checkpoint(trainer.folder.last, Checkpoint(trainable_state(trainer.model), tensors, state))
         with pytest.raises(UserError, match=r"not a checkpoint of this version.*optimiser"):
             trainer.train()
-
-
-def test_a_damaged_checkpoint_is_passed_over_aloud(tmp_path):
-    whole = make(tmp_path, "whole")
-    whole.train()
-    cut = make(tmp_path, "cut")
-    _stop_at(cut, 9)
-    with pytest.raises(Interrupted):
-        cut.train()
-    weights = cut.folder.last / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-7])
-    again = make(tmp_path, "cut")
-    again.train()
-    assert "damaged checkpoint passed over" in again.progress.screen.stream.getvalue()
-    assert "resumes at step 8" in again.progress.screen.stream.getvalue()
-    same(whole, again)
 
 
 @pytest.mark.slow

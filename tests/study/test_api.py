@@ -131,15 +131,6 @@ def test_every_member_of_the_family_runs_by_itself(score):
     assert "parameters" in member._repr_html_()
 
 
-def test_dot_by_hand():
-    member = seq2seq.build_attention("dot", query_size=2, memory_size=2)
-    memory = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    output = member(torch.tensor([[0.0, 1.0]]), memory)
-    e = np.e
-    assert np.allclose(output.weights, [[[1 / (1 + e), e / (1 + e)]]])
-    assert np.allclose(output.context, output.weights[0] @ memory)
-
-
 def test_queries_of_a_member_that_reads_its_past_are_steps():
     member = seq2seq.build_attention("coverage", query_size=4, memory_size=4)
     query, memory = torch.randn(1, 4).expand(3, 4), torch.randn(5, 4)

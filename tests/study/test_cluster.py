@@ -12,6 +12,7 @@ from seq2seq.cli import main
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.run.checkpoint import load_checkpoint
+from seq2seq.study.cluster import RunJob, submit_study
 from seq2seq.study.runner import train_study
 from tests.faults.table import TABLE
 from tests.tiny import tiny_study, write_study
@@ -43,20 +44,8 @@ def study(tmp_path, monkeypatch):
 
 def check(study, out, kind, capfd):
     """One system works, another one cannot: the first is finished, the second named, the exit status tells."""
-    short = ["--cluster-option", "timeout_min=10"]
-    arguments = [
-        "train",
-        str(study),
-        "--system",
-        "additive",
-        "--system",
-        "broken",
-        "--out",
-        str(out),
-        *short,
-        "--cluster",
-        kind,
-    ]
+    arguments = ["train", str(study), "--system", "additive", "--system", "broken", "--out", str(out)]
+    arguments += ["--cluster-option", "timeout_min=10", "--cluster", kind]
     assert main(arguments) == 1
     output = capfd.readouterr().err
     assert re.search(r"\[additive seed 1\] is job \w+, output in ", output)
@@ -68,8 +57,21 @@ def check(study, out, kind, capfd):
     assert "[additive seed 1] is finished; skipped" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_study_as_local_jobs(study, tmp_path, capfd):
     check(study, tmp_path / "runs", "local", capfd)
+
+
+def test_a_job_is_its_command_and_saves_when_the_machine_wants_it_back(tmp_path):
+    assert RunJob([sys.executable, "-c", "raise SystemExit(3)"], str(tmp_path))() == 3
+    job = RunJob(["sh", "-c", "trap 'touch saved; exit' TERM; touch begun; while true; do sleep 0.05; done"], str(tmp_path))
+    job._child = subprocess.Popen(job.command, cwd=tmp_path)  # what the call starts; a signal handler then asks for the rest
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.05)
+    again = job.checkpoint()
+    assert job._child.wait() == 0
+    assert (tmp_path / "saved").exists()
+    assert again.function.command == job.command
 
 
 @needs_slurm
@@ -127,8 +129,6 @@ def test_mistakes(study, tmp_path, capfd, options, message):
 
 
 def test_no_slurm(study, tmp_path, monkeypatch):
-    from seq2seq.study.cluster import submit_study
-
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"--cluster slurm: .*srun"):
         submit_study(load_study(study), out=tmp_path / "runs", kind="slurm")

@@ -10,6 +10,12 @@ from tests.study.conftest import SMALL, Place, bytes_of, copy_of, study_of, writ
 from tests.tiny import tiny_study
 
 
+@pytest.fixture(autouse=True)
+def _no_pictures(monkeypatch):
+    """Figures are drawn in other tests."""
+    monkeypatch.setattr("seq2seq.report.write.save", lambda figure, stem: [])
+
+
 @pytest.fixture
 def place(trained_once, tmp_path, capsys, monkeypatch):
     return copy_of(trained_once, tmp_path / "place", capsys, monkeypatch)

@@ -138,25 +138,23 @@ def link(path, target):
     return path
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch, error):
-    target = place.folder / "results"
+def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch):
+    target, rename = place.folder / "results", Path.rename
     assert place("publish", place.runs, target)[0] == 0
     before = everything(place)
+    full, stopped = OSError(28, "No space left on device"), KeyboardInterrupt()
+    for name, error in (("write_study_report", stopped), ("pack_runs", full), ("rename", full), ("rename", stopped)):
 
-    def fail(*_, **__):
-        raise error
+        def fail(*_, error=error, **__):
+            raise error
 
-    for name in ("write_study_report", "pack_runs"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"seq2seq.study.publish.{name}", fail)
+            if name == "rename":
+                patch.setattr(Path, name, lambda path, to: fail() if path.suffix == ".publishing" else rename(path, to))
+            else:
+                patch.setattr(f"seq2seq.study.publish.{name}", fail)
             assert place("publish", place.runs, target)[0] != 0
         assert everything(place) == before
-    rename = Path.rename
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", lambda path, to: fail() if path.suffix == ".publishing" else rename(path, to))
-        assert place("publish", place.runs, target)[0] != 0
-    assert everything(place) == before
 
 
 def test_code_of_no_known_revision_is_not_published(place):

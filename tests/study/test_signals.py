@@ -53,7 +53,9 @@ def children(pid):
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, *(pytest.param(n, marks=pytest.mark.slow) for n in (signal.SIGHUP, signal.SIGINT))]
+)
 def test_a_signal_to_the_study_ends_and_saves_every_run(tmp_path, number, times):
     study = Pair(tmp_path, tiny_study(training=LONG))
     child = study.start()

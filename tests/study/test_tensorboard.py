@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from seq2seq.run.log import _drawn
 from seq2seq.run.reading import Reading
-from seq2seq.run.tensorboard import _drawn
 
 
 def test_a_run_shows_its_config_norms_scores_and_attention(trained_once):
