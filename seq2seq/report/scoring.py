@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,9 @@ from seq2seq.run.folder import write_json
 from seq2seq.scoring import SystemScores, source_words
 from seq2seq.scoring.buckets import Lengths
 from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
+
+SLOW = "ter"
+"""The metric whose search takes minutes where the others take seconds."""
 
 Texts = tuple[Sequence[str], Sequence[str]]
 """(source lines, reference lines) of a split."""
@@ -59,7 +62,8 @@ def score_split(
         split: one that some run has hypotheses of.
         texts: the split's lines; None to score from kept counts.
         settings: metrics and tokenizer.
-        recount: with texts, count anew and use no kept counts, as a verification must.
+        recount: with texts, count anew, as a verification must; TER's search takes minutes, so its kept counts are taken if
+            they are of just these lines.
 
     Raises:
         UserError: line counts differ, or nothing was kept for hypotheses as they are now.
@@ -120,8 +124,8 @@ def _statistics(
         "tokenizer": settings.tokenizer,
         "sacrebleu": version("sacrebleu"),
     }
-    kept = None if recount else _kept(place, key)
-    if kept is not None:
+    kept = _kept(place, key)
+    if kept is not None and not recount:
         return kept
     if texts is None:
         raise UserError(
@@ -131,10 +135,13 @@ def _statistics(
     counted = sentence_statistics(
         decoded.complete_lines(texts[1]),
         texts[1],
-        metrics=settings.metrics,
+        metrics=[name for name in settings.metrics if kept is None or name != SLOW],
         tokenizer=settings.tokenizer,
         truncated=decoded.truncation_flags,
     )
+    if kept is not None and SLOW in settings.metrics:
+        counts = {**counted.counts, SLOW: kept.counts[SLOW]}
+        counted = replace(counted, counts=counts, signatures={**counted.signatures, SLOW: kept.signatures[SLOW]})
     if not recount:
         counted.save(place)
         write_json(place.with_suffix(".json"), key)

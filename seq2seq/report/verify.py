@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from seq2seq.config.differences import differences
 from seq2seq.report.build import STATISTICS, build_report
 from seq2seq.report.runs import read_report, unpacked
-from seq2seq.report.scoring import Texts
+from seq2seq.report.scoring import SLOW, Texts
 
 TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
@@ -55,8 +55,9 @@ def verify_report(
     again = built.report.model_dump(mode="json")
     count = sum(len(system["seeds"]) for system in again["systems"].values())
     basis = f"{split}: {again['n']:,} sentences of {count} runs, "
+    slow = f" ({SLOW.upper()}: from the counts kept beside the runs, if they are of these lines)" * (SLOW in known.signatures)
     basis += (
-        "scored anew from the corpus."
+        f"scored anew from the corpus{slow}."
         if lines is not None
         else "scored from the sentence statistics kept beside the runs, as the corpus is not at hand."
     )

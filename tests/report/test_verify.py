@@ -13,6 +13,7 @@ from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report import build_report, verify_report
 from seq2seq.report.verify import compare_reports
 from seq2seq.run.folder import write_aside
+from seq2seq.scoring.metrics import Metric
 from seq2seq.study.publish import publish_study
 from tests.report.invented import copy_of
 
@@ -36,6 +37,25 @@ def test_an_honest_report_stands_with_the_corpus_and_without(reported, texts):
     assert not with_texts.differences
     assert not without.differences
     assert with_texts.basis != without.basis
+
+
+def test_ter_is_counted_once_and_the_other_scores_anew(study, texts, tmp_path, monkeypatch):
+    folder = copy_of(study, tmp_path)
+    settings = read_yaml(folder / "study.yaml")
+    settings["evaluation"]["metrics"] = ["bleu", "chrf", "ter"]
+    (folder / "study.yaml").write_text(json.dumps(plain(settings)))
+    report = build_report(folder, {"test": texts}).report
+    write_aside(folder / "report" / "report.json", report.model_dump_json())
+    counted, count = [], Metric.count
+    monkeypatch.setattr(Metric, "count", lambda self, *lines, **how: counted.append(self.name) or count(self, *lines, **how))
+    found = verify_report(folder, texts={"test": texts})
+    assert not found.differences
+    assert set(counted) == {"bleu", "chrf"}
+    assert "TER" in found.basis
+    path = folder / "additive/seed-1/hypotheses/test.txt"
+    path.write_text(path.read_text().replace(" ", "  ", 1))
+    verify_report(folder, texts={"test": texts})
+    assert counted.count("ter") == 1  # of the run whose lines are others now
 
 
 def test_a_changed_score_is_found(reported, texts):
