@@ -21,7 +21,6 @@ from seq2seq.corpus.batching import collate
 from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models import search as searching
 from seq2seq.models.build import build_model
-from seq2seq.models.kernels.linear import decoding_layout
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.machine import prepare_machine
 
@@ -48,12 +47,11 @@ def main() -> None:
     order = np.argsort(-split.source_lengths, kind="stable")[:SENTENCES]
     batches = [collate(split, order[i : i + BATCH]) for i in range(0, len(order), BATCH)]
     rates = []
-    with decoding_layout(model):  # a part of loading
-        for chosen in (batches[:2], batches, batches):  # the first warms up
-            began = time.perf_counter()
-            for batch in chosen:
-                searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=arguments.beam))
-            rates.append(sum(len(batch.source) for batch in chosen) / (time.perf_counter() - began))
+    for chosen in (batches[:2], batches, batches):  # the first warms up
+        began = time.perf_counter()
+        for batch in chosen:
+            searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=arguments.beam))
+        rates.append(sum(len(batch.source) for batch in chosen) / (time.perf_counter() - began))
     figures = {"sentences_per_second": max(rates[1:]), "pieces_per_sentence": LENGTH, "memory_mib": peak_memory()}
     sys.stdout.write("\n" + json.dumps(figures) + "\n")
 

@@ -247,7 +247,7 @@ def tune(
     """Choose beam and length penalty for each system on the validation set: writes RUNS/beam_sweep.json."""
     from seq2seq.report.analysis.runs import tune_study
 
-    tune_study(runs, apply=apply, allow_code=allow_code, say=print)
+    tune_study(runs, apply=apply, allow_code=allow_code)
 
 
 @app.command()

@@ -51,7 +51,7 @@ BucketSettings = Annotated[
 class EvaluationSettings(Settings):
     """Scoring of hypotheses, by source length and against each other."""
 
-    metrics: Annotated[tuple[MetricName, ...], ONE_OR_MORE] = ("bleu", "chrf", "ter")
+    metrics: Annotated[tuple[MetricName, ...], ONE_OR_MORE] = ("bleu", "chrf")
     """Scores to compute; BLEU is always among them. TER takes by far the longest (a search in Python)."""
     tokenizer: BleuTokenizer = "auto"
     """sacreBLEU's tokenizer of BLEU, wherever BLEU is counted; auto: zh for Chinese, ja-mecab for Japanese, ko-mecab for Korean

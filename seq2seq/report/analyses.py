@@ -13,7 +13,7 @@ from seq2seq.config.files import read_json
 
 
 class Analysis(BaseModel):
-    """A part of an analysis; unknown keys are kept."""
+    """A part of an analysis; unknown keys are kept, names mean what they do in `results.Result`."""
 
     model_config = ConfigDict(extra="allow", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -30,22 +30,17 @@ class AlignmentScores(Analysis):
     soft_mass: float
     """Mean weight on gold-linked source words."""
     low: float | None = None
-    """Lower end of the interval of `aer`."""
     high: float | None = None
-    """Upper end of the interval of `aer`."""
     aer_by_seed: list[float] = Field(default_factory=list)
-    """`aer` of every seed."""
 
 
 class AlignmentReport(Analysis):
     """Alignment of every system whose weights can be read, beside two baselines that know nothing."""
 
     systems: dict[str, AlignmentScores]
-    """By system."""
     baselines: dict[str, AlignmentScores] = Field(default_factory=dict)
     """`uniform` and `diagonal` weights on the same sentences."""
     n: int | None = None
-    """Sentences."""
     conventions: str = ""
     """How subwords were merged, what happened to EOS, which step a weight belongs to."""
 
@@ -58,18 +53,14 @@ class InterventionBucket(Analysis):
     max: int | None
     """Longest source in words; null for the open last bucket."""
     n: int
-    """Sentences."""
     bleu: float
-    """BLEU."""
 
 
 class Intervention(Analysis):
     """One replacement of the weights, without retraining."""
 
     bleu: float
-    """BLEU on all sentences."""
     buckets: list[InterventionBucket] = Field(default_factory=list)
-    """BLEU by source length."""
     entropy: float | None = None
     """Mean entropy of a row of weights, in bits."""
     eos_mass: float | None = None
@@ -86,7 +77,6 @@ class InterventionReport(Analysis):
     systems: dict[str, dict[str, Intervention]]
     """System -> intervention -> result; `none` or `original` is the untouched model."""
     n: int | None = None
-    """Sentences."""
     description: dict[str, str] = Field(default_factory=dict)
     """What each intervention does, in a sentence."""
 
@@ -99,9 +89,7 @@ class CostByLength(Analysis):
     ms_per_sentence: float | None = None
     """Decoding time in milliseconds, measured after training with `sentences` at a time."""
     peak_bytes: int | None = None
-    """Peak memory of decoding."""
     sentences: int = 8
-    """Sentences decoded together."""
 
 
 class SystemCosts(Analysis):
@@ -118,20 +106,15 @@ class SystemCosts(Analysis):
     ms_per_sentence: float | None = None
     """Milliseconds of the search that wrote the hypotheses, in files of earlier versions; shown nowhere: see `by_length`."""
     by_length: list[CostByLength] = Field(default_factory=list)
-    """Decoding by source length."""
     hardware: str | None = None
-    """What it was measured on."""
 
 
 class BeamPoint(Analysis):
     """One way to search."""
 
     beam: int
-    """Beam size."""
     length_penalty: float
-    """Exponent of the length penalty."""
     bleu: float
-    """BLEU on `split`."""
     chosen: bool = False
     """Whether the reported scores were decoded so."""
 
@@ -142,7 +125,6 @@ class BeamSweep(Analysis):
     split: str
     """The split, a validation set."""
     systems: dict[str, list[BeamPoint]]
-    """By system."""
 
 
 class ProbeBucket(Analysis):
@@ -153,13 +135,10 @@ class ProbeBucket(Analysis):
     max: int
     """Longest question in words."""
     n: int
-    """Questions."""
     exact: float
     """Answers that are right in every word, 0 to 1; mean over seeds."""
     low: float
-    """Lower end of its interval."""
     high: float
-    """Upper end of its interval."""
 
 
 class ProbePosition(Analysis):
@@ -196,16 +175,13 @@ class ProbeReport(Analysis):
     trained: int
     """Words of the longest question of training."""
     n: int
-    """Questions."""
     systems: dict[str, ProbeScores]
-    """By system."""
 
 
 class ConcatenationPoint(Analysis):
     """BLEU where a number of pairs were joined into one."""
 
     joined: int
-    """Pairs joined."""
     n: int
     """Joined sentences; together they are the same pairs at every number."""
     words: float
@@ -215,9 +191,7 @@ class ConcatenationPoint(Analysis):
     length_ratio: float | None = None
     """Hypothesis tokens / reference tokens: far below 1 where a system stops after the first of the joined sentences."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
 
 
 class ConcatenationReport(Analysis):
@@ -230,7 +204,6 @@ class ConcatenationReport(Analysis):
     longest: int
     """Words of the longest source among them."""
     systems: dict[str, list[ConcatenationPoint]]
-    """By system."""
 
 
 class Analyses(BaseModel):

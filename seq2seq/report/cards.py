@@ -1,6 +1,6 @@
 """Description of each system, in a formula and a line, from its configuration."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from seq2seq.config.differences import flatten
@@ -45,38 +45,31 @@ def _parts(model: Mapping[str, Any]) -> Iterator[Any]:
 
     kind = str(model.get("attention.score.kind") or model.get("self_attention.score.kind"))
     yield SCORES.get(kind) or FIXED.get(kind)
-    tables: dict[str, Mapping[str, type[Any]]] = dict(
-        zip(_DEFAULTS, (NORMALISERS, WINDOWS, POSITIONS, MECHANISMS), strict=True)
-    )
-    for path, table in tables.items():
-        chosen = model.get(path)
-        if chosen is not None and chosen != _DEFAULTS[path]:
-            yield table.get(chosen)
+    tables: Sequence[Mapping[str, type[Any]]] = (NORMALISERS, WINDOWS, POSITIONS, MECHANISMS)
+    for (path, usual), table in zip(_DEFAULTS.items(), tables, strict=True):
+        if model.get(path) not in (None, usual):
+            yield table.get(model[path])
 
 
 def _outline(model: Mapping[str, Any]) -> str:
     """`GRU, encoder 1 x 96 (bidirectional), decoder 1 x 192; attention after the recurrence`."""
+
+    def size(prefix: str = "") -> str:
+        return f"{model.get(f'{prefix}layers', 1)} × {model.get(f'{prefix}hidden_size', '?')}"
+
     if model.get("architecture") == "decoder_only":
-        return f"decoder-only Transformer, {_size(model, '')}"
-    kinds = [model.get(f"{side}.kind") for side in ("encoder", "decoder")]
-    both = [f"{side} {_size(model, side + '.')}" for side in ("encoder", "decoder")]
-    if model.get("encoder.bidirectional"):
-        both[0] += " (bidirectional)"
-    family = [_family(model, side, kind) for side, kind in zip(("encoder", "decoder"), kinds, strict=True)]
-    parts = [" to ".join(dict.fromkeys(family)), *both]
-    placement = model.get("decoder.placement")
-    if placement is not None:
+        return f"decoder-only Transformer, {size()}"
+    family, parts = [], []
+    for side in ("encoder", "decoder"):
+        kind = model.get(f"{side}.kind")
+        family.append(str(model.get(f"{side}.cell", "rnn")).upper() if kind == "rnn" else str(kind or "").capitalize())
+        both_ways = side == "encoder" and model.get("encoder.bidirectional")
+        parts.append(f"{side} {size(f'{side}.')}{' (bidirectional)' if both_ways else ''}")
+    if (placement := model.get("decoder.placement")) is not None:
         parts.append(f"context {placement} the recurrence")
     if model.get("decoder.input_feeding"):
         parts.append("input feeding")
     heads = model.get("attention.heads")
-    return ", ".join(part for part in parts if part) + (f", {heads} heads" if isinstance(heads, int) and heads > 1 else "")
-
-
-def _family(model: Mapping[str, Any], side: str, kind: object) -> str:
-    return str(model.get(f"{side}.cell", "rnn")).upper() if kind == "rnn" else str(kind or "").capitalize()
-
-
-def _size(model: Mapping[str, Any], prefix: str) -> str:
-    layers, size = model.get(f"{prefix}layers", 1), model.get(f"{prefix}hidden_size", "?")
-    return f"{layers} × {size}"
+    if isinstance(heads, int) and heads > 1:
+        parts.append(f"{heads} heads")
+    return ", ".join(filter(None, [" to ".join(dict.fromkeys(family)), *parts]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from textwrap import wrap
 from typing import Any
 
@@ -51,18 +51,13 @@ class Line:
     run: str = ""
 
 
+Views = Mapping[Any, Sequence[Line]]
+"""Tuple of what is chosen in each menu -> lines."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """A figure with the numbers behind it.
-
-    Attributes:
-        name: stem of its files.
-        title: what it shows.
-        caption: how to read it.
-        spec: Vega-Lite.
-        table: the numbers behind it.
-        csv: the file that holds all of them.
-    """
+    """A figure: stem of its files, title, caption, Vega-Lite, the numbers behind it and the file that holds all of them."""
 
     name: str
     title: str
@@ -74,13 +69,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
-    """Looks of the systems.
-
-    Attributes:
-        looks: of every system, those in the background first.
-        labelled: systems with a name at their line.
-        banded: systems whose interval is always drawn; that of others only while one points at them.
-    """
+    """Looks of the systems, those in the background first; which have a name at their line, and an interval always drawn."""
 
     looks: Mapping[str, Look]
     labelled: Sequence[str]
@@ -88,108 +77,85 @@ class Style:
 
     def colour(self, channel: Any) -> Any:
         """The system's colour as `alt.Color`, `alt.Stroke` or `alt.Fill`."""
-        return channel("system:N", scale=self._scale([look.light for look in self.looks.values()]), legend=None)
+        scale = alt.Scale(domain=list(self.looks), range=[look.light for look in self.looks.values()])
+        return channel("system:N", scale=scale, legend=None)
 
     def shape(self) -> alt.Shape:
         """The system's mark."""
-        return alt.Shape("system:N", scale=self._scale([look.shape for look in self.looks.values()]), legend=None)
+        scale = alt.Scale(domain=list(self.looks), range=[look.shape for look in self.looks.values()])
+        return alt.Shape("system:N", scale=scale, legend=None)
 
     def larger(self, labelled: float, rest: float) -> Any:
         """One size for systems with a name at their line, another for the rest."""
-        named = alt.FieldOneOfPredicate(field="system", oneOf=list(self.labelled))
-        return alt.when(named).then(alt.value(labelled)).otherwise(alt.value(rest))
+        return _either(_one_of(self.labelled), labelled, rest)
 
-    def _scale(self, values: list[str]) -> alt.Scale:
-        return alt.Scale(domain=list(self.looks), range=values)
+    def names(self, switches: Sequence[str]) -> Any:
+        """Names of the systems at the ends of their lines."""
+        marks = _chart("names", switches).mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
+        return marks.encode(x="x:Q", y="y:Q", text="label:N", color=self.colour(alt.Color))
 
 
-def line_chart(
-    views: Mapping[tuple[str, ...], Sequence[Line]],
-    style: Style,
-    *,
-    x: str,
-    switches: Sequence[str],
-    zero: bool = True,
-    whole_x: bool = True,
-) -> Spec:
+def _one_of(systems: Sequence[str]) -> alt.FieldOneOfPredicate:
+    return alt.FieldOneOfPredicate(field="system", oneOf=list(systems))
+
+
+def _either(condition: Any, value: float | str, otherwise: float) -> Any:
+    return alt.when(condition).then(alt.value(value)).otherwise(alt.value(otherwise))
+
+
+def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = ("Show",), zero: bool = True) -> Spec:
     """Lines with names at their ends; small samples dashed and faded, intervals as bands, single seeds as dots.
 
-    Args:
-        views: chosen values, one for each switch -> lines; the first value names the vertical axis.
-        style: who is drawn how.
-        x: title of the horizontal axis.
-        switches: name of each menu.
-        zero: keep zero on the vertical axis.
-        whole_x: the horizontal axis counts, so that its labels are whole numbers.
+    The first menu, called as `switches` says, names the vertical axis, which keeps zero where `zero` says so; `x` titles the
+    horizontal axis, which counts.
     """
     rows = [{**row, **place} for place, lines in _placed(views) for line in lines for row in _line_rows(line)]
     names = [{**row, **place} for place, lines in _placed(views) for row in _end_labels(lines, style, zero)]
     pointed = alt.selection_point(name=POINTED, fields=["system"], on="pointerover", clear="pointerout")
-    axis = alt.Axis(tickMinStep=1, format="~d", tickCount=8) if whole_x else alt.Axis(tickCount=8)
-    across = alt.X("x:Q", title=x, axis=axis, scale=alt.Scale(zero=True, nice=False))
+    axis = alt.Axis(tickMinStep=1, format="~d", tickCount=8)
     up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=zero))
-    base = _chart("rows", switches).encode(x=across)
-    band = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_area()
-    segments = base.transform_filter("!isValid(datum.seed)").mark_line()
-    seeds = base.mark_point(size=14, filled=True, shape="circle")
-    marks = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_point(strokeWidth=1.6, opacity=1)
-    targets = base.transform_filter("!datum.joint && !isValid(datum.seed)").mark_point(size=500, filled=True, opacity=0)
-    ends = _chart("names", switches).mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
+    base = _chart("rows", switches).encode(x=alt.X("x:Q", title=x, axis=axis, scale=alt.Scale(zero=True, nice=False)))
+    points = base.transform_filter("!datum.joint && !isValid(datum.seed)")
+    colour, dimmed = style.colour(alt.Color), _either(pointed, 1, 0.2)
+    dashed = alt.Scale(domain=[False, True], range=[[1, 0], [3, 4]])
+    band = alt.when(pointed, empty=False).then(alt.value(0.25)).when(_one_of(style.banded)).then(alt.value(0.13))
+    seed = alt.when("!isValid(datum.seed)").then(alt.value(0)).when(pointed).then(alt.value(0.8))
     chart = alt.layer(
-        band.encode(
-            y=alt.Y("bottom:Q", title=None),
-            y2="top:Q",
-            detail=["run:N"],
-            color=style.colour(alt.Color),
-            opacity=alt.when(pointed, empty=False)
-            .then(alt.value(0.25))
-            .when(alt.FieldOneOfPredicate(field="system", oneOf=list(style.banded)))
-            .then(alt.value(0.13))
-            .otherwise(alt.value(0)),
+        points.mark_area().encode(
+            y=alt.Y("bottom:Q", title=None), y2="top:Q", detail=["run:N"], color=colour, opacity=band.otherwise(alt.value(0))
         ),
-        segments.encode(
+        base.transform_filter("!isValid(datum.seed)")
+        .mark_line()
+        .encode(
             y=up,
             detail=["run:N", "part:N"],
-            color=style.colour(alt.Color),
+            color=colour,
             strokeWidth=style.larger(2, 1),
-            strokeDash=alt.StrokeDash("dashed:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [3, 4]]), legend=None),
-            strokeOpacity=alt.when("datum.dashed").then(alt.value(0.55)).otherwise(alt.value(1)),
-            opacity=_dimmed(pointed, 0.2),
+            strokeDash=alt.StrokeDash("dashed:N", scale=dashed, legend=None),
+            strokeOpacity=_either("datum.dashed", 0.55, 1),
+            opacity=dimmed,
         ),
-        seeds.encode(
-            y=alt.Y("one:Q", title=None),
-            color=style.colour(alt.Color),
-            opacity=alt.when("!isValid(datum.seed)")
-            .then(alt.value(0))
-            .when(pointed)
-            .then(alt.value(0.8))
-            .otherwise(alt.value(0.1)),
+        base.mark_point(size=14, filled=True, shape="circle").encode(
+            y=alt.Y("one:Q", title=None), color=colour, opacity=seed.otherwise(alt.value(0.1))
         ),
-        marks.encode(
+        points.mark_point(strokeWidth=1.6, opacity=1).encode(
             y=up,
             shape=style.shape(),
             stroke=style.colour(alt.Stroke),
             fill=alt.when("datum.small").then(alt.value(GROUND)).otherwise(style.colour(alt.Fill)),
             size=style.larger(52, 8),
-            opacity=_dimmed(pointed, 0.2),
+            opacity=dimmed,
         ),
-        ends.encode(x="x:Q", y="y:Q", text="label:N", color=style.colour(alt.Color), opacity=_dimmed(pointed, 0.25)),
-        targets.encode(y=up, tooltip="told:N", color=style.colour(alt.Color)).add_params(pointed),
+        style.names(switches).encode(opacity=_either(pointed, 1, 0.25)),
+        points.mark_point(size=500, filled=True, opacity=0).encode(y=up, tooltip="told:N", color=colour).add_params(pointed),
     )
-    return _finished(chart, list(views), switches, {"rows": rows, "names": names})
+    return _finished(chart, views, switches, {"rows": rows, "names": names})
 
 
-def scatter(
-    views: Mapping[tuple[str, ...], Sequence[Line]], fronts: Sequence[Sequence[str]], style: Style, *, y: str, switch: str
-) -> Spec:
+def scatter(views: Views, fronts: Sequence[Sequence[str]], style: Style, *, y: str, switch: str) -> Spec:
     """A named mark for each system with its interval, and a dashed line through those that no other beats in both.
 
-    Args:
-        views: chosen cost -> lines of one point each.
-        fronts: for each cost the systems on the dashed line.
-        style: who is drawn how.
-        y: what the vertical axis shows.
-        switch: name of the menu.
+    Views are chosen costs with lines of one point each; `fronts` has the systems on the dashed line for each.
     """
     rows = [
         {**_point_row(line, line.points[0]), **place, "front": line.system in front}
@@ -200,32 +166,23 @@ def scatter(
     axis = alt.Axis(format="~s", tickCount=6)
     across = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(zero=False, padding=24))
     up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=True))
-    base = _chart("rows", (switch,)).encode(x=across)
+    base, colour = _chart("rows", (switch,)).encode(x=across), style.colour(alt.Color)
     chart = alt.layer(
         base.transform_filter("datum.front").mark_line(strokeDash=[5, 4], strokeWidth=1.2, color=SOFT).encode(y=up),
-        base.mark_rule(strokeWidth=1.4).encode(y=alt.Y("bottom:Q", title=None), y2="top:Q", color=style.colour(alt.Color)),
+        base.mark_rule(strokeWidth=1.4).encode(y=alt.Y("bottom:Q", title=None), y2="top:Q", color=colour),
         base.mark_point(filled=True, opacity=1).encode(
-            y=up,
-            shape=style.shape(),
-            color=style.colour(alt.Color),
-            size=style.larger(70, 14),
-            tooltip="told:N",
+            y=up, shape=style.shape(), color=colour, size=style.larger(70, 14), tooltip="told:N"
         ),
-        _chart("names", (switch,))
-        .mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
-        .encode(x="x:Q", y="y:Q", text="label:N", color=style.colour(alt.Color)),
+        style.names((switch,)),
     )
-    return _finished(chart, list(views), (switch,), {"rows": rows, "names": names}, before=f"{y} against\n")
+    return _finished(chart, views, (switch,), {"rows": rows, "names": names}, before=f"{y} against\n")
 
 
 def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, float] | None) -> Spec:
     """A row for each system: its score and its interval, dashed where it speaks of the choice of sentences only.
 
-    Args:
-        lines: of one point each, the best first; `small` marks an interval over sentences only.
-        style: who is drawn how.
-        x: what the horizontal axis shows.
-        guide: a name and a score that a dotted line is drawn at.
+    Lines have one point each, the best first; `small` marks an interval over sentences only. `guide` is a name and the score
+    that a dotted line is drawn at.
     """
     rows = [_point_row(line, line.points[0]) for line in lines]
     axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=220)
@@ -242,23 +199,17 @@ def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, f
     ]
     data: dict[str, Sequence[Mapping[str, Any]]] = {"rows": rows}
     if guide is not None:
-        name, score = guide
-        data["guide"] = [{"x": score, "label": f"{name} {score:.1f}"}]
+        data["guide"] = [{"x": guide[1], "label": f"{guide[0]} {guide[1]:.1f}"}]
         at = alt.Chart(alt.NamedData(name="guide")).encode(x="x:Q")
-        layers.insert(0, at.mark_rule(strokeDash=[2, 3], color=SOFT))
-        named = at.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=SOFT)
-        layers.append(named.encode(y=alt.value(0), text="label:N"))
-    return _finished(alt.layer(*layers).properties(height=16 * len(lines)), [], (), data)
+        named = at.mark_text(align="left", baseline="bottom", dx=4, dy=-3, color=SOFT).encode(y=alt.value(0), text="label:N")
+        layers = [at.mark_rule(strokeDash=[2, 3], color=SOFT), *layers, named]
+    return _finished(alt.layer(*layers).properties(height=16 * len(lines)), {}, (), data)
 
 
 def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, title: str = "") -> Any:
     """Weights from 0 to 1 as squares in one hue: a column for each source word, a row for each target word.
 
-    Args:
-        source: words of the columns.
-        target: words of the rows.
-        number: tells several maps in one figure apart; the data set `cells<number>` is made by `cells`.
-        title: written above.
+    `number` tells several maps in one figure apart; the data set `cells<number>` is made by `cells`.
     """
     words = [alt.param(name=f"{side}{number}", value=list(some)) for side, some in (("source", source), ("target", target))]
 
@@ -283,15 +234,7 @@ def heat_map(source: Sequence[str], target: Sequence[str], number: int = 0, titl
 
 
 def picture_map(picture: str, cells_across: int, target: Sequence[str], number: int = 0, title: str = "") -> Any:
-    """A picture once for each target word, dark where the word has little weight; `cells` makes the data.
-
-    Args:
-        picture: URL of the image.
-        cells_across: cells of the grid in a row.
-        target: words.
-        number: tells several in one figure apart.
-        title: written above.
-    """
+    """A picture, by its URL, once for each target word, dark where the word has little weight; otherwise as `heat_map`."""
     side = 76
     seen = alt.layer(
         alt.Chart()
@@ -323,13 +266,13 @@ def many(charts: Sequence[Any], data: Sequence[list[dict[str, float]]], columns:
     return styled({**spec, "datasets": {f"cells{number}": rows for number, rows in enumerate(data)}})
 
 
-def _placed(views: Mapping[tuple[str, ...], Sequence[Line]]) -> list[tuple[dict[str, int], Sequence[Line]]]:
+def _placed(views: Views) -> list[tuple[dict[str, int], Sequence[Line]]]:
     """The lines of each view, with the number of what is chosen in each menu."""
-    menus = _menus(list(views))
+    menus = _menus(views)
     return [({f"v{i}": menus[i].index(value) for i, value in enumerate(view)}, lines) for view, lines in views.items()]
 
 
-def _menus(views: Sequence[tuple[str, ...]]) -> list[list[str]]:
+def _menus(views: Views) -> list[list[str]]:
     return [list(dict.fromkeys(values)) for values in zip(*views, strict=True)]
 
 
@@ -387,31 +330,22 @@ def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = Fa
         return []
     values = [y for line in lines for p in line.points for y in (p.y, p.low, p.high) if y is not None] + [0.0] * zero
     gap = 1.12 * LABEL_GAP * (max(values) - min(values)) / HEIGHT
-    width = max(p.x for p in ends.values()) - min(p.x for p in ends.values())
+    reach = (0.25 if near else 1.0) * (max(p.x for p in ends.values()) - min(p.x for p in ends.values()))
     rows: list[dict[str, Any]] = []
-    for group in _groups(sorted(ends.items(), key=lambda end: end[1].x), 0.25 * width if near else width):
+    group: list[tuple[str, Point]] = []
+    ordered = sorted(ends.items(), key=lambda end: end[1].x)
+    for end, after in zip_longest(ordered, ordered[1:]):
+        group.append(end)
+        if after is not None and after[1].x - end[1].x <= reach:
+            continue
         group.sort(key=lambda end: end[1].y)
         ladder = gap * np.arange(len(group))
         wanted = np.maximum([point.y for _, point in group], min(values) + ladder) - ladder
         for (name, point), y in zip(group, isotonic_regression(wanted).x + ladder, strict=True):
-            rows.append({"system": name, "label": short(name), "x": _rounded(point.x), "y": _rounded(float(y))})
+            label = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+            rows.append({"system": name, "label": label, "x": _rounded(point.x), "y": _rounded(float(y))})
+        group = []
     return rows
-
-
-def _groups(ends: Sequence[tuple[str, Point]], reach: float) -> list[list[tuple[str, Point]]]:
-    """Neighbours on the horizontal axis, as long as each is near the one before."""
-    groups: list[list[tuple[str, Point]]] = []
-    for end in ends:
-        if groups and end[1].x - groups[-1][-1][1].x <= reach:
-            groups[-1].append(end)
-        else:
-            groups.append([end])
-    return groups
-
-
-def short(name: str) -> str:
-    """A name that fits beside a line."""
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _chart(data: str, switches: Sequence[str]) -> alt.Chart:
@@ -423,14 +357,9 @@ def _chart(data: str, switches: Sequence[str]) -> alt.Chart:
     return chart.transform_calculate(told=TOLD, **ends)
 
 
-def _dimmed(pointed: alt.Parameter, opacity: float) -> Any:
-    """Full strength, but for systems beside the one that is pointed at."""
-    return alt.when(pointed).then(alt.value(1)).otherwise(alt.value(opacity))
-
-
 def _finished(
     chart: Any,
-    views: Sequence[tuple[str, ...]],
+    views: Views,
     switches: Sequence[str],
     data: Mapping[str, Sequence[Mapping[str, Any]]],
     before: str = "",

@@ -1,7 +1,6 @@
 """Studies of many systems: which of them are drawn in colour, and how lists of names stay short."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from seq2seq.report.schema import Report
 
@@ -21,27 +20,10 @@ def in_focus(report: Report) -> list[str]:
     """Systems drawn in colour: all of a small study; of a crowd the baseline, the well known, the highest and the lowest."""
     if not is_crowd(report):
         return list(report.systems)
-    order = [name for name in by_score(report) if name != report.baseline]
+    others = [name for name in report.systems if name != report.baseline]
+    order = sorted(others, key=lambda name: -report.systems[name].bleu)
     chosen = {str(report.baseline), *_WELL_KNOWN, *order[:_HIGHEST], *order[-_LOWEST:]}
     return [name for name in report.systems if name in chosen]
-
-
-def by_score(report: Report) -> list[str]:
-    """Names in the order of BLEU, the highest first."""
-    return sorted(report.systems, key=lambda name: -report.systems[name].bleu)
-
-
-def changes_from_baseline(report: Report) -> dict[str, dict[str, Any]]:
-    """System -> dotted path -> value, for settings in which it differs from the baseline (else from the first system)."""
-    first = report.baseline or next(iter(report.systems))
-    return {
-        name: {
-            path: values[name]
-            for path, values in report.config_differences.items()
-            if name in values and values[name] != values.get(first)
-        }
-        for name in report.systems
-    }
 
 
 def named(names: Sequence[str], total: int) -> str:

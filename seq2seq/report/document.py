@@ -1,16 +1,17 @@
 """The report as sections of text, tables and figures: said once, written as a page, as Markdown and in parts elsewhere."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from seq2seq.config.differences import flatten
+from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
-from seq2seq.report.crowd import changes_from_baseline, in_focus, is_crowd
+from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words
 from seq2seq.report.schema import Report, SystemReport
-from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, number, p_value, plain, share
+from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, p_value, plain, share
 from seq2seq.scoring.length import Contrast
 from seq2seq.scoring.results import BucketScores, Scores
 
@@ -18,11 +19,10 @@ SAMPLES = 5
 UNTESTED = ("not tested", "not applicable")
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(str):
     """Lines of text as they are."""
 
-    text: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,12 @@ class Folded:
     parts: "Sequence[Part]"
 
 
-Part = str | Table | Figure | Block | Folded
+Part = str | Table | Figure | Folded
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report with a title.
-
-    Attributes:
-        name: where the page has it; "attention" and "translations" are drawn by its script.
-        title: as a heading.
-        nav: its name in the page's list of sections.
-        parts: what it holds.
-    """
+    """A part of the report; `nav` is its name in the page's list. The script draws "attention" and "translations" itself."""
 
     name: str
     title: str
@@ -83,18 +76,12 @@ _OF_FIGURES = (
 _ANALYSES = {"cost": "costs", "beam": "beam_sweep"}
 
 
-def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]], *, only: Iterable[int] | None = None) -> Table:
-    """BLEU of the whole set and of its length buckets, a row a system; the first row has the numbers of sentences.
-
-    Args:
-        rows: name -> scores of the whole set and of every bucket.
-        only: indices of the buckets that are shown.
-    """
+def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]]) -> Table:
+    """BLEU of the whole set and of its length buckets, a row a system; the first row has the numbers of sentences."""
     first, buckets = next(iter(rows.values()))
-    places = list(range(len(buckets)) if only is None else only)
-    heads = [lengths_in_words(b.min, b.max).removesuffix(" source words") for b in (buckets[i] for i in places)]
-    cells: list[list[Cell]] = [["sentences", f"{first.n:,}", *(f"{buckets[i].n:,}" for i in places)]]
-    cells += [[name, bleu(whole, ""), *(_bucket(parts[i]) for i in places)] for name, (whole, parts) in rows.items()]
+    heads = [lengths_in_words(bucket.min, bucket.max, unit="") for bucket in buckets]
+    cells: list[list[Cell]] = [["sentences", f"{first.n:,}", *(f"{bucket.n:,}" for bucket in buckets)]]
+    cells += [[name, bleu(whole, ""), *map(_bucket, parts)] for name, (whole, parts) in rows.items()]
     return Table(title="BLEU by source length", heads=["system", "BLEU", *heads], rows=cells)
 
 
@@ -105,23 +92,23 @@ def _bucket(scores: BucketScores) -> Measured:
     return bleu(scores, " ".join(filter(None, marks)))
 
 
-def length_table(report: Report, *, only: Iterable[int] | None = None) -> Table:
+def length_table(report: Report) -> Table:
     """`bleu_by_length` of a report, with parameters and seeds."""
-    table = bleu_by_length({name: (system, system.buckets) for name, system in report.systems.items()}, only=only)
+    table = bleu_by_length({name: (system, system.buckets) for name, system in report.systems.items()})
     facts: list[list[Cell]] = [["", ""]]
-    facts += [[number(system.parameters, 0), str(len(system.seeds))] for system in report.systems.values()]
+    facts += [[Measured(system.parameters, digits=0), str(len(system.seeds))] for system in report.systems.values()]
     rows = [[*row, *more] for row, more in zip(table.rows, facts, strict=True)]
     return replace(table, heads=[*table.heads, "parameters", "seeds"], rows=rows)
 
 
-def systems_table(report: Report) -> Table:
-    """Everything that one line can say of each system; of a crowd the highest score first."""
-    crowd, compared = is_crowd(report), report.baseline is not None
-    order = [place.system for place in report.ranking] if crowd else list(report.systems)
+def systems_table(report: Report, *, ranked: bool = False) -> Table:
+    """Everything that one line can say of each system; of a crowd, or `ranked`, the highest score first."""
+    ranked, compared = ranked or is_crowd(report), report.baseline is not None
+    order = [place.system for place in report.ranking] if ranked else list(report.systems)
     ranks = {place.system: Measured(place.rank, place.low, place.high, digits=0) for place in report.ranking}
     rows = [_system(report, name, report.systems[name], ranks.get(name)) for name in order]
     left_out = set() if compared else {"difference", "p", *_CONTRASTS.values()}
-    left_out |= (set() if crowd else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
+    left_out |= (set() if ranked else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
     heads = [head for head in rows[0] if head not in left_out]
     main = ("system", "BLEU", "difference", "kept", "seeds", "parameters")
     return Table(
@@ -138,13 +125,9 @@ _CONTRASTS = {"log_ratio": "log-ratio", "points": "growth in points", "bottlenec
 
 def _system(report: Report, name: str, system: SystemReport, rank: Measured | None) -> dict[str, Cell]:
     found, length = system.comparison, system.length
-    difference = (
-        Measured(found.difference, found.low, found.high, sign=True, verdict=found.verdict)
-        if found
-        else "baseline"
-        if report.baseline
-        else NONE
-    )
+    difference: Cell = "baseline" if report.baseline else NONE
+    if found:
+        difference = Measured(found.difference, found.low, found.high, sign=True, verdict=found.verdict)
     kept = length.retention if length else None
     return {
         "system": name,
@@ -163,7 +146,7 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
         "BLEU, long": Measured(length.long if length else None),
         "training tokens": Measured(system.target_tokens, digits=0),
         "updates": Measured(system.steps, digits=0),
-        "wall-clock, min": Measured(None if system.seconds is None else system.seconds / 60),
+        "wall-clock, min": Measured(system.seconds and system.seconds / 60),
         "length ratio": Measured(system.length_ratio, digits=2),
         "empty": Measured(system.empty, digits=0),
         "truncated": Measured(system.truncated, digits=0),
@@ -210,7 +193,7 @@ def _systems(report: Report) -> Iterator[Part]:
         )
     for split, summary in report.other_splits.items():
         rows: list[list[Cell]] = [
-            [name, bleu(each), number(each.chrf), number(each.ter), number(each.length_ratio, 2)]
+            [name, bleu(each), Measured(each.chrf), Measured(each.ter), Measured(each.length_ratio, digits=2)]
             for name, each in summary.systems.items()
         ]
         table = Table(title=split, heads=["system", "BLEU", "chrF", "TER", "length ratio"], rows=rows)
@@ -258,28 +241,23 @@ def _interventions(report: Report) -> Iterator[Part]:
     count = f", n = {found.n:,} sentences" if found.n else ""
     yield f"Weights replaced while translating, without retraining{count}.{told}"
     first = next(iter(found.systems.values()))
+
+    def about(each: Intervention) -> list[Cell]:
+        return [Measured(getattr(each, key), digits=2) for key in _ABOUT_WEIGHTS]
+
     rows: list[list[Cell]]
     if is_crowd(report):
         heads = ["system", *(f"BLEU, {kind}" for kind in first), *_ABOUT_WEIGHTS.values()]
         rows = [
-            [
-                name,
-                *(Measured(each.bleu) for each in kinds.values()),
-                *(Measured(getattr(next(iter(kinds.values())), key), digits=2) for key in _ABOUT_WEIGHTS),
-            ]
+            [name, *(Measured(each.bleu) for each in kinds.values()), *about(next(iter(kinds.values())))]
             for name, kinds in found.systems.items()
         ]
     else:
         buckets = next(iter(first.values())).buckets
-        shown = [lengths_in_words(bucket.min, bucket.max).removesuffix(" source words") for bucket in buckets]
+        shown = [lengths_in_words(bucket.min, bucket.max, unit="") for bucket in buckets]
         heads = ["system", "weights", "BLEU", *shown, *_ABOUT_WEIGHTS.values()]
         rows = [
-            [
-                name,
-                kind,
-                *(Measured(score) for score in (each.bleu, *(bucket.bleu for bucket in each.buckets))),
-                *(Measured(getattr(each, key), digits=2) for key in _ABOUT_WEIGHTS),
-            ]
+            [name, kind, Measured(each.bleu), *(Measured(part.bleu) for part in each.buckets), *about(each)]
             for name, kinds in found.systems.items()
             for kind, each in kinds.items()
         ]
@@ -307,58 +285,73 @@ def _samples(report: Report, exhibits: Exhibits) -> list[Part]:
 
 
 def _judgements(report: Report) -> Iterator[Part]:
-    claims = [(c.verdict, [c.claim, c.verdict, c.explanation, c.replicates, c.controls]) for c in report.claims or ()]
-    checks = [
-        (
-            c.verdict,
-            [f"{c.paper}, {c.where}{f' ({c.source})' if c.source else ''}", c.claim, c.verdict, number(c.theirs), c.ours],
-        )
-        for c in report.shape_checks or ()
-    ]
-    yield from _tested("What textbooks say", ["claim", "verdict", "numbers", "replicates", "controls"], claims)
-    if checks:
+    claims = [[c.claim, c.verdict, c.explanation, c.replicates, c.controls] for c in report.claims or ()]
+    heads = ["claim", "verdict", "numbers", "replicates", "controls"]
+    yield from _tested(Table(title="What textbooks say", heads=heads, rows=claims, words=True), 1)
+    checks = checks_table(report)
+    if checks.rows:
         yield (
             "Paper against ours: written from the papers and never tuned to pass. Levels of papers are tokenised BLEU on other "
             "data, so only shapes can be compared."
         )
-    yield from _tested("Paper against ours", ["paper", "what it shows", "verdict", "theirs", "ours"], checks)
+    yield from _tested(checks, 2)
 
 
-def _tested(title: str, heads: Sequence[str], rows: Sequence[tuple[str, list[str]]]) -> Iterator[Part]:
+def checks_table(report: Report) -> Table:
+    """Paper against ours, every check."""
+    rows: list[list[Cell]] = [
+        [
+            f"{c.paper}, {c.where}{f' ({c.source})' if c.source else ''}",
+            c.claim,
+            c.verdict,
+            Measured(c.theirs, digits=2, sign=True),
+            c.ours,
+        ]
+        for c in report.shape_checks or ()
+    ]
+    return Table(
+        title="Paper against ours", heads=["paper", "what it shows", "verdict", "theirs", "ours"], rows=rows, words=True
+    )
+
+
+def tested(table: Table, column: int) -> tuple[Table, Table]:
+    """The claims of a table that were tested, and the others, by the column of the verdict."""
+    parts = ([row for row in table.rows if (row[column] in UNTESTED) == untested] for untested in (False, True))
+    first, rest = (replace(table, rows=rows) for rows in parts)
+    return first, replace(rest, title=f"{table.title}, not tested here")
+
+
+def _tested(table: Table, column: int) -> Iterator[Part]:
     """Tested claims as a table, then the rest on demand."""
-    if tested := [row for verdict, row in rows if verdict not in UNTESTED]:
-        yield Table(title=title, heads=heads, rows=tested, words=True)
-    if rest := [row for verdict, row in rows if verdict in UNTESTED]:
-        table = Table(title=f"{title}, not tested here", heads=heads, rows=rest, words=True)
-        yield Folded(f"{len(rest)} other{'' if len(rest) == 1 else 's'} that this study does not test", [table])
+    first, rest = tested(table, column)
+    if first.rows:
+        yield first
+    if rest.rows:
+        yield Folded(f"{len(rest.rows)} other{'' if len(rest.rows) == 1 else 's'} that this study does not test", [rest])
 
 
 def _differences(report: Report) -> Iterator[Part]:
-    if not report.config_differences:
+    """Every setting that differs, by system; of a crowd each system's differences from the baseline (or the first system)."""
+    found, rows = report.config_differences, []
+    if not found:
         yield "No setting differs" + (": the study has one system." if len(report.systems) == 1 else ".")
         return
     if is_crowd(report):
+        first = report.baseline or next(iter(report.systems))
         heads = ["system", f"differs from {report.baseline or 'the first system'} in"]
-        lists = {
-            name: ", ".join(f"{path}: {plain(value)}" for path, value in changes.items())
-            for name, changes in changes_from_baseline(report).items()
-        }
-        table = Table(title="Settings", heads=heads, rows=[[name, text or NONE] for name, text in lists.items()], words=True)
+        for name in report.systems:
+            own = {path: values[name] for path, values in found.items() if name in values and values[name] != values.get(first)}
+            rows.append([name, ", ".join(f"{path}: {plain(value)}" for path, value in own.items()) or NONE])
     else:
-        names = list(report.systems)
-        rows = [
-            [Code(path), *(plain(values.get(name, NONE)) for name in names)]
-            for path, values in report.config_differences.items()
-        ]
-        table = Table(title="Settings", heads=["setting", *names], rows=rows, words=True)
-    said = "All other settings are the same. A dash: the system has no such setting."
-    yield Folded(f"{len(report.config_differences)} settings", [table, said])
+        heads = ["setting", *report.systems]
+        rows = [[Code(path), *(plain(values.get(name, NONE)) for name in report.systems)] for path, values in found.items()]
+    table = Table(title="Settings", heads=heads, rows=rows, words=True)
+    yield Folded(f"{len(found)} settings", [table, "All other settings are the same. A dash: the system has no such setting."])
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:
-    return Table(
-        title=title, heads=[title, "value"], rows=[[Code(key), plain(value)] for key, value in values.items()], words=True
-    )
+    rows = [[Code(key), plain(value)] for key, value in values.items()]
+    return Table(title=title, heads=[title, "value"], rows=rows, words=True)
 
 
 def _provenance(report: Report) -> Iterator[Part]:
@@ -385,9 +378,9 @@ def _provenance(report: Report) -> Iterator[Part]:
         [
             f"{name} seed {run.seed}",
             run.status,
-            *(number(score, 2) for score in (run.bleu, run.chrf, run.ter)),
-            *(number(count, 0) for count in (run.steps, run.target_tokens)),
-            number(None if run.seconds is None else run.seconds / 60),
+            *(Measured(score, digits=2) for score in (run.bleu, run.chrf, run.ter)),
+            *(Measured(count, digits=0) for count in (run.steps, run.target_tokens)),
+            Measured(run.seconds and run.seconds / 60),
             Code(run.hypotheses_sha256[:12]),
         ]
         for name, system in report.systems.items()

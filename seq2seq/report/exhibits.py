@@ -46,46 +46,37 @@ class AttentionMap(BaseModel):
     def words(self) -> "AttentionMap":
         """The same by words: a word's weight is the sum over its source subwords and the mean over its target subwords."""
         source, columns = group_words(self.source)
+
+        def by_words(target: list[str], weights: list[list[float]]) -> tuple[list[str], list[list[float]]]:
+            words, rows = group_words(target)
+            merged = merge_subwords(np.asarray(weights), rows[: len(weights)], columns) if weights else np.zeros(0)
+            return words, merged.round(4).tolist()
+
         forced = None
         if self.forced is not None:
-            reference, rows = group_words(self.forced.reference)
-            forced = Forced(reference=reference, weights=_merged(self.forced.weights, rows, columns))
-        hypothesis, rows = group_words(self.hypothesis)
-        weights = _merged(self.weights, rows, columns)
-        return self.model_copy(update={"source": source, "hypothesis": hypothesis, "weights": weights, "forced": forced})
-
-
-def _merged(weights: Sequence[Sequence[float]], rows: Sequence[int], columns: Sequence[int]) -> list[list[float]]:
-    if not weights:
-        return []
-    merged: list[list[float]] = merge_subwords(np.asarray(weights), rows[: len(weights)], columns).round(4).tolist()
-    return merged
+            reference, rows = by_words(self.forced.reference, self.forced.weights)
+            forced = Forced(reference=reference, weights=rows)
+        hypothesis, rows = by_words(self.hypothesis, self.weights)
+        return self.model_copy(update={"source": source, "hypothesis": hypothesis, "weights": rows, "forced": forced})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exhibits:
-    """Sentences and weights; sources and references are None where they must not be shown or are not at hand.
+    """Sentences and weights; sources and references are None where they must not be shown or are not at hand."""
 
-    Attributes:
-        split: the split.
-        lengths: (n,) source words.
-        sources, references: n lines each, or None.
-        hypotheses: system -> seed -> n lines.
-        sentence_scores: system -> seed -> n sentence chrF (or BLEU) scores.
-        sentence_metric: which score that is.
-        attention: sentence -> system -> weights of the system's first seed that has them.
-        own_attention: the same on sentences of our own, which may always be shown.
-    """
-
-    split: str
-    lengths: list[int]
-    sources: list[str] | None
-    references: list[str] | None
-    hypotheses: dict[str, dict[int, list[str]]]
-    sentence_scores: dict[str, dict[int, list[float]]]
-    sentence_metric: str
-    attention: dict[int, dict[str, AttentionMap]]
+    lengths: list[int] = field(default_factory=list)
+    """(n,) source words."""
+    sources: list[str] | None = None
+    references: list[str] | None = None
+    hypotheses: dict[str, dict[int, list[str]]] = field(default_factory=dict)
+    """System -> seed -> n lines."""
+    sentence_scores: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    """System -> seed -> n scores, of `sentence_metric`: chrf, or bleu."""
+    sentence_metric: str = "chrf"
+    attention: dict[int, dict[str, AttentionMap]] = field(default_factory=dict)
+    """Sentence -> system -> weights of the system's first seed that has them."""
     own_attention: dict[int, dict[str, AttentionMap]] = field(default_factory=dict)
+    """The same on sentences of our own, which may always be shown."""
 
     def without_text(self) -> "Exhibits":
         """The same without any sentence of the corpus; hypotheses stay, and attention is shown on sentences of our own."""
@@ -96,7 +87,6 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
     """Gather what there is to look at on a split."""
     metric = "chrf" if "chrf" in scored.systems[0].statistics[0].signatures else "bleu"
     return Exhibits(
-        split=split,
         lengths=scored.lengths.tolist(),
         sources=list(texts[0]) if texts else None,
         references=list(texts[1]) if texts else None,
@@ -117,10 +107,7 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
 def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, AttentionMap]]:
     found: dict[int, dict[str, AttentionMap]] = {}
     for system, some in runs.items():
-        records = next(((run, kept) for run in some if (kept := run.attention(split))), None)
-        if records is None:
-            continue
-        run, kept = records
+        run, kept = next(((run, kept) for run in some if (kept := run.attention(split))), (some[0], []))
         where = f"{run.folder}/attention/{split}.json"
         for shown in checked(list[AttentionMap], kept, where, "remove the file and evaluate the run again"):
             found.setdefault(shown.index, {})[system] = shown

@@ -4,7 +4,8 @@ import json
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -29,9 +30,9 @@ from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.palette import looks
-from seq2seq.report.schema import Report
+from seq2seq.report.schema import LearningCurve, Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, share
-from seq2seq.scoring.results import BucketScores, Comparison
+from seq2seq.scoring.results import BucketScores
 
 BANDS = 3
 """Systems whose bands can lie over each other and still be seen; of more, the baseline has one."""
@@ -42,8 +43,6 @@ FIRST_UPDATES = 0.1
 
 ATTENTION = "attention"
 """Stem of the figure that the page draws anew for every sentence."""
-
-Views = dict[tuple[str, ...], list[Line]]
 
 
 def report_figures(report: Report, exhibits: Exhibits) -> list[Figure]:
@@ -57,11 +56,10 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     """Write `<stem>.png`, `.svg` and `.pdf`; the same figure gives the same bytes, but for the order of entries in the PDF."""
     import vl_convert
 
-    spec = on_paper(figure.spec, figure.caption)
-    if scripts := missing_scripts(json.dumps(spec, ensure_ascii=False)):
-        boxes = f"No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
-        spec = on_paper(figure.spec, f"{figure.caption} {boxes}")
-    svg = svg_of(spec)
+    caption = figure.caption
+    if scripts := missing_scripts(json.dumps(on_paper(figure.spec, caption), ensure_ascii=False)):
+        caption += f" No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
+    svg = svg_of(on_paper(figure.spec, caption))
     made = {".png": recompressed(vl_convert.svg_to_png(svg, scale=2)), ".svg": svg.encode(), ".pdf": vl_convert.svg_to_pdf(svg)}
     for suffix, content in made.items():
         stem.with_suffix(suffix).write_bytes(content)
@@ -111,24 +109,27 @@ _NOWHERE = "\U0010fffd"
 def style_of(report: Report, banded: Sequence[str] = ()) -> Style:
     """Colours and marks of a report's systems; those out of focus lie behind the others and have no name."""
     focus = in_focus(report)
-    rest = [name for name in report.systems if name not in focus]
-    return Style(looks=looks([*rest, *focus], focus), labelled=focus, banded=banded)
+    return Style(looks=looks(_drawn(report), focus), labelled=focus, banded=banded)
 
 
-def seeds_in_words(report: Report, name: str) -> str:
-    """`none (3 seeds)`."""
-    count = len(report.systems[name].seeds)
-    return f"{name} ({count} seed{'s' if count > 1 else ''})"
+def _drawn(report: Report) -> list[str]:
+    """Systems in the order in which they are drawn, those in focus last."""
+    focus = in_focus(report)
+    return [*(name for name in report.systems if name not in focus), *focus]
 
 
-def _difference(found: Comparison | None) -> Sequence[float | None]:
-    return (None,) if found is None else (found.difference, found.low, found.high)
+def _lines(report: Report, points: Callable[[str], Iterable[Point]]) -> list[Line]:
+    """A line of each system that has points."""
+    found = {name: list(points(name)) for name in _drawn(report)}
+    return [Line(system=name, points=some) for name, some in found.items() if some]
 
 
 METRICS: dict[str, Callable[[BucketScores], Sequence[float | None]]] = {
     "BLEU": lambda b: (b.bleu, b.low, b.high),
     "BLEU, % of the shortest bucket": lambda b: (b.bleu,),
-    "BLEU minus baseline": lambda b: _difference(b.comparison),
+    "BLEU minus baseline": lambda b: (
+        (b.comparison.difference, b.comparison.low, b.comparison.high) if b.comparison else (None,)
+    ),
     "chrF": lambda b: (b.chrf, b.chrf_low, b.chrf_high),
     "TER (lower is better)": lambda b: (b.ter, b.ter_low, b.ter_high),
     "length ratio (hypothesis / reference tokens)": lambda b: (b.length_ratio,),
@@ -144,61 +145,47 @@ EDGES = {"fixed edges": "buckets", "equal count": "buckets_equal_count"}
 
 
 def _length(report: Report) -> Figure:
-    views: Views = {}
-    for metric, read in METRICS.items():
-        for edges, field in EDGES.items():
-            lines = [_length_line(report, name, getattr(system, field), metric, read) for name, system in _ordered(report)]
-            views[metric, edges] = [line for line in lines if line.points]
-    views = {view: lines for view, lines in views.items() if lines}
+    views = {
+        (metric, edges): lines
+        for metric in METRICS
+        for edges, field in EDGES.items()
+        if (lines := _lines(report, lambda name: _length_points(report.systems[name], field, metric)))  # noqa: B023
+    }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
-    switches = ("Show", "Buckets")
+    unit, switches = f"source length in {report.length_unit}", ("Show", "Buckets")
     return Figure(
         name="bleu_by_length",
         title="Score against sentence length",
         caption=_length_caption(report),
-        spec=line_chart(views, style_of(report, banded), x=f"source length in {report.length_unit}", switches=switches),
+        spec=line_chart(views, style_of(report, banded), x=unit, switches=switches),
         table=length_table(report),
         csv="buckets.csv",
     )
 
 
-def _ordered(report: Report) -> Iterator[tuple[str, Any]]:
-    """Systems in the order in which they are drawn, those in focus last."""
-    focus = in_focus(report)
-    yield from ((name, system) for name, system in report.systems.items() if name not in focus)
-    yield from ((name, report.systems[name]) for name in focus)
-
-
-def _length_line(
-    report: Report,
-    name: str,
-    buckets: Sequence[BucketScores],
-    metric: str,
-    read: Callable[[BucketScores], Sequence[float | None]],
-) -> Line:
-    """One system: an interval from three seeds on, with two the seeds themselves, with one neither."""
-    seeds = len(report.systems[name].seeds)
-    scale = 100 / buckets[0].bleu if metric == SHARE and buckets and buckets[0].bleu > 0 else 1.0
-    points = []
+def _length_points(system: SystemReport, field: str, metric: str) -> Iterator[Point]:
+    """Points of one system: an interval from three seeds on, with two the seeds themselves, with one neither."""
+    buckets: Sequence[BucketScores] = getattr(system, field)
+    seeds, scale = len(system.seeds), 1.0
+    if metric == SHARE:
+        if not buckets or buckets[0].bleu <= 0:
+            return
+        scale = 100 / buckets[0].bleu
     for bucket in buckets:
-        value, *ends = read(bucket)
-        if value is None or (metric == SHARE and scale == 1.0):
+        value, *ends = METRICS[metric](bucket)
+        if value is None:
             continue
         low, high = ends if ends and seeds > 2 else (None, None)
-        told = seeds > 1 and metric in ("BLEU", SHARE)
-        points.append(
-            Point(
-                x=bucket.mean_length,
-                y=scale * value,
-                low=low,
-                high=high,
-                small=bucket.underpowered,
-                seeds=[scale * bleu for bleu in bucket.seed_bleu] if told else (),
-                note=f"{lengths_in_words(bucket.min, bucket.max)}, n = {bucket.n:,}",
-            )
+        yield Point(
+            x=bucket.mean_length,
+            y=scale * value,
+            low=low,
+            high=high,
+            small=bucket.underpowered,
+            seeds=[scale * each for each in bucket.seed_bleu] if seeds > 1 and metric in ("BLEU", SHARE) else (),
+            note=f"{lengths_in_words(bucket.min, bucket.max)}, n = {bucket.n:,}",
         )
-    return Line(system=name, points=points)
 
 
 def _length_caption(report: Report) -> str:
@@ -231,17 +218,18 @@ def _ranking(report: Report) -> Figure:
     lines = []
     for place in report.ranking:
         system = report.systems[place.system]
-        note = f"rank {place.rank} [{place.low}, {place.high}], {seeds_in_words(report, place.system)}"
+        seeds = f"{place.system} ({len(system.seeds)} seed{'s' if len(system.seeds) > 1 else ''})"
+        note = f"rank {place.rank} [{place.low}, {place.high}], {seeds}"
         point = Point(x=0, y=system.bleu, low=system.low, high=system.high, small=system.single_seed, note=note)
         lines.append(Line(system=place.system, points=[point]))
     guide = None if report.baseline is None else (report.baseline, report.systems[report.baseline].bleu)
-    dashed = " Dashed: one seed, so the interval speaks of the choice of sentences only."
     single = any(system.single_seed for system in report.systems.values())
+    dashed = " Dashed: one seed, so the interval speaks of the choice of sentences only." if single else ""
     budgets = ", ".join(report.fairness.regimes) or "no budget equal"
     return Figure(
         name="ranking",
         title="Every system by its score",
-        caption=f"{report.split}, {report.n:,} sentences; {_level(report)} intervals; {budgets}.{dashed if single else ''}",
+        caption=f"{report.split}, {report.n:,} sentences; {_level(report)} intervals; {budgets}.{dashed}",
         spec=dot_plot(lines, style_of(report), x="BLEU", guide=guide),
         csv="ranking.csv",
     )
@@ -257,32 +245,33 @@ CURVES = {
 
 
 def _learning(report: Report) -> Figure | None:
-    views: Views = {}
+    views = {}
     for field, label in CURVES.items():
         lines = [
-            Line(system=name, run=f"{name} seed {curve.seed}", points=_late(curve, field))
-            for name, _ in _ordered(report)
+            Line(system=name, run=f"{name} seed {curve.seed}", points=points)
+            for name in _drawn(report)
             for curve in report.learning_curves.get(name, ())
+            if (points := _late(curve, field))
         ]
-        if lines := [line for line in lines if line.points]:
+        if lines:
             views[(label,)] = lines
     if not views:
         return None
-    first = next(iter(views.values()))
+    (first,), lines = next(iter(views.items()))
     rows: list[list[Cell]] = [
-        [line.run, Measured(line.points[-1].x, digits=0), Measured(line.points[-1].y, digits=2)] for line in first
+        [line.run, Measured(line.points[-1].x, digits=0), Measured(line.points[-1].y, digits=2)] for line in lines
     ]
     return Figure(
         name="learning_curves",
         title="Learning curves",
         caption=f"One line a seed; the first {FIRST_UPDATES:.0%} of the updates are left out, so that the end can be seen.",
-        spec=line_chart(views, style_of(report), x="optimiser updates", switches=("Show",), zero=False),
-        table=Table(heads=["run", "last update", next(iter(views))[0]], rows=rows),
+        spec=line_chart(views, style_of(report), x="optimiser updates", zero=False),
+        table=Table(heads=["run", "last update", first], rows=rows),
         csv="learning_curves.csv",
     )
 
 
-def _late(curve: Any, field: str) -> list[Point]:
+def _late(curve: LearningCurve, field: str) -> list[Point]:
     """The points of a curve after its first updates."""
     found = curve.training if field == "training" else [(p.step, getattr(p, field)) for p in curve.validation]
     known = [(step, value) for step, value in found if value is not None and isfinite(value)]
@@ -332,13 +321,17 @@ def _cost(report: Report) -> Figure | None:
     costs = costs_of(report)
     if not costs or len(report.systems) < 2:
         return None
-    views: Views = {}
-    fronts = []
-    for label, values in costs.items():
-        views[(label,)] = [_cost_line(report, name, label, values[name]) for name, _ in _ordered(report) if name in values]
-        fronts.append(_front(report, values, more="per second" in label))
+
+    def point(name: str, label: str) -> Iterator[Point]:
+        system, value = report.systems[name], costs[label].get(name)
+        low, high = (None, None) if len(system.seeds) < 3 else (system.low, system.high)
+        if value is not None:
+            yield Point(x=value, y=system.bleu, low=low, high=high, note=f"{label}: {value:,.4g}")
+
+    views = {(label,): _lines(report, partial(point, label=label)) for label in costs}
+    fronts = [_front(report, values, more="per second" in label) for label, values in costs.items()]
     rows: list[list[Cell]] = [
-        [name, *(_amount(values.get(name)) for values in costs.values()), bleu(system)]
+        [name, *(Measured(c.get(name), digits=0 if c.get(name, 0) > 100 else 2) for c in costs.values()), bleu(system)]
         for name, system in report.systems.items()
     ]
     hardware = {cost.hardware for cost in (report.costs or {}).values() if cost.hardware}
@@ -351,16 +344,6 @@ def _cost(report: Report) -> Figure | None:
         table=Table(heads=["system", *costs, "BLEU"], rows=rows),
         csv="systems.csv",
     )
-
-
-def _amount(value: float | None) -> Measured:
-    return Measured(value, digits=0 if value is not None and value > 100 else 2)
-
-
-def _cost_line(report: Report, name: str, label: str, value: float) -> Line:
-    system = report.systems[name]
-    low, high = (None, None) if len(system.seeds) < 3 else (system.low, system.high)
-    return Line(system=name, points=[Point(x=value, y=system.bleu, low=low, high=high, note=f"{label}: {value:,.4g}")])
 
 
 def _front(report: Report, costs: Mapping[str, float], *, more: bool) -> list[str]:
@@ -380,33 +363,29 @@ def _cost_by_length(report: Report) -> Figure | None:
         f"decoding, ms per sentence ({at} at a time)": ("ms_per_sentence", 1.0),
         "peak memory of decoding, MiB": ("peak_bytes", 2.0**-20),
     }
-    views: Views = {}
-    for label, (field, unit) in kinds.items():
-        lines = []
-        for name, _ in _ordered(report):
-            cost = (report.costs or {}).get(name)
-            known = [(p.length, getattr(p, field)) for p in cost.by_length] if cost else []
-            points = [Point(x=x, y=unit * y, note=f"{x} source words") for x, y in known if y is not None]
-            lines.append(Line(system=name, points=points))
-        if lines := [line for line in lines if line.points]:
-            views[(label,)] = lines
+
+    costs = report.costs or {}
+
+    def points(name: str, field: str, unit: float) -> Iterator[Point]:
+        for each in costs[name].by_length if name in costs else ():
+            if (value := getattr(each, field)) is not None:
+                yield Point(x=each.length, y=unit * value, note=f"{each.length} source words")
+
+    found = {(label,): _lines(report, partial(points, field=field, unit=unit)) for label, (field, unit) in kinds.items()}
+    views = {view: lines for view, lines in found.items() if lines}
     if not views:
         return None
+    lines = next(iter(views.values()))
+    lengths = sorted({point.x for line in lines for point in line.points})
+    known = {line.system: {point.x: Measured(point.y) for point in line.points} for line in lines}
+    rows: list[list[Cell]] = [[name, *(some.get(length, Measured(None)) for length in lengths)] for name, some in known.items()]
     return Figure(
         name="cost_by_length",
         title="Cost against sentence length",
         caption="The reference is fed step by step: the same work for every system, measured after training.",
         spec=line_chart(views, style_of(report), x="source length in words", switches=("Cost",)),
-        table=_grid(next(iter(views.values())), "words"),
+        table=Table(heads=["system", *(f"{length:g} words" for length in lengths)], rows=rows),
     )
-
-
-def _grid(lines: Sequence[Line], unit: str) -> Table:
-    """A table with a column for each place and a row for each line."""
-    places = sorted({point.x for line in lines for point in line.points})
-    cells = {line.system: {p.x: Measured(p.y, p.low, p.high) for p in line.points} for line in lines}
-    rows: list[list[Cell]] = [[name, *(some.get(x, Measured(None)) for x in places)] for name, some in cells.items()]
-    return Table(heads=["system", *(f"{x:g} {unit}" for x in places)], rows=rows)
 
 
 def _beam(report: Report) -> Figure | None:
@@ -414,20 +393,22 @@ def _beam(report: Report) -> Figure | None:
     sweep = report.beam_sweep
     if sweep is None:
         return None
-    lines, rows = [], []
-    for name in (name for name, _ in _ordered(report) if name in sweep.systems):
-        best = {p.beam: p for p in sorted(sweep.systems[name], key=lambda p: (p.beam, p.bleu))}
-        points = [Point(x=p.beam, y=p.bleu, note=f"beam {p.beam}, length penalty {p.length_penalty:g}") for p in best.values()]
-        lines.append(Line(system=name, points=points))
+
+    def points(name: str) -> list[Point]:
+        best = {p.beam: p for p in sorted(sweep.systems.get(name, ()), key=lambda p: (p.beam, p.bleu))}
+        return [Point(x=p.beam, y=p.bleu, note=f"beam {p.beam}, length penalty {p.length_penalty:g}") for p in best.values()]
+
+    lines, rows = _lines(report, points), []
+    for name in (line.system for line in lines):
         chosen = next((p for p in sweep.systems[name] if p.chosen), None)
         about = [str(chosen.beam), f"{chosen.length_penalty:g}", Measured(chosen.bleu, digits=2)] if chosen else [NONE] * 3
         rows.append([name, *about])
-    views: Views = {(f"BLEU on {sweep.split}, best length penalty",): lines}
+    views = {(f"BLEU on {sweep.split}, best length penalty",): lines}
     return Figure(
         name="beam",
         title=f"Beam size, on {sweep.split}",
         caption="At each beam size the length penalty that scores best.",
-        spec=line_chart(views, style_of(report), x="beam size", switches=("Show",), zero=False),
+        spec=line_chart(views, style_of(report), x="beam size", zero=False),
         table=Table(heads=["system", "chosen beam", "length penalty", "BLEU"], rows=rows),
     )
 
@@ -437,50 +418,35 @@ def _probe(report: Report) -> list[Figure]:
     probe = report.probe
     if probe is None:
         return []
-    names = [name for name, _ in _ordered(report) if name in probe.systems]
-    exact = [
-        Line(
-            system=name,
-            points=[
-                Point(
-                    x=(part.min + part.max) / 2,
-                    y=100 * part.exact,
-                    low=100 * part.low,
-                    high=100 * part.high,
-                    note=f"{part.min}–{part.max} words, n = {part.n:,}",
-                )
-                for part in probe.systems[name].by_length
-            ],
-        )
-        for name in names
-    ]
-    places = [
-        Line(
-            system=name,
-            points=[Point(x=p.position + 1, y=100 * p.right, note=f"n = {p.n:,}") for p in probe.systems[name].by_position],
-        )
-        for name in names
-    ]
+
+    def exact(name: str) -> Iterator[Point]:
+        for part in probe.systems[name].by_length if name in probe.systems else ():
+            y, low, high = (100 * each for each in (part.exact, part.low, part.high))
+            note = f"{part.min}–{part.max} words, n = {part.n:,}"
+            yield Point(x=(part.min + part.max) / 2, y=y, low=low, high=high, note=note)
+
+    def places(name: str) -> Iterator[Point]:
+        for place in probe.systems[name].by_position if name in probe.systems else ():
+            yield Point(x=place.position + 1, y=100 * place.right, note=f"n = {place.n:,}")
+
+    lines = _lines(report, exact)
+    names = [line.system for line in lines]
     parts = probe.systems[names[0]].by_length
     heads = ["system", *(f"{part.min}–{part.max} words (n={part.n})" for part in parts), f"up to {probe.trained}", "longer"]
-    rows: list[list[Cell]] = [
-        [
-            line.system,
-            *(Measured(p.y, p.low, p.high) for p in line.points),
-            *(share(each, digits=1) for each in (probe.systems[line.system].within, probe.systems[line.system].beyond)),
-        ]
-        for line in exact
-    ]
+    rows: list[list[Cell]] = []
+    for line in lines:
+        found = probe.systems[line.system]
+        ends = (share(each, digits=1) for each in (found.within, found.beyond))
+        rows.append([line.system, *(Measured(p.y, p.low, p.high) for p in line.points), *ends])
     style = style_of(report, banded=names if len(names) <= BANDS else ())
     title, trained = f"Probe {probe.task}", f"Trained on questions of up to {probe.trained} words; n = {probe.n:,}."
-    first: Views = {("answers right in every word, %",): exact}
-    second: Views = {("right words, %",): places}
+    first, second = {("answers right in every word, %",): lines}, {("right words, %",): _lines(report, places)}
     return [
         Figure(
             name="probe",
             title=f"{title}: exact match",
             caption=f"{trained} An answer counts if every word of it is right.",
-            spec=line_chart(first, style, x="length of the question in words", switches=("Show",)),
+            spec=line_chart(first, style, x="length of the question in words"),
             table=Table(heads=heads, rows=rows),
             csv="probe.csv",
         ),
@@ -488,7 +454,7 @@ def _probe(report: Report) -> list[Figure]:
             name="probe_positions",
             title=f"{title}: right words by position",
             caption=trained,
-            spec=line_chart(second, style, x="position in the answer", switches=("Show",)),
+            spec=line_chart(second, style, x="position in the answer"),
             csv="probe.csv",
         ),
     ]
@@ -498,15 +464,19 @@ def _concatenation(report: Report) -> Figure | None:
     found = report.concatenation
     if found is None:
         return None
-    lines = [
-        Line(system=name, points=[_joined(point) for point in found.systems[name] if point.bleu is not None])
-        for name, _ in _ordered(report)
-        if name in found.systems
-    ]
-    lines = [line for line in lines if line.points]
-    points = next(iter(found.systems.values()))
-    heads = ["system", *(f"{p.joined} joined ({p.words:.0f} words, n={p.n})" for p in points)]
-    rows = [[name, *map(_joined_cell, some)] for name, some in found.systems.items()]
+
+    def points(name: str) -> Iterator[Point]:
+        for each in found.systems.get(name, ()):
+            note = f"{each.joined} joined, {each.words:.0f} source words, n = {each.n}"
+            if each.bleu is not None:
+                yield Point(x=each.joined, y=each.bleu, low=each.low, high=each.high, note=note)
+
+    def cell(point: ConcatenationPoint) -> Cell:
+        ratio = "" if point.length_ratio is None else f"length ratio {point.length_ratio:.2f}"
+        return "refused" if point.bleu is None else Measured(point.bleu, point.low, point.high, marks=ratio)
+
+    lines = _lines(report, points)
+    heads = ["system", *(f"{p.joined} joined ({p.words:.0f} words, n={p.n})" for p in next(iter(found.systems.values())))]
     banded = [line.system for line in lines] if len(lines) <= BANDS else []
     caption = (
         f"The same {found.pairs} pairs of {found.split}, up to {found.longest} source words each, joined in order with their "
@@ -517,56 +487,49 @@ def _concatenation(report: Report) -> Figure | None:
         name="concatenation",
         title="Short pairs joined to long ones",
         caption=caption,
-        spec=line_chart({("BLEU",): lines}, style_of(report, banded), x="pairs joined", switches=("Show",)),
-        table=Table(heads=heads, rows=rows),
+        spec=line_chart({("BLEU",): lines}, style_of(report, banded), x="pairs joined"),
+        table=Table(heads=heads, rows=[[name, *map(cell, some)] for name, some in found.systems.items()]),
         csv="concatenation.csv",
     )
 
 
-def _joined(point: ConcatenationPoint) -> Point:
-    note = f"{point.joined} joined, {point.words:.0f} source words, n = {point.n}"
-    return Point(x=point.joined, y=point.bleu or 0.0, low=point.low, high=point.high, note=note)
-
-
-def _joined_cell(point: ConcatenationPoint) -> Measured | str:
-    if point.bleu is None:
-        return "refused"
-    ratio = "" if point.length_ratio is None else f"length ratio {point.length_ratio:.2f}"
-    return Measured(point.bleu, point.low, point.high, marks=ratio)
-
-
 def choose_sentence(exhibits: Exhibits) -> int | None:
     """The sentence that most systems show and whose length is nearest to 12 words: long enough to see, short enough to read."""
-    if not exhibits.attention:
-        return None
-    size = {index: _words(next(iter(some.values()))) for index, some in exhibits.attention.items()}
-    return min(exhibits.attention, key=lambda i: (-len(exhibits.attention[i]), abs(size[i] - 12)))
 
+    def words(shown: AttentionMap) -> int:  # of a picture half those of its caption
+        return len(shown.words().hypothesis) // 2 if shown.picture else len(shown.words().source)
 
-def _words(shown: AttentionMap) -> int:
-    """Words of the source; of a picture half those of its caption."""
-    return len(shown.words().hypothesis) // 2 if shown.picture else len(shown.words().source)
+    size = {index: words(next(iter(some.values()))) for index, some in exhibits.attention.items()}
+    return min(exhibits.attention, key=lambda i: (-len(exhibits.attention[i]), abs(size[i] - 12)), default=None)
 
 
 def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
     """Small multiples of all systems that attend, on one sentence; of a crowd those in focus, while all read the reference."""
-    sentence = choose_sentence(exhibits)
-    if sentence is None:
-        return None
-    maps = {name: shown for name, shown in exhibits.attention[sentence].items() if shown.attends}
-    crowd = is_crowd(report)
+    sentence, crowd, focus = choose_sentence(exhibits), is_crowd(report), in_focus(report)
+    shown_there = {} if sentence is None else exhibits.attention[sentence]
+    maps = {name: shown for name, shown in shown_there.items() if shown.attends}
     if crowd:
-        maps = {name: shown for name, shown in maps.items() if name in in_focus(report)} or maps
+        maps = {name: shown for name, shown in maps.items() if name in focus} or maps
     if not maps:
         return None
-    drawn = [_map(shown.words(), crowd) for shown in maps.values()]
-    picture = next(iter(maps.values())).picture
-    charts = [
-        picture_map(picture, round(len(source) ** 0.5), target, number, title)
-        if picture
-        else heat_map(source, target, number, title)
-        for number, (title, (source, target, _)) in enumerate(zip(maps, drawn, strict=True))
-    ]
+    charts, data, picture = [], [], next(iter(maps.values())).picture
+    for number, (title, shown) in enumerate(maps.items()):
+        by_words = shown.words()
+        target, weights = by_words.hypothesis, by_words.weights
+        if crowd and by_words.forced is not None:
+            target, weights = by_words.forced.reference, by_words.forced.weights
+        columns = None if picture else MOST_WORDS
+        source, target, weights = (
+            by_words.source[:columns],
+            target[:MOST_WORDS],
+            [row[:columns] for row in weights[:MOST_WORDS]],
+        )
+        data.append(cells(weights))
+        charts.append(
+            picture_map(picture, round(len(source) ** 0.5), target, number, title)
+            if picture
+            else heat_map(source, target, number, title)
+        )
     read = "the reference, fed to every system" if crowd else "each system's own translation"
     return Figure(
         name=ATTENTION,
@@ -574,14 +537,5 @@ def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
         caption=f"The source once for each word of {read}, dark where the word has little weight."
         if picture
         else f"Columns are source words, rows the words of {read}; weights of subwords are summed over source words.",
-        spec=many(charts, [cells(weights) for *_, weights in drawn], 1 if picture else 3 if len(charts) != 4 else 2),
+        spec=many(charts, data, 1 if picture else 3 if len(charts) != 4 else 2),
     )
-
-
-def _map(shown: AttentionMap, forced: bool) -> tuple[list[str], list[str], list[list[float]]]:
-    """Source words, target words and weights (T, S), cut to what a picture holds."""
-    target, weights = shown.hypothesis, shown.weights
-    if forced and shown.forced is not None:
-        target, weights = shown.forced.reference, shown.forced.weights
-    columns = None if shown.picture else MOST_WORDS
-    return shown.source[:columns], target[:MOST_WORDS], [row[:columns] for row in weights[:MOST_WORDS]]

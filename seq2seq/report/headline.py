@@ -1,5 +1,6 @@
 """The report in words, computed from its numbers."""
 
+from collections.abc import Iterator
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
@@ -10,13 +11,13 @@ from seq2seq.scoring.length import HalfLength
 from seq2seq.scoring.results import BucketScores, Scores
 
 
-def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = "words") -> str:
+def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = " source words") -> str:
     """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
     if minimum is None:
         return "all lengths"
     if maximum is None:
-        return f"more than {minimum - 1} source {unit}" if minimum > 1 else f"any number of source {unit}"
-    return f"{minimum} to {maximum} source {unit}" if minimum < maximum else f"{minimum} source {unit}"
+        return f"more than {minimum - 1}{unit}" if minimum > 1 else f"any number of{unit}"
+    return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
 
 
 def half_length_in_words(found: HalfLength | None) -> Cell:
@@ -71,8 +72,7 @@ def answer(report: Report) -> str:
     ours = effects[name]
     verdict = ours.log_ratio.verdict if ours.log_ratio else ""
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
-    few = verdict == "small sample"
-    loses = "too few sentences for a verdict" if few else _LOSES.get(verdict, "which loses more in proportion is undecided")
+    loses = _LOSES.get(verdict, "which loses more in proportion is undecided")
     return (
         f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of up to {ours.short_max} "
         f"words and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score and "
@@ -81,35 +81,33 @@ def answer(report: Report) -> str:
 
 
 _LOSES = {
-    f"{leans}{verdict}": f"in proportion it {'seems to lose' if leans else 'loses'} {word}"
-    for leans in ("", "leans ")
-    for verdict, word in (("better", "less"), ("worse", "more"))
+    "better": "in proportion it loses less",
+    "worse": "in proportion it loses more",
+    "leans better": "in proportion it seems to lose less",
+    "leans worse": "in proportion it seems to lose more",
+    "small sample": "too few sentences for a verdict",
 }
 
 
 def _probe(report: Report) -> str:
     """Shares of answers that are right in every word, on questions as long as those of training and on longer ones."""
     assert report.probe is not None
-    trained = report.probe.trained
+    scores = report.probe.systems
     within, beyond = (
-        ", ".join(
-            f"`{name}` {share(right, digits=1)}"
-            for name, scores in report.probe.systems.items()
-            if (right := getattr(scores, part)) is not None
-        )
+        ", ".join(f"`{name}` {share(right, digits=1)}" for name in scores if (right := getattr(scores[name], part)) is not None)
         for part in ("within", "beyond")
     )
-    text = (
-        f"Answers to probe {report.probe.task} that are right in every word, up to the {trained} words of training: {within}."
+    about = (
+        f"Answers to probe {report.probe.task} that are right in every word, up to the {report.probe.trained} words of training"
     )
-    return f"{text} On longer questions: {beyond}." if beyond else text
+    return f"{about}: {within}." + (f" On longer questions: {beyond}." if beyond else "")
 
 
 def _at(bucket: BucketScores, unit: str) -> str:
     """`Above 40 source words,` or `At 1 to 10 source words,`."""
     if bucket.max is None and bucket.min > 1:
         return f"Above {bucket.min - 1} source {unit},"
-    return f"At {lengths_in_words(bucket.min, bucket.max, unit)},"
+    return f"At {lengths_in_words(bucket.min, bucket.max, f' source {unit}')},"
 
 
 def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
@@ -147,41 +145,38 @@ def _crowd_line(report: Report, bucket: BucketScores | None) -> str:
 def _growth(report: Report) -> str:
     """Share of the short-sentence score that every system keeps, and how many gaps grow, in proportion and in points."""
     effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
+    compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
     if not effects:
         return ""
-    first = next(iter(effects.values()))
-    compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
-    order = [str(report.baseline), *compared]
-    kept = [f"`{n}` {share(r.value, r.low, r.high)}" for n in order if (r := effects[n].retention)]
-    longer = f"Above {first.long_min - 1} source {report.length_unit}"
-    text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
-    if is_crowd(report):
-        text = ""
+    first, text = next(iter(effects.values())), ""
+    if not is_crowd(report):
+        kept = [
+            f"`{n}` {share(r.value, r.low, r.high)}" for n in (str(report.baseline), *compared) if (r := effects[n].retention)
+        ]
+        longer = f"Above {first.long_min - 1} source {report.length_unit}"
+        text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
     grown = {
         measure: sum(getattr(each, key).verdict in ("better", "leans better") for each in compared.values())
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
     }
     counts = ", ".join(f"{measure} for {count} of {len(compared)}" for measure, count in grown.items())
-    text += f" The gap to `{report.baseline}` grows with length {counts} systems."
-    return text + (f" {report.bottleneck_caution}" if report.bottleneck_caution else "")
+    caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
+    return f"{text} The gap to `{report.baseline}` grows with length {counts} systems.{caution}"
 
 
 def _seeds(report: Report) -> str:
-    single = [name for name, system in report.systems.items() if system.single_seed]
+    single = [f"`{name}`" for name, system in report.systems.items() if system.single_seed]
     if not single:
         return ""
-    who = "every system" if len(single) == len(report.systems) else named([f"`{name}`" for name in single], len(report.systems))
-    if len(single) < len(report.systems):
-        return f" n=1 seed for {who}: seed variance is taken from the other systems."
-    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed, so differences only lean."
+    if len(single) == len(report.systems):
+        return " n=1 seed for every system: intervals cover the choice of sentences, not of the seed, so differences only lean."
+    return f" n=1 seed for {named(single, len(report.systems))}: seed variance is taken from the other systems."
 
 
 def bottleneck_caution(report: Report) -> str:
     """Say when the baseline is so low at most lengths that the gap to it cannot grow by its falling; empty otherwise."""
-    if report.baseline is None or len(report.systems) < 2:
-        return ""
-    scores = [bucket.bleu for bucket in report.systems[report.baseline].buckets]
-    if not at_floor(scores):
+    scores = [bucket.bleu for bucket in report.systems[report.baseline].buckets] if report.baseline else []
+    if len(report.systems) < 2 or not at_floor(scores):
         return ""
     low = sum(score < FLOOR for score in scores)
     return (
@@ -190,105 +185,84 @@ def bottleneck_caution(report: Report) -> str:
     )
 
 
-def reading_notes(report: Report) -> list[str]:
+def reading_notes(report: Report) -> Iterator[str]:
     """Notes for a reader who compares, beside the notes of the statistics."""
-    notes = []
     if len(report.systems) > 1:
-        notes.append(report.fairness.sentence)
-    notes += _learning_notes(report)
+        yield report.fairness.sentence
+    yield from _learning_notes(report)
     if report.baseline is not None and len(report.systems) > 1:
-        planned = MEASURES.get(report.primary or "")
-        notes.append(
-            f"Planned before the run: {planned}."
-            if planned
-            else "No measure of what length does was planned (evaluation.primary): read points and proportion together."
-        )
-    notes += [*_search_notes(report), *_seen_notes(report), *_arithmetic_notes(report)]
-    unfinished = [
-        f"{name} seed {run.seed} ({run.status})"
-        for name, system in report.systems.items()
-        for run in system.runs
-        if run.status != "finished"
-    ]
-    if unfinished:
-        notes.append(f"Scored although training did not finish: {', '.join(unfinished)}.")
-    notes += [
-        f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}." for run in report.missing
-    ]
-    small = [b for b in next(iter(report.systems.values())).buckets if b.underpowered]
-    if small:
-        which = ", ".join(f"{lengths_in_words(b.min, b.max, report.length_unit)} (n={b.n})" for b in small)
-        minimum = report.evaluation.get("minimum_bucket")
-        notes.append(f"Small samples, fewer than {minimum} sentences, so without a verdict: {which}.")
+        if report.primary in MEASURES:
+            yield f"Planned before the run: {MEASURES[report.primary]}."
+        else:
+            yield "No measure of what length does was planned (evaluation.primary): read points and proportion together."
+    yield from _search_notes(report)
+    yield from _seen_notes(report)
+    yield from _arithmetic_notes(report)
+    runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
+    if unfinished := [f"{name} seed {run.seed} ({run.status})" for name, run in runs]:
+        yield f"Scored although training did not finish: {', '.join(unfinished)}."
+    for run in report.missing:
+        yield f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}."
+    if small := [b for b in next(iter(report.systems.values())).buckets if b.underpowered]:
+        unit = f" source {report.length_unit}"
+        which = ", ".join(f"{lengths_in_words(b.min, b.max, unit)} (n={b.n})" for b in small)
+        yield f"Small samples, fewer than {report.evaluation.get('minimum_bucket')} sentences, so without a verdict: {which}."
     if not report.texts_available:
-        notes.append("The corpus was not at hand: scores come from sentence statistics kept beside the runs.")
-    return notes
+        yield "The corpus was not at hand: scores come from sentence statistics kept beside the runs."
 
 
-def _arithmetic_notes(report: Report) -> list[str]:
+def _arithmetic_notes(report: Report) -> Iterator[str]:
     """Whether the runs were trained with one arithmetic."""
+    titles = {"precision": "", "library": "", "threads": "threads "}
+    parts = {key: report.environment_differences.get(f"arithmetic.{key}", {}) for key in titles}
     by_kind: dict[str, list[str]] = {}
-    parts = [report.environment_differences.get(f"arithmetic.{name}", {}) for name in ("precision", "library", "threads")]
-    names = dict.fromkeys(name for values in parts for name in values)
-    for name in names:
-        values = zip(("", "", "threads "), ("precision", "library", "threads"), parts, strict=True)
-        kind = ", ".join(f"{title}{found.get(name) or 'unknown'}" for title, _, found in values if found)
+    for name in dict.fromkeys(name for values in parts.values() for name in values):
+        kind = ", ".join(f"{titles[key]}{found.get(name) or 'unknown'}" for key, found in parts.items() if found)
         by_kind.setdefault(kind, []).append(name)
-    if len(by_kind) < 2:
-        return []
-    kinds = "; ".join(f"{kind}: {', '.join(runs)}" for kind, runs in by_kind.items())
-    return [f"Runs were not all trained with one arithmetic, so equal seeds differ by more than their systems ({kinds})."]
+    if len(by_kind) > 1:
+        kinds = "; ".join(f"{kind}: {', '.join(runs)}" for kind, runs in by_kind.items())
+        yield f"Runs were not all trained with one arithmetic, so equal seeds differ by more than their systems ({kinds})."
 
 
-def _seen_notes(report: Report) -> list[str]:
+def _seen_notes(report: Report) -> Iterator[str]:
     """Whether sentences of the test set stand in the text that was trained on."""
 
     def most(kind: str) -> int:
         key = f"seen_in_training.{report.split}.{kind}"
         return max([report.environment.get(key) or 0, *(n or 0 for n in report.environment_differences.get(key, {}).values())])
 
-    if not most("sources"):
-        return []
-    return [
-        f"{most('sources')} of the {report.n} source sentences stand in the training text too, {most('pairs')} of them with "
-        "the same translation: scores on them say little about new sentences."
-    ]
+    if most("sources"):
+        yield (
+            f"{most('sources')} of the {report.n} source sentences stand in the training text too, {most('pairs')} of them "
+            "with the same translation: scores on them say little about new sentences."
+        )
 
 
-def _learning_notes(report: Report) -> list[str]:
+def _learning_notes(report: Report) -> Iterator[str]:
     """Which systems a longer training may still raise, and how that was judged."""
     meanings = {
         "still improving": "Still improving when training ended, so longer training would raise the score",
         "at rest because the rate is zero": "At rest because the learning rate is zero (still improving before its decay), "
         "which does not show that learning was done",
     }
-    found = []
     for state, meaning in meanings.items():
-        names = [name for name, system in report.systems.items() if system.learning == state]
-        found += [f"{meaning}: {named(names, len(report.systems))}."] if names else []
-    return found
+        if names := [name for name, system in report.systems.items() if system.learning == state]:
+            yield f"{meaning}: {named(names, len(report.systems))}."
 
 
-def _search_notes(report: Report) -> list[str]:
+def _search_notes(report: Report) -> Iterator[str]:
     """Whether the scores were decoded with what tuning chose."""
     if report.beam_sweep is None:
-        return []
-    applied: list[str] = []
-    other: list[str] = []
-    for name, points in report.beam_sweep.systems.items():
-        chosen = next((point for point in points if point.chosen), None)
-        if chosen is None or name not in report.systems:
-            continue
-        searched = [run.decoding.get("search") or {} for run in report.systems[name].runs]
-        same = all((s.get("beam"), s.get("length_penalty")) == (chosen.beam, chosen.length_penalty) for s in searched)
-        text = f"{name} beam {chosen.beam}, length penalty {chosen.length_penalty:g}"
-        (applied if same else other).append(text)
+        return
     total, split = len(report.systems), report.beam_sweep.split
-    notes = []
-    if applied:
-        notes.append(f"Search chosen on {split} for each system, and used for these scores: {named(applied, total)}.")
-    if other:
-        notes.append(
-            f"Search chosen on {split}, but these scores were decoded otherwise (tune --apply): {named(other, total)}."
-        )
-    return notes
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for name, points in report.beam_sweep.systems.items():
+        for chosen in (point for point in points if point.chosen and name in report.systems):
+            searched = [run.decoding.get("search") or {} for run in report.systems[name].runs]
+            same = all((s.get("beam"), s.get("length_penalty")) == (chosen.beam, chosen.length_penalty) for s in searched)
+            found[same].append(f"{name} beam {chosen.beam}, length penalty {chosen.length_penalty:g}")
+    if found[True]:
+        yield f"Search chosen on {split} for each system, and used for these scores: {named(found[True], total)}."
+    if found[False]:
+        told = named(found[False], total)
+        yield f"Search chosen on {split}, but these scores were decoded otherwise (tune --apply): {told}."

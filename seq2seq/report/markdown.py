@@ -37,7 +37,7 @@ def _parts(parts: Iterable[Part], title: str) -> list[str]:
             found += [f"![{part.title}]({part.name}.png)", escape_markdown(part.caption)]
             found += [as_markdown(part.table)] if part.table else []
         elif isinstance(part, Block):
-            found.append(code_block(part.text))
+            found.append(code_block(part))
         elif isinstance(part, Folded):
             found += [f"**{escape_markdown(part.summary)}**", *_parts(part.parts, title)]
         else:

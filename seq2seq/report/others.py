@@ -5,9 +5,10 @@ from pathlib import Path
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.languages import length_unit, resolve_tokenizer
+from seq2seq.config.languages import length_unit
 from seq2seq.corpus.files import read_lines
 from seq2seq.report.document import bleu_by_length
+from seq2seq.report.runs import bleu_tokenizer
 from seq2seq.report.values import as_text
 from seq2seq.scoring import Evidence, SystemScores, compare, source_words
 from seq2seq.scoring.sentences import sentence_statistics
@@ -28,37 +29,31 @@ def score_files(
         reference: the right translations.
         hypotheses: files of translations; each is called by its name, or its path where names repeat.
         settings: metrics, tokenizer, buckets; the baseline is the file of that name, if there is one.
-
         languages: of source and target: whether length is counted in words or characters, and which tokenizer `auto` is.
 
     Raises:
         UserError: a file cannot be read or has another number of lines, or there is no sentence.
     """
-    sources, references = list(read_lines(source)), list(read_lines(reference))
+    sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
     if not sources:
         raise UserError(f"{source}: no sentence to score")
-    _check_lines(reference, references, source, sources)
-    try:
-        tokenizer = resolve_tokenizer(settings.tokenizer, languages[1])
-    except ValueError as error:
-        raise UserError(f"evaluation.tokenizer: {error}") from None
-    names = [path.name for path in hypotheses]
-    systems = []
-    for path in hypotheses:
+
+    def lines_of(path: Path) -> list[str]:
         lines = list(read_lines(path))
-        _check_lines(path, lines, source, sources)
-        counted = sentence_statistics(lines, references, metrics=settings.metrics, tokenizer=tokenizer)
+        if len(lines) != len(sources):
+            raise UserError(
+                f"{path} has {len(lines):,} lines but {source} has {len(sources):,}; lines must correspond one to one"
+            )
+        return lines
+
+    references, names, systems = lines_of(reference), [path.name for path in hypotheses], []
+    for path in hypotheses:
+        counted = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=tokenizer)
         name = path.name if names.count(path.name) == 1 else str(path)
         systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
     if len({system.name for system in systems}) < len(systems):
         raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
-    lengths = source_words(sources, languages[0])
-    found = compare(Evidence(systems, lengths, settings))
+    found = compare(Evidence(systems, source_words(sources, languages[0]), settings))
     rows = {each.name: (each.overall, each.buckets) for each in found.systems}
     title = f"BLEU by source {length_unit(languages[0])}"
     return "\n".join([title, as_text(bleu_by_length(rows)), "", *found.signatures.values()])
-
-
-def _check_lines(path: Path, lines: Sequence[str], source: Path, sources: Sequence[str]) -> None:
-    if len(lines) != len(sources):
-        raise UserError(f"{path} has {len(lines):,} lines but {source} has {len(sources):,}; lines must correspond one to one")

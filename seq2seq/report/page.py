@@ -14,10 +14,9 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
@@ -37,8 +36,7 @@ SIZE_LIMIT = 6_000_000
 SCRIPTS = ("core.js", "charts.js", "table.js", "translations.js", "attention.js", "start.js")
 
 
-@dataclass(frozen=True)
-class _Packed:
+class _Packed(NamedTuple):
     """Exhibits as text for the page: JSON, compressed, in letters; and what was left out of it."""
 
     text: str
@@ -159,16 +157,14 @@ def _exhibits_json(exhibits: Exhibits, count: int, *, every_seed: bool) -> dict[
             {
                 "index": index,
                 "picture": next(iter(exhibits.attention[index].values())).picture,
-                "systems": {name: _attention_json(one) for name, one in exhibits.attention[index].items()},
+                "systems": {
+                    name: {"words": _map_json(one.words()), "subwords": _map_json(one)} if one.attends else {}
+                    for name, one in exhibits.attention[index].items()
+                },
             }
             for index in order
         ],
     }
-
-
-def _attention_json(shown: AttentionMap) -> dict[str, Any]:
-    """A map by words and by subwords; a fixed vector has none."""
-    return {"words": _map_json(shown.words()), "subwords": _map_json(shown)} if shown.attends else {}
 
 
 def _map_json(shown: AttentionMap) -> dict[str, Any]:

@@ -6,17 +6,11 @@ the light set have a contrast of at least 4.5 on white, those of the dark set on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Look:
-    """Look of a system.
-
-    Attributes:
-        light, dark: its colour on a light and on a dark ground.
-        shape: Vega-Lite's name of its mark.
-    """
+class Look(NamedTuple):
+    """Colour of a system on a light and on a dark ground, and Vega-Lite's name of its mark."""
 
     light: str
     dark: str

@@ -4,19 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from seq2seq.report.document import length_table
+from seq2seq.report.document import checks_table, length_table, systems_table, tested
 from seq2seq.report.runs import read_report
 from seq2seq.report.schema import Report
-from seq2seq.report.values import Cell, Measured, Table, as_markdown, bleu, share
+from seq2seq.report.values import Cell, Measured, Table, as_markdown, share
 
 
 def published_table(name: str, study: Path) -> str:
-    """Write a table of `TABLES` in Markdown.
-
-    Args:
-        name: key of `TABLES`.
-        study: a published study's folder.
-    """
+    """Write a table of `TABLES` in Markdown, of a published study's folder."""
     return as_markdown(TABLES[name](read_report(study / "report" / "report.json")))
 
 
@@ -28,25 +23,14 @@ def _lengths(report: Report) -> Table:
 
 
 def _ranking(report: Report) -> Table:
-    """Systems in the order of BLEU with the intervals of score and rank, and the difference to the baseline."""
-    rows: list[list[Cell]] = []
-    for place in report.ranking:
-        system = report.systems[place.system]
-        found = system.comparison
-        difference = Measured(found.difference, sign=True, verdict=f"({found.verdict})") if found else ""
-        rank = Measured(place.rank, place.low, place.high, digits=0)
-        rows.append([place.system, rank, bleu(system), difference, Measured(system.parameters, digits=0)])
-    return Table(heads=["system", "rank", "BLEU", f"minus {report.baseline}", "parameters"], rows=rows)
+    """Systems in the order of BLEU with the interval of their rank."""
+    table = systems_table(report, ranked=True)
+    return table.select(["system", "rank", "BLEU", *(head for head in table.heads if head == "difference"), "parameters"])
 
 
 def _checks(report: Report) -> Table:
     """Paper against ours: the claims that the study's systems and sentences allow to be checked, with both numbers."""
-    rows: list[list[Cell]] = [
-        [f"{_short(each.paper)}, {each.where}", each.claim, Measured(each.theirs, digits=2, sign=True), each.ours, each.verdict]
-        for each in report.shape_checks or ()
-        if each.verdict != "not applicable"
-    ]
-    return Table(heads=["paper", "claim", "theirs", "ours", "verdict"], rows=rows, words=True)
+    return tested(checks_table(report), 2)[0]
 
 
 def _probe(report: Report) -> Table:
@@ -85,10 +69,3 @@ TABLES: dict[str, Callable[[Report], Table]] = {
     "attention": _attention,
 }
 """By the name that a page asks for."""
-
-
-def _short(paper: str) -> str:
-    """First author and year: "Bahdanau, Cho, Bengio 2015" is "Bahdanau et al. 2015"."""
-    authors, _, year = paper.rpartition(" ")
-    first, _, others = authors.partition(",")
-    return f"{first} et al. {year}" if others else paper

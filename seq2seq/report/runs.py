@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from lzma import LZMAError
@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.config.base import checked
@@ -36,23 +37,27 @@ class StudyFile(BaseModel):
     systems: list[str] = []
 
 
+class SearchRecord(BaseModel):
+    """Record of the search beside its translations; `model_extra` has what is only shown."""
+
+    model_config = ConfigDict(extra="allow")
+
+    truncated: list[int] | None = None
+    """Indices cut at the length limit; None where the search did not say."""
+    sentences: int | None = None
+    as_reference: list[int] = []
+    """Indices of lines that publishing left out, since they are sentences of the corpus."""
+    sha256: str | None = None
+    """Of the file as it was before lines were left out."""
+
+
 @dataclass(frozen=True)
 class Decoded:
-    """The hypotheses of a run on a split.
-
-    Attributes:
-        lines: one per sentence.
-        sha256: of the file, as it was before lines were left out.
-        as_reference: indices of lines that publishing left out, since they are sentences of the corpus.
-        truncated: indices cut at the length limit; None where the search did not say.
-        facts: what else the search recorded.
-    """
+    """The hypotheses of a run on a split, one a sentence; SHA-256 of their file, as it was before lines were left out."""
 
     lines: list[str]
     sha256: str
-    truncated: list[int] | None
-    facts: dict[str, Any]
-    as_reference: list[int] = field(default_factory=list)
+    record: SearchRecord
 
     def complete_lines(self, references: Sequence[str]) -> list[str]:
         """Return the lines with those put back that publishing left out because they equal their reference.
@@ -60,9 +65,9 @@ class Decoded:
         Raises:
             UserError: the result is not what was published.
         """
-        if not self.as_reference:
+        left_out = set(self.record.as_reference)
+        if not left_out:
             return self.lines
-        left_out = set(self.as_reference)
         lines = [references[i] if i in left_out else line for i, line in enumerate(self.lines)]
         if lines_sha256(lines) != self.sha256:
             raise UserError("published hypotheses do not fit this corpus: another edition of it, or a damaged file")
@@ -71,10 +76,8 @@ class Decoded:
     @property
     def truncation_flags(self) -> list[bool] | None:
         """(n,) True where the search stopped at the length limit."""
-        if self.truncated is None:
-            return None
-        cut = set(self.truncated)
-        return [index in cut for index in range(len(self.lines))]
+        cut = self.record.truncated
+        return None if cut is None else np.isin(np.arange(len(self.lines)), cut).tolist()
 
 
 @dataclass(frozen=True)
@@ -95,23 +98,19 @@ class Run:
         """System and seed, for messages."""
         return f"{self.system} seed {self.seed}"
 
-    def attention(self, split: str) -> list[dict[str, Any]]:
-        """Attention weights of some sentences of a split; empty where none were written."""
+    def attention(self, split: str) -> Any:
+        """Attention weights of some sentences of a split, as they were written; empty where none were."""
         path = self.folder / "attention" / f"{split}.json"
-        records = read_json(path) if path.exists() else []
-        if not isinstance(records, list) or any(not isinstance(r, dict) or "index" not in r for r in records):
-            raise UserError(f"{path}: not a list of attention records; remove the file and evaluate the run again")
-        return records
+        return read_json(path) if path.exists() else []
 
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study's folder."""
+    """A study's folder; runs by system in the study's order, systems without a usable run in `missing` only."""
 
     folder: Path
     study: StudyFile
     runs: dict[str, list[Run]]
-    """By system, in the study's order; systems without a usable run are in `missing` only."""
     missing: list[MissingRun] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -128,7 +127,7 @@ class StudyRuns:
     @property
     def evaluation(self) -> EvaluationSettings:
         """Settings of scoring, with the tokenizer that its target language needs."""
-        tokenizer = study_tokenizer(self.study, self.language("target"))
+        tokenizer = bleu_tokenizer(self.study.evaluation, self.language("target"))
         return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
 
     def __iter__(self) -> Iterator[Run]:
@@ -213,6 +212,18 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     return sorted(own, key=lambda run: systems.index(run.system)), notes  # stable: seeds stay in order
 
 
+def finished_runs(folder: Path) -> list[RunFolder]:
+    """Return the finished runs of a study, in its order.
+
+    Raises:
+        UserError: there are none.
+    """
+    finished = [run for run in study_folders(folder)[0] if run.is_finished()]
+    if not finished:
+        raise UserError(f"{folder}: no run is finished yet; run the train command again to resume")
+    return finished
+
+
 def read_study(folder: Path) -> StudyRuns:
     """Read every run of a study.
 
@@ -223,7 +234,7 @@ def read_study(folder: Path) -> StudyRuns:
     study = read_study_file(folder / "study.yaml")
     runs: dict[str, list[Run]] = {}
     for place in places:
-        runs.setdefault(place.system, []).append(_read_run(place.path, place.system, notes))
+        runs.setdefault(place.system, []).append(_read_run(place, notes))
     for some in runs.values():
         _check_alike(some)
     if not any(run.decoded for system in runs.values() for run in system):
@@ -232,19 +243,14 @@ def read_study(folder: Path) -> StudyRuns:
             "folder of the study itself"
         )
     missing = [absent for system in study.systems or runs for absent in _missing(system, runs.get(system, []))]
-    notes += _earlier_notes(places)
-    return StudyRuns(folder=folder, study=study, runs=runs, missing=missing, notes=notes)
-
-
-def _earlier_notes(places: Iterable[RunFolder]) -> list[str]:
-    """Say which other translations the runs have kept: of an earlier search, of fewer steps, of other sentences."""
     kept = {f"{place.system} seed {place.seed}": len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
-    named = [f"{name} ({count})" for name, count in kept.items() if count]
-    if not named:
-        return []
-    more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
-    listed = f"{', '.join(named[:5])}{more}"
-    return [f"Earlier translations, with another search, other weights or text, are kept in hypotheses/earlier/: {listed}."]
+    if named := [f"{name} ({count})" for name, count in kept.items() if count]:
+        more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
+        notes.append(
+            "Earlier translations, with another search, other weights or text, are kept in hypotheses/earlier/: "
+            f"{', '.join(named[:5])}{more}."
+        )
+    return StudyRuns(folder=folder, study=study, runs=runs, missing=missing, notes=notes)
 
 
 def _check_alike(runs: Sequence[Run]) -> None:
@@ -258,16 +264,16 @@ def _check_alike(runs: Sequence[Run]) -> None:
             )
 
 
-def study_tokenizer(study: StudyFile, language: str) -> str:
-    """Return sacreBLEU's tokenizer for a study's target language.
+def bleu_tokenizer(evaluation: EvaluationSettings, language: str) -> str:
+    """Return sacreBLEU's tokenizer for a target language.
 
     Raises:
-        UserError: the study asks for one that cannot serve the language.
+        UserError: the settings ask for one that cannot serve the language.
     """
     try:
-        return resolve_tokenizer(study.evaluation.tokenizer, language)
+        return resolve_tokenizer(evaluation.tokenizer, language)
     except ValueError as error:
-        raise UserError(f"study.yaml: evaluation.tokenizer: {error}") from None
+        raise UserError(f"evaluation.tokenizer: {error}") from None
 
 
 def read_study_file(path: Path) -> StudyFile:
@@ -284,51 +290,47 @@ def read_study_file(path: Path) -> StudyFile:
     return checked(StudyFile, raw, path, "mend it, or copy it from another folder of runs")
 
 
-def _read_run(folder: Path, system: str, notes: list[str]) -> Run:
-    def optional(name: str) -> dict[str, Any]:
-        found = read_json(folder / name) if (folder / name).exists() else {}
-        if not isinstance(found, dict):
-            raise UserError(f"{folder / name}: expected a JSON object")
-        return found
+def _object(path: Path) -> dict[str, Any]:
+    return checked(dict[str, Any], read_json(path), path, "remove the file and make it again") if path.exists() else {}
 
-    config = plain(read_yaml(folder / "config.yaml")) if (folder / "config.yaml").exists() else {}
+
+def _read_run(place: RunFolder, notes: list[str]) -> Run:
     return Run(
-        system=system,
-        seed=int(folder.name.removeprefix("seed-")),
-        folder=folder,
-        config=config if isinstance(config, dict) else {},
-        summary=optional("summary.json"),
-        environment=optional("environment.json"),
-        log=[*_read_log(folder / "log.jsonl", notes), *_read_log(folder / "timing.jsonl", notes)],
-        decoded={path.stem: _read_decoded(path) for path in sorted((folder / "hypotheses").glob("*.txt"))},
+        system=place.system,
+        seed=place.seed,
+        folder=place.path,
+        config=checked(dict[str, Any], plain(read_yaml(place.config)), place.config, "copy it from where the run was trained"),
+        summary=_object(place.summary),
+        environment=_object(place.environment),
+        log=[*_read_log(place.log, notes), *_read_log(place.timing, notes)],
+        decoded={path.stem: read_decoded(path) for path in sorted((place.path / "hypotheses").glob("*.txt"))},
     )
 
 
 def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
     """Records of a log; a last line that an interruption cut short is left out and said."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")  # a line that is no UTF-8 is no record either
+    lines = path.read_bytes().split(b"\n") if path.exists() else []  # a line that is no UTF-8 is no record either
     records = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         try:
-            record = json.loads(line)
+            record = json.loads(line) if line.strip() else None
         except ValueError:
             if number < len(lines):
                 raise UserError(f"{path}:{number}: not a JSON record; the log is damaged, train the run again") from None
-            notes.append(
-                f"{path.parent.parent.name} {path.parent.name}: the last line of {path.name} was cut short and is left out."
-            )
+            run = f"{path.parent.parent.name} {path.parent.name}"
+            notes.append(f"{run}: the last line of {path.name} was cut short and is left out.")
             continue
         if isinstance(record, dict):
             records.append(record)
     return records
 
 
-def _read_decoded(path: Path) -> Decoded:
-    """Hypotheses of a split."""
+def read_decoded(path: Path) -> Decoded:
+    """Read the hypotheses of a split.
+
+    Raises:
+        UserError: they or the record beside them are damaged, or do not fit together.
+    """
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")
@@ -338,18 +340,16 @@ def _read_decoded(path: Path) -> Decoded:
         raise UserError(f"{path}: not readable ({error.strerror}); evaluate the run again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
     beside = path.with_suffix(".json")
-    facts = read_json(beside) if beside.exists() else {}
-    if not isinstance(facts, dict) or not all(isinstance(i, int) for i in facts.get("truncated") or []):
-        raise UserError(f"{beside}: not what the search writes; remove the file and evaluate the run again")
-    expected = facts.get("sentences", len(lines))
-    if expected != len(lines):
-        raise UserError(f"{path}: {len(lines)} lines, but {beside.name} says {expected} sentences; evaluate the run again")
-    kept = {key: value for key, value in facts.items() if key not in ("truncated", "sentences", "as_reference", "sha256")}
-    left_out = facts.get("as_reference") or []
-    if not all(isinstance(i, int) and 0 <= i < len(lines) for i in left_out):
+    found = read_json(beside) if beside.exists() else {}
+    record = checked(SearchRecord, found, beside, "remove the file and evaluate the run again")
+    if record.sentences not in (None, len(lines)):
+        raise UserError(
+            f"{path}: {len(lines)} lines, but {beside.name} says {record.sentences} sentences; evaluate the run again"
+        )
+    if not all(0 <= i < len(lines) for i in record.as_reference):
         raise UserError(f"{beside}: as_reference names lines that are not there; publish the study again")
-    digest = str(facts["sha256"]) if left_out and "sha256" in facts else hashlib.sha256(content).hexdigest()
-    return Decoded(lines=lines, sha256=digest, truncated=facts.get("truncated"), facts=kept, as_reference=left_out)
+    published = record.sha256 if record.as_reference else None
+    return Decoded(lines, published or hashlib.sha256(content).hexdigest(), record)
 
 
 def _missing(system: str, runs: list[Run]) -> list[MissingRun]:

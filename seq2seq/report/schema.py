@@ -27,15 +27,11 @@ class SeedRun(Result):
     """One training."""
 
     seed: int
-    """Its seed."""
     status: str
     """finished, stopped or failed."""
     bleu: float
-    """Corpus BLEU on the split."""
     chrf: float | None = None
-    """chrF2 on the split."""
     ter: float | None = None
-    """TER on the split."""
     steps: int | None = None
     """Optimiser updates."""
     target_tokens: int | None = None
@@ -49,9 +45,7 @@ class SeedRun(Result):
     learning: str | None = None
     """still improving; at rest; at rest because the rate is zero: it was improving before the decay; not known."""
     learning_judged_by: str | None = None
-    """Which validations decided that."""
     hypotheses_sha256: str
-    """Of the file of hypotheses."""
     decoding: dict[str, Any] = Field(default_factory=dict)
     """How it was decoded: beam, seconds and what else the search recorded."""
 
@@ -84,16 +78,12 @@ class SystemReport(Scores):
     """Everything about one system on the report's split."""
 
     card: SystemCard | None = None
-    """What it is."""
 
     seeds: list[int]
-    """Seeds with hypotheses."""
     single_seed: bool
     """True: n=1, differences may be luck of the seed."""
     parameters: int | None
-    """Trainable parameters."""
     parameters_by_block: dict[str, int] = Field(default_factory=dict)
-    """Trainable parameters of each block."""
     target_tokens: float | None
     """Target tokens of training, mean over seeds."""
     steps: float | None
@@ -109,7 +99,6 @@ class SystemReport(Scores):
     changes: dict[str, Any] = Field(default_factory=dict)
     """Settings that differ from another system's, by dotted path."""
     runs: list[SeedRun]
-    """Every seed."""
     buckets: list[BucketScores]
     """By source words, with the study's edges."""
     buckets_equal_count: list[BucketScores]
@@ -117,7 +106,6 @@ class SystemReport(Scores):
     comparison: Comparison | None = None
     """Against the baseline on the whole split."""
     bottleneck_index: Slope | None = None
-    """Against the baseline."""
     length: LengthEffect | None = None
     """What source length does to the system, on every scale; null where the test set has one length."""
 
@@ -126,13 +114,11 @@ class MissingRun(Result):
     """A run that was asked for and is not in the scores."""
 
     system: str
-    """Its system."""
     seed: int | None
     """Its seed; null if no run of the system is there, or if an analysis lacks the system."""
     analysis: str | None = None
     """The analysis that lacks the system."""
     reason: str
-    """What is missing or went wrong."""
 
 
 class Fairness(Result):
@@ -143,18 +129,14 @@ class Fairness(Result):
     spread: dict[str, float]
     """Largest / smallest over the systems, per budget."""
     sentence: str
-    """The same in words."""
 
 
 class CurvePoint(Result):
     """One validation of a run."""
 
     step: int
-    """Optimiser updates so far."""
     tokens: float | None = None
-    """Target tokens so far."""
     seconds: float | None = None
-    """Wall-clock so far."""
     loss: float | None = None
     """Validation loss, nats per target token."""
     perplexity: float | None = None
@@ -171,9 +153,7 @@ class LearningCurve(Result):
     """Learning curve of one run."""
 
     seed: int
-    """Its seed."""
     validation: list[CurvePoint]
-    """Every validation."""
     training: list[tuple[int, float]]
     """(step, training loss), thinned to at most 200 points."""
 
@@ -182,9 +162,7 @@ class SplitSummary(Result):
     """Scores of every system on another split."""
 
     n: int
-    """Sentences."""
     systems: dict[str, Scores]
-    """Scores by system."""
 
 
 class Report(Result):
@@ -195,7 +173,6 @@ class Report(Result):
     study: str
     """Name of the study: its folder."""
     question: str
-    """What the study asks."""
     headline: str
     """The answer in words, computed."""
     notes: list[str]
@@ -203,7 +180,6 @@ class Report(Result):
     split: str
     """The split that all scores are of."""
     n: int
-    """Its sentences."""
     length_unit: Literal["words", "characters", "objects"] = "words"
     """What the length of a source is counted in: characters where its language puts no spaces between words."""
     source_sha256: str | None
@@ -215,13 +191,11 @@ class Report(Result):
     signature: str
     """sacreBLEU's signature of BLEU."""
     signatures: dict[str, str]
-    """sacreBLEU's signature of every metric."""
     baseline: str | None
     """The system that others are compared with."""
     evaluation: dict[str, Any]
     """Settings of scoring: metrics, buckets, resamples, confidence, minimum bucket."""
     systems: dict[str, SystemReport]
-    """By name, in the study's order."""
     comparisons: list[Comparison]
     """System minus baseline, overall and by bucket."""
     ranking: list[Ranked] = Field(default_factory=list)
@@ -233,13 +207,10 @@ class Report(Result):
     bottleneck_caution: str = ""
     """What weakens the bottleneck indices of this study; empty if nothing does."""
     other_splits: dict[str, SplitSummary] = Field(default_factory=dict)
-    """Scores on the study's other splits."""
     learning_curves: dict[str, list[LearningCurve]]
-    """By system."""
     config_differences: dict[str, dict[str, Any]]
     """Dotted path -> system -> value, for every setting in which systems differ."""
     fairness: Fairness
-    """Which budgets agree."""
     missing: list[MissingRun]
     """Runs that are not in the scores."""
     environment: dict[str, Any]
@@ -251,18 +222,11 @@ class Report(Result):
     report_command: str
     """The command that made this report."""
     alignment: AlignmentReport | None = None
-    """Attention against gold links."""
     interventions: InterventionReport | None = None
-    """What happens when weights are replaced."""
     costs: dict[str, SystemCosts] | None = None
     """Speed and memory by system."""
     beam_sweep: BeamSweep | None = None
-    """Score by beam and length penalty."""
     probe: ProbeReport | None = None
-    """Exact match on a synthetic probe."""
     concatenation: ConcatenationReport | None = None
-    """BLEU on short pairs joined to long ones."""
     claims: list[Claim] | None = None
-    """Textbook claims and what these runs say about them."""
     shape_checks: list[ShapeCheck] | None = None
-    """Published shapes against ours."""

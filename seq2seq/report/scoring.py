@@ -3,13 +3,15 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from seq2seq.config.base import checked
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.files import read_json
@@ -20,25 +22,33 @@ from seq2seq.scoring import SystemScores, source_words
 from seq2seq.scoring.buckets import Lengths
 from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
 
+SLOW = "ter"
+"""The metric whose search takes minutes where the others take seconds."""
+
 Texts = tuple[Sequence[str], Sequence[str]]
 """(source lines, reference lines) of a split."""
 
 
+class SplitIndex(BaseModel):
+    """`<study>/statistics/<split>.json`: the lengths of a split's sources and which lines were counted."""
+
+    source_words: list[int]
+    length_unit: str = "words"
+    source_sha256: str
+    reference_sha256: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class ScoredSplit:
-    """A split with the counts of every run.
+    """A split with the counts of every run, by system in the study's order.
 
-    Attributes:
-        lengths: (n,) source words.
-        systems: runs by system, in the study's order.
-        source_sha256, reference_sha256: of the lines; None if they were never at hand.
-        texts_available: whether the counts were made from the lines (now, or by a cache that the lines confirmed).
+    `texts_available` says whether the counts were made from the lines (now, or by a cache that the lines confirmed).
     """
 
     lengths: Lengths
     systems: tuple[SystemScores, ...]
-    source_sha256: str | None
-    reference_sha256: str | None
+    source_sha256: str
+    reference_sha256: str
     texts_available: bool
 
 
@@ -52,61 +62,52 @@ def score_split(
         split: one that some run has hypotheses of.
         texts: the split's lines; None to score from kept counts.
         settings: metrics and tokenizer.
-        recount: with texts, count anew and use no kept counts, as a verification must.
+        recount: with texts, count anew, as a verification must; TER's search takes minutes, so its kept counts are taken if
+            they are of just these lines.
 
     Raises:
         UserError: line counts differ, or nothing was kept for hypotheses as they are now.
     """
-    systems = study.on(split)
-    index_path = study.folder / "statistics" / f"{split}.json"
-    unit = length_unit(study.language("source"))
+    path, language = study.folder / "statistics" / f"{split}.json", study.language("source")
     if texts is None:
-        index = _kept_index(index_path, split, unit)
+        index = _kept_index(path, split, length_unit(language))
     else:
-        sources, references = texts
-        index = {
-            "source_words": source_words(sources, study.language("source")).tolist(),
-            "length_unit": unit,
-            "source_sha256": lines_sha256(sources),
-            "reference_sha256": lines_sha256(references),
-        }
-    lengths = np.array(index["source_words"], dtype=np.int64)
+        index = SplitIndex(
+            source_words=source_words(texts[0], language).tolist(),
+            length_unit=length_unit(language),
+            source_sha256=lines_sha256(texts[0]),
+            reference_sha256=lines_sha256(texts[1]),
+        )
     scores = []
-    for name, runs in systems.items():
-        _check_lines(runs, split, len(lengths))
-        counted = tuple(_statistics(run, split, texts, index["reference_sha256"], settings, recount) for run in runs)
+    for name, runs in study.on(split).items():
+        for run in runs:
+            if (found := len(run.decoded[split].lines)) != (expected := len(index.source_words)):
+                raise UserError(
+                    f"{run.folder}/hypotheses/{split}.txt: {found} lines, but the split has {expected} sentences; "
+                    "evaluate the run again"
+                )
+        counted = tuple(_statistics(run, split, texts, index.reference_sha256, settings, recount) for run in runs)
         scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counted))
     if texts is not None and not recount:
-        write_json(index_path, index)
+        write_json(path, index.model_dump())
     return ScoredSplit(
-        lengths=lengths,
+        lengths=np.array(index.source_words, dtype=np.int64),
         systems=tuple(scores),
-        source_sha256=index["source_sha256"],
-        reference_sha256=index["reference_sha256"],
+        source_sha256=index.source_sha256,
+        reference_sha256=index.reference_sha256,
         texts_available=texts is not None,
     )
 
 
-def _kept_index(path: Path, split: str, unit: str) -> dict[str, Any]:
-    index = read_json(path) if path.exists() else None
-    if index is None or (isinstance(index, dict) and index.get("length_unit", "words") != unit):
+def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:
+    advice = "remove it and run the report with the corpus at hand"
+    index = checked(SplitIndex, read_json(path), path, advice) if path.exists() else None
+    if index is None or index.length_unit != unit:
         raise UserError(
             f"{path}: split {split!r} was never scored here and its corpus is not at hand; "
             "make the corpus available (its card says how) and run the report again"
         )
-    if not isinstance(index, dict) or not {"source_words", "source_sha256", "reference_sha256"} <= set(index):
-        raise UserError(f"{path}: not what the report keeps there; remove it and run the report with the corpus at hand")
     return index
-
-
-def _check_lines(runs: Sequence[Run], split: str, expected: int) -> None:
-    for run in runs:
-        found = len(run.decoded[split].lines)
-        if found != expected:
-            raise UserError(
-                f"{run.folder}/hypotheses/{split}.txt: {found} lines, but the split has {expected} sentences; "
-                "evaluate the run again"
-            )
 
 
 def _statistics(
@@ -115,16 +116,16 @@ def _statistics(
     """Counts of one run, kept in `<run>/statistics/<split>.npz` beside their cache key."""
     decoded = run.decoded[split]
     place = run.folder / "statistics" / f"{split}.npz"
-    question = {
+    key = {
         "hypotheses_sha256": decoded.sha256,
         "reference_sha256": reference_sha256,
-        "truncated_sha256": hashlib.sha256(json.dumps(decoded.truncated).encode()).hexdigest(),
+        "truncated_sha256": hashlib.sha256(json.dumps(decoded.record.truncated).encode()).hexdigest(),
         "metrics": list(settings.metrics),
         "tokenizer": settings.tokenizer,
         "sacrebleu": version("sacrebleu"),
     }
-    kept = None if recount else _kept(place, question)
-    if kept is not None:
+    kept = _kept(place, key)
+    if kept is not None and not recount:
         return kept
     if texts is None:
         raise UserError(
@@ -134,20 +135,23 @@ def _statistics(
     counted = sentence_statistics(
         decoded.complete_lines(texts[1]),
         texts[1],
-        metrics=settings.metrics,
+        metrics=[name for name in settings.metrics if kept is None or name != SLOW],
         tokenizer=settings.tokenizer,
         truncated=decoded.truncation_flags,
     )
+    if kept is not None and SLOW in settings.metrics:
+        counts = {**counted.counts, SLOW: kept.counts[SLOW]}
+        counted = replace(counted, counts=counts, signatures={**counted.signatures, SLOW: kept.signatures[SLOW]})
     if not recount:
         counted.save(place)
-        write_json(place.with_suffix(".json"), question)
+        write_json(place.with_suffix(".json"), key)
     return counted
 
 
-def _kept(place: Path, question: dict[str, Any]) -> SentenceStatistics | None:
-    """Counts that answer just this question; a damaged file counts as none, for it can be made again."""
+def _kept(place: Path, key: dict[str, Any]) -> SentenceStatistics | None:
+    """Counts under this key; a damaged file counts as none, for it can be made again."""
     try:
-        if json.loads(place.with_suffix(".json").read_text(encoding="utf-8")) != question:
+        if json.loads(place.with_suffix(".json").read_text(encoding="utf-8")) != key:
             return None
         return SentenceStatistics.load(place)
     except (OSError, ValueError):

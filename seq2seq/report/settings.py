@@ -23,23 +23,13 @@ def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, d
     return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
 
 
-def commands(runs: Sequence[Run]) -> str:
-    """Every command that made these runs, one a line."""
-    return "\n".join(dict.fromkeys(str(run.environment["command"]) for run in runs if run.environment.get("command")))
-
-
 def facts_for_claims(
     configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Facts about each system for claims and the papers' conditions (`scoring/claims.py`, `scoring/shape_checks.py`).
+    """Facts about each system for claims and the papers' conditions, from configs, analyses and summaries of first runs.
 
-    Twins are systems that differ in one thing and in no other. Heads that bring projections with them make another model, which
-    the number of parameters tells, so head twins have as many parameters.
-
-    Args:
-        configs: system -> its resolved config.
-        analyses: decoding costs and alignment, where they were measured.
-        summaries: system -> the summary of its first run.
+    `scoring/claims.py` lists them. Twins are systems that differ in one thing and in no other. Heads that bring projections
+    with them make another model, which the number of parameters tells, so head twins have as many parameters.
     """
     flat = {system: flatten(comparable(config)) for system, config in configs.items()}
     sizes = {system: (summaries or {}).get(system, {}).get("parameters") for system in configs}
@@ -79,12 +69,9 @@ _FACTS = {
 
 def _twins(flat: Mapping[str, Mapping[str, Any]], system: str, may_differ: Callable[[str], bool]) -> list[str]:
     """Other systems that differ from this one in settings that may differ, and in no other."""
-
-    def rest(leaves: Mapping[str, Any]) -> dict[str, Any]:
-        return {path: value for path, value in leaves.items() if not may_differ(path)}
-
-    own = rest(flat[system])
-    return [name for name, other in flat.items() if name != system and dict(other) != dict(flat[system]) and rest(other) == own]
+    own = flat[system]
+    rest = {name: {path: value for path, value in leaves.items() if not may_differ(path)} for name, leaves in flat.items()}
+    return [name for name, leaves in flat.items() if leaves != own and rest[name] == rest[system]]
 
 
 def _measured(system: str, analyses: Analyses) -> dict[str, Any]:

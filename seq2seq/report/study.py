@@ -13,7 +13,7 @@ from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
 from seq2seq.report.document import contrast, length_table
 from seq2seq.report.headline import MEASURES, half_length_in_words
-from seq2seq.report.runs import is_published, study_folders, unpacked
+from seq2seq.report.runs import finished_runs, is_published, study_folders, unpacked
 from seq2seq.report.schema import Report
 from seq2seq.report.scoring import Texts
 from seq2seq.report.values import as_text, share
@@ -28,15 +28,10 @@ from seq2seq.run.trained import check_code, read_settings
 def report_study(
     runs: Path, *, split: str | None, retranslate: bool, without_text: bool, allow_code: bool, arguments: list[str]
 ) -> None:
-    """Write `<runs>/report/` and print what it says in short.
+    """Write `<runs>/report/`, or `<runs>/report-<split>/` about another split of the corpus, and print what it says in short.
 
-    Args:
-        runs: the study's folder.
-        split: report on this split of the corpus instead, in `<runs>/report-<split>/`; runs translate it where they have not.
-        retranslate: translate again what was translated by other weights, with another search or of other sentences.
-        without_text: leave corpus sentences out of every file.
-        allow_code: let the runs' configs import classes of their own.
-        arguments: the command line, for the record.
+    Runs translate a split where they have not; with `retranslate` also what was translated by other weights, with another
+    search or of other sentences. The other options are those of the command.
 
     Raises:
         UserError: no finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.
@@ -45,14 +40,14 @@ def report_study(
         raise UserError(
             f"{runs}: a published study, whose report is not made again here; check it with: seq2seq report {runs} --verify"
         )
-    folders = finished_runs(runs)
+    folders = study_runs(runs)
     check_code(folders, allow_code=allow_code)
     further = [] if split is None else [split]
     texts = texts_of(folders, further)
     if not retranslate:
         check_texts(folders, texts)
     if {*read_settings(folders[0]).data.test, *further} <= set(texts):
-        analyse_study(runs, allow_code=allow_code, further=further, again=retranslate, say=print)
+        analyse_study(runs, allow_code=allow_code, further=further, again=retranslate)
     check_texts(folders, texts)
     report = write_study_report(
         runs, texts, report_folder(runs, split), split=split, without_text=without_text, arguments=arguments
@@ -109,24 +104,21 @@ def verify_study(runs: Path, split: str | None = None) -> None:
     print("the report stands: every number is the same again")
 
 
-def finished_runs(runs: Path) -> list[RunFolder]:
-    """Return the finished runs of a study; says on stdout which are not, and which do not belong to it.
+def study_runs(runs: Path) -> list[RunFolder]:
+    """Return the finished runs of a study; prints which are not, and which do not belong to it.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or it is the folder of a single run.
     """
     if (runs / "config.yaml").is_file():
         raise UserError(f"{runs}: the folder of a single run; give the study's, {runs.resolve().parent.parent}")
     folders, notes = study_folders(runs)
-    finished = [folder for folder in folders if folder.is_finished()]
     for note in notes:
         print(f"left out: {note}")
     for folder in folders:
-        if folder not in finished:
+        if not folder.is_finished():
             print(f"not finished, left out: {folder.system} seed {folder.seed}")
-    if not finished:
-        raise UserError(f"{runs}: no run is finished yet; run the train command again to resume")
-    return finished
+    return finished_runs(runs)
 
 
 def texts_of(folders: Sequence[RunFolder], further: Sequence[str] = ()) -> dict[str, SplitText]:

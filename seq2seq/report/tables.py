@@ -51,11 +51,7 @@ def report_rows(report: Report) -> dict[str, list[dict[str, Any]]]:
 
 
 def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
-    """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket.
-
-    Returns:
-        The files.
-    """
+    """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket."""
     tables = report_rows(report) | {"sentences": _sentences(exhibits)}
     paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
     for name, full in (("table.tex", False), ("table_full.tex", True)):
@@ -94,18 +90,19 @@ def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:
 def latex_table(report: Report, *, full: bool = False) -> str:
     """BLEU overall and by length with half-widths of intervals; a star where the difference to the baseline is shown.
 
-    Args:
-        report: the report.
-        full: a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
+    `full` has a column for every bucket, scaled to the width of the text, in place of the shortest and the longest bucket.
     """
-    buckets = next(iter(report.systems.values())).buckets
+    table = length_table(report)
+    if not full:
+        buckets = table.heads[2:-2]
+        table = table.select([*table.heads[:2], *dict.fromkeys((buckets[0], buckets[-1])), *table.heads[-2:]])
     level = float(report.evaluation.get("confidence", 0.95))
     words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
     words += " (one seed: over sentences)."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return as_latex(
-        length_table(report, only=None if full else sorted({0, len(buckets) - 1})),
+        table,
         caption=rf"{escape_latex(words)}{star} Signature: \texttt{{{signature}}}.",
         label="".join(char if char.isalnum() else "-" for char in report.study) + "-full" * full,
         fit=full,

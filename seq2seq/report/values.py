@@ -16,27 +16,16 @@ class Code(str):
 
 @dataclass(frozen=True)
 class Measured:
-    """A number, its interval and what follows it.
-
-    Attributes:
-        value: the number; None is a dash.
-        low, high: ends of its interval.
-        digits: after the point.
-        sign: whether a positive number has one.
-        unit: after the number.
-        seeds: values of single seeds, shown where there are several and no interval.
-        marks: arrows and daggers after it.
-        verdict: of a comparison.
-    """
+    """A number (None is a dash), its interval and what follows it."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
     digits: int = 1
-    sign: bool = False
+    sign: bool = False  # whether a positive number has one
     unit: str = ""
-    seeds: Sequence[float] = ()
-    marks: str = ""
+    seeds: Sequence[float] = ()  # values of single seeds, shown where there are several and no interval
+    marks: str = ""  # arrows and daggers
     verdict: str = ""
 
     @property
@@ -64,27 +53,19 @@ Cell = str | Measured
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table, whatever it is written as.
-
-    Attributes:
-        title: what it shows, for readers that do not see it.
-        heads: of the columns.
-        rows: a cell for each head.
-        more: heads of columns that the page shows on demand, and that Markdown has in a second table.
-        words: whether cells are sentences.
-        systems: whether each row is a system, so that the page shows its card and sorts the columns.
-    """
+    """A table, whatever it is written as; `title` is for readers that do not see it."""
 
     title: str = ""
     heads: Sequence[str]
     rows: Sequence[Sequence[Cell]]
-    more: Sequence[str] = ()
-    words: bool = False
-    systems: bool = False
+    more: Sequence[str] = ()  # heads of columns that the page shows on demand, and Markdown in a second table
+    words: bool = False  # whether cells are sentences
+    systems: bool = False  # whether each row is a system, so that the page shows its card and sorts the columns
 
-    def column(self, head: str) -> list[Cell]:
-        """The cells under a head."""
-        return [row[self.heads.index(head)] for row in self.rows]
+    def select(self, heads: Sequence[str]) -> "Table":
+        """The columns under some heads."""
+        places = [self.heads.index(head) for head in heads]
+        return replace(self, heads=heads, rows=[[row[place] for place in places] for row in self.rows], more=())
 
 
 def bleu(scores: Scores, marks: str = "") -> Measured:
@@ -96,11 +77,6 @@ def share(value: float | None, low: float | None = None, high: float | None = No
     """A share of 1 in per cent: `59 % [54, 64]`."""
     value, low, high = (None if each is None else 100 * each for each in (value, low, high))
     return Measured(value, low, high, digits, unit=" %")
-
-
-def number(value: float | None, digits: int = 1) -> str:
-    """A number alone."""
-    return Measured(value, digits=digits).text
 
 
 def p_value(value: float | None) -> str:
@@ -129,20 +105,17 @@ def code_block(text: str) -> str:
     return f"{fence}text\n{text}\n{fence}"
 
 
-def as_markdown(table: Table, align: str = "---:") -> str:
+def as_markdown(table: Table) -> str:
     """A table in Markdown; columns on demand follow in a table of their own."""
 
     def shown(cell: Cell) -> str:
         return str(cell) if isinstance(cell, Measured) else f"`{cell}`" if isinstance(cell, Code) else escape_markdown(cell)
 
-    def part(heads: Sequence[str]) -> str:
-        places = [table.heads.index(head) for head in heads]
-        lines = [heads, ["---", *["---" if table.words else align] * (len(heads) - 1)]]
-        lines += [[shown(row[place]) for place in places] for row in table.rows]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-    first = [head for head in table.heads if head not in table.more]
-    return part(first) + (f"\n\n{part([table.heads[0], *table.more])}" if table.more else "")
+    if table.more:
+        first = [head for head in table.heads if head not in table.more]
+        return "\n\n".join(as_markdown(table.select(heads)) for heads in (first, [table.heads[0], *table.more]))
+    lines = [table.heads, ["---", *["---" if table.words else "---:"] * (len(table.heads) - 1)]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (*lines, *(map(shown, row) for row in table.rows)))
 
 
 def as_text(table: Table) -> str:
@@ -171,11 +144,8 @@ def escape_latex(text: str) -> str:
 def as_latex(table: Table, *, caption: str, label: str, fit: bool = False) -> str:
     r"""A table in LaTeX with half-widths of intervals; a star where an arrow says that a difference is shown.
 
-    Args:
-        table: its first row stands below the others, under a line.
-        caption: LaTeX already.
-        label: after `tab:`.
-        fit: scale it to the width of the text.
+    The first row stands below the others, under a line. `caption` is LaTeX already, `label` is what comes after `tab:`; `fit`
+    scales the table to the width of the text.
     """
 
     def shown(cell: Cell) -> str:

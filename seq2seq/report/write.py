@@ -12,16 +12,10 @@ from seq2seq.run.folder import write_aside
 
 
 def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
-    """Write index.html, report.md, report.json, CSV, LaTeX, and every figure as PNG, SVG and PDF.
+    """Write index.html, report.md, report.json, CSV, LaTeX, and every figure as PNG, SVG and PDF; returns the files.
 
-    Args:
-        built: the report.
-        folder: where to; made if it is not there.
-        without_text: leave out every sentence of the corpus: sources, references, and the subwords under heat maps. The
-            systems' hypotheses stay.
-
-    Returns:
-        The files.
+    With `without_text` every sentence of the corpus is left out: sources, references, and the subwords under heat maps. The
+    systems' hypotheses stay.
     """
     report, exhibits = built.report, built.exhibits.without_text() if without_text else built.exhibits
     figures = report_figures(report, exhibits)

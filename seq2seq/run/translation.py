@@ -11,7 +11,6 @@ from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.models.interface import Model
-from seq2seq.models.kernels.linear import decoding_layout
 from seq2seq.models.search import Hypothesis, search_n_best
 
 
@@ -56,8 +55,7 @@ def translate_n_best(
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
         batch = batch.to(device)
-        with decoding_layout(model):
-            hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
+        hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
         found.update(zip(batch.indices.tolist(), hypotheses, strict=True))
     model.train(was_training)
     return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]

@@ -20,7 +20,7 @@ score ends.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,18 +64,31 @@ class Estimate:
         """Smallest true difference that would have been told from 0: half the interval's width before it is clipped."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
+    def reach(self, limit: float) -> float | None:
+        """Largest distance from a limit that the interval leaves possible, in either direction; None without an interval."""
+        return None if self.low is None or self.high is None else max(limit - self.low, self.high - limit)
+
+    def side(self, limit: float) -> Literal["above", "below", "neither"]:
+        """Side of a limit on which the whole interval lies; neither where it holds the limit or there is none."""
+        if self.low is not None and self.low > limit:
+            return "above"
+        return "below" if self.high is not None and self.high < limit else "neither"
+
+    def leaning(self, word: str) -> Any:
+        """The word of a verdict, with "leans" before it where no seed variance is known: another training may differ."""
+        return f"leans {word}" if self.covers == "sentences" else word
+
+    def fields(self, *names: str) -> dict[str, Any]:
+        """Attributes by name, for the parts of the report that have fields of the same name."""
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True)
 class Part:
-    """One system's share of a figure: what each of its runs scores, and scores on every resample of the sentences.
+    """One system's share of a figure: what each of its runs scores, and scores on every resample of the sentences."""
 
-    Attributes:
-        points: (K,) by seed.
-        replicates: (R, K) by resample and seed; the resamples are the same for all systems.
-    """
-
-    points: Floats
-    replicates: Floats
+    points: Floats  # (K,) by seed
+    replicates: Floats  # (R, K) by resample and seed; the resamples are the same for all systems
 
     def __add__(self, other: Self) -> "Part":
         """Sum run by run: two figures of the same system."""
@@ -96,17 +109,11 @@ class Part:
 
 @dataclass(frozen=True)
 class SeedTerm:
-    """Variance between seeds of one part of a figure.
+    """Variance between seeds of one part of a figure."""
 
-    Attributes:
-        variance: of the part's mean over its runs.
-        freedom: its degrees of freedom; 0 where it is unknown.
-        noise: how much of it is noise of one run on one sentence, which the resampled sentences show as well.
-    """
-
-    variance: float
-    freedom: float
-    noise: float = 0.0
+    variance: float  # of the part's mean over its runs
+    freedom: float  # its degrees of freedom; 0 where it is unknown
+    noise: float = 0.0  # how much of it is noise of one run on one sentence, which the resampled sentences show as well
 
 
 def resampled_counts(generator: np.random.Generator, sentences: int, resamples: int) -> Iterator[Floats]:

@@ -1,11 +1,9 @@
 """Textbook claims, with the verdict that the runs at hand allow and the numbers behind it.
 
 Each claim is one contrast whose sign or size decides it, so that its interval needs no correction within the claim. Its
-replicates
-are seeds (cost: timings); its controls are what systems must share to take part. Where a study lacks one of them the claim is
-not
-tested, and the report says what is missing. What a claim has to know beside the scores stands in `SystemScores.facts`, all keys
-optional:
+replicates are seeds (cost: timings); its controls are what systems must share to take part. Where a study lacks one of them the
+claim is not tested, and the report says what is missing. What a claim has to know beside the scores stands in
+`SystemScores.facts`, all keys optional:
 
 - "score": "none", "additive", "dot" ... (the bridge's score; any key of FIXED counts as no attention; default: the name);
 - "scale": "sqrt" or "none"; score "scaled" stands for dot with sqrt;
@@ -53,19 +51,14 @@ class Claim(Result):
     explanation: str
     """The number behind the verdict with its interval, as a sentence; or what a study would need to test it."""
     systems: list[str]
-    """The systems that took part."""
     value: float | None = None
-    """The number that decides."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
     contrast: str = ""
     """What the number is."""
     replicates: str = ""
     """What was repeated, and how often: the unit that the interval is about."""
     controls: str = ""
-    """What the systems share."""
     within: float | None = None
     """Largest effect in either direction that an undecided interval leaves possible; null where it decides or is not there."""
 
@@ -209,24 +202,23 @@ def weights_align(evidence: Evidence) -> Finding:
     rated = {n: f for n, f in facts.items() if f.get("alignment_error_rates") and f.get("diagonal_error_rate") is not None}
     if not rated:
         raise Untested("alignment error rates of an attention system on a corpus with gold links")
-    value = {name: f["diagonal_error_rate"] - float(np.mean(f["alignment_error_rates"])) for name, f in rated.items()}
-    worse = [name for name, gain in value.items() if gain <= 0]
-    against = error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)))
+    worse = [name for name, f in rated.items() if f["diagonal_error_rate"] <= float(np.mean(f["alignment_error_rates"]))]
     diagonal = next(iter(rated.values()))["diagonal_error_rate"]  # the same sentences, so the same for all
+    above = f" (not {', '.join(worse)})" if worse else ""
     return Finding(
         "alignment error rate of the diagonal minus that of the weights",
-        _moved(against, diagonal, evidence.settings.confidence),
+        error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)), plus=diagonal),
         list(rated),
         controls="fixed contexts left out; the same sentences for all",
-        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{_except(worse)}; agreement with "
+        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{above}; agreement with "
         "links is not what the model relies on: the interventions ask that",
     )
 
 
-def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float]) -> Estimate:
+def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float], plus: float = 0.0) -> Estimate:
     """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' mean interval over sentences.
 
-    Systems are rated on the same sentences, so their intervals are taken as if they moved together.
+    Systems are rated on the same sentences, so their intervals are taken as if they moved together. `plus` is a constant.
     """
     facts = {name: evidence.systems[name].facts for name in weights}
     rates = {name: np.array(f["alignment_error_rates"], dtype=np.float64) for name, f in facts.items()}
@@ -237,24 +229,12 @@ def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float]) -> Est
     terms = [(w**2 * v / k, d) for w, v, k, d in zip(weights.values(), variances, runs, freedoms, strict=True)]
     over_sentences = (sum(halves) / 1.96) ** 2
     return t_estimate(
-        sum(weight * float(rates[name].mean()) for name, weight in weights.items()),
+        sum(weight * float(rates[name].mean()) for name, weight in weights.items()) + plus,
         (sum(variance for variance, _ in terms) + over_sentences) ** 0.5,
         min(satterthwaite([*terms, (over_sentences, 1e6)]), 1e6),
         seeds=int(runs.min()),
         confidence=evidence.settings.confidence,
         covers="sentences and seeds" if (freedoms > 0).all() else "sentences",
-    )
-
-
-def _moved(estimate: Estimate, by: float, confidence: float) -> Estimate:
-    """The same estimate with a constant added."""
-    return t_estimate(
-        estimate.value + by,
-        estimate.standard_error or 0.0,
-        estimate.degrees_of_freedom or 1e6,
-        seeds=estimate.seeds,
-        confidence=confidence,
-        covers=estimate.covers,
     )
 
 
@@ -268,9 +248,9 @@ CLAIMS: dict[str, Callable[[Evidence], Finding]] = {
 }
 
 
-def judge_claims(evidence: Evidence) -> tuple[Claim, ...]:
+def judge_claims(evidence: Evidence) -> list[Claim]:
     """Every claim, tested or not, in the order of the table."""
-    return tuple(_answer(claim, find, evidence) for claim, find in CLAIMS.items())
+    return [_answer(claim, find, evidence) for claim, find in CLAIMS.items()]
 
 
 def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence) -> Claim:
@@ -280,8 +260,6 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
         return Claim(claim=claim, verdict="not tested", explanation=f"needs {missing}", systems=[])
     estimate, verdict = finding.estimate, _verdict(finding)
     seeds = "1 seed each" if estimate.seeds == 1 else f"{estimate.seeds} seeds each"
-    undecided = verdict == "undecided" and estimate.low is not None and estimate.high is not None
-    reach = max(finding.limit - (estimate.low or 0), (estimate.high or 0) - finding.limit) if undecided else None
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
     leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
     parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
@@ -290,35 +268,27 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
         verdict=verdict,
         explanation="; ".join(part for part in parts if part),
         systems=list(finding.systems),
-        value=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
+        **estimate.fields("value", "low", "high"),
         contrast=finding.contrast,
         replicates=finding.replicates or seeds,
         controls=finding.controls,
-        within=reach,
+        within=estimate.reach(finding.limit) if verdict == "undecided" else None,
     )
 
 
 def _verdict(finding: Finding) -> Verdict:
-    low, high = finding.estimate.low, finding.estimate.high
+    side = finding.estimate.side(finding.limit)
     if finding.small:
         return "small sample"
-    if low is None or high is None or low <= finding.limit <= high:
+    if side == "neither":
         return "undecided"
-    supported = (low > finding.limit) == finding.above
-    if finding.estimate.covers == "sentences":
-        return "leans supported" if supported else "leans contradicted"
-    return "supported" if supported else "contradicted"
+    verdict: Verdict = finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
+    return verdict
 
 
 def _value(estimate: Estimate) -> str:
     interval = f" [{estimate.low:+.3g}, {estimate.high:+.3g}]" if estimate.low is not None and estimate.high is not None else ""
     return f"{estimate.value:+.3g}{interval}"
-
-
-def _except(names: Sequence[str]) -> str:
-    return f" (not {', '.join(names)})" if names else ""
 
 
 def is_fixed(system: SystemScores) -> bool:

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from seq2seq.config.evaluation import BucketSettings
 from seq2seq.scoring.bootstrap import Estimate
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
-from seq2seq.scoring.corrections import holm
-from seq2seq.scoring.evidence import Evidence
+from seq2seq.scoring.evidence import SLOPE, Evidence
 from seq2seq.scoring.metrics import METRICS
-from seq2seq.scoring.results import BucketScores, Comparison, Scores, Slope, Verdict, detectable, verdict_on
+from seq2seq.scoring.results import BucketScores, Comparison, Scores, Slope, Verdict, corrected, detectable, verdict_on
 from seq2seq.scoring.sentences import surface_figures
 
 Cell = tuple[str, Bucket]
@@ -20,13 +20,8 @@ Cell = tuple[str, Bucket]
 class SystemResult:
     """One system.
 
-    Attributes:
-        name, seeds: as in the study.
-        overall: scores on the whole test set.
-        per_seed: metric -> score of every run on the whole test set.
-        buckets: scores by length.
-        comparisons: metric -> differences to the baseline, the whole test set first; empty for the baseline and without one.
-        bottleneck: the bottleneck index; None for the baseline and without one.
+    `per_seed` has the score of every run on the whole test set, by metric; `comparisons` the differences to the baseline by
+    metric, the whole test set first. They are empty, and `bottleneck` is None, for the baseline and without one.
     """
 
     name: str
@@ -47,13 +42,8 @@ class SystemResult:
 class Comparisons:
     """Everything the report says about scores.
 
-    Attributes:
-        systems: in the order given.
-        buckets: those that hold a sentence.
-        baseline: name, or None where no system has it.
-        n: sentences of the test set.
-        signatures: metric -> sacreBLEU's signature.
-        notes: what a reader has to be told beside the numbers.
+    Systems in the order given, the buckets that hold a sentence, n sentences, sacreBLEU's signature of each metric, and notes:
+    what a reader has to be told beside the numbers.
     """
 
     systems: tuple[SystemResult, ...]
@@ -67,15 +57,20 @@ class Comparisons:
         return next(system for system in self.systems if system.name == name)
 
 
-def compare(evidence: Evidence) -> Comparisons:
-    """Score every system on every bucket and compare it with the baseline; resamples are shared with checks and claims."""
+def compare(evidence: Evidence, buckets: BucketSettings | None = None) -> Comparisons:
+    """Score every system on every bucket and compare it with the baseline; resamples are shared with checks and claims.
+
+    Args:
+        evidence: the systems.
+        buckets: cut by length in another way than the study's.
+    """
     if len(evidence.source_words) == 0:
         raise ValueError("the test set has no sentence to compare on")
-    buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
+    cut = build_buckets(buckets or evidence.settings.buckets, evidence.source_words)
     first = next(iter(evidence.systems.values())).statistics[0]
     return Comparisons(
-        systems=_systems(evidence, buckets),
-        buckets=buckets,
+        systems=_systems(evidence, cut),
+        buckets=cut,
         baseline=evidence.baseline,
         n=len(evidence.source_words),
         signatures={name: first.signatures[name] for name in evidence.metrics},
@@ -84,25 +79,25 @@ def compare(evidence: Evidence) -> Comparisons:
 
 
 def _systems(evidence: Evidence, buckets: Sequence[Bucket]) -> tuple[SystemResult, ...]:
-    found: dict[tuple[str, Cell], Comparison] = {}
+    found: dict[tuple[str, str, Bucket], Comparison] = {}
     for metric in evidence.metrics:
         for family in ((EVERYTHING,), buckets):
-            found |= {(metric, cell): each for cell, each in _family(evidence, metric, family).items()}
+            found |= {(metric, *cell): each for cell, each in _family(evidence, metric, family).items()}
     results = []
     for name, system in evidence.systems.items():
-        compared = evidence.baseline is not None and name != evidence.baseline
+        compared = name in evidence.others
         results.append(
             SystemResult(
                 name=name,
                 seeds=system.seeds,
                 overall=Scores(**_scores(evidence, name, EVERYTHING)),
                 per_seed={metric: tuple(evidence.part(name, metric).points.tolist()) for metric in evidence.metrics},
-                buckets=tuple(_bucket(evidence, name, bucket, found.get(("bleu", (name, bucket)))) for bucket in buckets),
+                buckets=tuple(_bucket(evidence, name, bucket, found.get(("bleu", name, bucket))) for bucket in buckets),
                 comparisons={
-                    metric: tuple(found[metric, (name, bucket)] for bucket in (EVERYTHING, *buckets))
+                    metric: tuple(found[metric, name, bucket] for bucket in (EVERYTHING, *buckets))
                     for metric in (evidence.metrics if compared else ())
                 },
-                bottleneck=_index(evidence, name, str(evidence.baseline)) if compared else None,
+                bottleneck=_index(evidence, name) if compared else None,
             )
         )
     return tuple(results)
@@ -112,7 +107,7 @@ def _scores(evidence: Evidence, name: str, bucket: Bucket) -> dict[str, Any]:
     """Fields of `Scores`."""
     inside = bucket.holds(evidence.source_words)
     runs = [run.select(inside) for run in evidence.systems[name].statistics]
-    fields: dict[str, Any] = {"n": int(inside.sum()), **vars(surface_figures(runs))}
+    fields: dict[str, Any] = {"n": int(inside.sum()), **surface_figures(runs)}
     fields["seed_bleu"] = evidence.part(name, "bleu", bucket).points.tolist()
     for metric in evidence.metrics:
         estimate, prefix = evidence.score(name, metric, bucket), "" if metric == "bleu" else f"{metric}_"
@@ -131,47 +126,37 @@ def _bucket(evidence: Evidence, name: str, bucket: Bucket, comparison: Compariso
     )
 
 
-def _index(evidence: Evidence, name: str, baseline: str) -> Slope:
-    index = evidence.bottleneck(name, baseline)
+def _index(evidence: Evidence, name: str) -> Slope:
+    index = evidence.difference(name, str(evidence.baseline), SLOPE)
     unit = "points of sentence score per 10 source words, system minus baseline"
-    return Slope(slope=index.value, low=index.low, high=index.high, p=index.p, unit=unit)
+    return Slope(slope=index.value, **index.fields("low", "high", "p"), unit=unit)
 
 
 def _family(evidence: Evidence, metric: str, family: Sequence[Bucket]) -> dict[Cell, Comparison]:
-    """Differences to the baseline that are corrected together; small samples get no corrected p and burden no other."""
-    if evidence.baseline is None:
-        return {}
-    cells = [(name, bucket) for name in evidence.systems if name != evidence.baseline for bucket in family]
-    estimates = {cell: evidence.difference(cell[0], evidence.baseline, metric, cell[1]) for cell in cells}
-    judged = [cell for cell in cells if not evidence.small(cell[1]) and estimates[cell].p is not None]
-    corrected = dict(zip(judged, holm([estimates[cell].p or 0.0 for cell in judged]), strict=True))
-    return {cell: _difference(evidence, metric, cell, estimates[cell], corrected.get(cell)) for cell in cells}
-
-
-def _difference(evidence: Evidence, metric: str, cell: Cell, estimate: Estimate, p_holm: float | None) -> Comparison:
-    (name, bucket), baseline, small = cell, str(evidence.baseline), evidence.small(cell[1])
-    better = METRICS[metric].higher_is_better
-    level = 1 - evidence.settings.confidence
-    verdict = verdict_on(estimate, p_holm, small=small, level=level, higher_is_better=better)
-    return Comparison(
-        system=name,
-        baseline=baseline,
-        metric=METRICS[metric].name,
-        min=None if bucket == EVERYTHING else bucket.low,
-        max=bucket.high,
-        n=evidence.sentences(bucket),
-        seeds=estimate.seeds,
-        covers=estimate.covers,
-        difference=estimate.value,
-        low=estimate.low,
-        high=estimate.high,
-        p=estimate.p,
-        degrees_of_freedom=estimate.degrees_of_freedom,
-        detectable=estimate.half_width,
-        p_holm=p_holm,
-        verdict=verdict,
-        words=_words(evidence, metric, bucket, estimate, verdict),
-    )
+    """Differences to the baseline that are corrected together."""
+    baseline, about, level = str(evidence.baseline), METRICS[metric], 1 - evidence.settings.confidence
+    cells = [(name, bucket) for name in evidence.others for bucket in family]
+    estimates = {cell: evidence.difference(cell[0], baseline, metric, cell[1]) for cell in cells}
+    small = {cell for cell in cells if evidence.small(cell[1])}
+    p_holm, found = corrected(estimates, small), {}
+    for (name, bucket), each in estimates.items():
+        cell = name, bucket
+        verdict = verdict_on(each, p_holm.get(cell), small=cell in small, level=level, higher_is_better=about.higher_is_better)
+        found[cell] = Comparison(
+            system=name,
+            baseline=baseline,
+            metric=about.name,
+            min=None if bucket == EVERYTHING else bucket.low,
+            max=bucket.high,
+            n=evidence.sentences(bucket),
+            difference=each.value,
+            **each.fields("seeds", "covers", "low", "high", "p", "degrees_of_freedom"),
+            detectable=each.half_width,
+            p_holm=p_holm.get(cell),
+            verdict=verdict,
+            words=_words(evidence, metric, bucket, each, verdict),
+        )
+    return found
 
 
 def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, verdict: Verdict) -> str:
@@ -191,15 +176,8 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
 
 def _notes(evidence: Evidence) -> tuple[str, ...]:
     notes = []
-    single = [name for name, system in evidence.systems.items() if len(system.seeds) == 1]
-    if len(single) == len(evidence.systems):
-        notes.append("n=1 seed: every system. Intervals cover the choice of test sentences, not of the seed: differences lean.")
-    elif single:
-        borrowed = "their seed variance is taken from the systems with several seeds"
-        notes.append(f"n=1 seed: {', '.join(single)}; {borrowed}.")
     if evidence.baseline is None:
         notes.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
-    empty = int((evidence.source_words == 0).sum())
-    if empty:
+    if empty := int((evidence.source_words == 0).sum()):
         notes.append(f"{empty} source lines are empty: counted in the whole, in no bucket.")
     return tuple(notes)

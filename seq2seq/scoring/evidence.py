@@ -19,6 +19,7 @@ from seq2seq.scoring.seeds import moderate, satterthwaite, shared_correlation
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SLOPE = "slope"
+"""A difference of slopes is the bottleneck index of bottleneck.py, in points per ten source words."""
 LOG_BLEU = "log_bleu"
 LEAST_BLEU = 0.1
 """BLEU that the logarithm takes a smaller one for: below it a corpus score is a matter of smoothing."""
@@ -30,14 +31,7 @@ _BOUNDS = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, np.inf)}
 
 @dataclass(frozen=True, kw_only=True)
 class SystemScores:
-    """One system as evaluation sees it.
-
-    Attributes:
-        name: as in the study.
-        seeds: seed of training of every run, K of them.
-        statistics: counts of every run, in the order of the seeds.
-        facts: what claims need to know beside scores: "score", "heads", "positions" ...; claims.py lists them.
-    """
+    """One system as evaluation sees it: seeds and counts of its K runs, and what claims need to know (claims.py lists it)."""
 
     name: str
     seeds: tuple[int, ...]
@@ -60,20 +54,13 @@ class Term:
 
 @dataclass(frozen=True)
 class _Family:
-    """Seed variance of one figure over systems.
+    """Seed variance of one figure over systems."""
 
-    Attributes:
-        variances, freedoms: of one run, moderated, by system.
-        noise: variance of what the sentences do to one run alone, mean over systems of several seeds.
-        most_freedom: degrees of freedom of all systems together.
-        correlations: seeds that systems share -> range of the correlation that they bring.
-    """
-
-    variances: Mapping[str, float]
+    variances: Mapping[str, float]  # of one run, moderated, by system
     freedoms: Mapping[str, float]
-    noise: float
-    most_freedom: float
-    correlations: Mapping[tuple[int, ...], tuple[float, float]]
+    noise: float  # variance of what the sentences do to one run alone, mean over systems of several seeds
+    most_freedom: float  # of all systems together
+    correlations: Mapping[tuple[int, ...], tuple[float, float]]  # seeds that systems share -> range of their correlation
 
 
 class Evidence:
@@ -110,6 +97,11 @@ class Evidence:
     def baseline(self) -> str | None:
         """Name of the system that others are compared with; None where the study has none of that name."""
         return self.settings.baseline if self.settings.baseline in self.systems else None
+
+    @property
+    def others(self) -> list[str]:
+        """Systems that are compared with the baseline; none without one."""
+        return [name for name in self.systems if self.baseline not in (None, name)]
 
     def sentences(self, bucket: Bucket = EVERYTHING) -> int:
         """Sentences of the bucket."""
@@ -164,10 +156,6 @@ class Evidence:
             most_freedom=max(self._family(figure, shape).most_freedom for shape in shapes) or np.inf,
             bounds=bounds,
         )
-
-    def bottleneck(self, system: str, baseline: str) -> Estimate:
-        """The bottleneck index of bottleneck.py, in points per ten source words."""
-        return self.difference(system, baseline, SLOPE)
 
     def seed_term(self, system: str, figure: str) -> SeedTerm:
         """Variance between seeds of a system's figure on the whole test set."""

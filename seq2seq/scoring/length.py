@@ -16,18 +16,16 @@ translates nothing keeps all of it: read retention and L50 beside the score on s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring.bootstrap import Estimate, Floats, seed_weights
-from seq2seq.scoring.buckets import Bucket, Lengths, build_buckets, equal_count_buckets
-from seq2seq.scoring.corrections import holm
-from seq2seq.scoring.evidence import LOG_BLEU, Evidence, Term
-from seq2seq.scoring.results import Result, Verdict, verdict_on
+from seq2seq.scoring.bootstrap import Floats, seed_weights
+from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths, build_buckets, equal_count_buckets
+from seq2seq.scoring.evidence import LOG_BLEU, SLOPE, Evidence, Term
+from seq2seq.scoring.results import Result, Verdict, corrected, verdict_on
 
 LONG, SHORT = 40, 20
 """Source words: long sentences have more, short ones no more, unless the study says otherwise."""
@@ -44,7 +42,6 @@ class Contrast(Result):
     low: float | None
     """Lower end of the interval; null where there are too few seeds or sentences for one."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided, uncorrected."""
     p_holm: float | None
@@ -61,9 +58,7 @@ class Retention(Result):
     value: float
     """Share that is kept, 1 for all; geometric mean over seeds."""
     low: float | None
-    """Lower end of the interval."""
     high: float | None
-    """Upper end of the interval."""
 
 
 class HalfLength(Result):
@@ -97,15 +92,10 @@ class LengthEffect(Result):
     long_min: int
     """Source words of the shortest long source."""
     n_short: int
-    """Short sources."""
     n_long: int
-    """Long sources."""
     short: float
-    """BLEU on short sources."""
     long: float
-    """BLEU on long sources."""
     retention: Retention
-    """Long over short."""
     half_length: HalfLength | None
     """L50; null where the test set has one length only."""
     log_ratio: Contrast | None = None
@@ -116,8 +106,7 @@ class LengthEffect(Result):
     """Growth of the gap in points of sentence score per ten source words."""
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(NamedTuple):
     """The short and the long sources that are compared."""
 
     short: Bucket
@@ -136,7 +125,7 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
     if upto is None:
         upto = SHORT if above >= SHORT else int(third)
     ends = Ends(Bucket(1, min(upto, above)), Bucket(above + 1))
-    return ends if all(bucket.holds(lengths).sum() > 1 for bucket in (ends.short, ends.long)) else None
+    return ends if all(bucket.holds(lengths).sum() > 1 for bucket in ends) else None
 
 
 def half_length(words: Floats, scores: Floats, sentences: Floats) -> Floats:
@@ -171,62 +160,50 @@ def length_effects(evidence: Evidence) -> dict[str, LengthEffect]:
     ends = length_ends(evidence.settings, evidence.source_words)
     if ends is None:
         return {}
-    measures = {name: _contrasts(evidence, name, ends) for name in evidence.systems if evidence.baseline not in (None, name)}
-    judged = {key: _judged(evidence, {name: found[key] for name, found in measures.items()}, ends) for key in _MEASURES}
-    halves = _half_lengths(evidence)
-    return {
-        name: LengthEffect(
+    contrasts, halves = _contrasts(evidence, ends), _half_lengths(evidence)
+    effects = {}
+    for name in evidence.systems:
+        kept = evidence.contrast([Term(1, name, ends.long), Term(-1, name, ends.short)], LOG_BLEU)
+        low, high = (None if end is None else float(np.exp(end)) for end in (kept.low, kept.high))
+        effects[name] = LengthEffect(
             short_max=ends.short.high or 0,
             long_min=ends.long.low,
             n_short=evidence.sentences(ends.short),
             n_long=evidence.sentences(ends.long),
             short=evidence.score(name, "bleu", ends.short).value,
             long=evidence.score(name, "bleu", ends.long).value,
-            retention=_retention(evidence, name, ends),
+            retention=Retention(value=float(np.exp(kept.value)), low=low, high=high),
             half_length=halves.get(name),
-            **{key: found.get(name) for key, found in judged.items()},
+            **{key: found[name] for key, found in contrasts.items() if name in found},
         )
-        for name in evidence.systems
-    }
+    return effects
 
 
-_MEASURES = ("log_ratio", "points", "bottleneck_index")
+_MEASURES = {"log_ratio": LOG_BLEU, "points": "bleu", "bottleneck_index": SLOPE}
+"""Measure -> the figure that it is a contrast of."""
 
 
-def _retention(evidence: Evidence, name: str, ends: Ends) -> Retention:
-    found = evidence.contrast([Term(1, name, ends.long), Term(-1, name, ends.short)], LOG_BLEU)
-    low, high = (None if end is None else float(np.exp(end)) for end in (found.low, found.high))
-    return Retention(value=float(np.exp(found.value)), low=low, high=high)
-
-
-def _contrasts(evidence: Evidence, name: str, ends: Ends) -> dict[str, Estimate]:
-    baseline = str(evidence.baseline)
-    terms = [Term(sign * end, system, bucket) for sign, system in ((1, name), (-1, baseline))
-             for end, bucket in ((1, ends.long), (-1, ends.short))]  # fmt: skip
-    return {
-        "log_ratio": evidence.contrast(terms, LOG_BLEU),
-        "points": evidence.contrast(terms, "bleu"),
-        "bottleneck_index": evidence.bottleneck(name, baseline),
-    }
-
-
-def _judged(evidence: Evidence, found: dict[str, Estimate], ends: Ends) -> dict[str, Contrast]:
-    """Contrasts of one measure, corrected over the systems."""
-    small, level = evidence.small(ends.short, ends.long), 1 - evidence.settings.confidence
-    known = [name for name, each in found.items() if each.p is not None and not small]
-    corrected = dict(zip(known, holm([found[name].p or 0.0 for name in known]), strict=True))
-    return {
-        name: Contrast(
-            value=each.value,
-            low=each.low,
-            high=each.high,
-            p=each.p,
-            p_holm=corrected.get(name),
-            detectable=each.half_width,
-            verdict=verdict_on(each, corrected.get(name), small=small, level=level),
-        )
-        for name, each in found.items()
-    }
+def _contrasts(evidence: Evidence, ends: Ends) -> dict[str, dict[str, Contrast]]:
+    """Measure -> system -> contrast to the baseline, corrected over the systems."""
+    small, level = evidence.small(*ends), 1 - evidence.settings.confidence
+    judged: dict[str, dict[str, Contrast]] = {}
+    for key, figure in _MEASURES.items():
+        growth = ((1, EVERYTHING),) if figure == SLOPE else ((1, ends.long), (-1, ends.short))
+        found = {}
+        for name in evidence.others:
+            pair = ((1, name), (-1, str(evidence.baseline)))
+            found[name] = evidence.contrast([Term(a * b, each, bucket) for a, each in pair for b, bucket in growth], figure)
+        p_holm = corrected(found, found if small else ())
+        judged[key] = {
+            name: Contrast(
+                **each.fields("value", "low", "high", "p"),
+                p_holm=p_holm.get(name),
+                detectable=each.half_width,
+                verdict=verdict_on(each, p_holm.get(name), small=small, level=level),
+            )
+            for name, each in found.items()
+        }
+    return judged
 
 
 def _half_lengths(evidence: Evidence) -> dict[str, HalfLength]:

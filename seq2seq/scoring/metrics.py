@@ -101,22 +101,13 @@ def ter(sums: Counts) -> Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """Name, counts and formula of one score.
+    """Name, counts and formula of one score."""
 
-    Attributes:
-        name: key in files and settings.
-        label: name as printed.
-        columns: counts per sentence.
-        score: (..., columns) summed counts -> (...) points.
-        counter: class of `sacrebleu.metrics` that counts, with its arguments.
-        higher_is_better: False for error rates.
-    """
-
-    name: str
-    label: str
-    columns: int
-    score: Callable[[Counts], Scores]
-    counter: str
+    name: str  # key in files and settings
+    label: str  # as printed
+    columns: int  # counts per sentence
+    score: Callable[[Counts], Scores]  # (..., columns) summed counts -> (...) points
+    counter: str  # class of `sacrebleu.metrics` that counts
     higher_is_better: bool = True
 
     def count(self, hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: str = "13a") -> tuple[Counts, str]:

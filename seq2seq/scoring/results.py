@@ -1,17 +1,23 @@
 """Results of the statistics as `report.json` publishes them, with a sentence for each field."""
 
-from typing import Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.scoring.bootstrap import Estimate
 
+Key = TypeVar("Key")
 Verdict = Literal["better", "worse", "leans better", "leans worse", "undecided", "small sample", "underpowered"]
 """What becomes of a difference: see `verdict_on`. "underpowered" is only in reports of earlier versions."""
 
 
 class Result(BaseModel):
-    """A part of the report: no unknown keys, the sentence under each field goes into the schema."""
+    """A part of the report: no unknown keys; the sentence under a field goes into the schema.
+
+    Everywhere `n` counts sentences, `low` and `high` are the ends of an interval, and null where there is none.
+    """
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
 
@@ -34,10 +40,30 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
         return "small sample"
     if p is None or p >= level:
         return "undecided"
-    improved = (estimate.value > 0) == higher_is_better
-    if estimate.covers == "sentences":
-        return "leans better" if improved else "leans worse"
-    return "better" if improved else "worse"
+    verdict: Verdict = estimate.leaning("better" if (estimate.value > 0) == higher_is_better else "worse")
+    return verdict
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjusted p-values that keep the chance of any false positive in the family at the level they are compared with.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure". The smallest of m p-values is multiplied
+    by m, the next by m - 1 and so on; an adjusted p is never below that of a smaller p, and never above 1. It needs no
+    independence, which matters here: buckets and the whole share sentences, systems share the baseline. Values are from 0 to 1,
+    the result is in their order.
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty(len(values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def corrected(estimates: Mapping[Key, Estimate], small: Collection[Key]) -> dict[Key, float]:
+    """Holm-corrected p of a family of differences; small samples and differences without a p get none and burden no other."""
+    known = {key: each.p for key, each in estimates.items() if each.p is not None and key not in small}
+    return dict(zip(known, holm(list(known.values())), strict=True))
 
 
 def detectable(estimate: Estimate) -> str:
@@ -53,23 +79,16 @@ class Scores(Result):
     n: int
     """Sentences, the same ones for every system."""
     bleu: float
-    """Corpus BLEU."""
     low: float | None = None
     """Lower end of BLEU's interval, over seeds and sentences; null where too few seeds leave none (`seed_bleu` has them)."""
     high: float | None = None
-    """Upper end of BLEU's interval."""
     chrf: float | None = None
-    """chrF2."""
     chrf_low: float | None = None
-    """Lower end of chrF's interval."""
     chrf_high: float | None = None
-    """Upper end of chrF's interval."""
     ter: float | None = None
     """Translation edit rate; lower is better."""
     ter_low: float | None = None
-    """Lower end of TER's interval."""
     ter_high: float | None = None
-    """Upper end of TER's interval."""
     brevity: float
     """Brevity penalty, 0 to 1."""
     length_ratio: float
@@ -90,19 +109,14 @@ class Comparison(Result):
     """A paired difference, system minus baseline, on the same sentences."""
 
     system: str
-    """The system."""
     baseline: str
-    """What it is compared with."""
     metric: Literal["bleu", "chrf", "ter"] = "bleu"
-    """The score that is compared."""
     min: int | None = None
     """Shortest source of the bucket in words; null for the whole split."""
     max: int | None = None
     """Longest source of the bucket in words; null for the whole split or the open last bucket."""
     n: int
-    """Sentences."""
     seeds: int
-    """Seeds of the system."""
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds"
     """What the interval speaks about; "sentences": no seed variance is known, so another training may differ by more."""
     difference: float
@@ -110,7 +124,6 @@ class Comparison(Result):
     low: float | None
     """Lower end of the interval; null where there is nothing to resample, or too few seeds for an interval."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided p from the standard error over seeds and sentences, uncorrected."""
     degrees_of_freedom: float | None = None
@@ -124,7 +137,6 @@ class Comparison(Result):
     verdict: Verdict
     """better or worse where `p_holm` is below 1 - confidence; "leans" where no seed variance is known; see `words`."""
     words: str
-    """The verdict as a sentence."""
 
 
 class BucketScores(Scores):
@@ -148,10 +160,7 @@ class Slope(Result):
     slope: float
     """Points per 10 source words."""
     low: float | None
-    """Lower end of the interval."""
     high: float | None
-    """Upper end of the interval."""
     p: float | None
     """Two-sided p for a slope of 0, uncorrected."""
     unit: str
-    """Unit in words."""

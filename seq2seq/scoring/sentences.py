@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from seq2seq.scoring.metrics import METRICS, Counts, Scores, bleu, brevity_penalty, length_ratio
 
@@ -21,17 +21,11 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class SentenceStatistics:
-    """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums.
+    """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums."""
 
-    Attributes:
-        counts: metric name -> (n, columns of the metric); "surface" -> (n, 6), the columns named in `SURFACE`.
-        signatures: metric name -> sacreBLEU's signature.
-        truncation_known: whether the search said which hypotheses hit the length limit; otherwise that column is 0.
-    """
-
-    counts: Mapping[str, Counts]
-    signatures: Mapping[str, str]
-    truncation_known: bool = False
+    counts: Mapping[str, Counts]  # metric name -> (n, columns of the metric); "surface" -> (n, 6), named in `SURFACE`
+    signatures: Mapping[str, str]  # metric name -> sacreBLEU's signature
+    truncation_known: bool = False  # whether the search said which hypotheses hit the length limit; else that column is 0
 
     def __len__(self) -> int:
         return len(self.counts["surface"])
@@ -49,10 +43,6 @@ class SentenceStatistics:
     def score(self, name: str) -> float:
         """Corpus score of these sentences, in points; equal to sacreBLEU's."""
         return float(METRICS[name].score(self.total(name)))
-
-    def scores(self) -> dict[str, float]:
-        """Every metric's corpus score."""
-        return {name: self.score(name) for name in self.signatures}
 
     def sentence_scores(self, name: str) -> Scores:
         """(n,) one score per sentence; BLEU with effective order, as sacreBLEU's `sentence_bleu`."""
@@ -89,40 +79,19 @@ class SentenceStatistics:
         return cls(counts=counts, signatures=about["signatures"], truncation_known=about["truncation_known"])
 
 
-@dataclass(frozen=True)
-class SurfaceFigures:
-    """Figures that need no reference metric, per run.
-
-    Attributes:
-        brevity: brevity penalty, 0 to 1.
-        length_ratio: hypothesis tokens / reference tokens (BLEU's tokens).
-        empty: empty hypotheses.
-        truncated: hypotheses cut at the length limit; None where the search did not say.
-        exact: hypotheses equal to their reference, spaces at the ends aside.
-        repeated: share of a hypothesis's 4-grams (words) that it has said before, 0 to 1.
-    """
-
-    brevity: float
-    length_ratio: float
-    empty: float
-    truncated: float | None
-    exact: float
-    repeated: float
-
-
-def surface_figures(runs: Sequence[SentenceStatistics]) -> SurfaceFigures:
-    """Figures of one run, or the mean over the runs (seeds) of a system; counts stay counts per run."""
+def surface_figures(runs: Sequence[SentenceStatistics]) -> dict[str, float | None]:
+    """Figures of `results.Scores` that need no metric: of one run, or the mean over a system's; counts stay counts per run."""
     tokens = np.stack([run.total("bleu") for run in runs])
     surface = np.stack([run.total("surface") for run in runs])
     mean = dict(zip(SURFACE, surface.mean(axis=0).tolist(), strict=True))
-    return SurfaceFigures(
-        brevity=float(brevity_penalty(tokens).mean()),
-        length_ratio=float(length_ratio(tokens).mean()),
-        empty=mean["empty"],
-        truncated=mean["truncated"] if all(run.truncation_known for run in runs) else None,
-        exact=mean["exact"],
-        repeated=float((surface[:, 4] / np.maximum(surface[:, 5], 1)).mean()),
-    )
+    return {
+        "brevity": float(brevity_penalty(tokens).mean()),
+        "length_ratio": float(length_ratio(tokens).mean()),
+        "empty": mean["empty"],
+        "truncated": mean["truncated"] if all(run.truncation_known for run in runs) else None,
+        "exact": mean["exact"],
+        "repeated": float((surface[:, 4] / np.maximum(surface[:, 5], 1)).mean()),
+    }
 
 
 def repeated_ngrams(line: str, order: int = REPETITION_ORDER) -> tuple[int, int]:
@@ -132,7 +101,7 @@ def repeated_ngrams(line: str, order: int = REPETITION_ORDER) -> tuple[int, int]
     return len(ngrams) - len(set(ngrams)), len(ngrams)
 
 
-def _surface(hypotheses: Sequence[str], references: Sequence[str], truncated: NDArray[np.bool_]) -> Counts:
+def _surface(hypotheses: Sequence[str], references: Sequence[str], truncated: Sequence[bool]) -> Counts:
     """(n, 6) counts named in `SURFACE`."""
     rows = [
         (1, not hypothesis.strip(), cut, hypothesis.strip() == reference.strip(), *repeated_ngrams(hypothesis))
@@ -147,32 +116,24 @@ def sentence_statistics(
     *,
     metrics: Sequence[str] = tuple(METRICS),
     tokenizer: str = "13a",
-    truncated: Sequence[bool] | NDArray[np.bool_] | None = None,
+    truncated: Sequence[bool] | None = None,
 ) -> SentenceStatistics:
-    """Count every sentence.
+    """Count every sentence of n detokenised lines and their references.
 
     Args:
-        hypotheses: n detokenised lines.
-        references: n detokenised lines.
+        hypotheses: n lines.
+        references: n lines.
         metrics: keys of `METRICS`, BLEU among them.
         tokenizer: sacreBLEU's tokenizer for BLEU.
         truncated: (n,) True where the search stopped at the length limit, if it is known.
 
     Raises:
-        ValueError: line counts differ, or BLEU is not among the metrics.
+        ValueError: the numbers of lines differ.
     """
-    if len(hypotheses) != len(references):
-        raise ValueError(f"{len(hypotheses)} hypotheses but {len(references)} references")
-    if "bleu" not in metrics:
-        raise ValueError(f"metrics must contain bleu, got {list(metrics)}")
-    if truncated is not None and len(truncated) != len(hypotheses):
-        raise ValueError(f"{len(hypotheses)} hypotheses but {len(truncated)} truncation flags")
-    flags = None if truncated is None else np.asarray(truncated, dtype=np.bool_)
+    surface = _surface(hypotheses, references, [False] * len(hypotheses) if truncated is None else truncated)
     counted = {name: METRICS[name].count(hypotheses, references, tokenizer=tokenizer) for name in metrics}
-    counts = {name: rows for name, (rows, _) in counted.items()}
-    counts["surface"] = _surface(hypotheses, references, np.zeros(len(hypotheses), np.bool_) if flags is None else flags)
     return SentenceStatistics(
-        counts=counts,
+        counts={**{name: rows for name, (rows, _) in counted.items()}, "surface": surface},
         signatures={name: signature for name, (_, signature) in counted.items()},
-        truncation_known=flags is not None,
+        truncation_known=truncated is not None,
     )

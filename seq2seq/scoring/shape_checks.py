@@ -14,7 +14,7 @@ of a paper and is not corrected for the others. Outcomes:
 - *leans* before pass, fail or same direction: no system of the study has a second seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -90,17 +90,11 @@ class Conditions(Settings):
             several = isinstance(wanted, tuple) and name != "pair"
             if ours is None or (ours not in wanted if several else ours != wanted):
                 told = "any length" if name == "trained_words" and ours is None else _plain(ours)
-                found.append(f"{_FACT_NAMES.get(name, name)} {told} (paper: {_plain(wanted)})")
+                found.append(f"{_FACT_NAMES.get(name, name.replace('_', ' '))} {told} (paper: {_plain(wanted)})")
         return found
 
 
-_FACT_NAMES = {
-    "trained_words": "trained on sentences of up to",
-    "natural": "natural text",
-    "attention_size": "attention size",
-    "input_feeding": "input feeding",
-    "reversed": "reversed source",
-}
+_FACT_NAMES = {"trained_words": "trained on sentences of up to", "natural": "natural text", "reversed": "reversed source"}
 
 
 def _plain(value: Any) -> str:
@@ -211,11 +205,9 @@ class ShapeCheck(Result):
     paper: str
     """Authors and year."""
     where: str
-    """Table, figure or section."""
     source: str = ""
     """Where the paper is: an arXiv number or an address."""
     claim: str
-    """What the paper shows."""
     seen: bool
     """False: written down without having the source itself at hand."""
     verdict: Outcome
@@ -227,11 +219,8 @@ class ShapeCheck(Result):
     systems: dict[str, str]
     """Role -> our system that played it."""
     value: float | None = None
-    """Our number."""
     low: float | None = None
-    """Lower end of its interval."""
     high: float | None = None
-    """Upper end of its interval."""
     p: float | None = None
     """Two-sided p for a true value at the limit 0; null where the limit is another."""
     side: Side | None = None
@@ -251,26 +240,30 @@ def load_papers(path: Path) -> Papers:
     return checked(Papers, plain(read_yaml(path)), path, "mend it, or take the one that comes with the project")
 
 
-def run_checks(papers: Papers, evidence: Evidence) -> tuple[ShapeCheck, ...]:
+def run_checks(papers: Papers, evidence: Evidence) -> list[ShapeCheck]:
     """Every check on the systems at hand, in the order of the file."""
-    return tuple(run_check(check, papers.papers[check.paper], evidence) for check in papers.checks)
+    return [run_check(check, papers.papers[check.paper], evidence) for check in papers.checks]
 
 
 def run_check(check: CheckSettings, paper: Paper, evidence: Evidence) -> ShapeCheck:
     """One check: find the systems, compare the conditions, compute the sum, compare its interval with the threshold."""
-    systems = {role: name for role, names in check.systems.items() if (name := _first(names, evidence)) is not None}
-    reason = _inapplicable(check, systems, evidence)
-    if reason:
-        return _result(check, paper, systems, "not applicable", reason)
+    there = {role: [name for name in names if name in evidence.systems] for role, names in check.systems.items()}
+    systems = {role: names[0] for role, names in there.items() if names}
+    about = {
+        "id": check.id,
+        "paper": f"{paper.authors} {paper.year}",
+        "where": check.where,
+        "source": paper.source,
+        "claim": check.claim,
+        "seen": check.seen_in_source,
+        "theirs": check.paper_value,
+        "systems": systems,
+    }
+    if reason := _inapplicable(check, systems, evidence):
+        return ShapeCheck(**about, verdict="not applicable", ours=reason)
     differs = [check.analogue] if check.analogue else []
     differs += _differences({"all": paper.setting}, systems, evidence) + _differences(check.setting, systems, evidence)
-    found = _estimate(check, systems, evidence)
-    small = check.metric != "aer" and evidence.small(*(_bucket(term, systems, evidence) for term in check.terms))
-    return _judged(check, paper, found, systems, small=small, differs=list(dict.fromkeys(differs)))
-
-
-def _first(names: Sequence[str], evidence: Evidence) -> str | None:
-    return next((name for name in names if name in evidence.systems), None)
+    return ShapeCheck(**about, **_judged(check, systems, evidence, list(dict.fromkeys(differs))))
 
 
 def _inapplicable(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence) -> str:
@@ -283,23 +276,23 @@ def _inapplicable(check: CheckSettings, systems: Mapping[str, str], evidence: Ev
     wrong = _differences(check.requires, systems, evidence)
     if wrong:
         return f"the claim is about another setting: {'; '.join(wrong)}"
+    facts = [evidence.systems[name].facts for name in systems.values()]
     if check.metric == "aer":
-        rated = all(evidence.systems[name].facts.get("alignment_error_rates") for name in systems.values())
-        return "" if rated else "alignment was not measured"
+        return "" if all(each.get("alignment_error_rates") for each in facts) else "alignment was not measured"
     if check.metric != "slope" and check.metric not in evidence.metrics:
         return f"{check.metric} was not scored"
-    if any(isinstance(term.words, str) and _trained(systems[term.system], evidence) is None for term in check.terms):
+    relative = [evidence.systems[systems[term.system]].facts for term in check.terms if isinstance(term.words, str)]
+    if any(each.get("trained_words") is None for each in relative):
         return "the longest training sentence is not known"
-    empty = {str(b) for t in check.terms if evidence.sentences(b := _bucket(t, systems, evidence)) < 2}
+    empty = {str(term.bucket) for term in _terms(check, systems, evidence) if evidence.sentences(term.bucket) < 2}
     if empty:
         return f"no two sentences of {' or '.join(sorted(empty))} source words"
-    low = [name for name in systems.values() if is_fixed(evidence.systems[name]) and _at_floor(evidence, name)]
-    return f"baseline at the floor: {', '.join(low)} below {FLOOR:g} BLEU at most lengths" if low else ""
-
-
-def _at_floor(evidence: Evidence, name: str) -> bool:
     buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
-    return at_floor([float(evidence.part(name, "bleu", bucket).points.mean()) for bucket in buckets])
+    scores = {
+        name: [float(evidence.part(name, "bleu", bucket).points.mean()) for bucket in buckets] for name in systems.values()
+    }
+    low = [name for name, found in scores.items() if is_fixed(evidence.systems[name]) and at_floor(found)]
+    return f"baseline at the floor: {', '.join(low)} below {FLOOR:g} BLEU at most lengths" if low else ""
 
 
 def _differences(conditions: Mapping[str, Conditions], systems: Mapping[str, str], evidence: Evidence) -> list[str]:
@@ -312,93 +305,74 @@ def _differences(conditions: Mapping[str, Conditions], systems: Mapping[str, str
     return found
 
 
-def _trained(system: str, evidence: Evidence) -> int | None:
-    words: int | None = evidence.systems[system].facts.get("trained_words")
-    return words
+def _terms(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence) -> list[Term]:
+    """The sum over our systems, each on its bucket."""
+    terms = []
+    for term in check.terms:
+        name, bucket = systems[term.system], EVERYTHING
+        if isinstance(term.words, str):
+            limit: int = evidence.systems[name].facts["trained_words"]
+            bucket = Bucket(1, limit) if term.words == "within" else Bucket(limit + 1)
+        elif term.words is not None:
+            bucket = Bucket(*term.words)
+        terms.append(Term(term.weight, name, bucket))
+    return terms
 
 
-def _bucket(term: TermSettings, systems: Mapping[str, str], evidence: Evidence) -> Bucket:
-    if isinstance(term.words, str):
-        limit = _trained(systems[term.system], evidence) or 1
-        return Bucket(1, limit) if term.words == "within" else Bucket(limit + 1)
-    return Bucket(*term.words) if term.words else EVERYTHING
-
-
-def _estimate(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence) -> Estimate:
+def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence, differs: list[str]) -> dict[str, Any]:
+    """Our number, and the outcome by where its interval lies: fields of `ShapeCheck`."""
+    terms, small, digits = _terms(check, systems, evidence), False, 2
     if check.metric == "aer":
-        return error_rate_contrast(evidence, {systems[term.system]: term.weight for term in check.terms})
-    terms = [Term(term.weight, systems[term.system], _bucket(term, systems, evidence)) for term in check.terms]
-    return evidence.contrast(terms, check.metric)
-
-
-def _judged(
-    check: CheckSettings, paper: Paper, ours: Estimate, systems: Mapping[str, str], *, small: bool, differs: list[str]
-) -> ShapeCheck:
-    """Outcome by where the interval lies."""
-    side, within = _side(check, ours), None
-    outcome: Outcome = "undecided"
+        ours, digits = error_rate_contrast(evidence, {term.system: term.weight for term in terms}), 3
+    else:
+        ours, small = evidence.contrast(terms, check.metric), evidence.small(*(term.bucket for term in terms))
+    side, reach = _side(check, ours), ours.reach(check.threshold)
+    tiny = reach is not None and reach <= min(check.margin, abs(check.paper_value or check.margin))
+    outcome: Outcome
     if differs:
         outcome = "analogue"
     elif small:
         outcome = "small sample"
     elif side == "neither":
-        reach = max(check.threshold - (ours.low or 0.0), (ours.high or 0.0) - check.threshold)
-        tiny = ours.low is not None and reach <= min(check.margin, abs(check.paper_value or check.margin))
-        outcome, within = ("contradicted", reach) if tiny and check.expect != "near" else ("undecided", None)
+        outcome = "contradicted" if tiny and check.expect != "near" else "undecided"
     else:
         outcome = _decided(check, ours, side)
-    digits = 3 if check.metric == "aer" else 2
+    p = None if check.threshold else ours.p
     interval = "" if ours.low is None or ours.high is None else f" [{ours.low:+.{digits}f}, {ours.high:+.{digits}f}]"
     limit = f"{check.expect} {check.threshold:g}" + (f" (within {check.margin:g})" if check.expect == "near" else "")
     words = [
         f"{ours.value:+.{digits}f}{interval}, expected {limit}",
         {
             "undecided": f"the interval holds the limit; {detectable(ours)}",
-            "contradicted": f"within +-{within or 0:.2g}",
-            "small sample": "" if ours.p is None or check.threshold else f"p = {ours.p:.2g}",
+            "contradicted": f"within +-{reach or 0:.2g}",
+            "small sample": "" if p is None else f"p = {p:.2g}",
             "analogue": {"paper's": "the paper's side", "other": "the other side"}.get(side, "neither side"),
         }.get(outcome, ""),
         "no second seed in the study" if ours.covers == "sentences" else "",
         *differs,
     ]
-    result = _result(check, paper, systems, outcome, "; ".join(word for word in words if word))
-    numbers = {"value": ours.value, "low": ours.low, "high": ours.high, "p": None if check.threshold else ours.p}
-    return result.model_copy(update={**numbers, "side": side, "within": within, "differs": differs})
+    return {
+        **ours.fields("value", "low", "high"),
+        "p": p,
+        "verdict": outcome,
+        "ours": "; ".join(word for word in words if word),
+        "side": side,
+        "within": reach if outcome == "contradicted" else None,
+        "differs": differs,
+    }
 
 
 def _side(check: CheckSettings, ours: Estimate) -> Side:
     """Side on which the whole interval lies."""
-    if ours.low is None or ours.high is None:
-        return "neither"
-    if check.expect == "near":
-        low, high = check.threshold - check.margin, check.threshold + check.margin
-        inside, outside = low <= ours.low and ours.high <= high, ours.high < low or ours.low > high
-        return "paper's" if inside else "other" if outside else "neither"
-    above, below = ours.low > check.threshold, ours.high < check.threshold
-    expected, other = (above, below) if check.expect == "above" else (below, above)
-    return "paper's" if expected else "other" if other else "neither"
+    if check.expect != "near":
+        side = ours.side(check.threshold)
+        return "neither" if side == "neither" else "paper's" if side == check.expect else "other"
+    ends = ours.side(check.threshold - check.margin), ours.side(check.threshold + check.margin)
+    return "paper's" if ends == ("above", "below") else "other" if ends[0] == ends[1] != "neither" else "neither"
 
 
 def _decided(check: CheckSettings, ours: Estimate, side: Side) -> Outcome:
-    leans = ours.covers == "sentences"
-    if side == "other":
-        return "leans fail" if leans else "fail"
     nearest = min(abs(ours.low or 0.0), abs(ours.high or 0.0))
-    if check.at_most is not None and nearest > check.at_most:
-        return "leans same direction" if leans else "same direction"
-    return "leans pass" if leans else "pass"
-
-
-def _result(check: CheckSettings, paper: Paper, systems: Mapping[str, str], verdict: Outcome, ours: str) -> ShapeCheck:
-    return ShapeCheck(
-        id=check.id,
-        paper=f"{paper.authors} {paper.year}",
-        where=check.where,
-        source=paper.source,
-        claim=check.claim,
-        seen=check.seen_in_source,
-        verdict=verdict,
-        ours=ours,
-        theirs=check.paper_value,
-        systems=dict(systems),
-    )
+    much = check.at_most is not None and nearest > check.at_most
+    outcome: Outcome = ours.leaning("fail" if side == "other" else "same direction" if much else "pass")
+    return outcome

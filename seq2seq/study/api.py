@@ -381,17 +381,7 @@ class StudyReport:
     @cached_property
     def figures(self) -> dict[str, Figure]:
         """The report's figures by name; `figures[name].spec` is Vega-Lite. Without heat maps, whose sentences are not in it."""
-        empty = Exhibits(
-            split=self.report.split,
-            lengths=[],
-            sources=None,
-            references=None,
-            hypotheses={},
-            sentence_scores={},
-            sentence_metric="chrf",
-            attention={},
-        )
-        return {figure.name: figure for figure in report_figures(self.report, empty)}
+        return {figure.name: figure for figure in report_figures(self.report, Exhibits())}
 
     def draw(self, name: str = "bleu_by_length") -> alt.TopLevelMixin:
         """Return a figure as an Altair chart; a `UserError` names those that there are."""

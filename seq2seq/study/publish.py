@@ -15,7 +15,7 @@ from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.exhibits import OWN
 from seq2seq.report.runs import RUNS, is_published, study_folders
-from seq2seq.report.study import check_texts, finished_runs, texts_of, translated_splits, write_study_report
+from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits, write_study_report
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.trained import read_settings
 
@@ -36,7 +36,7 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
         UserError: no finished runs, a run whose code is not known, or a target that is not one.
     """
     target = _check_target(runs, target)
-    folders = finished_runs(runs)
+    folders = study_runs(runs)
     _check_revisions(folders)
     shown = publishable(read_settings(folders[0]).data)
     texts = texts_of(folders)

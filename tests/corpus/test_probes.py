@@ -133,7 +133,7 @@ def test_exact_match_by_hand():
     assert found["exact"] == 0.25
     assert found["within"] == pytest.approx(1 / 3)
     assert found["beyond"] == 0.0
-    assert [(row["length"], row["n"], row["exact"]) for row in found["by_length"]] == [(1, 1, 0.0), (2, 2, 0.5), (3, 1, 0.0)]
+    assert (found["lengths"], found["right"]) == ([2, 2, 3, 1], "1000")
     assert [(row["n"], row["right"]) for row in found["by_position"]] == [(4, 0.75), (3, 2 / 3), (1, 0.0)]
 
 
@@ -175,5 +175,5 @@ def test_runs_that_cannot_be_scored(tmp_path, options, message):
 
 def test_unfinished_runs_are_no_answer(tmp_path):
     make_run(tmp_path).summary.unlink()
-    with pytest.raises(UserError, match="no finished run"):
+    with pytest.raises(UserError, match="no run is finished"):
         probe_study(tmp_path)

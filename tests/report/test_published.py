@@ -44,7 +44,7 @@ def test_numbers_are_those_of_the_report(published, built):
 
 
 def test_checks_that_do_not_apply_are_left_out(published):
-    assert rows("checks", published)[2:] == [["Bahdanau et al. 2015, Table 1", "It helps.", "+8.93", "+7.0", "pass"]]
+    assert rows("checks", published)[2:] == [["Bahdanau, Cho, Bengio 2015, Table 1", "It helps.", "pass", "+8.93", "+7.0"]]
 
 
 def test_a_folder_without_a_report(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,25 +10,52 @@ import pytest
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.report import build_report, verify_report, write_report
+from seq2seq.report import build_report, verify_report
 from seq2seq.report.verify import compare_reports
+from seq2seq.run.folder import write_aside
+from seq2seq.scoring.metrics import Metric
 from seq2seq.study.publish import publish_study
 from tests.report.invented import copy_of
 
 
-@pytest.fixture
-def reported(study, texts, tmp_path):
-    folder = copy_of(study, tmp_path)
-    write_report(build_report(folder, {"test": texts}), folder / "report")
+@pytest.fixture(scope="module")
+def once(study, texts, tmp_path_factory):
+    folder = copy_of(study, tmp_path_factory.mktemp("once"))
+    report = build_report(folder, {"test": texts}).report
+    write_aside(folder / "report" / "report.json", report.model_dump_json())
     return folder
+
+
+@pytest.fixture
+def reported(once, tmp_path):
+    """Runs, counts and report.json, which a test may damage."""
+    return Path(shutil.copytree(once, tmp_path / "reported"))
 
 
 def test_an_honest_report_stands_with_the_corpus_and_without(reported, texts):
     with_texts, without = verify_report(reported, texts={"test": texts}), verify_report(reported)
-    assert with_texts.passed
-    assert without.passed
-    assert "anew from the corpus" in with_texts.basis
-    assert "kept beside the runs" in without.basis
+    assert not with_texts.differences
+    assert not without.differences
+    assert with_texts.basis != without.basis
+
+
+def test_ter_is_counted_once_and_the_other_scores_anew(study, texts, tmp_path, monkeypatch):
+    folder = copy_of(study, tmp_path)
+    settings = read_yaml(folder / "study.yaml")
+    settings["evaluation"]["metrics"] = ["bleu", "chrf", "ter"]
+    (folder / "study.yaml").write_text(json.dumps(plain(settings)))
+    report = build_report(folder, {"test": texts}).report
+    write_aside(folder / "report" / "report.json", report.model_dump_json())
+    counted, count = [], Metric.count
+    monkeypatch.setattr(Metric, "count", lambda self, *lines, **how: counted.append(self.name) or count(self, *lines, **how))
+    found = verify_report(folder, texts={"test": texts})
+    assert not found.differences
+    assert set(counted) == {"bleu", "chrf"}
+    assert "TER" in found.basis
+    path = folder / "additive/seed-1/hypotheses/test.txt"
+    path.write_text(path.read_text().replace(" ", "  ", 1))
+    verify_report(folder, texts={"test": texts})
+    assert counted.count("ter") == 1  # of the run whose lines are others now
 
 
 def test_a_changed_score_is_found(reported, texts):
@@ -36,7 +64,6 @@ def test_a_changed_score_is_found(reported, texts):
     report["systems"]["none"]["buckets"][1]["bleu"] += 0.01
     path.write_text(json.dumps(report))
     for found in (verify_report(reported, texts={"test": texts}), verify_report(reported)):
-        assert not found.passed
         assert len(found.differences) == 1
         assert found.differences[0].startswith("systems.none.buckets.1.bleu: report ")
 
@@ -52,7 +79,7 @@ def test_a_report_of_earlier_statistics_is_compared_score_by_score(reported, tex
     bucket["comparison"]["verdict"] = "underpowered"
     path.write_text(json.dumps(report))
     found = verify_report(reported, texts={"test": texts})
-    assert found.passed
+    assert not found.differences
     assert "Scores only" in found.basis
     bucket["bleu"] += 0.01
     path.write_text(json.dumps(report))
@@ -74,14 +101,14 @@ def test_a_changed_hypothesis_is_found(reported, texts):
 def test_forged_counts_do_not_survive_the_corpus(reported, texts):
     kept, other = (reported / system / "seed-1/statistics/test.npz" for system in ("none", "additive"))
     kept.write_bytes(other.read_bytes())
-    assert not verify_report(reported).passed
-    assert verify_report(reported, texts={"test": texts}).passed
+    assert verify_report(reported).differences
+    assert not verify_report(reported, texts={"test": texts}).differences
 
 
 def test_a_changed_reference_is_found(reported, texts):
     sources, references = texts
     changed = [f"{line} more" for line in references]
-    assert not verify_report(reported, texts={"test": (sources, changed)}).passed
+    assert verify_report(reported, texts={"test": (sources, changed)}).differences
 
 
 def test_no_report_or_a_foreign_one_is_one_clear_line(reported):
@@ -117,4 +144,4 @@ def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(report
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
     assert {"system": "scaled", "seed": 2, "analysis": None, "reason": "no hypotheses; status: interrupted"} in said
-    assert verify_report(tmp_path / "published", papers=data_path("papers.yaml")).passed
+    assert not verify_report(tmp_path / "published", papers=data_path("papers.yaml")).differences

@@ -31,7 +31,7 @@ import pytest
 from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
 from seq2seq.scoring import Bucket, Evidence, Term, compare
 from seq2seq.scoring.claims import judge_claims
-from seq2seq.scoring.evidence import LOG_BLEU
+from seq2seq.scoring.evidence import LOG_BLEU, SLOPE
 from seq2seq.scoring.results import verdict_on
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, run_check
 
@@ -135,7 +135,7 @@ def words_of_a_study(simulate, made, seed, seeds):
         "difference": evidence.difference("other1", "none", "bleu"),
         "log-ratio": evidence.contrast(growth, LOG_BLEU),
         "points": evidence.contrast(growth, "bleu"),
-        "bottleneck index": evidence.bottleneck("other1", "none"),
+        "bottleneck index": evidence.difference("other1", "none", SLOPE),
     }
     words = {about: verdict_on(each, each.p, small=False, level=0.05) for about, each in estimates.items()}
     fine = next(claim for claim in judge_claims(evidence) if claim.claim.startswith("no attention"))

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from sacrebleu.metrics import BLEU, CHRF, TER
@@ -73,10 +71,9 @@ def test_cutting_long_sentences_is_a_bottleneck(comparison):
     assert comparison["same"].bottleneck.slope == pytest.approx(0)
 
 
-def test_baseline_has_no_difference_and_notes_say_what_matters(comparison):
+def test_baseline_has_no_difference(comparison):
     assert comparison["none"].comparisons == {}
     assert comparison.baseline == "none"
-    assert any("n=1 seed: every system" in note for note in comparison.notes)
     assert comparison["none"].overall.brevity < 0.5
     assert comparison["none"].overall.truncated is None
 
@@ -134,10 +131,3 @@ def test_two_seeds_far_apart_show_themselves_and_no_interval(simulate, world):
     difference = result["other1"].comparison
     assert difference.low is None or difference.degrees_of_freedom >= 1.99
     assert len(result["other1"].overall.seed_bleu) == 2
-
-
-def test_a_whole_study_takes_less_than_ten_seconds(simulate, world):
-    systems, lengths = simulate(world(sentences=3000), 5, seeds=(3, 3, 3, 3, 3))
-    start = time.process_time()
-    compare(Evidence(systems, lengths, SETTINGS.model_copy(update={"resamples": 1000})))
-    assert time.process_time() - start < 10

@@ -23,7 +23,7 @@ def theirs(name, hypotheses, references):
 
 
 @pytest.mark.parametrize("name", ["bleu", "chrf", "ter"])
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(pairs=PAIRS, data=st.data())
 def test_any_resample_scores_as_sacrebleu_scores_the_same_lines(name, pairs, data):
     hypotheses, references = map(list, zip(*pairs, strict=True))
@@ -31,27 +31,9 @@ def test_any_resample_scores_as_sacrebleu_scores_the_same_lines(name, pairs, dat
     ours = sentence_statistics(hypotheses, references).select(chosen).score(name)
     score = theirs(name, [hypotheses[i] for i in chosen], [references[i] for i in chosen]).score
     assert ours == pytest.approx(score, abs=1e-9)
-    assert f"{ours:.6f}" == f"{score:.6f}" or math.isclose(ours, score, abs_tol=1e-9)
 
 
-def test_resamples_of_a_split_differ_from_sacrebleu_by_rounding_only():
-    """The largest difference over 20 resamples of 200 sentences is printed (pytest -s)."""
-    generator = np.random.default_rng(1)
-    words = np.array(["the", "cat", "sat", "on", "mat", "naïve", "你好", "3.5", "don't", ".", ",", "(a)", "x-y"])
-    references = [" ".join(generator.choice(words, generator.integers(1, 40))) for _ in range(200)]
-    hypotheses = [" ".join(w for w in line.split() if generator.random() > 0.2) for line in references]
-    counted = sentence_statistics(hypotheses, references)
-    largest = dict.fromkeys(METRICS, 0.0)
-    for _ in range(20):
-        chosen = generator.integers(0, 200, 200)
-        for name in METRICS:
-            score = theirs(name, [hypotheses[i] for i in chosen], [references[i] for i in chosen]).score
-            largest[name] = max(largest[name], abs(counted.select(chosen).score(name) - score))
-    print("\nlargest difference to sacreBLEU, in points:", {name: f"{value:.1e}" for name, value in largest.items()})
-    assert max(largest.values()) < 1e-9
-
-
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_sentence_bleu_is_sacrebleus(pairs):
     hypotheses, references = map(list, zip(*pairs, strict=True))
@@ -91,7 +73,7 @@ def test_leading_dimensions_are_independent(name, score):
 
 def test_no_sentence_scores_nothing_and_still_has_signatures():
     nothing = sentence_statistics([], [])
-    assert nothing.scores() == {"bleu": 0, "chrf": 0, "ter": 0}
+    assert {name: nothing.score(name) for name in METRICS} == {"bleu": 0, "chrf": 0, "ter": 0}
     assert "tok:13a" in nothing.signatures["bleu"]
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.scoring.corrections import holm
+from seq2seq.scoring.results import holm
 
 
 def test_by_hand():

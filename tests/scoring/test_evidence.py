@@ -3,6 +3,7 @@ import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring import EVERYTHING, Bucket, Evidence, SystemScores, Term
+from seq2seq.scoring.evidence import SLOPE
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
@@ -23,7 +24,7 @@ def test_a_score_is_the_mean_of_the_runs_corpus_scores(evidence):
 
 def test_answers_do_not_depend_on_the_order_of_the_questions(evidence, simulate, world):
     other = Evidence(*simulate(world(), 1, seeds=(3, 2)), SETTINGS)
-    other.bottleneck("other1", "none")
+    other.difference("other1", "none", SLOPE)
     other.score("other1", "bleu", LONG)
     assert other.difference("other1", "none", "bleu", SHORT) == evidence.difference("other1", "none", "bleu", SHORT)
 
@@ -90,19 +91,12 @@ def broken(simulate, world, **changes):
     return [SystemScores(**fields), systems[1]], lengths
 
 
-def test_other_sentences_are_refused(simulate, world):
+def test_other_sentences_equal_names_and_missing_statistics_are_refused(simulate, world):
     systems, lengths = broken(simulate, world)
     with pytest.raises(ValueError, match=r"counts for \[20\] sentences, but 19 sources"):
         Evidence(systems, lengths[:-1], SETTINGS)
-
-
-def test_two_systems_of_one_name_are_refused(simulate, world):
-    systems, lengths = broken(simulate, world, name="other1")
     with pytest.raises(ValueError, match="share a name"):
-        Evidence(systems, lengths, SETTINGS)
-
-
-def test_seeds_without_statistics_are_refused(simulate, world):
+        Evidence(*broken(simulate, world, name="other1"), SETTINGS)
     with pytest.raises(ValueError, match="2 seeds but 1 statistics"):
         broken(simulate, world, seeds=(1, 2))
 

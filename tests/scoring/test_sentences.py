@@ -18,17 +18,17 @@ def same(one, two):
 def test_surface_figures_by_hand():
     run = sentence_statistics(HYPOTHESES, REFERENCES, metrics=["bleu"], truncated=[False, False, True, False])
     figures = surface_figures([run])
-    assert (figures.empty, figures.truncated, figures.exact) == (1, 1, 1)
-    assert figures.length_ratio == pytest.approx(13 / 7)
-    assert figures.brevity == 1
-    assert figures.repeated == pytest.approx(3 / 6)  # xyxy yxyx xyxy yxyx xyxy: 3 of 5 seen before; abcd: 0 of 1
+    assert (figures["empty"], figures["truncated"], figures["exact"]) == (1, 1, 1)
+    assert figures["length_ratio"] == pytest.approx(13 / 7)
+    assert figures["brevity"] == 1
+    assert figures["repeated"] == pytest.approx(3 / 6)  # xyxy yxyx xyxy yxyx xyxy: 3 of 5 seen before; abcd: 0 of 1
 
 
 def test_surface_figures_are_means_over_seeds():
     runs = [sentence_statistics([line], ["a"], metrics=["bleu"]) for line in ("", "a")]
     figures = surface_figures(runs)
-    assert (figures.empty, figures.exact, figures.brevity) == (0.5, 0.5, 0.5)
-    assert figures.truncated is None
+    assert (figures["empty"], figures["exact"], figures["brevity"]) == (0.5, 0.5, 0.5)
+    assert figures["truncated"] is None
 
 
 @pytest.mark.parametrize(
@@ -73,14 +73,7 @@ def test_another_format_is_refused(tmp_path):
         SentenceStatistics.load(tmp_path / "old.npz")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"references": REFERENCES[:2]}, "4 hypotheses but 2 references"),
-        ({"metrics": ["chrf"]}, "must contain bleu"),
-        ({"truncated": [True]}, "4 hypotheses but 1 truncation flags"),
-    ],
-)
-def test_wrong_arguments_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("arguments", [{"references": REFERENCES[:2]}, {"truncated": [True]}])
+def test_other_numbers_of_lines_are_refused(arguments):
+    with pytest.raises(ValueError, match="shorter"):
         sentence_statistics(**{"hypotheses": HYPOTHESES, "references": REFERENCES} | arguments)

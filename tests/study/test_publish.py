@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.report.runs import _read_decoded, unpacked
+from seq2seq.report.runs import read_decoded, unpacked
 from seq2seq.report.write import write_report
 from seq2seq.study.publish import hide_references
 from tests.study.conftest import bytes_of, copy_of
@@ -19,16 +19,16 @@ def hidden(path, lines, references):
     """The hypotheses as they were, and as published."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     path.with_suffix(".json").write_text(json.dumps({"truncated": [1], "sentences": len(lines)}))
-    before = _read_decoded(path)
+    before = read_decoded(path)
     hide_references(path, references)
-    return before, _read_decoded(path)
+    return before, read_decoded(path)
 
 
 def test_a_line_that_equals_its_reference_is_left_out_and_comes_back(tmp_path):
     before, after = hidden(tmp_path / "test.txt", ["a b c", "x", "g h i"], REFERENCES)
     assert after.lines == ["", "x", ""]
     assert after.complete_lines(REFERENCES) == before.lines
-    assert (after.sha256, after.truncated) == (before.sha256, before.truncated)
+    assert (after.sha256, after.record.truncated) == (before.sha256, before.record.truncated)
 
 
 def test_another_edition_of_the_corpus_is_refused(tmp_path):

@@ -11,21 +11,15 @@ a link; weight on the end of the source is lost to it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import cached, split_key
-from seq2seq.report.analysis.words import (
-    SENTENCES,
-    choose_sentences,
-    diagonal_words,
-    forced_word_weights,
-    has_weights,
-)
+from seq2seq.report.analysis.store import cached
+from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights, has_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 
@@ -40,39 +34,22 @@ CONVENTIONS = (
 )
 
 
-@dataclass(frozen=True)
-class LinkCounts:
-    """Sums over target words, of one sentence or many."""
+Counts = NDArray[np.float64]
+"""(..., 6) sums over target words: |A|, |S|, |A and S|, |A and P|, weight on possible links, words that have one."""
 
-    predicted: float = 0.0
-    """|A|."""
-    sure: float = 0.0
-    """|S|."""
-    both_sure: float = 0.0
-    """|A and S|."""
-    both_possible: float = 0.0
-    """|A and P|."""
-    mass: float = 0.0
-    """Weight on possible links."""
-    linked: float = 0.0
-    """Target words that have a possible link."""
 
-    def __add__(self, other: "LinkCounts") -> "LinkCounts":
-        return LinkCounts(*(a + b for a, b in zip(self.row(), other.row(), strict=True)))
+def error_rate(counts: Counts) -> Counts:
+    """(...) alignment error rate, 0 to 1, from (..., 6) counts."""
+    predicted, sure, both_sure, both_possible = (counts[..., column] for column in range(4))
+    return np.asarray(1 - (both_sure + both_possible) / np.maximum(predicted + sure, 1e-12))
 
-    def row(self) -> tuple[float, ...]:
-        """The six numbers in order."""
-        return (self.predicted, self.sure, self.both_sure, self.both_possible, self.mass, self.linked)
 
-    def scores(self) -> dict[str, float]:
-        """aer, precision, recall and soft_mass, 0 to 1; a rate of nothing is 0."""
-        total = self.predicted + self.sure
-        return {
-            "aer": 1 - (self.both_sure + self.both_possible) / total if total else 0.0,
-            "precision": self.both_possible / self.predicted if self.predicted else 0.0,
-            "recall": self.both_sure / self.sure if self.sure else 0.0,
-            "soft_mass": self.mass / self.linked if self.linked else 0.0,
-        }
+def link_scores(counts: Counts) -> dict[str, float]:
+    """aer, precision, recall and soft_mass, 0 to 1, from (6,) counts; a share of nothing is 0."""
+    predicted, sure, both_sure, both_possible, mass, linked = counts.tolist()
+    shares = {"precision": (both_possible, predicted), "recall": (both_sure, sure), "soft_mass": (mass, linked)}
+    scores = {name: part / whole if whole else 0.0 for name, (part, whole) in shares.items()}
+    return {"aer": float(error_rate(counts)) if predicted + sure else 0.0, **scores}
 
 
 def hard_links(words: Weights, end: Weights | None = None) -> Weights:
@@ -93,22 +70,16 @@ def hard_links(words: Weights, end: Weights | None = None) -> Weights:
     return shared
 
 
-def count_links(words: Weights, sure: Links, possible: Links | None = None, end: Weights | None = None) -> LinkCounts:
-    """Compare the weights (m, n) of one sentence pair with its gold links; `possible` None means that all are sure."""
+def count_links(words: Weights, sure: Links, possible: Links | None = None, end: Weights | None = None) -> Counts:
+    """Compare the weights (m, n) of one sentence pair with its gold links: (6,). `possible` None means that all are sure."""
     wanted, allowed = np.zeros(words.shape), np.zeros(words.shape)
     for source, target in sure:
         wanted[target, source] = allowed[target, source] = 1.0
     for source, target in possible or ():
         allowed[target, source] = 1.0
     links = hard_links(words, end)
-    return LinkCounts(
-        predicted=float(links.sum()),
-        sure=float(wanted.sum()),
-        both_sure=float((links * wanted).sum()),
-        both_possible=float((links * allowed).sum()),
-        mass=float((words * allowed).sum()),
-        linked=float(allowed.any(axis=1).sum()),
-    )
+    sums = (links, wanted, links * wanted, links * allowed, words * allowed, allowed.any(axis=1))
+    return np.array([each.sum() for each in sums], dtype=np.float64)
 
 
 def uniform_weights(target_size: int, source_size: int) -> Weights:
@@ -124,47 +95,32 @@ def diagonal_weights(target_size: int, source_size: int) -> Weights:
 BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
 
 
-def linked_split(data: EvaluationData) -> tuple[str, EncodedSplit] | None:
-    """The first test split whose gold links are known."""
-    return next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
-
-
 def align_run(
     run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
     """Measure a run's attention against gold links and write `analysis/alignment.json`; kept if it is there for these weights.
 
-    Args:
-        run: whose weights to read.
-        data: its corpus.
-        device: where the model is.
-        sentences: of the test split, evenly spaced over lengths, at most.
-
-    Returns:
-        What the file holds; None for a corpus without links or a model without weights.
+    Looks at no more than `sentences` of the test split, evenly spaced over lengths. Returns None for a corpus without links or
+    a model without weights.
     """
-    found = linked_split(data)
+    found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
     if found is None or not has_weights(run):
         return None
     name, split = found
-    key = split_key(run, data, name, sentences=sentences)
-    return cached(run, "alignment", key, lambda: _aligned(run, split, sentences, device))
+    return cached(run, data, name, "alignment", lambda: _aligned(run, split, sentences, device), sentences=sentences)
 
 
 def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int, device: torch.device) -> dict[str, Any]:
-    counts, baselines = LinkCounts(), dict.fromkeys(BASELINES, LinkCounts())
-    rows = []
+    baselines, rows = dict.fromkeys(BASELINES, np.zeros(6)), {}
     for weights in forced_word_weights(run, split, choose_sentences(split, sentences), device):
         links = split.links(weights.index) or ()
-        counted = count_links(weights.words, links, end=weights.end)
-        rows.append((weights.index, counted.row()))
-        counts += counted
+        rows[weights.index] = count_links(weights.words, links, end=weights.end)
         for baseline, make in BASELINES.items():
-            baselines[baseline] += count_links(make(*weights.words.shape), links)
+            baselines[baseline] = baselines[baseline] + count_links(make(*weights.words.shape), links)
     return {
-        **counts.scores(),
+        **link_scores(np.sum(list(rows.values()), axis=0)),
         "n": len(rows),
-        "counts": [row for _, row in sorted(rows)],
-        "baselines": {baseline: total.scores() for baseline, total in baselines.items()},
+        "counts": [row.tolist() for _, row in sorted(rows.items())],
+        "baselines": {baseline: link_scores(total) for baseline, total in baselines.items()},
         "conventions": CONVENTIONS,
     }

@@ -15,7 +15,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 
@@ -44,25 +44,17 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
 
 
 def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
-    """Translate joined pairs of the first test split and write `analysis/concatenation.json`; kept if it is there already.
+    """Translate at most `pairs` joined pairs of the first test split with the run's own search.
 
-    Args:
-        run: who translates, with its own search.
-        data: its corpus.
-        device: where the model is.
-        pairs: short pairs to join, at most.
-
-    Returns:
-        What the file holds: for every number of joined pairs the BLEU counts of each joined sentence, or null where the model
-        refuses such long sources.
+    Writes `analysis/concatenation.json`, or keeps it: for every number of joined pairs the BLEU counts of each joined sentence,
+    or null where the model refuses such long sources.
 
     Raises:
         UserError: the split has too few short pairs.
     """
     name, split = next(iter(data.tests.items()))
-    search = run.settings.search
-    key = split_key(run, data, name, pairs=pairs, search=search.model_dump(mode="json"), tokenizer=bleu_tokenizer(run))
-    return cached(run, "concatenation", key, lambda: _joined(run, name, split, pairs, device))
+    key = {"pairs": pairs, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
+    return cached(run, data, name, "concatenation", lambda: _joined(run, name, split, pairs, device), **key)
 
 
 def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int, device: torch.device) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, flops_per_token
 from seq2seq.models.interface import Model
-from seq2seq.report.analysis.store import cached, split_key
+from seq2seq.report.analysis.store import cached
 from seq2seq.run.environment import processor
 from seq2seq.run.trained import TrainedRun
 
@@ -34,28 +34,21 @@ REPEATS = 3
 
 
 def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
-    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine.
-
-    Args:
-        run: what to measure.
-        data: its corpus.
-        device: where the model is.
-    """
+    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine."""
     name, split = next(iter(data.tests.items()))
     hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
-    return cached(
-        run,
-        "costs",
-        split_key(run, data, name, hardware=hardware),
-        lambda: {
+
+    def measure() -> dict[str, Any]:
+        return {
             "training_tokens_per_second": run.folder.read_summary().get("tokens_per_second"),
             "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
             "heads_used": share_used(run.model, HeadGates),
             "positions_used": share_used(run.model, AdaptiveSpanAttention),
             "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
             "hardware": hardware,
-        },
-    )
+        }
+
+    return cached(run, data, name, "costs", measure, hardware=hardware)
 
 
 def share_used(model: nn.Module, kind: type[HeadGates] | type[AdaptiveSpanAttention]) -> float | None:
@@ -98,16 +91,12 @@ def decode_forced(model: Model, batch: Batch) -> None:
 
 
 def _seconds(model: Model, batch: Batch, device: torch.device) -> float:
-    _wait(device)
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda _: None
+    wait(device)
     began = time.perf_counter()
     decode_forced(model, batch)
-    _wait(device)
+    wait(device)
     return time.perf_counter() - began
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def peak_bytes(model: Model, batch: Batch, device: torch.device) -> int:
@@ -123,11 +112,7 @@ def peak_bytes(model: Model, batch: Batch, device: torch.device) -> int:
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Follows the tensors that operations make inside the block, until they are freed; each storage counts once.
-
-    Args:
-        model: whose weights were there before.
-    """
+    """Follows the tensors that operations make inside the block, until they are freed; those of `model` are not counted."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -16,16 +16,15 @@ from torch import Tensor
 
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.normalisers import Normaliser
-from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
-from seq2seq.run.translation import translate
+from seq2seq.run.translation import Translation, translate
 from seq2seq.scoring.buckets import fixed_buckets, source_words
 
 SENTENCES = 100
@@ -92,12 +91,7 @@ DESCRIPTION = {
 
 
 class Intervention(Normaliser):
-    """A trained normaliser whose answer is replaced.
-
-    Args:
-        trained: what the model was trained with.
-        replacement: a function of `REPLACEMENTS`.
-    """
+    """A trained normaliser whose answer is replaced by a function of `REPLACEMENTS`."""
 
     formula = "replacement(weights)"
     source = "compare Jain and Wallace 2019, arXiv:1902.10186"
@@ -127,13 +121,7 @@ def bridges(model: Model) -> list[Attention]:
 
 @contextmanager
 def intervened(model: Model, kind: str) -> Iterator[None]:
-    """Replace the weights of every bridge inside the block; `original` replaces nothing.
-
-    Raises:
-        ValueError: no such intervention.
-    """
-    if kind != ORIGINAL and kind not in REPLACEMENTS:
-        raise ValueError(f"intervention {kind!r} is none of {', '.join(DESCRIPTION)}")
+    """Replace the weights of every bridge inside the block; `original` replaces nothing."""
     trained = [(bridge, bridge.normaliser) for bridge in bridges(model)] if kind != ORIGINAL else []
     try:
         for bridge, normaliser in trained:
@@ -149,51 +137,40 @@ def intervene(
 ) -> dict[str, Any] | None:
     """Translate greedily under every intervention and write `analysis/interventions.json`; kept if it is there already.
 
-    Args:
-        run: whose weights to replace.
-        data: its corpus.
-        device: where the model is.
-        sentences: of the first test split, evenly spaced over lengths, at most.
-
-    Returns:
-        What the file holds; None for a model without a bridge that compares.
+    Translates no more than `sentences` of the first test split, evenly spaced over lengths. Returns None for a model without a
+    bridge that compares.
     """
     if not bridges(run.model):
         return None
     name, split = next(iter(data.tests.items()))
     chosen = choose_sentences(split, sentences)
-    search = _greedy(run).model_dump(mode="json")
+    greedy = run.settings.search.model_copy(update={"beam": 1})
 
     def translate_all() -> dict[str, Any]:
         kinds = {}
         for kind in DESCRIPTION:
             with intervened(run.model, kind):
                 about = describe_weights(list(forced_word_weights(run, split, chosen, device)))
-                kinds[kind] = {**bleu_by_length(run, split, chosen, device), **about}
+                found = translate(run.model, split, run.target_tokenizer, greedy, device=device, sentences=chosen)
+                kinds[kind] = {**bleu_by_length(run, split, chosen, found), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 
-    key = split_key(run, data, name, sentences=sentences, search=search, tokenizer=bleu_tokenizer(run))
-    return cached(run, "interventions", key, translate_all)
+    key = {"sentences": sentences, "search": greedy.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
+    return cached(run, data, name, "interventions", translate_all, **key)
 
 
-def _greedy(run: TrainedRun) -> SearchSettings:
-    """The run's own search with one hypothesis."""
-    return run.settings.search.model_copy(update={"beam": 1})
-
-
-def bleu_by_length(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], device: torch.device) -> dict[str, Any]:
-    """BLEU of greedy translations, and of each length bucket that holds a sentence."""
-    found = translate(run.model, split, run.target_tokenizer, _greedy(run), device=device, sentences=sentences)
-    references = [split.target(i) for i in sentences]
-    counted = count_bleu(run, found, references)
+def bleu_by_length(
+    run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], found: Sequence[Translation]
+) -> dict[str, Any]:
+    """BLEU of translations, and of each length bucket that holds a sentence."""
+    counted = count_bleu(run, found, [split.target(i) for i in sentences])
     lengths = source_words([split.source(i) for i in sentences], split.source_language)
-    buckets = [(bucket, bucket.holds(lengths)) for bucket in fixed_buckets(EDGES)]
     return {
         "bleu": counted.score("bleu"),
         "buckets": [
             {"min": bucket.low, "max": bucket.high, "n": int(inside.sum()), "bleu": counted.select(inside).score("bleu")}
-            for bucket, inside in buckets
-            if inside.any()
+            for bucket in fixed_buckets(EDGES)
+            if (inside := bucket.holds(lengths)).any()
         ],
     }
 

@@ -1,12 +1,11 @@
 """Scores of a run on a probe: exact match by source length and, word by word, by position."""
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE
-from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import read_tests
 from seq2seq.report.analysis.store import analysis_path
 from seq2seq.run.folder import RunFolder, write_json
@@ -27,35 +26,31 @@ def match_exactly(sources: Sequence[str], references: Sequence[str], hypotheses:
 
     Returns:
         exact: share of answers that are right in every word, 0 to 1; within, beyond: the same up to L source words and above,
-        None where there are none; by_length: the same for each number of source words; by_position: of the answers that should
-        have a word at a position, counted from 0, the share that has the right one there; lengths, right: of every question.
+        None where there are none; by_position: of the answers that should have a word at a position, counted from 0, the share
+        that has the right one there; lengths, right: of every question.
     """
     right = [hypothesis.split() == reference.split() for hypothesis, reference in zip(hypotheses, references, strict=True)]
     lengths = [len(source.split()) for source in sources]
     by_position: dict[int, list[bool]] = {}
     for hypothesis, reference in zip(hypotheses, references, strict=True):
-        given = hypothesis.split()
-        for position, word in enumerate(reference.split()):
-            by_position.setdefault(position, []).append(position < len(given) and given[position] == word)
+        for position, (word, given) in enumerate(zip_longest(reference.split(), hypothesis.split())):
+            if word is not None:
+                by_position.setdefault(position, []).append(word == given)
     return {
-        "exact": _share(right),
-        "within": _share([r for r, length in zip(right, lengths, strict=True) if length <= trained]),
-        "beyond": _share([r for r, length in zip(right, lengths, strict=True) if length > trained]),
+        "exact": share(right),
+        "within": share(r for r, length in zip(right, lengths, strict=True) if length <= trained),
+        "beyond": share(r for r, length in zip(right, lengths, strict=True) if length > trained),
         "trained": trained,
-        "by_length": [
-            {"length": n, "n": lengths.count(n), "exact": _share([r for r, m in zip(right, lengths, strict=True) if m == n])}
-            for n in sorted(set(lengths))
-        ],
-        "by_position": [
-            {"position": position, "n": len(words), "right": _share(words)} for position, words in sorted(by_position.items())
-        ],
+        "by_position": [{"position": at, "n": len(words), "right": share(words)} for at, words in sorted(by_position.items())],
         "lengths": lengths,
         "right": "".join("01"[each] for each in right),
     }
 
 
-def _share(values: Sequence[bool]) -> float | None:
-    return sum(values) / len(values) if values else None
+def share(values: Iterable[bool]) -> float | None:
+    """Share that is true, 0 to 1; None of nothing."""
+    known = list(values)
+    return sum(known) / len(known) if known else None
 
 
 def probe_run(folder: RunFolder) -> dict[str, Any]:
@@ -64,8 +59,10 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     Raises:
         UserError: the run was not trained on a probe, or has no translations of its test split.
     """
-    settings = _probed(read_settings(folder), folder)
-    text = read_tests(settings.data, [SPLIT])[SPLIT]
+    data = read_settings(folder).data
+    if data.probe is None or SPLIT not in data.test:
+        raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
+    text = read_tests(data, [SPLIT])[SPLIT]
     path, facts = folder.hypotheses(SPLIT), folder.decoding(SPLIT)
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
@@ -73,9 +70,8 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):
         raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; evaluate the run again")
-    assert settings.data.probe is not None
-    result = match_exactly(text.sources, text.references, hypotheses, settings.data.probe.max_length)
-    question = {"task": settings.data.corpus.removeprefix(PROBE), "probe": settings.data.probe.model_dump(mode="json")}
+    result = match_exactly(text.sources, text.references, hypotheses, data.probe.max_length)
+    question = {"task": data.corpus.removeprefix(PROBE), "probe": data.probe.model_dump(mode="json")}
     content = {"question": question, "task": question["task"], **result}
     write_json(analysis_path(folder, "probe"), content)
     return content
@@ -85,10 +81,3 @@ def length_ranges(trained: int, longest: int) -> list[tuple[int, int]]:
     """(shortest, longest) question of each row of a table: halves of what was trained on, then each further L words."""
     edges = sorted({min(edge, longest) for edge in (trained // 2 or 1, trained, 2 * trained, 3 * trained, longest)})
     return [(low + 1, high) for low, high in pairwise((0, *edges))]
-
-
-def _probed(settings: RunSettings, folder: RunFolder) -> RunSettings:
-    data = settings.data
-    if data.probe is None or SPLIT not in data.test:
-        raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
-    return settings

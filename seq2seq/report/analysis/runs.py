@@ -1,6 +1,6 @@
 """The runs of a study in memory, one after the other, each with its corpus and the device it is on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,15 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.prepare import EvaluationData, encode_tests
 from seq2seq.report.analysis.alignment import align_run
-from seq2seq.report.analysis.collect import collect_analyses
+from seq2seq.report.analysis.collect import collect_analyses, mean
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
 from seq2seq.report.analysis.own import attend_own
 from seq2seq.report.analysis.probe import probe_run
-from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
-from seq2seq.report.runs import study_folders
+from seq2seq.report.analysis.sweep import choose, tune_run
+from seq2seq.report.runs import finished_runs
 from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import check_all_sentences, translate_tests
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
@@ -28,22 +29,21 @@ from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 def loaded_runs(
     folder: Path, *, allow_code: bool = False, validation: bool = False
 ) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
-    """Yield every finished run under a folder, with its test splits as its own tokenizers cut them.
-
-    Args:
-        folder: of the study, or of a run.
-        allow_code: let configs import classes of their own.
-        validation: yield the validation split instead.
+    """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them.
 
     Raises:
-        UserError: no runs there, one without weights or of a class that is not allowed, or a corpus that cannot be had.
+        UserError: no finished run, one without weights or of a class that is not allowed, or a corpus that cannot be had.
     """
-    folders = [place for place in study_folders(folder)[0] if place.is_finished()]
-    check_code(folders, allow_code=allow_code)
-    device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
+    folders, device = _ready(folder, allow_code)
     for place in folders:
         run = load_run(place, device, allow_code=allow_code)
         yield run, splits_of(run, validation=validation), device
+
+
+def _ready(folder: Path, allow_code: bool) -> tuple[list[RunFolder], torch.device]:
+    folders = finished_runs(folder)
+    check_code(folders, allow_code=allow_code)
+    return folders, prepare_machine(evaluation_arithmetic(folders[0])).device
 
 
 def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[str] = ()) -> EvaluationData:
@@ -53,45 +53,28 @@ def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[st
     return encode_tests(data, names, run.source_tokenizer, run.target_tokenizer)
 
 
-def analyse_study(
-    folder: Path,
-    *,
-    allow_code: bool = False,
-    further: Sequence[str] = (),
-    again: bool = False,
-    say: Callable[[str], None],
-) -> list[str]:
+def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[str] = (), again: bool = False) -> list[str]:
     """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
-    What is there already is kept; a run whose weights are gone keeps what it has. Takes seconds a run on small models.
-
-    Args:
-        folder: of the study.
-        allow_code: let configs import classes of their own.
-        further: splits to translate beside those of the configs.
-        again: translate again what was translated by other weights, with another search or of other sentences.
-        say: called with one line a run.
-
-    Returns:
-        The analyses that the study has now, by file name without `.json`.
+    What is there already is kept; a run whose weights are gone keeps what it has. Takes seconds a run on small models, and
+    prints a line for each. `further` splits are translated beside those of the configs; with `again` also what was translated
+    by other weights, with another search or of other sentences. Returns the names of the analyses that the study has now.
 
     Raises:
         UserError: as `loaded_runs`; weights are only needed where translations are missing.
     """
-    folders = [place for place in study_folders(folder)[0] if place.is_finished()]
-    check_code(folders, allow_code=allow_code)
-    device = prepare_machine(evaluation_arithmetic(folders[0] if folders else None)).device
+    folders, device = _ready(folder, allow_code)
     for place in folders:
         name = f"[{place.system} seed {place.seed}]"
-        wanted = with_tests(read_settings(place).data, further).test
         try:
             run = load_run(place, device, allow_code=allow_code)
         except UserError as error:
+            wanted = with_tests(read_settings(place).data, further).test
             if again or not all(place.hypotheses(split).exists() for split in wanted):
                 raise
-            say(f"{name} not analysed, translations and earlier analyses are used as they are: {error}")
+            print(f"{name} not analysed, translations and earlier analyses are used as they are: {error}")
             continue
-        say(f"{name} alignment, interventions, costs")
+        print(f"{name} alignment, interventions, costs")
         data = splits_of(run, further=further)
         translate_tests(run, data, device, again=again)
         if run.settings.data.probe is not None:
@@ -103,27 +86,25 @@ def analyse_study(
     return collect_analyses(folder)
 
 
-def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False, say: Callable[[str], None]) -> None:
-    """Tune every finished run of a study, write `beam_sweep.json` beside them and say what was chosen for each system.
+def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -> None:
+    """Tune every finished run of a study, write `beam_sweep.json` beside them and print what was chosen for each system.
 
-    Args:
-        folder: of the study.
-        apply: translate the test splits again with what was chosen.
-        allow_code: let configs import classes of their own.
-        say: called with one line a system.
+    With `apply` the test splits are translated again with what was chosen.
 
     Raises:
         UserError: as `loaded_runs`, or sentences to choose on or to translate that changed since the run.
     """
-    sweeps: dict[str, list[list[dict[str, Any]]]] = {}
+    sweeps: dict[str, list[Any]] = {}
     for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
         run.folder.check_fingerprints({name: data.fingerprints[name] for name in data.tests})
         if apply:
             check_all_sentences(run.folder, splits_of(run))
         sweeps.setdefault(run.folder.system, []).append(tune_run(run, data, device)["points"])
-    chosen = {system: choose(mean_points(some)) for system, some in sweeps.items()}
+    chosen = {system: choose(mean(some)) for system, some in sweeps.items()}
     for system, best in chosen.items():
-        say(f"{system}: beam {best['beam']}, length penalty {best['length_penalty']:g}, BLEU {best['bleu']:.2f} on validation")
+        print(
+            f"{system}: beam {best['beam']}, length penalty {best['length_penalty']:g}, BLEU {best['bleu']:.2f} on validation"
+        )
     for run, data, device in loaded_runs(folder, allow_code=allow_code) if apply else ():
         best = {name: chosen[run.folder.system][name] for name in ("beam", "length_penalty")}
         translate_again(run, data, run.settings.search.model_copy(update=best), device)

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.runs import read_study_file, study_tokenizer
+from seq2seq.report.runs import bleu_tokenizer as tokenizer_of
+from seq2seq.report.runs import read_study_file
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import Translation, one_line
@@ -20,7 +21,8 @@ def analysis_path(folder: RunFolder, name: str) -> Path:
 
 def bleu_tokenizer(run: TrainedRun) -> str:
     """Return sacreBLEU's tokenizer that the run's study is scored with; a run without a study has its language's usual one."""
-    return study_tokenizer(read_study_file(run.folder.path.resolve().parents[1] / "study.yaml"), run.settings.data.target)
+    study = read_study_file(run.folder.path.resolve().parents[1] / "study.yaml")
+    return tokenizer_of(study.evaluation, run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
@@ -38,16 +40,17 @@ def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
     return known if isinstance(known, dict) else None
 
 
-def cached(run: TrainedRun, name: str, key: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return an analysis of a run; it is made and written where none lies under this cache key, or a damaged one."""
+def cached(
+    run: TrainedRun, data: EvaluationData, split: str, name: str, make: Callable[[], dict[str, Any]], **more: Any
+) -> dict[str, Any]:
+    """Return an analysis of a run on a split; it is made and written where none lies under its cache key, or a damaged one.
+
+    The key is what decides it: the split's sentences, the weights, and `more`.
+    """
+    key = {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}
     known = read_analysis(run.folder, name)
     if known is not None and known.get("question") == key:
         return known
     content = {"question": key, **make()}
     write_json(analysis_path(run.folder, name), content)
     return content
-
-
-def split_key(run: TrainedRun, data: EvaluationData, split: str, **more: Any) -> dict[str, Any]:
-    """Return the cache key of an analysis of a split: its sentences, the weights, and what else decides it."""
-    return {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, split_key
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
 from seq2seq.report.analysis.words import choose_sentences
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
@@ -29,15 +29,8 @@ def tune_run(
 ) -> dict[str, Any]:
     """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`.
 
-    Greedy search has one hypothesis, which no penalty changes: it is searched once.
-
-    Args:
-        run: whose search to try.
-        data: its validation split.
-        device: where the model is.
-        beams: hypotheses kept, each >= 1.
-        penalties: exponents of the length penalty, each >= 0.
-        sentences: of the validation split, evenly spaced over lengths, at most.
+    Greedy search has one hypothesis, which no penalty changes: it is searched once. At most `sentences` are translated, evenly
+    spaced over lengths.
     """
     name = run.settings.data.valid
     valid = data.tests[name]
@@ -56,7 +49,7 @@ def tune_run(
 
     search = run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"})
     tried = {"beams": list(beams), "penalties": list(penalties), "search": search, "tokenizer": bleu_tokenizer(run)}
-    return cached(run, "beam_sweep", split_key(run, data, name, sentences=sentences, **tried), score_all)
+    return cached(run, data, name, "beam_sweep", score_all, sentences=sentences, **tried)
 
 
 def choose(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -64,9 +57,3 @@ def choose(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     best = max(point["bleu"] for point in points)
     good = [point for point in points if point["bleu"] >= best - _CLOSE]
     return min(good, key=lambda point: (point["beam"], point["length_penalty"]))
-
-
-def mean_points(sweeps: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Average the BLEU of each way to search over the seeds of a system."""
-    first = sweeps[0]
-    return [{**point, "bleu": sum(sweep[i]["bleu"] for sweep in sweeps) / len(sweeps)} for i, point in enumerate(first)]

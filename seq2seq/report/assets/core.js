@@ -46,33 +46,35 @@ function chooseSystems() {
   return element("details", { class: "systems" }, element("summary", {}, "Choose systems"), element("div", {}, ...boxes));
 }
 
+/** The theme that a reader chose, kept if one is given; none where a page from a disk has no storage. */
+function storedTheme(theme) {
+  try {
+    if (theme) localStorage.setItem("theme", theme);
+    return localStorage.getItem("theme");
+  } catch {
+    return null;
+  }
+}
+
 /** Light, dark, or as the system has it; `changed` is called when what is seen changes. */
 function startTheme(changed) {
   const button = document.getElementById("theme"),
     order = ["system", "light", "dark"],
+    root = document.documentElement.dataset,
     media = matchMedia("(prefers-color-scheme: dark)");
-  const dark = () => (document.documentElement.dataset.theme ?? (media.matches ? "dark" : "light")) === "dark";
   const apply = (theme) => {
-    try {
-      localStorage.setItem("theme", theme);
-    } catch {
-      /* a page from a disk may have no storage */
-    }
-    if (theme === "system") delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
+    if (theme === "system") delete root.theme;
+    else root.theme = theme;
     button.textContent = `Theme: ${theme}`;
     changed();
   };
   button.hidden = false;
   button.addEventListener("click", () => {
-    const now = document.documentElement.dataset.theme ?? "system";
-    apply(order[(order.indexOf(now) + 1) % order.length]);
+    const next = order[(order.indexOf(root.theme ?? "system") + 1) % order.length];
+    storedTheme(next);
+    apply(next);
   });
   media.addEventListener("change", changed);
-  try {
-    if (order.includes(localStorage.getItem("theme"))) apply(localStorage.getItem("theme"));
-  } catch {
-    /* see above */
-  }
-  return dark;
+  if (order.includes(storedTheme())) apply(storedTheme());
+  return () => (root.theme ?? (media.matches ? "dark" : "light")) === "dark";
 }

@@ -6,13 +6,7 @@ import torch
 
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.encoded import EncodedSplit
-from seq2seq.report.analysis.alignment import (
-    align_run,
-    count_links,
-    diagonal_weights,
-    hard_links,
-    uniform_weights,
-)
+from seq2seq.report.analysis.alignment import align_run, count_links, diagonal_weights, hard_links, link_scores, uniform_weights
 from seq2seq.report.analysis.words import choose_sentences, forced_word_weights
 from seq2seq.run.reading import merge_subwords
 
@@ -35,7 +29,7 @@ def test_error_rate_by_hand_with_sure_and_possible_links():
     """Three target words linked to source words 0, 1, 1; one link is sure, one only possible, one wrong."""
     words = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.1, 0.6, 0.3]])
     sure, possible = [(0, 0), (2, 2)], [(1, 1)]
-    scores = count_links(words, sure, possible).scores()
+    scores = link_scores(count_links(words, sure, possible))
     assert scores["precision"] == pytest.approx(2 / 3)
     assert scores["recall"] == pytest.approx(1 / 2)
     assert scores["aer"] == pytest.approx(1 - (1 + 2) / (3 + 2))
@@ -47,16 +41,16 @@ def test_perfect_weights_have_no_error():
     words = np.zeros((3, 3))
     for source, target in gold:
         words[target, source] = 1.0
-    assert count_links(words, gold).scores() == {"aer": 0.0, "precision": 1.0, "recall": 1.0, "soft_mass": 1.0}
+    assert link_scores(count_links(words, gold)) == {"aer": 0.0, "precision": 1.0, "recall": 1.0, "soft_mass": 1.0}
 
 
 def test_unlinked_words_lower_precision_and_leave_soft_mass_alone():
-    scores = count_links(np.eye(2), [(0, 0)]).scores()
+    scores = link_scores(count_links(np.eye(2), [(0, 0)]))
     assert scores == {"aer": pytest.approx(1 - 2 / 3), "precision": 0.5, "recall": 1.0, "soft_mass": 1.0}
 
 
 def test_baselines_by_hand():
-    uniform = count_links(uniform_weights(2, 4), [(0, 0), (3, 1)]).scores()
+    uniform = link_scores(count_links(uniform_weights(2, 4), [(0, 0), (3, 1)]))
     assert uniform["precision"] == pytest.approx(1 / 4)
     assert uniform["soft_mass"] == pytest.approx(1 / 4)
     np.testing.assert_array_equal(diagonal_weights(2, 4).argmax(axis=1), [1, 3])

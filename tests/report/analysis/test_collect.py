@@ -9,11 +9,11 @@ from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analyses import read_analyses
 from seq2seq.report.analysis.alignment import align_run
-from seq2seq.report.analysis.collect import collect_analyses
+from seq2seq.report.analysis.collect import collect_analyses, mean
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
 from seq2seq.report.analysis.store import analysis_path, cached, read_analysis
-from seq2seq.report.analysis.sweep import choose, mean_points, tune_run
+from seq2seq.report.analysis.sweep import choose, tune_run
 from seq2seq.run.folder import write_aside
 
 CPU = torch.device("cpu")
@@ -85,17 +85,17 @@ def test_a_study_without_analyses_writes_nothing(make_run, tmp_path):
         collect_analyses(tmp_path / "empty")
 
 
-def test_an_analysis_is_made_again_under_another_key_or_where_the_file_is_damaged(make_run):
+def test_an_analysis_is_made_again_under_another_key_or_where_the_file_is_damaged(make_run, data):
     run, made = make_run("none"), []
 
     def make():
         made.append(len(made))
         return {"value": made[-1]}
 
-    assert [cached(run, "x", {"n": n}, make)["value"] for n in (1, 1, 2)] == [0, 0, 1]
+    assert [cached(run, data, "test", "x", make, n=n)["value"] for n in (1, 1, 2)] == [0, 0, 1]
     analysis_path(run.folder, "x").write_text("{", encoding="utf-8")
     assert read_analysis(run.folder, "x") is None
-    assert cached(run, "x", {"n": 2}, make)["value"] == 2
+    assert cached(run, data, "test", "x", make, n=2)["value"] == 2
 
 
 def test_the_cheapest_of_the_best_is_chosen():
@@ -107,4 +107,4 @@ def test_the_cheapest_of_the_best_is_chosen():
     ]
     assert choose(sweep) == sweep[2]
     other = [{**point, "bleu": 30.0 - point["beam"]} for point in sweep]
-    assert [point["bleu"] for point in mean_points([sweep, other])][:2] == [24.5, pytest.approx((21.001 + 25) / 2)]
+    assert [point["bleu"] for point in mean([sweep, other])][:2] == [24.5, pytest.approx((21.001 + 25) / 2)]

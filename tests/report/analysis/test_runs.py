@@ -34,9 +34,7 @@ def runs(make_run, data, cache, tmp_path, monkeypatch):
 
 
 def test_a_study_is_analysed(runs):
-    told = []
-    assert analyse_study(runs, say=told.append) == ["alignment", "interventions", "costs"]
-    assert told == ["[none seed 1] alignment, interventions, costs", "[additive seed 1] alignment, interventions, costs"]
+    assert analyse_study(runs) == ["alignment", "interventions", "costs"]
     found = read_analyses(runs)
     assert list(found.costs) == ["none", "additive"]  # in the order of the study
     assert found.costs["none"].training_tokens_per_second > 0
@@ -71,7 +69,7 @@ def test_missing_hypotheses_are_made_with_the_model_that_is_analysed(runs, monke
     )
     for path in runs.glob("*/seed-1/hypotheses/test.*"):
         path.unlink()
-    analyse_study(runs, say=lambda _: None)
+    analyse_study(runs)
     assert len(loaded) == 2
     assert (runs / "none" / "seed-1" / "hypotheses" / "test.txt").exists()
 
