@@ -23,6 +23,7 @@ from seq2seq.models.output import linear_cross_entropy, real_positions
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.update import is_out_of_memory
 
 _WORK = 1_000_000_000
 """Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
@@ -50,7 +51,12 @@ def decide_arithmetic(
             return Arithmetic(precision="bf16" if native else "fp32", threads=threads)
         sizes = [data.source_tokenizer.vocabulary_size, data.target_tokenizer.vocabulary_size, training.batch_tokens]
         what = [settings.model.model_dump(mode="json"), *sizes, round(float(data.train.target_lengths.mean()))]
-        return _measured(what, lambda: gradients_of(settings, data), training.precision, threads)
+        try:
+            return _measured(what, lambda: gradients_of(settings, data), training.precision, threads)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return Arithmetic(threads=threads)  # training says what to do about it
 
     found = _of_study(folder.path.parent.parent, measure)
     changes: dict[str, object] = {} if training.threads == "auto" else {"threads": threads}
