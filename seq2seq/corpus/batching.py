@@ -225,10 +225,12 @@ def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
     """
     source, end = iter(items), object()
     worker = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+    ready = deque(worker.submit(next, source, end) for _ in range(depth))
     try:
-        ready = deque(worker.submit(next, source, end) for _ in range(depth))
         while (item := ready.popleft().result()) is not end:
             ready.append(worker.submit(next, source, end))
             yield cast(T, item)
-    finally:
-        worker.shutdown(cancel_futures=True)
+    finally:  # an iterator that nobody closed may be dropped when the interpreter is half gone: no `cancel_futures` then
+        for future in ready:
+            future.cancel()
+        worker.shutdown()

@@ -128,7 +128,7 @@ def _copy_study(runs: Path, edition: Path) -> None:
         (place / "config.yaml").write_text(
             dump_yaml(_without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
         )
-        for kind in ("hypotheses", "attention", "statistics"):
+        for kind in ("hypotheses", "attention", "statistics", "analysis"):
             for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
                 (place / kind).mkdir(exist_ok=True)
                 shutil.copy(path, place / kind / path.name)
