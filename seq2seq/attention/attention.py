@@ -13,7 +13,7 @@ from seq2seq.attention.heads import merge_heads, split_heads
 from seq2seq.attention.keys import AttentionOutput, Keys, Past, Segments, answer, mean_of_segments, remember
 from seq2seq.attention.masks import attendable
 from seq2seq.attention.normalisers import Normaliser, Softmax
-from seq2seq.attention.positions import Places, Relation
+from seq2seq.attention.positions import NO_RELATION, Places, Relation
 from seq2seq.attention.scales import Scale
 from seq2seq.attention.scores import ProductScore, Score
 from seq2seq.attention.windows import GlobalWindow, Window
@@ -122,7 +122,7 @@ class Attention(nn.Module):
         positions: Tensor | None = None,
         key_positions: Tensor | None = None,
         need_weights: bool = True,
-        relation: Relation | None = None,
+        relation: Relation = NO_RELATION,
         past: Past | None = None,
     ) -> AttentionOutput:
         """Answer Q queries for each of B sentences; every query for itself.
@@ -138,15 +138,15 @@ class Attention(nn.Module):
             past: what the step before gave back for these queries, if the attention reads its past; None at the first step.
         """
         heads = split_heads(query if self.query_proj is None else self.query_proj(query), self.heads)  # (B, H, Q, D)
-        if positions is None and (relation is not None or self.is_local):
+        if positions is None:
             positions = torch.arange(query.shape[1], device=query.device)
-        if key_positions is None and relation is not None:
+        if key_positions is None:
             key_positions = torch.arange(keys.mask.shape[1], device=query.device)
         places = Places(relation, positions, key_positions)
         allowed, factor = self._view(heads, keys, mask, positions)
         product = self._product()
         # torch has a kernel for this very formula, but it keeps the weights to itself
-        has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not places.mixes_values
+        has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not relation.mixes_values
         earlier = None if past is None else past.of(query.shape[0])
         if product is not None and has_kernel and not need_weights and not _fits_cache(heads, keys):
             context, weights = self._fused(product, heads, keys, allowed, places), None
@@ -156,7 +156,7 @@ class Attention(nn.Module):
         following = remember(past, weights) if self.reads_past and weights is not None else None
         return AttentionOutput(output, weights if need_weights else None, following)
 
-    def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mask, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
         real = self.score.limit(keys.mask)  # (B, S)
         allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
@@ -177,7 +177,7 @@ class Attention(nn.Module):
         """The formula as it stands: contexts (B, H, Q, Dv) and weights (B, H, Q, S)."""
         inputs = [self._scores(query, keys, places, past), allowed]
         if keys.segments is not None:
-            of_segments = self._scores(query, keys._replace(keys=keys.segments.keys), Places(None, None, None))
+            of_segments = self._scores(query, keys._replace(keys=keys.segments.keys), places._replace(relation=NO_RELATION))
             inputs += [keys.segments.ids, of_segments]
         weights = answer(self.normaliser, *inputs, past=past)
         if factor is not None:
@@ -192,7 +192,9 @@ class Attention(nn.Module):
             scores = left @ right.transpose(-2, -1)  # (B, H, Q, S)
             bias = places.scores(left)
         else:
-            places.refuse_rotation(type(self.score).__name__)
+            if places.relation.rotates:
+                relation, score = type(places.relation).__name__, type(self.score).__name__
+                raise ValueError(f"{relation} turns queries and keys, and {score} is not a product of them")
             scores = self.scale(answer(self.score, query, keys.keys, past=past))
             bias = places.scores(self.scale(query))
         return scores if bias is None else scores + bias

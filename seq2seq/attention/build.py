@@ -1,6 +1,6 @@
 """From settings to parts: attentions, their scores, fixed contexts, self-attention and positions."""
 
-from typing import Any, NamedTuple
+from typing import Any, Unpack, cast
 
 from torch import nn
 
@@ -28,6 +28,7 @@ from seq2seq.attention.positions import (
 )
 from seq2seq.attention.scales import SCALES, NoScale
 from seq2seq.attention.scores import SCORES, GatedScore, Score
+from seq2seq.attention.scores.base import Sizes
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import (
     AttentionSettings,
@@ -51,7 +52,6 @@ from seq2seq.config.transformer import (
     LshMechanismSettings,
     PositionSettings,
     RelativePositionsSettings,
-    SelfAttentionSettings,
     StackSettings,
 )
 
@@ -92,13 +92,9 @@ def build_attention(
             context_size=context_size,
             dropout=settings.dropout,
         )
-    plan = _plan(
-        settings,
-        score_classes(score),
-        projected,
-        _Sizes(query_size, memory_size, context_size or memory_size, settings.attention_size or query_size, heads),
-    )
-    made = build_score(score, heads=heads, query_size=plan.query, memory_size=plan.memory, attention_size=plan.attention)
+    out = context_size or memory_size
+    sizes, projections = _plan(settings, score_classes(score), projected, query=query_size, memory=memory_size, context=out)
+    made = build_score(score, **sizes)
     if projected and made.reads_past:  # a custom score; the settings refuse the others
         raise UserError(
             f"model.attention.score: {type(made).__name__} reads the weights of the step before, and a Transformer computes "
@@ -115,87 +111,52 @@ def build_attention(
         score=made,
         scale=scale(heads=heads, width=made.width),
         normaliser=NORMALISERS[settings.normaliser.kind](**options(settings.normaliser)),
-        window=WINDOWS[settings.window.kind](heads=heads, query_size=plan.query, **options(settings.window)),
-        projections=plan.projections,
+        window=WINDOWS[settings.window.kind](heads=heads, query_size=sizes["query_size"], **options(settings.window)),
+        projections=projections,
         heads=heads,
-        context_size=context_size or memory_size,
+        context_size=out,
         dropout=settings.dropout,
         gates=None if settings.gates is None else HeadGates(heads=heads, penalty=settings.gates.penalty),
     )
 
 
-class _Sizes(NamedTuple):
-    """Features of what goes into an attention and comes out of it, and its heads."""
-
-    query: int
-    memory: int
-    context: int
-    compared: int
-    """attention_size if given, else those of the query."""
-    heads: int
-
-
-class _Plan(NamedTuple):
-    """The sizes that the score of one head is given, and the projections that make them."""
-
-    query: int
-    memory: int
-    attention: int
-    projections: Projections
-
-
-def _plan(settings: AttentionSettings, scores: list[type[Score]], projected: bool, sizes: _Sizes) -> _Plan:
+def _plan(
+    settings: AttentionSettings, scores: list[type[Score]], projected: bool, *, query: int, memory: int, context: int
+) -> tuple[Sizes, Projections]:
     """Choose the projections around a score, for a query of q features, a memory of m, a context of c and A compared.
 
-    | plan             | when                                              | query  | key    | value  | output | score gets |
-    |------------------|---------------------------------------------------|--------|--------|--------|--------|------------|
-    | _every_head      | several heads, or projected                       | q to A | m to A | m to c | c to c | A/H, A/H   |
-    | _in_common_space | attention_size, for a score without its own space | q to A | m to A |        | m to c | A, A       |
-    | _query_to_memory | q and m differ for a score that needs them equal  | q to m |        |        | m to c | m, m       |
-    | _as_they_are     | else                                              |        |        |        | m to c | q, m       |
+    | when                                              | query  | key    | value  | output | score gets |
+    |---------------------------------------------------|--------|--------|--------|--------|------------|
+    | several heads, or projected                       | q to A | m to A | m to c | c to c | A/H, A/H   |
+    | attention_size, for a score without its own space | q to A | m to A |        | m to c | A, A       |
+    | q and m differ for a score that needs them equal  | q to m |        |        | m to c | m, m       |
+    | else                                              |        |        |        | m to c | q, m       |
 
     In the last three the output is projected only if m and c differ. No key is made for a score that reads no memory.
     """
+    heads, compared = settings.heads, settings.attention_size or query
     reads_memory = any(score.reads_memory for score in scores)
-    if projected or settings.heads > 1:
-        return _every_head(sizes, reads_memory)
+    if projected or heads > 1:
+        _check_heads(heads, compared, "the comparison (attention_size, or those of the query)")
+        _check_heads(heads, context, "the context (those of the memory, unless the decoder asks for others)")
+        size = compared // heads
+        return Sizes(heads=heads, query_size=size, memory_size=size, attention_size=size), Projections(
+            query=_linear(query, compared),
+            key=_linear(memory, compared) if reads_memory else None,
+            value=_linear(memory, context),
+            output=_linear(context, context),
+        )
+    query_proj, key_proj, query_size, memory_size = None, None, query, memory
     if settings.attention_size and not any(score.own_space for score in scores):
-        return _in_common_space(sizes, reads_memory)
-    if sizes.query != sizes.memory and any(score.equal_sizes for score in scores):
-        return _query_to_memory(sizes)
-    return _as_they_are(sizes)
-
-
-def _every_head(sizes: _Sizes, reads_memory: bool) -> _Plan:
-    query, memory, context, compared, heads = sizes
-    _check_heads(heads, compared, "the comparison (attention_size, or those of the query)")
-    _check_heads(heads, context, "the context (those of the memory, unless the decoder asks for others)")
-    projections = Projections(
-        query=_linear(query, compared),
-        key=_linear(memory, compared) if reads_memory else None,
-        value=_linear(memory, context),
-        output=_linear(context, context),
-    )
-    return _Plan(compared // heads, compared // heads, compared // heads, projections)
-
-
-def _in_common_space(sizes: _Sizes, reads_memory: bool) -> _Plan:
-    key = _linear(sizes.memory, sizes.compared) if reads_memory else None
-    projections = Projections(query=_linear(sizes.query, sizes.compared), key=key, output=_output(sizes))
-    return _Plan(sizes.compared, sizes.compared, sizes.compared, projections)
-
-
-def _query_to_memory(sizes: _Sizes) -> _Plan:
-    projections = Projections(query=_linear(sizes.query, sizes.memory), output=_output(sizes))
-    return _Plan(sizes.memory, sizes.memory, sizes.compared, projections)
-
-
-def _as_they_are(sizes: _Sizes) -> _Plan:
-    return _Plan(sizes.query, sizes.memory, sizes.compared, Projections(output=_output(sizes)))
-
-
-def _output(sizes: _Sizes) -> nn.Linear | None:
-    return _linear(sizes.memory, sizes.context) if sizes.context != sizes.memory else None
+        query_size = memory_size = compared
+        key_proj = _linear(memory, compared) if reads_memory else None
+        query_proj = _linear(query, compared)
+    elif query != memory and any(score.equal_sizes for score in scores):
+        query_size = memory
+        query_proj = _linear(query, memory)
+    output_proj = _linear(memory, context) if context != memory else None
+    sizes = Sizes(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=compared)
+    return sizes, Projections(query=query_proj, key=key_proj, output=output_proj)
 
 
 def _check_heads(heads: int, features: int, owner: str) -> None:
@@ -224,11 +185,8 @@ def score_classes(settings: MemberSettings | GatedSettings) -> list[type[Score]]
     return [SCORES[settings.kind]]
 
 
-def build_score(
-    settings: MemberSettings | GatedSettings, *, heads: int, query_size: int, memory_size: int, attention_size: int
-) -> Score:
+def build_score(settings: MemberSettings | GatedSettings, **sizes: Unpack[Sizes]) -> Score:
     """Make a score for heads of these sizes; see `Score`."""
-    sizes = {"heads": heads, "query_size": query_size, "memory_size": memory_size, "attention_size": attention_size}
     if isinstance(settings, GatedSettings):
         return GatedScore(members=[build_score(member, **sizes) for member in settings.members], **sizes)
     if isinstance(settings, CustomSettings):
@@ -241,9 +199,9 @@ def build_fixed(
     *,
     memory_size: int,
     summary_size: int,
-    projected: bool = False,
-    context_size: int | None = None,
-    dropout: float = 0.0,
+    projected: bool,
+    context_size: int | None,
+    dropout: float,
 ) -> FixedContext:
     """Make a fixed context.
 
@@ -272,31 +230,21 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
     attention, mechanism, size = settings.self_attention, settings.self_attention.mechanism, settings.hidden_size
     if isinstance(mechanism, LinearMechanismSettings):
         return LinearAttention(hidden_size=size, heads=attention.heads, causal=causal)
+    common = {"hidden_size": size, "heads": attention.heads, "dropout": attention.dropout, **options(mechanism)}
     if isinstance(mechanism, LinformerMechanismSettings):
-        return LinformerAttention(
-            hidden_size=size,
-            heads=attention.heads,
-            max_length=mechanism.max_length,
-            rank=mechanism.rank,
-            dropout=attention.dropout,
-        )
+        return LinformerAttention(**common)
     if isinstance(mechanism, LshMechanismSettings):
-        return LshAttention(
-            hidden_size=size,
-            heads=attention.heads,
-            buckets=mechanism.buckets,
-            rounds=mechanism.rounds,
-            shared=mechanism.shared,
-            causal=causal,
-            dropout=attention.dropout,
-        )
+        return LshAttention(causal=causal, **common)
     return build_pattern(settings, causal=causal)
 
 
 def build_pattern(settings: StackSettings, *, causal: bool) -> FullAttention:
     """Build a mechanism that leaves the comparison to a score, one of `PATTERNS`."""
-    mechanism = settings.self_attention.mechanism
-    comparison = _build_comparison(settings.self_attention, settings.hidden_size)
+    mechanism, size = settings.self_attention.mechanism, settings.hidden_size
+    built = build_attention(
+        settings.self_attention, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size
+    )
+    comparison = cast("Attention", built)  # the settings of self-attention know no fixed context
     relation = build_relation(settings, compared=comparison.score.width)
     made: FullAttention = PATTERNS[mechanism.kind](attention=comparison, relation=relation, causal=causal, **options(mechanism))
     return made
@@ -314,7 +262,7 @@ def build_relation(settings: StackSettings, *, compared: int) -> Relation:
         return RelativeRelation(
             head_size=compared,
             value_size=settings.hidden_size // attention.heads,
-            max_distance=settings.positions.max_distance,
+            **options(settings.positions),
         )
     if settings.positions.kind == "rope":
         return RotaryRelation(head_size=compared)
@@ -326,10 +274,3 @@ def build_absolute_positions(settings: PositionSettings, *, embedding_size: int)
     if isinstance(settings, LearnedPositionsSettings):
         return LearnedPositions(embedding_size=embedding_size, max_positions=settings.max_positions)
     return SinusoidalPositions(embedding_size=embedding_size) if settings.kind == "sinusoidal" else None
-
-
-def _build_comparison(settings: SelfAttentionSettings, size: int) -> Attention:
-    built = build_attention(settings, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size)
-    if not isinstance(built, Attention):
-        raise ValueError(f"self-attention cannot be a fixed context: {settings.score.kind}")
-    return built

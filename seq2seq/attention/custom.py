@@ -1,11 +1,12 @@
 """Somebody's own score, named as module:Class in a study."""
 
 import importlib
+from typing import Unpack
 
 import torch
 
 from seq2seq.attention.keys import answer
-from seq2seq.attention.scores.base import Score
+from seq2seq.attention.scores.base import Score, Sizes
 from seq2seq.config.attention import CustomSettings
 from seq2seq.config.errors import UserError
 
@@ -40,23 +41,23 @@ def load_score(path: str) -> type[Score]:
     return found
 
 
-def build_custom(settings: CustomSettings, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> Score:
+def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
     """Make the score and try it once, so that a mistake in it costs a second.
 
     Raises:
         UserError: the class does not take the options, or its scores have the wrong shape.
     """
     score_class = load_score(settings.path)
-    sizes = {"heads": heads, "query_size": query_size, "memory_size": memory_size, "attention_size": attention_size}
+    heads = sizes["heads"]
     try:
-        score = score_class(**sizes, **settings.options)  # type: ignore[arg-type]  # the class says which it takes
+        score = score_class(**sizes, **settings.options)
     except TypeError as error:
         raise UserError(
             f"model.attention.score: {settings.path} cannot be made with options {settings.options}: {error}"
         ) from error
     with torch.no_grad():
-        keys = score.project_keys(torch.zeros(2, heads, 5, memory_size))
-        scores = answer(score, torch.zeros(2, heads, 3, query_size), keys, past=None)
+        keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
+        scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
     if tuple(scores.shape) != (2, heads, 3, 5):
         raise UserError(
             f"model.attention.score: {settings.path} gives scores of shape {tuple(scores.shape)} for 2 sentences, "

@@ -1,10 +1,10 @@
-# ruff: noqa: ARG002 - a fixed context answers the same call as an attention, and needs little of it
+# ruff: noqa: ARG002 - a fixed context answers the same calls as an attention, and needs little of what they bring
 """Fixed contexts and controls: what stands in the place of a comparison, behind the same calls.
 
 They tell "attention helps" apart from "another path, or more parameters, helps".
 """
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -44,6 +44,23 @@ class FixedContext(nn.Module):
         past: Past | None = None,
     ) -> AttentionOutput:
         """Answer Q queries; see `Attention.forward`. Of `query` only the number is read."""
+        queries = query.shape[1]
+        if positions is None:
+            positions = torch.arange(queries, device=query.device)
+        context, weights = self.contexts(keys, positions, attendable(keys.mask, mask))
+        return AttentionOutput(context, weights.expand(-1, -1, queries, -1) if need_weights else None)
+
+    def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        """Return contexts and weights of queries at given positions.
+
+        Args:
+            keys: from `project_keys`.
+            positions: (Q,) or (B, Q).
+            allowed: (B, 1, 1 or Q, S), True may attend.
+
+        Returns:
+            (B, Q, context_size) and (B, 1, 1 or Q, S).
+        """
         raise NotImplementedError
 
 
@@ -75,23 +92,14 @@ class NoContext(FixedContext):
         if summary is None:
             raise ValueError("the fixed context 'none' is the encoder's summary, and was given None")
         empty = memory[:, None, :, :0]  # (B, 1, S, 0): no token can be attended to
-        return Keys(empty, empty, mask, summary if self.output_proj is None else self.output_proj(summary))
+        kept = summary[:, : self.context_size] if self.output_proj is None else self.output_proj(summary)
+        return Keys(empty, empty, mask, kept)
 
-    def forward(
-        self,
-        query: Tensor,
-        keys: Keys,
-        *,
-        mask: Tensor | None = None,
-        positions: Tensor | None = None,
-        need_weights: bool = True,
-        past: Past | None = None,
-    ) -> AttentionOutput:
+    def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         if keys.summary is None:
             raise ValueError("these keys were not made by NoContext.project_keys: they have no summary")
-        (batch, size), queries = keys.mask.shape, query.shape[1]
-        context = keys.summary.unsqueeze(1).expand(-1, queries, -1)  # (B, Q, context_size)
-        return AttentionOutput(context, query.new_zeros(batch, 1, queries, size) if need_weights else None)
+        context = keys.summary.unsqueeze(1).expand(-1, positions.shape[-1], -1)  # (B, Q, context_size)
+        return context, torch.zeros_like(allowed, dtype=context.dtype)
 
 
 class StateContext(NoContext):
@@ -108,9 +116,6 @@ class StateContext(NoContext):
 
     def __init__(self) -> None:
         super().__init__(summary_size=0, context_size=0)
-
-    def project_keys(self, memory: Tensor, mask: Tensor, summary: Tensor | None = None, segments: Tensor | None = None) -> Keys:
-        return super().project_keys(memory, mask, None if summary is None else summary[:, :0])
 
 
 class FixedWeights(FixedContext):
@@ -142,26 +147,11 @@ class FixedWeights(FixedContext):
         """Weights of queries at `positions` (Q,) or (B, Q) over the allowed tokens (B, 1, 1 or Q, S): (B, 1, 1 or Q, S)."""
         raise NotImplementedError
 
-    def forward(
-        self,
-        query: Tensor,
-        keys: Keys,
-        *,
-        mask: Tensor | None = None,
-        positions: Tensor | None = None,
-        need_weights: bool = True,
-        past: Past | None = None,
-    ) -> AttentionOutput:
-        queries = query.shape[1]
-        if positions is None:
-            positions = torch.arange(queries, device=query.device)
-        weights = self.weigh(positions, attendable(keys.mask, mask), keys.values.dtype)
-        weights = weights.expand(-1, -1, queries, -1)  # (B, 1, Q, S)
+    def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
+        weights = self.weigh(positions, allowed, keys.values.dtype).expand(-1, -1, positions.shape[-1], -1)  # (B, 1, Q, S)
         mixing = F.dropout(weights, self.dropout) if self.dropout and self.training else weights
         context = (mixing @ keys.values).squeeze(1)  # (B, Q, memory_size or value_size)
-        if self.output_proj is not None:
-            context = self.output_proj(context)
-        return AttentionOutput(context, weights if need_weights else None)
+        return context if self.output_proj is None else self.output_proj(context), weights
 
 
 class MeanContext(FixedWeights):
@@ -197,10 +187,7 @@ class DiagonalContext(FixedWeights):
     Source: You et al. 2020, arXiv:2005.00742, section 3 (hard-coded Gaussian attention).
 
     Args:
-        memory_size: features of the memory, > 0.
-        context_size: features of the context, > 0; None for those of the memory.
-        value_size: features that values are projected to first, > 0; None for none.
-        dropout: probability of dropping a weight.
+        sizes: and dropout, as in `FixedWeights`.
         deviation: sigma in tokens, >= 0; 0 is one token, the earlier of two that are as near.
     """
 
@@ -208,16 +195,8 @@ class DiagonalContext(FixedWeights):
     source = "You et al. 2020, arXiv:2005.00742, section 3"
     expects = "the right word where both languages have one order, else a neighbour of it; shows what reordering costs"
 
-    def __init__(
-        self,
-        *,
-        memory_size: int,
-        context_size: int | None = None,
-        value_size: int | None = None,
-        dropout: float = 0.0,
-        deviation: float = 0.0,
-    ) -> None:
-        super().__init__(memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout)
+    def __init__(self, *, deviation: float = 0.0, **sizes: Any) -> None:
+        super().__init__(**sizes)
         self.deviation = deviation
 
     def weigh(self, positions: Tensor, allowed: Tensor, dtype: torch.dtype) -> Tensor:
@@ -239,10 +218,7 @@ class RandomFrozenContext(FixedWeights):
     up to a maximum; ours repeats after 256, so that no length is too long.
 
     Args:
-        memory_size: features of the memory, > 0.
-        context_size: features of the context, > 0; None for those of the memory.
-        value_size: features that values are projected to first, > 0; None for none.
-        dropout: probability of dropping a weight.
+        sizes: and dropout, as in `FixedWeights`.
         seed: which scores are drawn.
     """
 
@@ -252,16 +228,8 @@ class RandomFrozenContext(FixedWeights):
     source = "Tay et al. 2020, arXiv:2005.00743 (fixed random synthesizer)"
     expects = "near mean: a choice that is not about anything is no choice"
 
-    def __init__(
-        self,
-        *,
-        memory_size: int,
-        context_size: int | None = None,
-        value_size: int | None = None,
-        dropout: float = 0.0,
-        seed: int = 1,
-    ) -> None:
-        super().__init__(memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout)
+    def __init__(self, *, seed: int = 1, **sizes: Any) -> None:
+        super().__init__(**sizes)
         drawn = torch.randn(self.PERIOD, self.PERIOD, generator=torch.Generator().manual_seed(seed))
         self.register_buffer("scores", drawn)
         self.scores: Tensor  # (PERIOD, PERIOD), target by source

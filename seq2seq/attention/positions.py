@@ -222,42 +222,29 @@ class RelativeRelation(Relation):
         return total.scatter_add(-1, index, weights) @ self.value_vectors  # (B, H, Q, Dv)
 
 
-class Places(NamedTuple):
-    """A relation and the positions it relates, for one call of an attention; all is None where it knows no positions."""
+NO_RELATION = Relation()
 
-    relation: Relation | None
-    queries: Tensor | None
+
+class Places(NamedTuple):
+    """A relation and the positions it relates, for one call of an attention; see `Relation`."""
+
+    relation: Relation
+    queries: Tensor
     """(Q,) or (B, Q)."""
-    keys: Tensor | None
+    keys: Tensor
     """(S,) or (B, S)."""
 
     def rotate(self, query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Turn (B, H, Q, A) and (B, H, S, A) before they are multiplied."""
-        if self.relation is None or self.queries is None or self.keys is None:
-            return query, keys
         return self.relation.rotate(query, self.queries), self.relation.rotate(keys, self.keys)
 
-    def refuse_rotation(self, score: str) -> None:
-        """Stop at a relation that rotates, for a score that does not multiply."""
-        if self.relation is not None and self.relation.rotates:
-            raise ValueError(f"{type(self.relation).__name__} turns queries and keys, and {score} is not a product of them")
-
     def scores(self, query: Tensor) -> Tensor | None:
-        """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None; see `Relation.scores`."""
-        if self.relation is None or self.queries is None or self.keys is None:
-            return None
+        """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None."""
         return self.relation.scores(query, self.queries, self.keys)
 
     def values(self, weights: Tensor) -> Tensor | None:
         """Return what is added to the context of each head (B, H, Q, Dv), given its weights (B, H, Q, S), or None."""
-        if self.relation is None or self.queries is None or self.keys is None:
-            return None
         return self.relation.values(weights, self.queries, self.keys)
-
-    @property
-    def mixes_values(self) -> bool:
-        """Whether the context needs the weights themselves."""
-        return self.relation is not None and self.relation.mixes_values
 
 
 POSITIONS: dict[str, type[AbsolutePositions] | type[Relation]] = {

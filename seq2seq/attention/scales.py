@@ -19,9 +19,8 @@ class Scale(nn.Module):
     source: ClassVar[str]
     expects: ClassVar[str]
 
-    def __init__(self, *, heads: int, width: int) -> None:
+    def __init__(self, *, heads: int, width: int) -> None:  # noqa: ARG002 (for a factor of each head)
         super().__init__()
-        self.heads = heads
         self.factor = 1 / math.sqrt(width)
 
     def forward(self, scores: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 # ruff: noqa: ARG002 - every window answers the same call, and needs little of it
 """Windows: where a query may look, before it is known what stands there."""
 
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -64,17 +64,14 @@ class LocalWindow(Window):
     in the paper, so that the weights of a row then sum to less than one. Source positions are counted from 0 here.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
+        sizes: as in `Window`.
         width: D, > 0, tokens on each side.
         edges: "hard" cuts at D; "soft" leaves it to the Gaussian.
         gaussian: put the Gaussian on.
     """
 
-    def __init__(
-        self, *, heads: int, query_size: int, width: int, edges: Literal["hard", "soft"] = "hard", gaussian: bool
-    ) -> None:
-        super().__init__(heads=heads, query_size=query_size)
+    def __init__(self, *, width: int, edges: Literal["hard", "soft"] = "hard", gaussian: bool, **sizes: int) -> None:
+        super().__init__(**sizes)
         self.width = width
         self.edges = edges
         self.gaussian = gaussian
@@ -115,23 +112,18 @@ class LocalPredictiveWindow(LocalWindow):
     h_t our query. Each head predicts its own. Only the Gaussian passes a gradient to W and v.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0, also those of W.
-        width: D, > 0, tokens on each side.
-        edges: "hard" cuts at D; "soft" leaves it to the Gaussian.
-        gaussian: put the Gaussian on.
+        options: as in `LocalWindow`; W has query_size features.
     """
 
     formula = "|s - p| <= D, p = n sigmoid(v . tanh(W q)), weights times exp(-(s - p)^2 / (2 (D/2)^2))"
     source = "Luong et al. 2015, arXiv:1508.04025, equations 9-10 (local-p)"
     expects = "what global does where the place can be told from the query; begins in the middle of the source"
 
-    def __init__(
-        self, *, heads: int, query_size: int, width: int, edges: Literal["hard", "soft"] = "hard", gaussian: bool
-    ) -> None:
-        super().__init__(heads=heads, query_size=query_size, width=width, edges=edges, gaussian=gaussian)
-        self.hidden_proj = HeadLinear(heads=heads, in_features=query_size, out_features=query_size)
-        self.place_proj = HeadLinear(heads=heads, in_features=query_size, out_features=1)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        size = self.query_size
+        self.hidden_proj = HeadLinear(heads=self.heads, in_features=size, out_features=size)
+        self.place_proj = HeadLinear(heads=self.heads, in_features=size, out_features=1)
 
     def centre(self, query: Tensor, positions: Tensor, lengths: Tensor) -> Tensor:
         return lengths * torch.sigmoid(self.place_proj(torch.tanh(self.hidden_proj(query))))  # (B, H, Q, 1)

@@ -18,7 +18,7 @@ from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSe
 from seq2seq.corpus.images import SIDE
 from seq2seq.models.convolutional import ConvEncoder
 from seq2seq.models.decoder_only import build_decoder_only
-from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, token_table
+from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, source_table, token_table
 from seq2seq.models.image import ImageEncoder
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.output import build_output
@@ -40,14 +40,9 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     if isinstance(settings, DecoderOnlySettings):
         return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
     target = token_table(target_vocabulary, settings.decoder.embedding_size, _spread(settings.decoder))
-    source = target
-    if settings.tie != "all":
-        source = token_table(source_vocabulary, settings.encoder.embedding_size, _spread(settings.encoder))
-    if settings.tie == "all" and source_vocabulary != target_vocabulary:
-        raise ValueError(
-            f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
-        )
-    encoder = _build_encoder(settings.encoder, source)
+    encoding = settings.encoder
+    source = source_table(target, settings.tie, source_vocabulary, encoding.embedding_size, _spread(encoding))
+    encoder = _build_encoder(encoding, source)
     decoder = _build_decoder(settings, encoder, target)
     output = build_output(decoder.output_size, target_vocabulary, None if settings.tie == "none" else target)
     return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
@@ -60,31 +55,13 @@ def _spread(settings: Settings) -> float:
 def _build_encoder(settings: EncoderSettings, source: nn.Embedding) -> Encoder:
     if isinstance(settings, TransformerEncoderSettings):
         return build_transformer_encoder(settings, embedding=source)
+    given = settings.model_dump(exclude={"kind", "embedding_size", "positions"})
     if isinstance(settings, ConvEncoderSettings):
         positions = build_absolute_positions(settings.positions, embedding_size=settings.embedding_size)
-        return ConvEncoder(
-            embedding=PositionedEmbedding(table=source, positions=positions, dropout=settings.dropout),
-            hidden_size=settings.hidden_size,
-            layers=settings.layers,
-            width=settings.width,
-            dropout=settings.dropout,
-        )
+        return ConvEncoder(embedding=PositionedEmbedding(table=source, positions=positions, dropout=settings.dropout), **given)
     if isinstance(settings, ImageEncoderSettings):
-        return ImageEncoder(
-            embedding=source,
-            side=SIDE,
-            hidden_size=settings.hidden_size,
-            layers=settings.layers,
-            dropout=settings.dropout,
-        )
-    return RnnEncoder(
-        embedding=source,
-        cell=settings.cell,
-        hidden_size=settings.hidden_size,
-        bidirectional=settings.bidirectional,
-        layers=settings.layers,
-        dropout=settings.dropout,
-    )
+        return ImageEncoder(embedding=source, side=SIDE, **given)
+    return RnnEncoder(embedding=source, **given)
 
 
 def _build_decoder(settings: EncoderDecoderSettings, encoder: Encoder, target: nn.Embedding) -> Decoder:
@@ -110,11 +87,6 @@ def _build_rnn_decoder(
         embedding=target,
         attention=bridge,
         summary_size=encoder.summary_size,
-        cell=settings.cell,
-        hidden_size=settings.hidden_size,
         output_size=settings.embedding_size if tied else settings.hidden_size,
-        layers=settings.layers,
-        dropout=settings.dropout,
-        placement=settings.placement,
-        input_feeding=settings.input_feeding,
+        **settings.model_dump(exclude={"kind", "embedding_size"}),
     )

@@ -10,8 +10,8 @@ from seq2seq.attention.build import build_pattern
 from seq2seq.attention.keys import Keys
 from seq2seq.attention.mechanisms import FullAttention
 from seq2seq.config.transformer import DecoderOnlySettings
-from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
-from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, mean_memory
+from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, source_table, token_table
+from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, index_rows, mean_memory
 from seq2seq.models.output import build_output
 from seq2seq.models.sublayers import EncoderLayer, build_encoder_layer
 
@@ -98,20 +98,11 @@ class DecoderOnly(Model):
     def _advance(
         self, tokens: Tensor, sources: tuple[Keys, ...], past: tuple[Keys, ...], position: int, need_weights: bool
     ) -> tuple[Tensor, tuple[Keys, ...], Tensor | None]:
-        """Run the stack over new target tokens.
-
-        Args:
-            tokens: (N, T), the first at target position `position`.
-            sources: what each layer offers of B sources; a source serves N / B rows.
-            past: what each layer offers of the target before, N rows.
-            position: how many target tokens that is.
-            need_weights: return weights over the source.
-
-        Returns:
-            Features (N, T, D), the past with these tokens in it, weights (N, T, S) or None.
-        """
-        beam = tokens.shape[0] // sources[0].mask.shape[0]
-        key_positions = _joined_positions(sources[0].mask.repeat_interleave(beam, dim=0), position + tokens.shape[1])
+        """Run over new tokens (N, T) behind `position` earlier ones: features (N, T, D), the new past, weights (N, T, S)."""
+        mask = sources[0].mask
+        beam = tokens.shape[0] // mask.shape[0]
+        owners = torch.arange(mask.shape[0], device=mask.device).repeat_interleave(beam)  # (N,), the source of each row
+        key_positions = _joined_positions(mask[owners], position + tokens.shape[1])
         query_positions = key_positions[:, -tokens.shape[1] :]  # (N, T)
         states = self.target_embedding(tokens, query_positions)  # (N, T, D)
         grown, weights = [], None
@@ -120,10 +111,10 @@ class DecoderOnly(Model):
             entering = around.enter(states)
             grown.append(before.extend(attention.project_keys(entering)))
             wanted = need_weights and layer is self.layers[-1]
-            keys = _repeat(source, beam).extend(grown[-1])
+            keys = (source if beam == 1 else index_rows(source, owners)).extend(grown[-1])
             context, weights, _ = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
             states = layer.feed(around.leave(states, context))
-        over_source = None if weights is None else weights[..., : sources[0].mask.shape[1]].mean(dim=1)  # (N, T, S)
+        over_source = None if weights is None else weights[..., : mask.shape[1]].mean(dim=1)  # (N, T, S)
         return self.final_norm(states), tuple(grown), over_source
 
 
@@ -133,17 +124,6 @@ def _joined_positions(source_mask: Tensor, size: int) -> Tensor:
     places = torch.arange(max(source_size, size), device=source_mask.device)
     targets = source_mask.sum(dim=1, keepdim=True) + places[:size]  # (N, size)
     return torch.cat([places[:source_size].expand(rows, -1), targets], dim=1)
-
-
-def _repeat(keys: Keys, beam: int) -> Keys:
-    """Give every hypothesis of a sentence its keys: B rows to B * beam."""
-    if beam == 1:
-        return keys
-    return Keys(
-        keys=keys.keys.repeat_interleave(beam, dim=0),
-        values=keys.values.repeat_interleave(beam, dim=0),
-        mask=keys.mask.repeat_interleave(beam, dim=0),
-    )
 
 
 def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int, target_vocabulary: int) -> DecoderOnly:
@@ -158,12 +138,8 @@ def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int,
         ValueError: tied embeddings over vocabularies of different sizes.
     """
     size = settings.hidden_size
-    if settings.tie == "all" and source_vocabulary != target_vocabulary:
-        raise ValueError(
-            f"tie: all needs one joint vocabulary, not {source_vocabulary} source and {target_vocabulary} target pieces"
-        )
     target = token_table(target_vocabulary, size)
-    source = target if settings.tie == "all" else token_table(source_vocabulary, size)
+    source = source_table(target, settings.tie, source_vocabulary, size)
     output = build_output(size, target_vocabulary, None if settings.tie == "none" else target)
     return DecoderOnly(
         source_embedding=build_positioned_embedding(settings, source),

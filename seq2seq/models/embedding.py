@@ -75,6 +75,21 @@ def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding
     return table
 
 
+def source_table(target: nn.Embedding, tie: str, vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding:
+    """Return the table of the source: that of the target if `tie` is "all", else one of its own; see `token_table`.
+
+    Raises:
+        ValueError: one table over vocabularies of different sizes.
+    """
+    if tie != "all":
+        return token_table(vocabulary, size, spread)
+    if vocabulary != target.num_embeddings:
+        raise ValueError(
+            f"tie: all needs one joint vocabulary, not {vocabulary} source and {target.num_embeddings} target pieces"
+        )
+    return target
+
+
 def build_positioned_embedding(settings: StackSettings, table: nn.Embedding) -> PositionedEmbedding:
     """Put the stack's positions on a table of `hidden_size` features."""
     if table.embedding_dim != settings.hidden_size:

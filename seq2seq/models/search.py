@@ -101,15 +101,8 @@ class _Best(NamedTuple):
 
 
 def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
-    """Find the C best of a sentence's K * V continuations (all of them if there are fewer), without a sort of all.
-
-    The C largest numbers lie in the C groups with the largest maxima, so only those groups are looked at.
-
-    Args:
-        scores: (A, K), of hypotheses.
-        logits: (A * K, V), overwritten.
-        count: C.
-    """
+    """Find the C best continuations (all if there are fewer) given scores (A, K) and logits (A * K, V), overwritten."""
+    # without a sort of all: the C largest numbers lie in the C groups with the largest maxima
     sentences, beam = scores.shape
     vocabulary = logits.shape[-1]
     members = _group_size(vocabulary)

@@ -1,6 +1,6 @@
 """Parts of Transformer layers: feed-forward, the residual path around a sublayer, and the layer without a bridge."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -74,25 +74,15 @@ class EncoderLayer(nn.Module, Generic[Mechanism]):
     Args:
         self_attention: any mechanism, not causal.
         feedforward: the second sublayer.
-        hidden_size: features of a state.
-        dropout: probability of dropping a feature of a sublayer's output.
-        norm: "pre" or "post".
+        around: hidden_size, dropout and norm, as in `Residual`.
     """
 
-    def __init__(
-        self,
-        *,
-        self_attention: Mechanism,
-        feedforward: FeedForward,
-        hidden_size: int,
-        dropout: float = 0.0,
-        norm: str = "pre",
-    ) -> None:
+    def __init__(self, *, self_attention: Mechanism, feedforward: FeedForward, **around: Any) -> None:
         super().__init__()
         self.self_attention = self_attention
         self.feedforward = feedforward
-        self.around_attention = Residual(hidden_size=hidden_size, dropout=dropout, norm=norm)
-        self.around_feedforward = Residual(hidden_size=hidden_size, dropout=dropout, norm=norm)
+        self.around_attention = Residual(**around)
+        self.around_feedforward = Residual(**around)
 
     def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """States (B, N, hidden_size), mask (B, N) True at real tokens."""
@@ -107,20 +97,14 @@ class EncoderLayer(nn.Module, Generic[Mechanism]):
 
 def build_feedforward(settings: StackSettings) -> FeedForward:
     """Build the feed-forward sublayer of one layer."""
-    return FeedForward(
-        hidden_size=settings.hidden_size,
-        feedforward_size=settings.feedforward_size,
-        activation=settings.activation,
-        dropout=settings.dropout,
-    )
+    return FeedForward(**settings.model_dump(include={"hidden_size", "feedforward_size", "activation", "dropout"}))
+
+
+def around_sublayers(settings: StackSettings) -> dict[str, Any]:
+    """Settings of every residual path of a stack."""
+    return settings.model_dump(include={"hidden_size", "dropout", "norm"})
 
 
 def build_encoder_layer(settings: StackSettings, self_attention: Mechanism) -> EncoderLayer[Mechanism]:
     """Build a layer around its self-attention."""
-    return EncoderLayer(
-        self_attention=self_attention,
-        feedforward=build_feedforward(settings),
-        hidden_size=settings.hidden_size,
-        dropout=settings.dropout,
-        norm=settings.norm,
-    )
+    return EncoderLayer(self_attention=self_attention, feedforward=build_feedforward(settings), **around_sublayers(settings))

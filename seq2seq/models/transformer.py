@@ -4,7 +4,7 @@ Source: Vaswani et al. 2017, arXiv:1706.03762, section 3; pre-norm as in Xiong e
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,14 @@ from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State, mean_memory
-from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, build_encoder_layer, build_feedforward
+from seq2seq.models.sublayers import (
+    EncoderLayer,
+    FeedForward,
+    Residual,
+    around_sublayers,
+    build_encoder_layer,
+    build_feedforward,
+)
 
 
 class TransformerEncoder(Encoder):
@@ -59,7 +66,8 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
     Args:
         self_attention: any mechanism that has steps, causal.
         cross_attention: the bridge; its query_size and context_size are hidden_size.
-        feedforward, hidden_size, dropout, norm: as in `EncoderLayer`.
+        feedforward: the last sublayer.
+        around: hidden_size, dropout and norm, as in `Residual`.
     """
 
     def __init__(
@@ -68,15 +76,11 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
         self_attention: SelfAttention,
         cross_attention: Attention | FixedContext,
         feedforward: FeedForward,
-        hidden_size: int,
-        dropout: float = 0.0,
-        norm: str = "pre",
+        **around: Any,
     ) -> None:
-        super().__init__(
-            self_attention=self_attention, feedforward=feedforward, hidden_size=hidden_size, dropout=dropout, norm=norm
-        )
+        super().__init__(self_attention=self_attention, feedforward=feedforward, **around)
         self.cross_attention = cross_attention
-        self.around_cross = Residual(hidden_size=hidden_size, dropout=dropout, norm=norm)
+        self.around_cross = Residual(**around)
 
     def ask(self, states: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
         """Attend to the memory and go on to the end of the layer.
@@ -194,9 +198,7 @@ def build_transformer_decoder(
                 context_size=size,
             ),
             feedforward=build_feedforward(settings),
-            hidden_size=size,
-            dropout=settings.dropout,
-            norm=settings.norm,
+            **around_sublayers(settings),
         )
         for _ in range(settings.layers)
     ]

@@ -67,10 +67,6 @@ def states(rows: int = B, size: int = N) -> Tensor:
 
 def test_the_table_is_tested_whole():
     assert set(SMALL) == set(MECHANISMS)
-    for mechanism in MECHANISMS.values():
-        assert mechanism.formula
-        assert "20" in mechanism.source
-        assert mechanism.expects
 
 
 @encoder_laws
@@ -149,9 +145,8 @@ def test_fused_equals_plain(name, relation):
     torch.testing.assert_close(results[0], results[1])
 
 
-@pytest.mark.parametrize("name", ["linformer"])
-def test_what_reads_whole_sequences_has_no_steps(name):
-    attention = build(SMALL[name], causal=False)
+def test_what_reads_whole_sequences_has_no_steps():
+    attention = build(SMALL["linformer"], causal=False)
     with pytest.raises(ValueError, match="reads whole sequences"):
         attention.start(states())
     with pytest.raises(ValueError, match="reads whole sequences"):

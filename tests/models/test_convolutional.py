@@ -6,7 +6,6 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seq2seq.config.errors import UserError
 from seq2seq.config.model import ConvEncoderSettings, EncoderDecoderSettings
 from seq2seq.models.budget import flops_per_token, parameters_by_block
 from seq2seq.models.build import build_model
@@ -84,13 +83,6 @@ def test_forward_equals_repeated_steps_under_every_bridge(bridge, decoder):
     torch.testing.assert_close(model.logits(output.features), logits)
     torch.testing.assert_close(output.weights, weights)
     assert output.weights.shape == (B, inputs.shape[1], S)
-
-
-def test_a_source_beyond_the_learned_positions_is_refused():
-    model = build(positions={"kind": "learned", "max_positions": S - 1})
-    source, mask, _ = pair()
-    with pytest.raises(UserError, match=f"{S} tokens meets max_positions {S - 1}"):
-        model.encode(source, mask)
 
 
 def test_sinusoidal_positions_need_pairs():

@@ -260,17 +260,6 @@ def test_every_score_in_self_attention(score):
     assert_forward_equals_steps(model)
 
 
-@pytest.mark.parametrize("mechanism", ["full", *MECHANISMS], ids=str)
-def test_later_inputs_change_nothing_earlier(mechanism):
-    model = build_model(attention={"mechanism": mechanism})
-    source, mask, inputs = batch()
-    changed = inputs.clone()
-    changed[:, 3:] = (changed[:, 3:] + 1) % V
-    before, after = model(source, mask, inputs).features, model(source, mask, changed).features
-    torch.testing.assert_close(before[:, :3], after[:, :3], rtol=0, atol=1e-12)
-    assert not torch.allclose(before[:, 3:], after[:, 3:])
-
-
 @pytest.mark.parametrize("mechanism", ["full", "linear", "lsh"])
 def test_hypotheses_of_a_sentence_share_its_keys(mechanism):
     """K hypotheses a sentence, reordered in the middle, one sentence finished: each row goes on as if it were alone."""
@@ -287,17 +276,6 @@ def test_hypotheses_of_a_sentence_share_its_keys(mechanism):
         alone = model(source[sentence : sentence + 1], mask[sentence : sentence + 1], path.unsqueeze(0), need_weights=True)
         torch.testing.assert_close(output.logits[row], model.logits(alone.features[0, 2]), rtol=1e-10, atol=1e-10)
         torch.testing.assert_close(output.weights[row], alone.weights[0, 2], rtol=1e-10, atol=1e-10)
-
-
-def test_float32_steps_are_close():
-    model = build_model().float()
-    source, mask, inputs = batch()
-    logits = model.logits(model(source, mask, inputs).features)
-    state = model.start(model.encode(source, mask))
-    for position, tokens in enumerate(inputs.unbind(dim=1)):
-        output = model.step(tokens, state)
-        state = output.state
-        torch.testing.assert_close(output.logits, logits[:, position], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -352,18 +330,6 @@ def test_dropout_acts_in_training_alone():
 def test_an_embedding_of_another_size_is_refused():
     with pytest.raises(ValueError, match="embedding of 8 features in a stack of hidden_size 12"):
         build_transformer_encoder(TransformerEncoderSettings(**SMALL), embedding=token_table(V, 8))
-
-
-def test_tied_tables_are_one_parameter():
-    table = token_table(V, SIZE)
-    encoder = build_transformer_encoder(TransformerEncoderSettings(**SMALL), embedding=table)
-    decoder = build_transformer_decoder(
-        TransformerDecoderSettings(**SMALL), AttentionSettings(), embedding=table, memory_size=SIZE, summary_size=SIZE
-    )
-    output = nn.Linear(SIZE, V, bias=False)
-    output.weight = table.weight
-    model = EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
-    assert sum(parameter is table.weight for parameter in model.parameters()) == 1
 
 
 def test_scaled_embedding_by_hand():

@@ -1,27 +1,32 @@
 """Scores that add query and key inside a tanh: additive, sum_tanh, mlp, location_aware, coverage."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.heads import HeadLinear
 from seq2seq.attention.keys import Past
-from seq2seq.attention.scores.base import Score
+from seq2seq.attention.scores.base import Score, Sizes
 from seq2seq.attention.scores.blocks import additive_scores
 
 
 class SumScore(Score):
     """Common part of the family: W_q q + W_k k for every pair of query and key, the second term made once per sentence."""
 
-    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
-        self.query_proj = HeadLinear(heads=heads, in_features=query_size, out_features=attention_size)
-        self.key_proj = HeadLinear(heads=heads, in_features=memory_size, out_features=attention_size)
+    def __init__(self, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.query_proj = HeadLinear(heads=self.heads, in_features=sizes["query_size"], out_features=self.width)
+        self.key_proj = HeadLinear(heads=self.heads, in_features=sizes["memory_size"], out_features=self.width)
 
     def project_keys(self, memory: Tensor) -> Tensor:
         projected: Tensor = self.key_proj(memory)  # (B, H, S, A)
         return projected
+
+    def draw_v(self) -> nn.Parameter:
+        """A vector v for each head, (H, A)."""
+        return nn.Parameter(torch.empty(self.heads, self.width).uniform_(-1, 1) / math.sqrt(self.width))
 
     def hidden(self, query: Tensor, keys: Tensor, more: Tensor | None = None) -> Tensor:
         """Add and squash: (B, H, Q, query_size), (B, H, S, A) and, if given, (B, H, Q, S, A) -> (B, H, Q, S, A)."""
@@ -40,10 +45,7 @@ class AdditiveScore(SumScore):
     No projection has a bias.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: A, features of the comparison space, > 0.
+        sizes: as in `Score`; A is attention_size.
         weight_norm: give v a learned length, and the tanh a bias.
     """
 
@@ -51,13 +53,11 @@ class AdditiveScore(SumScore):
     source = "Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2"
     expects = "scores bounded by the length of v, at home with any sizes; Q x S x A tanh, so the most expensive of all"
 
-    def __init__(
-        self, *, heads: int, query_size: int, memory_size: int, attention_size: int, weight_norm: bool = False
-    ) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
-        self.v = nn.Parameter(torch.empty(heads, attention_size).uniform_(-1, 1) / math.sqrt(attention_size))
-        self.gain = nn.Parameter(torch.full((heads, 1), 1 / math.sqrt(attention_size))) if weight_norm else None
-        self.bias = nn.Parameter(torch.zeros(heads, 1, attention_size)) if weight_norm else None
+    def __init__(self, *, weight_norm: bool = False, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.v = self.draw_v()
+        self.gain = nn.Parameter(torch.full((self.heads, 1), 1 / math.sqrt(self.width))) if weight_norm else None
+        self.bias = nn.Parameter(torch.zeros(self.heads, 1, self.width)) if weight_norm else None
 
     def project_keys(self, memory: Tensor) -> Tensor:
         projected = super().project_keys(memory)
@@ -78,10 +78,7 @@ class LocationAwareScore(AdditiveScore):
     They add a bias inside the tanh.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: A, features of the comparison space, > 0.
+        sizes: as in `Score`; A is attention_size.
         filters: features of f, > 0; their k.
         width: tokens on each side of s in f, >= 0; their r is 2 width + 1.
     """
@@ -92,12 +89,11 @@ class LocationAwareScore(AdditiveScore):
     position_blind = False
     reads_past = True
 
-    def __init__(
-        self, *, heads: int, query_size: int, memory_size: int, attention_size: int, filters: int = 10, width: int = 3
-    ) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+    def __init__(self, *, filters: int = 10, width: int = 3, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        heads = self.heads
         self.convolution = nn.Conv1d(heads, heads * filters, 2 * width + 1, padding=width, groups=heads, bias=False)
-        self.past_proj = HeadLinear(heads=heads, in_features=filters, out_features=attention_size)
+        self.past_proj = HeadLinear(heads=heads, in_features=filters, out_features=self.width)
 
     def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
         if past is None:
@@ -118,10 +114,7 @@ class CoverageScore(AdditiveScore):
     much weight in total as every other), put into the score as there; their V_a is our u. At the first step c is zero.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: A, features of the comparison space, > 0.
+        sizes: as in `Score`.
     """
 
     formula = "score = v . tanh(W_q q + W_k k + u c), c = sum of earlier weights"
@@ -129,9 +122,9 @@ class CoverageScore(AdditiveScore):
     expects = "fewer words translated twice or left out, since what has had its weight can be told from what has not"
     reads_past = True
 
-    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
-        self.past_proj = HeadLinear(heads=heads, in_features=1, out_features=attention_size)
+    def __init__(self, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.past_proj = HeadLinear(heads=self.heads, in_features=1, out_features=self.width)
 
     def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
         if past is None:
@@ -163,10 +156,7 @@ class MlpScore(SumScore):
     layer because it is evaluated for every pair of tokens. No layer has a bias.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: A, features of each hidden layer, > 0.
+        sizes: as in `Score`; each hidden layer has attention_size features.
         layers: L, >= 1; with one this is additive.
     """
 
@@ -174,11 +164,11 @@ class MlpScore(SumScore):
     source = "after Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with more hidden layers"
     expects = "no better than additive, whose one layer can already tell any query from any key, at A times the products"
 
-    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int, layers: int = 2) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
-        self.v = nn.Parameter(torch.empty(heads, attention_size).uniform_(-1, 1) / math.sqrt(attention_size))
+    def __init__(self, *, layers: int = 2, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.v = self.draw_v()
         self.layers = nn.ModuleList(
-            HeadLinear(heads=heads, in_features=attention_size, out_features=attention_size) for _ in range(layers - 1)
+            HeadLinear(heads=self.heads, in_features=self.width, out_features=self.width) for _ in range(layers - 1)
         )
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:

@@ -1,8 +1,17 @@
 """Base of every score: one formula with its parameters, and never the state of a sentence."""
 
-from typing import ClassVar
+from typing import ClassVar, TypedDict
 
 from torch import Tensor, nn
+
+
+class Sizes(TypedDict):
+    """Sizes that every score is made for; see `Score`."""
+
+    heads: int
+    query_size: int
+    memory_size: int
+    attention_size: int
 
 
 class Score(nn.Module):

@@ -1,14 +1,14 @@
 """A mixture of scores whose shares each query chooses."""
 
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Unpack, cast
 
 import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.heads import HeadLinear
 from seq2seq.attention.keys import Past, answer
-from seq2seq.attention.scores.base import Score
+from seq2seq.attention.scores.base import Score, Sizes
 
 
 class GatedScore(Score):
@@ -19,25 +19,22 @@ class GatedScore(Score):
 
     Args:
         members: one or more scores with as many heads.
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: features of the comparison space, > 0.
+        sizes: as in `Score`.
     """
 
     formula = "score = sum_m g_m score_m, g = softmax(W_g q + b_g)"
     source = "this project, after the gate of Jacobs et al. 1991 (mixture of experts)"
     expects = "at least its best member once trained; the gate tells which member a query prefers"
 
-    def __init__(self, *, members: Sequence[Score], heads: int, query_size: int, memory_size: int, attention_size: int) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+    def __init__(self, *, members: Sequence[Score], **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
         self.members = nn.ModuleList(members)
-        self.gate = HeadLinear(heads=heads, in_features=query_size, out_features=len(members), bias=True)
+        self.gate = HeadLinear(heads=self.heads, in_features=sizes["query_size"], out_features=len(members), bias=True)
         self.position_blind = all(member.position_blind for member in members)
         self.reads_past = any(member.reads_past for member in members)
         self.width = max(member.width for member in members)
         with torch.no_grad():
-            probe = torch.zeros(1, heads, 1, memory_size)
+            probe = torch.zeros(1, self.heads, 1, sizes["memory_size"])
             self.key_sizes = [member.project_keys(probe).shape[-1] for member in members]
 
     def _typed(self) -> Iterable[Score]:

@@ -1,13 +1,13 @@
 """Scores tied to source positions: location, concat_linear. They know no source longer than they have rows."""
 
-from typing import Literal
+from typing import Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.heads import HeadLinear
-from seq2seq.attention.scores.base import Score
+from seq2seq.attention.scores.base import Score, Sizes
 from seq2seq.config.errors import UserError
 
 
@@ -15,10 +15,7 @@ class PositionalScore(Score):
     """Common part of the family: a trained row for each of `max_source` positions, and a decision about longer sources.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: unused.
+        sizes: as in `Score`; attention_size is unused.
         max_source: positions that have a row, > 0.
         longer: "refuse" a source with real tokens past `max_source`, or "ignore" those tokens: they get no weight.
     """
@@ -26,20 +23,11 @@ class PositionalScore(Score):
     position_blind = False
     own_space = False
 
-    def __init__(
-        self,
-        *,
-        heads: int,
-        query_size: int,
-        memory_size: int,
-        attention_size: int,
-        max_source: int,
-        longer: Literal["refuse", "ignore"] = "refuse",
-    ) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+    def __init__(self, *, max_source: int, longer: Literal["refuse", "ignore"] = "refuse", **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
         self.max_source = max_source
         self.longer = longer
-        self.query_proj = HeadLinear(heads=heads, in_features=query_size, out_features=max_source)
+        self.query_proj = HeadLinear(heads=self.heads, in_features=sizes["query_size"], out_features=max_source)
 
     def limit(self, mask: Tensor) -> Tensor:
         """Forbid the positions that have no row.
@@ -94,27 +82,11 @@ class ConcatLinearScore(PositionalScore):
     source = "PyTorch tutorial 'Translation with a sequence to sequence network and attention' (AttnDecoderRNN)"
     expects = "query and key are added, not compared: the choice of token can depend on the query only through its position"
 
-    def __init__(
-        self,
-        *,
-        heads: int,
-        query_size: int,
-        memory_size: int,
-        attention_size: int,
-        max_source: int,
-        longer: Literal["refuse", "ignore"] = "refuse",
-    ) -> None:
-        super().__init__(
-            heads=heads,
-            query_size=query_size,
-            memory_size=memory_size,
-            attention_size=attention_size,
-            max_source=max_source,
-            longer=longer,
-        )
-        self.width = query_size + memory_size
-        self.key_proj = HeadLinear(heads=heads, in_features=memory_size, out_features=max_source)
-        self.bias = nn.Parameter(torch.zeros(heads, max_source))
+    def __init__(self, *, max_source: int, longer: Literal["refuse", "ignore"] = "refuse", **sizes: Unpack[Sizes]) -> None:
+        super().__init__(max_source=max_source, longer=longer, **sizes)
+        self.width = sizes["query_size"] + sizes["memory_size"]
+        self.key_proj = HeadLinear(heads=self.heads, in_features=sizes["memory_size"], out_features=max_source)
+        self.bias = nn.Parameter(torch.zeros(self.heads, max_source))
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
         size = keys.shape[2]

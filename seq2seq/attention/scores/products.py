@@ -1,13 +1,14 @@
 """Scores that multiply: dot, scaled, bilinear, cosine."""
 
 import math
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.heads import HeadLinear
-from seq2seq.attention.scores.base import ProductScore
+from seq2seq.attention.scores.base import ProductScore, Sizes
 
 
 class DotScore(ProductScore):
@@ -51,10 +52,7 @@ class BilinearScore(ProductScore):
     (multiplicative, <W_1 h, W_2 s>).
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: features of the memory, > 0.
-        attention_size: unused; the comparison is made in query_size or rank features.
+        sizes: as in `Score`; the comparison is made in query_size or rank features.
         rank: r, > 0; None for a full matrix.
     """
 
@@ -62,11 +60,12 @@ class BilinearScore(ProductScore):
     source = "Luong et al. 2015, arXiv:1508.04025, section 3.1 (general); Britz et al. 2017, arXiv:1703.03906, section 4.5"
     expects = "what dot does, with a learned notion of likeness; query and memory may differ in size"
 
-    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int, rank: int | None = None) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
+    def __init__(self, *, rank: int | None = None, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        query_size = sizes["query_size"]
         self.width = rank or query_size
-        self.key_proj = HeadLinear(heads=heads, in_features=memory_size, out_features=self.width)
-        self.query_proj = HeadLinear(heads=heads, in_features=query_size, out_features=rank) if rank else None
+        self.key_proj = HeadLinear(heads=self.heads, in_features=sizes["memory_size"], out_features=self.width)
+        self.query_proj = HeadLinear(heads=self.heads, in_features=query_size, out_features=rank) if rank else None
 
     def project_keys(self, memory: Tensor) -> Tensor:
         projected: Tensor = self.key_proj(memory)  # (B, H, S, r or query_size)
@@ -83,10 +82,7 @@ class CosineScore(ProductScore):
     emits theirs at every step, ours is a parameter. A vector of zeros has cosine 0 with everything.
 
     Args:
-        heads: H, > 0.
-        query_size: features of a query, > 0.
-        memory_size: the same.
-        attention_size: unused.
+        sizes: as in `Score`.
         temperature: tau before training, > 0.
     """
 
@@ -95,9 +91,9 @@ class CosineScore(ProductScore):
     expects = "scores within +-1/tau at any width: never saturated, and only as sharp as tau lets them be"
     equal_sizes = True
 
-    def __init__(self, *, heads: int, query_size: int, memory_size: int, attention_size: int, temperature: float = 0.1) -> None:
-        super().__init__(heads=heads, query_size=query_size, memory_size=memory_size, attention_size=attention_size)
-        self.log_temperature = nn.Parameter(torch.full((heads,), math.log(temperature)))
+    def __init__(self, *, temperature: float = 0.1, **sizes: Unpack[Sizes]) -> None:
+        super().__init__(**sizes)
+        self.log_temperature = nn.Parameter(torch.full((self.heads,), math.log(temperature)))
 
     def project_keys(self, memory: Tensor) -> Tensor:
         return F.normalize(memory, dim=-1)
