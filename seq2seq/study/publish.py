@@ -154,13 +154,15 @@ def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:
 
 def hide_references(path: Path, references: Sequence[str]) -> None:
     """Empty the hypotheses that equal their reference, a sentence of the corpus; their indices are kept beside them."""
+    facts = read_json(path.with_suffix(".json"))
+    if facts.get("as_reference"):  # published before, and unpacked to go on with the study
+        return
     content = path.read_bytes()
     lines = content.decode().split("\n")[:-1]
     same = [i for i, (line, reference) in enumerate(zip(lines, references, strict=True)) if line and line == reference]
     for i in same:
         lines[i] = ""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-    facts = read_json(path.with_suffix(".json"))
     write_json(path.with_suffix(".json"), {**facts, "as_reference": same, "sha256": hashlib.sha256(content).hexdigest()})
 
 

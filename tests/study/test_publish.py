@@ -29,6 +29,8 @@ def test_a_line_that_equals_its_reference_is_left_out_and_comes_back(tmp_path):
     assert after.lines == ["", "x", ""]
     assert after.complete_lines(REFERENCES) == before.lines
     assert (after.sha256, after.record.truncated) == (before.sha256, before.record.truncated)
+    hide_references(tmp_path / "test.txt", REFERENCES)  # as publishing a study does that was unpacked to go on with it
+    assert read_decoded(tmp_path / "test.txt").complete_lines(REFERENCES) == before.lines
 
 
 def test_another_edition_of_the_corpus_is_refused(tmp_path):
