@@ -13,7 +13,7 @@ help:
 	@echo "make fuzz       bad input by the thousand; prints how many cases"
 	@echo "make docs       build the site into build/site, strictly: a broken link or a page without a place fails"
 	@echo "make check      format, lint, types"
-	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios (6 minutes on 2 quiet cores)"
+	@echo "make bench      this trainer, plain loops and the machine's matrix product, as ratios (15 minutes)"
 
 # torch first and pinned: an unpinned torch may bring gigabytes of CUDA to a machine without a GPU
 $(BIN)/.installed: pyproject.toml constraints.txt
