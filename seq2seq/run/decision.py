@@ -4,6 +4,7 @@ One study uses one arithmetic, since its systems are compared: the first run dec
 keeps what it began with. Measurements are cached on a machine, so that the same study made again decides the same.
 """
 
+import gc
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -56,6 +57,7 @@ def decide_arithmetic(
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            gc.collect()  # the model that was measured
             return Arithmetic(threads=threads)  # training says what to do about it
 
     found = _of_study(folder.path.parent.parent, measure)

@@ -41,9 +41,9 @@ def test_an_honest_report_stands_with_the_corpus_and_without(reported, texts):
 
 def test_ter_is_counted_once_and_the_other_scores_anew(study, texts, tmp_path, monkeypatch):
     folder = copy_of(study, tmp_path)
-    settings = read_yaml(folder / "study.yaml")
+    settings = plain(read_yaml(folder / "study.yaml"))
     settings["evaluation"]["metrics"] = ["bleu", "chrf", "ter"]
-    (folder / "study.yaml").write_text(json.dumps(plain(settings)))
+    write_aside(folder / "study.yaml", json.dumps(settings))
     report = build_report(folder, {"test": texts}).report
     write_aside(folder / "report" / "report.json", report.model_dump_json())
     counted, count = [], Metric.count
@@ -53,7 +53,7 @@ def test_ter_is_counted_once_and_the_other_scores_anew(study, texts, tmp_path, m
     assert set(counted) == {"bleu", "chrf"}
     assert "TER" in found.basis
     path = folder / "additive/seed-1/hypotheses/test.txt"
-    path.write_text(path.read_text().replace(" ", "  ", 1))
+    write_aside(path, path.read_text().replace(" ", "  ", 1))
     verify_report(folder, texts={"test": texts})
     assert counted.count("ter") == 1  # of the run whose lines are others now
 

@@ -28,7 +28,9 @@ def comparison(texts):
         SystemScores(name=name, seeds=(1,), statistics=(sentence_statistics(lines, references),))
         for name, lines in systems.items()
     ]
-    settings = EvaluationSettings(buckets=FixedBucketSettings(edges=(10, 20, 28)), resamples=200, minimum_bucket=50)
+    settings = EvaluationSettings(
+        metrics=("bleu", "chrf", "ter"), buckets=FixedBucketSettings(edges=(10, 20, 28)), resamples=200, minimum_bucket=50
+    )
     return compare(Evidence(scores, source_words(references), settings))
 
 
