@@ -250,8 +250,8 @@ class MonotonicSettings(Settings):
     """The expected alignment of a reader that never turns back (Raffel et al. 2017); recurrent decoders only."""
 
     kind: Literal["monotonic"] = "monotonic"
-    offset: float = -1.0
-    """What is added to scores before training; the more negative, the further a step reads."""
+    offset: float = Field(default=-1.0, ge=-1000, le=1000)
+    """What is added to scores before training, -1000 to 1000; the more negative, the further a step reads."""
     noise: float = Field(default=1.0, ge=0, le=1000)
     """Standard deviation of the noise on scores in training, 0 to 1000; it teaches scores to be decisions."""
     at_test: Literal["soft", "hard"] = "soft"
