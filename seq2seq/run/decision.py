@@ -6,6 +6,7 @@ keeps what it began with. Measurements are cached on a machine, so that the same
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,10 @@ from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.models.build import build_model
-from seq2seq.models.output import linear_cross_entropy, real_positions
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.update import is_out_of_memory
+from seq2seq.run.update import is_out_of_memory, loss_of
 
 _WORK = 1_000_000_000
 """Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
@@ -108,11 +108,16 @@ def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], o
         rows = None if whole else max(1, tokens // _FEWEST_STEPS)
         steps = None if whole else max(_FEWEST_STEPS, tokens // len(batch.indices))
         read = None if settings.data.source == IMAGE else steps
-        source, source_mask = batch.source[:rows, :read], batch.source_mask[:rows, :read]
-        inputs, targets, mask = (each[:rows, :steps] for each in (batch.inputs, batch.targets, batch.target_mask))
+        part = replace(
+            batch,
+            source=batch.source[:rows, :read],
+            source_mask=batch.source_mask[:rows, :read],
+            inputs=batch.inputs[:rows, :steps],
+            targets=batch.targets[:rows, :steps],
+            target_mask=batch.target_mask[:rows, :steps],
+        )
         with torch.random.fork_rng(devices=[]):
-            kept, wanted = real_positions(model(source, source_mask, inputs).features, targets, mask)
-            loss = linear_cross_entropy(kept, wanted, model.output, settings.training.label_smoothing)
+            loss = loss_of(model, part, settings.training.label_smoothing)
         loss.smoothed.backward()  # type: ignore[no-untyped-call]
         model.zero_grad()
 

@@ -14,7 +14,8 @@ from seq2seq.config.errors import RunError
 from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.encoded import EncodedSplit
-from seq2seq.models.output import linear_cross_entropy, real_positions
+from seq2seq.models.interface import Model
+from seq2seq.models.output import Loss, linear_cross_entropy, real_positions
 from seq2seq.models.pretraining import PretrainedModel
 from seq2seq.run.machine import Machine
 from seq2seq.run.processes import Processes
@@ -110,9 +111,7 @@ class Updater:
         batch = batch.to(self.machine.device)
         model = self.sharing.model
         with self.machine.autocast():
-            features = model(batch.source, batch.source_mask, batch.inputs).features
-            kept, wanted = real_positions(features, batch.targets, batch.target_mask)
-            loss = linear_cross_entropy(kept, wanted, model.output, self.training.label_smoothing)
+            loss = loss_of(model, batch, self.training.label_smoothing)
         priced = not isinstance(model, PretrainedModel)  # which does not use all of its parts
         in_use = penalty_of(model) * batch.target_tokens if priced else 0.0  # once an update, whatever shares it out
         ((loss.smoothed + in_use) * (share / tokens)).backward()  # type: ignore[no-untyped-call]
@@ -131,6 +130,13 @@ class Updater:
             ) from error
         self.say(f"{where}; each batch is split in two for this update, its gradient is the same")
         return [half for batch in group for half in halves(batch)]
+
+
+def loss_of(model: Model, batch: Batch, smoothing: float) -> Loss:
+    """Feed a batch's targets to a model and score what it predicts at real positions; `smoothing` is of labels, 0 to 1."""
+    features = model(batch.source, batch.source_mask, batch.inputs).features
+    kept, wanted = real_positions(features, batch.targets, batch.target_mask)
+    return linear_cross_entropy(kept, wanted, model.output, smoothing)
 
 
 def dropout_seed(seed: int, step: int, place: int, rank: int) -> int:
