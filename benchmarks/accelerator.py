@@ -1,7 +1,8 @@
-"""A1, A2 and Transformer-base on an accelerator, in bf16: `python -m benchmarks.accelerator`.
+"""A1, A2 and Transformer-base on an accelerator, in bf16, plain torch beside each: `python -m benchmarks.accelerator`.
 
 Sentences are random pieces of natural lengths, so nothing is downloaded. The ceiling is a square bf16 product measured here;
-the share of it counts useful products only (`systems.training_flops`): no padding, no softmax, no optimiser.
+the share of it counts useful products only (`systems.training_flops`): no padding, no softmax, no optimiser. Decoding is in
+fp32, beam 5, batches of 256 sentences, every translation exactly as long as its source.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
@@ -17,14 +19,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn import functional
 
 from benchmarks.cells import ROOT
+from benchmarks.plain import PlainRnn, PlainTransformer
 from benchmarks.systems import A1, A2, Sizes, training_flops, transformer
 from seq2seq.config.model import EncoderDecoderSettings
-from seq2seq.config.training import TrainingSettings
-from seq2seq.corpus.batching import Batches
+from seq2seq.config.training import SearchSettings, TrainingSettings
+from seq2seq.corpus.batching import Batch, Batches, evaluation_batches
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
-from seq2seq.corpus.tokenizer import EOS
+from seq2seq.corpus.tokenizer import EOS, PAD
+from seq2seq.models import search as searching
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.run.arithmetic import Arithmetic
@@ -42,12 +48,19 @@ class System:
     model: dict[str, Any]
     sizes: Sizes
     batch_tokens: int
+    plain: Callable[[], nn.Module]
+    """The same in straightforward torch."""
 
 
 SYSTEMS = {
-    "A1": System(A1, Sizes(8000), 16_384),
-    "A2": System(A2, Sizes(8000), 32_768),
-    "Transformer-base": System(transformer(512, 8, 2048, 6), Sizes(32_000, 512, 2048, 6), 32_768),
+    "A1": System(A1, Sizes(8000), 16_384, lambda: PlainRnn(8000)),
+    "A2": System(A2, Sizes(8000), 32_768, lambda: PlainTransformer(8000)),
+    "Transformer-base": System(
+        transformer(512, 8, 2048, 6),
+        Sizes(32_000, 512, 2048, 6),
+        32_768,
+        lambda: PlainTransformer(32_000, 512, 2048, 6, heads=8),
+    ),
 }
 """Vaswani et al. 2017, table 3, for the last."""
 PAIRS, MEAN_LENGTH = 50_000, 25
@@ -68,10 +81,13 @@ def main() -> int:
     device = torch.device("cuda")
     peak = product_peak(device)
     head = f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}; bf16 product of 8192: {peak:.0f} TFLOP/s"
-    lines = [head, "", "| bf16 | target tokens/s | of the product | peak memory, MiB | compiled |", "|" + "---|" * 5]
+    names = "target tokens/s|of plain torch|of the product|peak memory, MiB|compiled|beam 5, sentences/s"
+    lines = [head, "", f"| bf16 | {names.replace('|', ' | ')} |", "|" + "---|" * 7]
     found = {}
     for name in arguments.systems:
-        found[name] = measure(SYSTEMS[name], device, arguments.warm, arguments.steps, arguments.compile)
+        figures = measure(SYSTEMS[name], device, arguments.warm, arguments.steps, arguments.compile)
+        figures |= {"plain": measure_plain(SYSTEMS[name], device, arguments.warm, arguments.steps)}
+        found[name] = figures | {"sentences_per_second": measure_search(SYSTEMS[name], device)}
         lines.append(row(name, found[name], peak))
         print(lines[-1], file=sys.stderr, flush=True)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -85,8 +101,15 @@ def main() -> int:
 def row(name: str, figures: dict[str, Any], peak: float) -> str:
     """A line of the table; `peak` in TFLOP/s."""
     share = figures["tokens_per_second"] * figures["flops_per_token"] / 1e12 / peak
-    told = [f"{figures['tokens_per_second']:,.0f}", f"{share:.0%}", f"{figures['memory_mib']:.0f}"]
-    return f"| {name} | {' | '.join(told)} | {'yes' if figures['compiled'] else 'no'} |"
+    told = [
+        f"{figures['tokens_per_second']:,.0f}",
+        f"{figures['tokens_per_second'] / figures['plain']:.2f}",
+        f"{share:.0%}",
+        f"{figures['memory_mib']:.0f}",
+        "yes" if figures["compiled"] else "no",
+        f"{figures['sentences_per_second']:,.0f}",
+    ]
+    return f"| {name} | {' | '.join(told)} |"
 
 
 def product_peak(device: torch.device, size: int = 8192, repeats: int = 30) -> float:
@@ -127,16 +150,11 @@ def measure(system: System, device: torch.device, warm: int, steps: int, compile
         train=split,
         say=print,
     )
-    batches = Batches(split, batch_tokens=system.batch_tokens, seed=1)
-    endless = (batch for epoch in count() for batch in batches.epoch(epoch))
-    rates = []
-    for step in range(1, warm + steps + 1):
-        batch = next(endless)
-        _wait(device)
-        began = time.perf_counter()
-        update = updater(step, [batch], rate=learning_rate(step, training), stop=False, seconds=lambda: 0.0)
-        _wait(device)
-        rates.append(update.tokens / (time.perf_counter() - began))
+
+    def update(step: int, batch: Batch) -> None:
+        updater(step, [batch], rate=learning_rate(step, training), stop=False, seconds=lambda: 0.0)
+
+    rates = rates_of(update, endless(split, system.batch_tokens), device, warm + steps)
     source, target = float(split.source_lengths.mean()) + 1, float(split.target_lengths.mean()) + 1
     kind = "A1" if system.model["encoder"]["kind"] == "rnn" else "A2"
     memory = torch.cuda.max_memory_allocated(device) // 2**20 if device.type == "cuda" else 0
@@ -147,6 +165,69 @@ def measure(system: System, device: torch.device, warm: int, steps: int, compile
         "compiled": compiled[0],
         "batch_tokens": system.batch_tokens,
     }
+
+
+def endless(split: EncodedSplit, batch_tokens: int) -> Iterator[Batch]:
+    """Yield training batches."""
+    batches = Batches(split, batch_tokens=batch_tokens, seed=1)
+    return (batch for epoch in count() for batch in batches.epoch(epoch))
+
+
+def rates_of(update: Callable[[int, Batch], object], batches: Iterator[Batch], device: torch.device, steps: int) -> list[float]:
+    """Return the target tokens a second of each of some updates, numbered from 1."""
+    rates = []
+    for step in range(1, steps + 1):
+        batch = next(batches)
+        _wait(device)
+        began = time.perf_counter()
+        update(step, batch)
+        _wait(device)
+        rates.append(batch.target_tokens / (time.perf_counter() - began))
+    return rates
+
+
+def measure_plain(system: System, device: torch.device, warm: int, steps: int, pairs: int = PAIRS) -> float:
+    """Return what `measure` does of plain torch in bf16 autocast, with fused Adam: target tokens a second."""
+    torch.manual_seed(1)
+    model = system.plain().to(device)
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+
+    def update(_: int, batch: Batch) -> None:
+        batch = batch.to(device)
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = model(batch.source, batch.source_mask, batch.inputs)
+            loss = functional.cross_entropy(logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=PAD)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        float(loss.detach())  # as our log has it
+
+    batches = endless(random_split(pairs, system.sizes.vocabulary), system.batch_tokens)
+    return statistics.median(rates_of(update, batches, device, warm + steps)[warm:])
+
+
+def measure_search(system: System, device: torch.device, sentences: int = 1024) -> float:
+    """Return sentences a second of an untrained model's beam search; the first batch warms up."""
+    torch.manual_seed(1)
+    vocabulary = system.sizes.vocabulary
+    settings = EncoderDecoderSettings.model_validate({**system.model, "tie": "none"})  # a bias of its own for EOS
+    model = build_model(settings, source_vocabulary=vocabulary, target_vocabulary=vocabulary).to(device).eval()
+    with torch.no_grad():
+        model.output.bias[EOS] = -1e4
+    usual = searching.length_limits
+    searching.length_limits = lambda mask, *_: mask.sum(dim=1) - 1
+    try:
+        batches = list(evaluation_batches(random_split(sentences, vocabulary), 256 * MEAN_LENGTH))
+        for chosen in (batches[:1], batches):
+            _wait(device)
+            began = time.perf_counter()
+            for batch in (batch.to(device) for batch in chosen):
+                searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=5))
+            _wait(device)
+    finally:
+        searching.length_limits = usual
+    return sentences / (time.perf_counter() - began)
 
 
 def random_split(pairs: int, vocabulary: int) -> EncodedSplit:

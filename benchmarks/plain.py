@@ -51,7 +51,7 @@ class PlainRnn(nn.Module):
 
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor) -> Tensor:
         embedded = self.dropout(self.source(source))
-        packed = nn.utils.rnn.pack_padded_sequence(embedded, mask.sum(dim=1), batch_first=True, enforce_sorted=False)
+        packed = nn.utils.rnn.pack_padded_sequence(embedded, mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False)
         states, last = self.encoder(packed)
         memory, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True)
         hidden = torch.tanh(self.first(torch.cat([last[0], last[1]], dim=-1)))
@@ -112,7 +112,13 @@ class PlainTransformer(nn.Module):
     """A2."""
 
     def __init__(
-        self, vocabulary: int, hidden: int = HIDDEN, inside: int = FEEDFORWARD, layers: int = LAYERS, drop: float = DROPOUT
+        self,
+        vocabulary: int,
+        hidden: int = HIDDEN,
+        inside: int = FEEDFORWARD,
+        layers: int = LAYERS,
+        drop: float = DROPOUT,
+        heads: int = 4,
     ) -> None:
         super().__init__()
         self.hidden = hidden
@@ -122,19 +128,19 @@ class PlainTransformer(nn.Module):
         self.output.weight = self.embedding.weight
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "enable_nested_tensor")  # that it is of no use here
-            self.stack = nn.Transformer(hidden, 4, layers, layers, inside, drop, batch_first=True, norm_first=True)
+            self.stack = nn.Transformer(hidden, heads, layers, layers, inside, drop, batch_first=True, norm_first=True)
         self.dropout = nn.Dropout(drop)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Scaled vectors plus sines and cosines."""
-        places = torch.arange(tokens.shape[1]).unsqueeze(1)
-        angles = places * torch.exp(torch.arange(0, self.hidden, 2) * (-math.log(10000.0) / self.hidden))
+        places = torch.arange(tokens.shape[1], device=tokens.device).unsqueeze(1)
+        angles = places * torch.exp(torch.arange(0, self.hidden, 2, device=tokens.device) * (-math.log(10000.0) / self.hidden))
         waves = torch.stack([angles.sin(), angles.cos()], dim=-1).flatten(1)
         embedded: Tensor = self.dropout(self.embedding(tokens) * math.sqrt(self.hidden) + waves)
         return embedded
 
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor) -> Tensor:
-        later = torch.ones(inputs.shape[1], inputs.shape[1], dtype=torch.bool).triu(1)
+        later = torch.ones(inputs.shape[1], inputs.shape[1], dtype=torch.bool, device=inputs.device).triu(1)
         states = self.stack(
             self.embed(source),
             self.embed(inputs),

@@ -49,23 +49,29 @@ class Arithmetic(Settings):
 
 
 def choose_arithmetic(
-    work: Callable[[int], object], precision: str, *, threads: int, times: Callable[..., dict[str, float]] | None = None
+    work: Callable[[int], object],
+    precision: str,
+    *,
+    threads: int,
+    device: str = "cpu",
+    times: Callable[..., dict[str, float]] | None = None,
 ) -> Arithmetic:
-    """Choose the fastest accurate arithmetic for some work on this CPU; default fp32 wins ties.
+    """Choose the fastest accurate arithmetic for some work on a device; default fp32 wins ties.
 
     Args:
         work: computes what is to be fast, such as the gradients of a batch, given its number.
         precision: "auto", or the one that is asked for.
         threads: of each matmul.
+        device: kind of device that computes it, "cpu" or an accelerator.
         times: stands in for `measure`.
     """
-    libraries = ["default", *(["onednn"] if onednn_is_accurate() else [])]
+    libraries = ["default", *(["onednn"] if device == "cpu" and onednn_is_accurate() else [])]
     candidates = {_name("fp32", library): ("fp32", library) for library in libraries}
     if precision == "auto":
         candidates["bf16"] = ("bf16", "default")
     with _restored():
         torch.set_num_threads(threads)
-        found = (times or measure)(work, candidates)
+        found = (times or measure)(work, candidates, device)
     library = "onednn" if found.get("fp32 oneDNN", float("inf")) < (1 - _MARGIN) * found["fp32"] else "default"
     if precision == "auto":
         precision = "bf16" if found["bf16"] < (1 - _MARGIN) * found[_name("fp32", library)] else "fp32"
@@ -83,21 +89,23 @@ def _name(precision: str, library: str) -> str:
     return f"{precision} oneDNN" if library == "onednn" else precision
 
 
-def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]]) -> dict[str, float]:
+def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]], device: str = "cpu") -> dict[str, float]:
     """Return the seconds that a batch of work takes with each candidate, (precision, library) by name.
 
-    Candidates take turns at every batch; the median counts, on one thread of processor time: what else the machine does is no
-    cost.
+    Candidates take turns at every batch; the median counts, on one thread of a CPU of processor time: what else the machine
+    does is no cost.
     """
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     spent: dict[str, list[float]] = {name: [] for name in candidates}
     until, number = time.perf_counter() + _SECONDS, 0
     while number <= _FEWEST_BATCHES or time.perf_counter() < until:
         for name, (precision, library) in candidates.items():
             torch.set_float32_matmul_precision(_MATMUL_PRECISION[library])
             began = clock()
-            with nullcontext() if precision == "fp32" else torch.autocast("cpu", dtype=torch.bfloat16):
+            with nullcontext() if precision == "fp32" else torch.autocast(device, dtype=torch.bfloat16):
                 work(number)
+                wait()
             spent[name].append(clock() - began)
         number += 1
     return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}  # the first batch warms up

@@ -28,6 +28,7 @@ from seq2seq.run.update import is_out_of_memory, loss_of
 
 _WORK = 1_000_000_000
 """Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
+_CPU = torch.device("cpu")
 _FEWEST_TOKENS, _FEWEST_STEPS, _BATCHES = 256, 4, 24
 
 
@@ -37,23 +38,22 @@ def decide_arithmetic(
     """Return what a run computes with; a `UserError` names a damaged record.
 
     Precision and threads that the settings name are used whatever the study has decided; `threads` is for a run whose settings
-    and records name none. Nothing is measured but on a CPU; `device` None takes an accelerator if there is one.
+    and records name none; `device` None takes an accelerator if there is one.
     """
     recorded = recorded_arithmetic(folder)
     if recorded is not None:
         return recorded
     training = settings.training
     threads = threads if training.threads == "auto" else training.threads
-    is_cpu = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")).type == "cpu"
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     def measure() -> Arithmetic:
-        if not is_cpu:
-            native = torch.cuda.is_bf16_supported(including_emulation=False)
-            return Arithmetic(precision="bf16" if native else "fp32", threads=threads)
+        if chosen.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+            return Arithmetic(threads=threads)
         sizes = [data.source_tokenizer.vocabulary_size, data.target_tokenizer.vocabulary_size, training.batch_tokens]
         what = [settings.model.model_dump(mode="json"), *sizes, round(float(data.train.target_lengths.mean()))]
         try:
-            return _measured(what, lambda: gradients_of(settings, data), training.precision, threads)
+            return _measured(what, lambda: gradients_of(settings, data, chosen), training.precision, threads, chosen)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -86,7 +86,7 @@ def _decoding_step() -> Callable[[int], object]:
     return lambda _: [states @ table.t() for table in tables]
 
 
-def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], object]:
+def gradients_of(settings: RunSettings, data: PreparedData, device: torch.device = _CPU) -> Callable[[int], object]:
     """Return a function that computes gradients of the run's model, untrained, on a batch by its number.
 
     The batches are those of training, so that each brings new shapes: some libraries compile a program for every one. Of a
@@ -97,7 +97,8 @@ def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], o
             settings.model,
             source_vocabulary=data.source_tokenizer.vocabulary_size,
             target_vocabulary=data.target_tokenizer.vocabulary_size,
-        ).train()
+        ).to(device)
+    model.train()
     batch_tokens = settings.training.batch_tokens
     batches = list(islice(Batches(data.train, batch_tokens=batch_tokens, seed=1, joins=data.joins).epoch(0), _BATCHES))
     tokens = max(_FEWEST_TOKENS, _WORK // sum(parameter.numel() for parameter in model.parameters()))
@@ -117,19 +118,22 @@ def gradients_of(settings: RunSettings, data: PreparedData) -> Callable[[int], o
             target_mask=batch.target_mask[:rows, :steps],
         )
         with torch.random.fork_rng(devices=[]):
-            loss = loss_of(model, part, settings.training.label_smoothing)
+            loss = loss_of(model, part.to(device), settings.training.label_smoothing)
         loss.smoothed.backward()  # type: ignore[no-untyped-call]
         model.zero_grad()
 
     return compute
 
 
-def _measured(what: Any, work: Callable[[], Callable[[int], object]], precision: str, threads: int) -> Arithmetic:
+def _measured(
+    what: Any, work: Callable[[], Callable[[int], object]], precision: str, threads: int, device: torch.device = _CPU
+) -> Arithmetic:
     """Choose by measurement, once on a machine for the same processor, torch, work and threads."""
-    key = digest(processor(), torch.__version__, what, precision, threads)
+    where = processor() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    key = digest(where, torch.__version__, what, precision, threads)
 
     def build(folder: Path) -> None:
-        chosen = choose_arithmetic(work(), precision, threads=threads)
+        chosen = choose_arithmetic(work(), precision, threads=threads, device=device.type)
         (folder / "arithmetic.json").write_text(chosen.model_dump_json(), encoding="utf-8")
 
     entry = Cache(default_cache()).entry("arithmetic", key, build)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks import accelerator
+from benchmarks.plain import PlainTransformer
 from benchmarks.systems import Sizes, training_flops, transformer
 
 
@@ -16,13 +17,17 @@ def test_says_so_without_an_accelerator(monkeypatch, capsys, tmp_path):
 
 
 def test_measures_a_tiny_model_on_a_cpu():
-    system = accelerator.System(transformer(8, 2, 12, 1), Sizes(30, 8, 12, 1), batch_tokens=200)
+    system = accelerator.System(
+        transformer(8, 2, 12, 1), Sizes(30, 8, 12, 1), batch_tokens=200, plain=lambda: PlainTransformer(30, 8, 12, 1)
+    )
     before = torch.get_float32_matmul_precision()
     try:
         found = accelerator.measure(system, torch.device("cpu"), warm=1, steps=2, compiles="auto", pairs=60)
     finally:
         torch.set_float32_matmul_precision(before)
-    assert found["tokens_per_second"] > 0
+        found["plain"] = accelerator.measure_plain(system, torch.device("cpu"), warm=1, steps=2, pairs=60)
+        found["sentences_per_second"] = accelerator.measure_search(system, torch.device("cpu"), sentences=20)
+    assert min(found[name] for name in ("tokens_per_second", "plain", "sentences_per_second")) > 0
     assert not found["compiled"]
     assert accelerator.row("tiny", found, 1e-3).startswith("| tiny | ")
     assert accelerator.product_peak(torch.device("cpu"), size=16, repeats=2) > 0

@@ -26,7 +26,9 @@ def study(tmp_path, monkeypatch):
 
 def chosen(precision="auto", **seconds):
     times = {"fp32": 1.0, "fp32 oneDNN": 1.0, "bf16": 1.0} | {name.replace("_", " "): value for name, value in seconds.items()}
-    return choose_arithmetic(list, precision, threads=1, times=lambda _, candidates: {name: times[name] for name in candidates})
+    return choose_arithmetic(
+        list, precision, threads=1, times=lambda _, candidates, device: {name: times[name] for name in candidates}
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_gradients_are_measured_on_a_batch_or_on_some_of_its_sentences_cut_short
 def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, monkeypatch):
     made = []
 
-    def choose(work, precision, *, threads):
+    def choose(work, precision, *, threads, device):
         made.append(precision)
         return Arithmetic(precision="bf16", threads=threads, milliseconds={"bf16": 1.0})
 
