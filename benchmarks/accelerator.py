@@ -72,6 +72,7 @@ def main() -> int:
     parser.add_argument("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--warm", type=int, default=20, help="steps that are not measured; compilation happens in them")
+    parser.add_argument("--pairs", type=int, default=PAIRS, help="random sentences")
     parser.add_argument("--compile", default="auto", choices=["auto", "never", "always"])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", metavar="DIR")
     arguments = parser.parse_args()
@@ -85,8 +86,9 @@ def main() -> int:
     lines = [head, "", f"| bf16 | {names.replace('|', ' | ')} |", "|" + "---|" * 7]
     found = {}
     for name in arguments.systems:
-        figures = measure(SYSTEMS[name], device, arguments.warm, arguments.steps, arguments.compile)
-        figures |= {"plain": measure_plain(SYSTEMS[name], device, arguments.warm, arguments.steps)}
+        steps = arguments.warm, arguments.steps
+        figures = measure(SYSTEMS[name], device, *steps, arguments.compile, arguments.pairs)
+        figures |= {"plain": measure_plain(SYSTEMS[name], device, *steps, arguments.pairs)}
         found[name] = figures | {"sentences_per_second": measure_search(SYSTEMS[name], device)}
         lines.append(row(name, found[name], peak))
         print(lines[-1], file=sys.stderr, flush=True)

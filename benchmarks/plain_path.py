@@ -55,5 +55,5 @@ def _all_logits(features: Tensor, wanted: Tensor, output: nn.Linear, smoothing: 
     return Loss(smoothed=smoothed, nats=nats)
 
 
-def _position_by_position(shape: tuple[int, int, int], p: float, dtype: torch.dtype) -> Tensor:
-    return torch.stack([dropout_noise(shape[1:], p, dtype) for _ in range(shape[0])])  # (T, B, O)
+def _position_by_position(shape: tuple[int, int, int], p: float, *like: Any) -> Tensor:
+    return torch.stack([dropout_noise(shape[1:], p, *like) for _ in range(shape[0])])  # (T, B, O)

@@ -64,11 +64,15 @@ def dropped_relu(features: Tensor, p: float, training: bool = True) -> Tensor:
     return result
 
 
-def dropout_noise(shape: torch.Size | tuple[int, ...], p: float, dtype: torch.dtype) -> Tensor:
-    """Draw factors on the CPU: 0 with probability p, else 1 / (1 - p).
+def dropout_noise(
+    shape: torch.Size | tuple[int, ...], p: float, dtype: torch.dtype, device: torch.device | None = None
+) -> Tensor:
+    """Draw factors, 0 with probability p, else 1 / (1 - p); None is the CPU.
 
-    One draw from torch's generator seeds a fast generator of numpy's (SFC64), so torch's seed and saved state decide all.
+    There one draw from torch's generator seeds a fast generator of numpy's (SFC64), so torch's seed and saved state decide all.
     """
+    if device is not None and device.type != "cpu":
+        return functional.dropout(torch.ones(shape, dtype=dtype, device=device), p)
     count = torch.Size(shape).numel()
     generator = np.random.SFC64(int(torch.randint(2**62, ())))
     bits = torch.from_numpy(generator.random_raw(-(-count // 4)).view(np.int16))[:count].view(shape)

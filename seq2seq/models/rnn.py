@@ -15,15 +15,16 @@ from torch.nn import functional
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.dropout import Dropout, dropout_noise
 from seq2seq.attention.fixed import FixedContext
+from seq2seq.attention.heads import split_heads
 from seq2seq.attention.keys import AttentionOutput, Past
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
-from seq2seq.attention.scores import AdditiveScore
+from seq2seq.attention.scores import AdditiveScore, BilinearScore, DotScore, ProductScore, ScaledDotScore
 from seq2seq.attention.windows import GlobalWindow
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
 from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored, blocked, factored
-from seq2seq.models.kernels.decoder import Weights, decode_additive
+from seq2seq.models.kernels.decoder import Weights, decode_stepwise
 from seq2seq.models.recurrent import CellState, RecurrentLayer
 
 
@@ -244,56 +245,80 @@ def _mean_over_heads(weights: Tensor | None) -> Tensor | None:
 
 
 def attends_additively(decoder: RnnDecoder) -> bool:
-    """Whether the bridge is plain additive attention with one head, on a CPU: what `decoder_kernel` computes."""
+    """Whether the bridge is plain additive attention with one head."""
     attention = decoder.attention
     return (
         isinstance(attention, Attention)
+        and _is_plain(attention)
         and type(attention.score) is AdditiveScore
         and attention.score.gain is None
-        and (type(attention.scale), type(attention.normaliser), type(attention.window)) == (NoScale, Softmax, GlobalWindow)
+        and type(attention.scale) is NoScale
         and (attention.heads, attention.query_proj, attention.output_proj) == (1, None, None)
-        and not (attention.dropout and decoder.training)
-        and decoder.readout.weight.device.type == "cpu"
     )
 
 
+def _is_plain(attention: Attention) -> bool:
+    """Whether everything but score and scale is as in the papers that began."""
+    parts = (type(attention.normaliser), type(attention.window), attention.gates)
+    return parts == (Softmax, GlobalWindow, None) and not (attention.dropout and attention.training)
+
+
+def _attends_by_products(decoder: RnnDecoder) -> bool:
+    """Whether the bridge is a product of query and keys, each projected by a matrix."""
+    attention = decoder.attention
+    linear = (DotScore, ScaledDotScore, BilinearScore)
+    return isinstance(attention, Attention) and type(attention.score) in linear and _is_plain(attention)
+
+
+def _query_weight(attention: Attention, like: Tensor) -> Tensor:
+    """Everything that is done to a query like (N, Q) before the product, as one matrix (H * D, Q)."""
+    if attention.query_proj is None:
+        each = torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
+    else:
+        each = attention.query_proj.weight.t()  # what the query (1, 0, ...) becomes, and so on
+    heads = split_heads(each.unsqueeze(0), attention.heads)  # (1, H, Q, D)
+    asked: Tensor = attention.scale(cast("ProductScore", attention.score).project_query(heads))
+    return asked[0].transpose(1, 2).flatten(0, 1)
+
+
 def has_kernel(decoder: RnnDecoder, need_weights: bool) -> bool:
-    """Whether `decode_additive` computes this decoder's teacher forcing, and is wanted."""
+    """Whether `decode_stepwise` computes this decoder's teacher forcing, and is wanted."""
     return (
-        attends_additively(decoder)
-        and (len(decoder.layers), decoder.is_lstm) == (1, False)
+        (len(decoder.layers), decoder.is_lstm) == (1, False)
         and (decoder.input_feeding or decoder.placement == "before")
         and not need_weights
+        and (attends_additively(decoder) or _attends_by_products(decoder))
     )
 
 
 def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     """`RnnDecoder._loop` in one operation: embeddings (B, T, E) to features (B, T, output_size)."""
-    keys, cells = state.sentence, state.hypothesis.cells
-    layer, score = decoder.layers[0], cast("AdditiveScore", cast("Attention", decoder.attention).score)
+    keys, layer, attention = state.sentence, decoder.layers[0], cast("Attention", decoder.attention)
     weight, recurrent, _, bias = layer.first_direction()
     steps = embedded.transpose(0, 1)
+    extra, readout, context = weight[:, steps.shape[-1] :], decoder.readout.weight, attention.context_size
+    if isinstance(attention.score, AdditiveScore):
+        heads, query, v = 0, attention.score.query_proj.weight[0], attention.score.v[0]
+        attended = Attended(keys.keys[:, 0], keys.values[:, 0], blocked(keys.mask, weight.dtype))
+    else:
+        heads, query = attention.heads, _query_weight(attention, state.hypothesis.cells[0].hidden)
+        v, attended = query.new_empty(0), Attended(keys.keys, keys.values, blocked(keys.mask, weight.dtype))
+    if attention.output_proj is not None:  # into what reads the context: one product a batch in place of one a step
+        merged = attention.output_proj.weight
+        readout = torch.cat([readout[:, :context] @ merged, readout[:, context:]], dim=1)
+        if decoder.placement == "before":
+            extra = torch.cat([extra[:, :context] @ merged, extra[:, context:]], dim=1)
     noise = None
     if decoder.training and decoder.dropout.p:
-        noise = dropout_noise((*steps.shape[:2], decoder.output_size), decoder.dropout.p, weight.dtype)
-    features = decode_additive(
+        noise = dropout_noise((*steps.shape[:2], decoder.output_size), decoder.dropout.p, weight.dtype, weight.device)
+    features = decode_stepwise(
         layer.project(steps),
-        cells[0].hidden,
-        Attended(
-            keys=keys.keys[:, 0],
-            values=keys.values[:, 0],
-            blocked=blocked(keys.mask, weight.dtype),
-        ),
-        Weights(
-            query=score.query_proj.weight[0],
-            v=score.v[0],
-            extra=weight[:, steps.shape[-1] :],
-            recurrent=recurrent,
-            recurrent_bias=bias,
-            readout=decoder.readout.weight,
-        ),
+        state.hypothesis.cells[0].hidden,
+        attended,
+        Weights(query=query, v=v, extra=extra, recurrent=recurrent, recurrent_bias=bias, readout=readout),
         before=decoder.placement == "before",
         feeding=decoder.input_feeding,
+        heads=heads,
         noise=noise,
     )
     return features.transpose(0, 1)

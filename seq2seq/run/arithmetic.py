@@ -96,7 +96,6 @@ def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]
     does is no cost.
     """
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     spent: dict[str, list[float]] = {name: [] for name in candidates}
     until, number = time.perf_counter() + _SECONDS, 0
     while number <= _FEWEST_BATCHES or time.perf_counter() < until:
@@ -105,7 +104,8 @@ def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]
             began = clock()
             with nullcontext() if precision == "fp32" else torch.autocast(device, dtype=torch.bfloat16):
                 work(number)
-                wait()
+                if device == "cuda":
+                    torch.cuda.synchronize()
             spent[name].append(clock() - began)
         number += 1
     return {name: statistics.median(seconds[1:]) for name, seconds in spent.items()}  # the first batch warms up

@@ -1,4 +1,4 @@
-"""Additive attention for queries that come step by step, on CPUs: no tanh a step, and the backward pass by hand.
+"""Additive attention for queries that come step by step: no tanh a step, and the backward pass by hand.
 
 The formula is that of `attention.scores.AdditiveScore`; this file computes it in another order and adds none.
 """
@@ -18,9 +18,9 @@ class Attended(NamedTuple):
     """Keys and mask that are attended to."""
 
     keys: Tensor
-    """(B, S, A), W_k h."""
+    """(B, S, A), W_k h; of a product with heads (B, H, S, D)."""
     values: Tensor
-    """(B, S, C)."""
+    """(B, S, C); of a product with heads (B, H, S, C)."""
     blocked: Tensor
     """(B, S), the lowest finite number where nothing may be attended to, else 0."""
 
@@ -87,10 +87,10 @@ class AdditiveAttention:
         torch.mul(summed, 4 * self.v, out=self.by_query[step])
         return multiply(self.by_query[step], self.query_weight)
 
-    def gradients(self, alphas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Gradients of keys, values and v, given all weights (T, B, S)."""
+    def gradients(self, alphas: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of keys and values, given all weights (T, B, S)."""
         by_values = torch.bmm(alphas.permute(1, 2, 0), self.by_context.transpose(0, 1))
-        return self.by_keys * (4 * self.v), by_values, -2 * self.by_v.squeeze(0)
+        return self.by_keys * (4 * self.v), by_values
 
 
 class FactoredKeys(NamedTuple):

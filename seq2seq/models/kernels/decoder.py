@@ -1,10 +1,10 @@
-"""The recurrence of an attentional GRU decoder with additive attention as one differentiable operation, for CPUs.
+"""The recurrence of an attentional GRU decoder, its attention additive or a product, as one differentiable operation.
 
 Where each step needs the one before (input feeding, or attention before the recurrence), autograd would keep dozens of small
 tensors a step, among them the (B, S, A) inside of the additive score. Here the steps write into arrays made once, the inside of
 the score is computed again on the backward pass, and each weight has its gradient from one product over all T * B rows.
 
-The formulas are those of `RnnDecoder` and `AdditiveScore`; this file computes them in another order and adds none.
+The formulas are those of `RnnDecoder` and its attention; this file computes them in another order and adds none.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from torch.autograd.function import once_differentiable
 
 from seq2seq.models.kernels.additive import AdditiveAttention, Attended
 from seq2seq.models.kernels.gru import Gates, affine, gru_backward, gru_forward, multiply, product_type, transposed_product
+from seq2seq.models.kernels.product import ProductAttention
 
 _tanh_backward = torch.ops.aten.tanh_backward
 
@@ -26,7 +27,7 @@ class Weights(NamedTuple):
     query: Tensor
     """(A, H), W_q."""
     v: Tensor
-    """(A,)."""
+    """(A,) of additive attention, (0,) of a product."""
     extra: Tensor
     """(3 H, X), the columns of W_i for the inputs that a step makes: the context (before), the attentional state (feeding)."""
     recurrent: Tensor
@@ -47,6 +48,8 @@ class Plan:
     """The attentional state is fed back."""
     product: torch.dtype
     """Of products; everything else has the type of the weights."""
+    heads: int
+    """Of attention by products; 0 for additive attention."""
 
 
 class Steps(NamedTuple):
@@ -61,7 +64,7 @@ class Steps(NamedTuple):
     joined: Tensor
     """(T, B, C + H), [c; s]."""
     weights: Tensor
-    """(T, B, S)."""
+    """(T, B, S); (T, B, heads, S) of a product."""
     squashed: Tensor
     """(T, B, O), the attentional state before dropout."""
     reset_update: Tensor
@@ -83,12 +86,18 @@ class _Recurrence:
     def __init__(self, plan: Plan, weights: Weights, attended: Attended) -> None:
         self.plan, self.weights = plan, weights
         self.tables = _tables(weights, plan.product)
-        self.attention = AdditiveAttention(self.tables.query, self.tables.v, attended)
-        self.context_size = attended.values.shape[-1]
+        self.attention: AdditiveAttention | ProductAttention
+        if plan.heads:
+            self.attention = ProductAttention(self.tables.query, attended)
+        else:
+            self.attention = AdditiveAttention(self.tables.query, self.tables.v, attended)
+        self.context_size = attended.values.shape[-1] * max(1, plan.heads)
+        self.attended = attended
 
-    def begin(self, count: int, first: Tensor, length: int) -> Steps:
-        """Make room for `count` steps from the state `first` (B, H) over S = `length`."""
+    def begin(self, count: int, first: Tensor) -> Steps:
+        """Make room for `count` steps from the state `first` (B, H)."""
         (rows, size), product = first.shape, self.plan.product
+        heads, length = (self.plan.heads,) if self.plan.heads else (), self.attended.blocked.shape[1]
         states = first.new_empty(count + 1, rows, size)
         factors = states if states.dtype == product else torch.empty_like(states, dtype=product)
         states[0] = factors[0] = first
@@ -97,7 +106,7 @@ class _Recurrence:
             factors,
             first.new_zeros(count + 1, rows, self.weights.extra.shape[1], dtype=product),
             first.new_empty(count, rows, self.context_size + size, dtype=product),
-            first.new_empty(count, rows, length),
+            first.new_empty(count, rows, *heads, length),
             first.new_empty(count, rows, len(self.weights.readout)),
             *Gates.empty(first, count, rows, size=size),
         )
@@ -147,10 +156,10 @@ class _Recurrence:
         """Of keys, values and all weights, once every step is undone."""
         product = self.plan.product
         asked = kept.factors[:-1] if self.plan.before else kept.factors[1:]
-        by_keys, by_values, by_v = self.attention.gradients(kept.weights)
+        by_keys, by_values = self.attention.gradients(kept.weights, asked)
         by_weights = Weights(
             query=transposed_product(self.attention.by_query, asked, product),
-            v=by_v,
+            v=self.attention.by_v.squeeze(0) * -2 if isinstance(self.attention, AdditiveAttention) else self.weights.v,
             extra=transposed_product(found.gates, kept.extras[:-1], product),
             recurrent=transposed_product(found.recurrent, kept.factors[:-1], product),
             recurrent_bias=found.recurrent.flatten(0, 1).sum(dim=0),
@@ -175,7 +184,7 @@ class _Decoder(torch.autograd.Function):
     def forward(ctx: Any, plan: Plan, gates: Tensor, first: Tensor, noise: Tensor | None, *parts: Tensor) -> Tensor:
         attended, weights = Attended(*parts[:3]), Weights(*parts[3:])
         recurrence = _Recurrence(plan, weights, attended)
-        kept = recurrence.begin(len(gates), first, attended.keys.shape[1])
+        kept = recurrence.begin(len(gates), first)
         outputs = kept.squashed if noise is None else torch.empty_like(kept.squashed)
         for t in range(len(gates)):
             recurrence.step(t, gates[t], kept, noise, outputs[t])
@@ -208,7 +217,7 @@ def _tables(weights: Weights, product: torch.dtype) -> Weights:
     return weights._replace(**{name: getattr(weights, name).to(product) for name in matrices})
 
 
-def decode_additive(
+def decode_stepwise(
     gates: Tensor,
     first: Tensor,
     memory: Attended,
@@ -216,6 +225,7 @@ def decode_additive(
     *,
     before: bool,
     feeding: bool,
+    heads: int = 0,
     noise: Tensor | None = None,
 ) -> Tensor:
     """Run the decoder over T known inputs.
@@ -227,12 +237,13 @@ def decode_additive(
         weights: of the recurrence.
         before: attention stands before the recurrence.
         feeding: the attentional state enters the next step.
+        heads: of attention by products; 0 for additive attention.
         noise: (T, B, O), what attentional states are multiplied with (dropout); None for nothing.
 
     Returns:
         (T, B, O), the attentional states, after dropout.
     """
-    plan = Plan(before=before, feeding=feeding, product=product_type(gates))
+    plan = Plan(before=before, feeding=feeding, product=product_type(gates), heads=heads)
     kind = weights.recurrent.dtype
     with torch.autocast(gates.device.type, enabled=False):
         parts = [part.to(kind) for part in (*memory, *weights)]

@@ -13,12 +13,20 @@ CASES = [("before", False), ("before", True), ("after", True)]
 B, S, T = 5, 7, 11
 
 
-def build(placement, feeding, dropout=0.0):
+ATTENTION = {
+    "additive": {"score": "additive"},
+    "scaled": {"score": "scaled", "heads": 2, "attention_size": 8},
+    "dot": {"score": "dot", "attention_size": 4},
+    "bilinear": {"score": "bilinear"},
+}
+
+
+def build(placement, feeding, dropout=0.0, attention="additive"):
     torch.manual_seed(1)
     encoder = {"hidden_size": 3, "embedding_size": 5, "dropout": dropout}
     decoder = {"hidden_size": 13, "embedding_size": 5, "dropout": dropout, "placement": placement, "input_feeding": feeding}
     settings = EncoderDecoderSettings.model_validate(
-        {"encoder": encoder, "decoder": decoder, "attention": {"score": "additive"}}
+        {"encoder": encoder, "decoder": decoder, "attention": ATTENTION[attention]}
     )
     return build_model(settings, source_vocabulary=29, target_vocabulary=31).double()
 
@@ -32,10 +40,10 @@ def example():
     return source.masked_fill(~mask, PAD), mask, inputs
 
 
-def run(model):
+def run(model, device="cpu"):
     model.zero_grad()
     torch.manual_seed(3)
-    features = model(*example()).features
+    features = model(*(part.to(device) for part in example())).features.to("cpu")
     (features * torch.linspace(-1, 1, features.numel(), dtype=features.dtype).view(features.shape)).sum().backward()
     return features.detach(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
@@ -46,9 +54,10 @@ def without_kernels(monkeypatch):
     monkeypatch.setattr(recurrent.RecurrentLayer, "has_kernel", lambda *_: False)
 
 
+@pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize(("placement", "feeding"), CASES)
-def test_equals_the_plain_loop(monkeypatch, placement, feeding):
-    model = build(placement, feeding).train()
+def test_equals_the_plain_loop(monkeypatch, placement, feeding, attention):
+    model = build(placement, feeding, attention=attention).train()
     assert rnn.has_kernel(model.decoder, need_weights=False)
     values, gradients = run(model)
     without_kernels(monkeypatch)
@@ -57,6 +66,17 @@ def test_equals_the_plain_loop(monkeypatch, placement, feeding):
     assert gradients.keys() == plain.keys()
     for name in plain:
         torch.testing.assert_close(gradients[name], plain[name], msg=name)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize(("placement", "feeding"), CASES)
+def test_an_accelerator_computes_the_same(placement, feeding, attention):
+    model = build(placement, feeding, attention=attention).train()
+    here, there = run(model), run(model.cuda(), "cuda")
+    torch.testing.assert_close(there[0], here[0])
+    for name in here[1]:
+        torch.testing.assert_close(there[1][name].cpu(), here[1][name], msg=name)
 
 
 @pytest.mark.parametrize(("placement", "feeding"), CASES)
@@ -92,8 +112,9 @@ def test_steps_of_a_search_equal_the_forward_pass(placement, feeding):
             torch.testing.assert_close(output.weights.sum(dim=-1), torch.ones(2 * B, dtype=torch.float64))
 
 
-def test_bf16_products_stay_near():
-    model = build("after", True).float().train()
+@pytest.mark.parametrize("attention", ATTENTION)
+def test_bf16_products_stay_near(attention):
+    model = build("after", True, attention=attention).float().train()
     exact, _ = run(model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         near, gradients = run(model)
