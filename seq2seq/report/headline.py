@@ -1,6 +1,6 @@
 """The report in words, computed from its numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
@@ -155,13 +155,19 @@ def _growth(report: Report) -> str:
         ]
         longer = f"Above {first.long_min - 1} source {report.length_unit}"
         text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
-    grown = {
-        measure: sum(getattr(each, key).verdict in ("better", "leans better") for each in compared.values())
+    counts = ", ".join(
+        f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
-    }
-    counts = ", ".join(f"{measure} for {count} of {len(compared)}" for measure, count in grown.items())
+    )
     caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
     return f"{text} The gap to `{report.baseline}` grows with length {counts} systems.{caution}"
+
+
+def _grown(verdicts: Sequence[str]) -> str:
+    """`2 of 3`, `2 of 3 (1 undecided)`."""
+    undecided = verdicts.count("undecided")
+    grown = sum(verdict in ("better", "leans better") for verdict in verdicts)
+    return f"{grown} of {len(verdicts)}" + (f" ({undecided} undecided)" if undecided else "")
 
 
 def _seeds(report: Report) -> str:
