@@ -65,6 +65,14 @@ class TrainingJoins:
             arrays = (split.source_arrays, split.target_arrays)
             self._limits += [(t.words_of(side.tokens, side.offsets), limit) for t, side in zip(tokenizers, arrays, strict=True)]
 
+    def longest(self) -> tuple[int, int]:
+        """Return the most subwords that an example can have, source and target."""
+        most = self._settings.max_pairs
+        (source, target) = (
+            max(int(sizes.max(initial=0)), min(limit, int(np.sort(sizes)[-most:].sum()))) for sizes, limit in self._limits[:2]
+        )
+        return source - (1 if self._settings.separator else 0), target
+
     def examples(self, random: np.random.Generator) -> EncodedSplit:
         """Join all pairs anew; holds the subwords of the whole split in memory."""
         order = random.permutation(len(self._split))

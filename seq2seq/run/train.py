@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from seq2seq.config.errors import RunError, UserError
@@ -167,17 +168,26 @@ def _prepare(
 def check_lengths(model: Model, data: PreparedData) -> None:
     """Compare every sentence with the model's limits before training; a `UserError` names split and limit."""
     limits = find_limits(model)
-    for name, split in {"training": data.monolingual, "validation": data.valid, **data.tests}.items():
-        source, target = split.source_lengths + 1, split.target_lengths + 1  # end of sentence; begin of sentence
+    splits = {"training": data.monolingual, "validation": data.valid, **data.tests}
+    sizes = {}
+    if data.joins is not None:
+        of_source, of_target = data.joins.longest()
+        sizes["joined training"] = np.array([of_source + 1], np.int32), np.array([of_target + 1], np.int32)
+    sizes |= {name: (split.source_lengths + 1, split.target_lengths + 1) for name, split in splits.items()}  # end; begin
+    for name, (source, target) in sizes.items():
         for side, lengths in (("source", source), ("target", target), ("both", source + target)):
             limit = getattr(limits, side)
-            if limit is not None and (count := int((lengths > limit.tokens).sum())):
-                what = "source and target together" if side == "both" else side
-                shorter = "lower data.max_tokens" if name == "training" else "leave such sentences out of the files"
-                raise UserError(
-                    f"model: {limit.setting} {limit.tokens} is too small for the {name} split: {count:,} of {len(split):,} "
-                    f"sentences are longer ({what}, the longest {lengths.max()} tokens). Raise {limit.setting}, or {shorter}"
-                )
+            if limit is None or not (count := int((lengths > limit.tokens).sum())):
+                continue
+            what = "source and target together" if side == "both" else side
+            longer = f"{count:,} of {len(lengths):,} sentences are longer ({what}, the longest {lengths.max()} tokens)"
+            if name == "joined training":
+                longer = f"joins may have {lengths.max()} tokens ({what})"
+            shorter = "lower data.max_tokens" if "training" in name else "leave such sentences out of the files"
+            raise UserError(
+                f"model: {limit.setting} {limit.tokens} is too small for the {name} split: {longer}. Raise {limit.setting}, or "
+                f"{shorter}"
+            )
 
 
 def _stop_gently(trainer: Trainer) -> Callable[[int], None]:
