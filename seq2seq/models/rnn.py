@@ -271,7 +271,7 @@ def _attends_by_products(decoder: RnnDecoder) -> bool:
 
 
 def _query_weight(attention: Attention, like: Tensor) -> Tensor:
-    """Everything that is done to a query like (N, Q) before the product, as one matrix (H * D, Q)."""
+    """Everything done to a query of Q features, as many as columns of `like`, before the product: one matrix (H * D, Q)."""
     if attention.query_proj is None:
         each = torch.eye(like.shape[-1], dtype=like.dtype, device=like.device)
     else:
@@ -301,7 +301,7 @@ def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
         heads, query, v = 0, attention.score.query_proj.weight[0], attention.score.v[0]
         attended = Attended(keys.keys[:, 0], keys.values[:, 0], blocked(keys.mask, weight.dtype))
     else:
-        heads, query = attention.heads, _query_weight(attention, state.hypothesis.cells[0].hidden)
+        heads, query = attention.heads, _query_weight(attention, recurrent)
         v, attended = query.new_empty(0), Attended(keys.keys, keys.values, blocked(keys.mask, weight.dtype))
     if attention.output_proj is not None:  # into what reads the context: one product a batch in place of one a step
         merged = attention.output_proj.weight
