@@ -219,12 +219,17 @@ def evaluation_batches(split: EncodedSplit, batch_tokens: int, sentences: Sequen
 
 
 def prefetch(items: Iterable[T], depth: int) -> Iterator[T]:
-    """Yield the same items in the same order, made up to `depth` ahead by a thread.
+    """Yield the same items in the same order, made up to `depth` ahead by a thread, or not ahead where none can be had.
 
     What the source raises is raised here, at its place. Closing or dropping the iterator ends the thread.
     """
     source, end = iter(items), object()
     worker = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
+    try:
+        worker.submit(int).result()
+    except RuntimeError:  # memory is so short that no thread starts: whoever needs more of it says what to do
+        yield from source
+        return
     ready = deque(worker.submit(next, source, end) for _ in range(depth))
     try:
         while (item := ready.popleft().result()) is not end:

@@ -163,6 +163,14 @@ def test_prefetch_yields_the_same_in_order(items, depth):
     assert list(prefetch(items, depth)) == items
 
 
+def test_prefetch_needs_no_thread(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert list(prefetch([3, 1, 2], 2)) == [3, 1, 2]
+
+
 def test_prefetch_runs_ahead_no_further_than_its_depth():
     made = []
 

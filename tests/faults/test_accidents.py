@@ -12,6 +12,7 @@ from tests.faults.test_disk import clear
 from tests.tiny import tiny_study, write_study
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_folder(command, whole):
     """Started together: one trains, the other refuses, and the result is as ever."""
     victim = command("two")
@@ -80,6 +81,7 @@ def test_a_damaged_record_of_the_data(command, whole):
     assert "environment.json: the file: Input should be a valid dictionary; give --out DIR" in clear(output)
 
 
+@pytest.mark.slow
 def test_out_of_memory(command, whole):
     """Memory really runs out, in a batch of far too many tokens."""
     victim = command("oom")
@@ -98,6 +100,7 @@ def test_out_of_memory(command, whole):
         assert "training.batch_tokens=500000" in output
 
 
+@pytest.mark.slow
 def test_a_study_with_a_failing_system(command, kept, whole):
     """`broken` loses its numbers at once; the other system is finished, and the exit status tells."""
     study = tiny_study(training={"max_steps": 2})

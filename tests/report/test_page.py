@@ -255,7 +255,7 @@ def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path
     until(page, lambda: page.locator(".heat svg .mark-rect path").count() == 12 + 1)  # and the bar of the scale
 
 
-@pytest.mark.parametrize("width", [320, 375, 768])
+@pytest.mark.parametrize("width", [320, *(pytest.param(width, marks=pytest.mark.slow) for width in (375, 768))])
 def test_nothing_scrolls_sideways_on_a_phone(open_page, width):
     page = open_page(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -393,7 +393,11 @@ def axe(tmp_path_factory) -> str:
 
 @pytest.mark.parametrize(
     ("width", "scheme", "rules"),
-    [(1100, "light", None), (1100, "dark", ["color-contrast"]), pytest.param(375, "dark", None, marks=pytest.mark.slow)],
+    [
+        (1100, "light", None),
+        pytest.param(1100, "dark", ["color-contrast"], marks=pytest.mark.slow),
+        pytest.param(375, "dark", None, marks=pytest.mark.slow),
+    ],
 )
 def test_axe_finds_nothing(open_page, axe, width, scheme, rules):
     page = open_page(width=width, scheme=scheme)

@@ -71,6 +71,7 @@ def test_a_signal_to_the_study_ends_and_saves_every_run(tmp_path, number, times)
         assert all(saved(folder) >= 5 for folder in study.folders)
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_run_leaves_the_others_alone(tmp_path):
     content = tiny_study(training={"max_steps": 5})
     content["systems"]["additive"]["training"] = LONG

@@ -74,6 +74,7 @@ def test_missing_hypotheses_are_made_with_the_model_that_is_analysed(runs, monke
     assert (runs / "none" / "seed-1" / "hypotheses" / "test.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_tuned_study_verifies_once_its_report_is_made_again(runs, capsys, quick_tuning):
     drawn = runs / "additive" / "seed-1" / "attention" / "test.json"
     report_of = ["report", str(runs)]
