@@ -13,7 +13,7 @@ from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.grammar.generate import SPLITS, generate, split_of
 
-SETTINGS = GrammarSettings(train_pairs=2_850, valid_pairs=570, test_pairs=570)
+SETTINGS = GrammarSettings(train_pairs=1_710, valid_pairs=228, test_pairs=228)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,11 @@ def splits():
 
 
 def test_sizes_are_settings(splits):
-    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 2_850, "valid": 570, "test": 570}
+    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 1_710, "valid": 228, "test": 228}
 
 
 def test_every_length_is_equally_frequent(splits):
-    for split, each in (("train", 50), ("valid", 10), ("test", 10)):
+    for split, each in (("train", 30), ("valid", 4), ("test", 4)):
         lengths = Counter(len(pair.source.split()) for pair in splits[split])
         assert lengths == dict.fromkeys(range(4, 61), each)
 
@@ -47,11 +47,11 @@ def test_balanced_by_words_short_sentences_are_more_frequent():
 
 
 def test_held_out_sentences_are_those_that_the_training_split_met(splits, monkeypatch):
-    corpus = GrammarCorpus(SETTINGS.model_copy(update={"valid_pairs": 57, "test_pairs": 114}), source="en")
+    corpus = GrammarCorpus(SETTINGS.model_copy(update={"valid_pairs": 57, "test_pairs": 57}), source="en")
     assert list(corpus.pairs("train")) == splits["train"]
     assert list(corpus.pairs("train")) == splits["train"]
     monkeypatch.setattr("seq2seq.corpus.grammar.generate.PATIENCE", 0)  # nothing can be drawn
-    assert list(corpus.pairs("test")) == splits["test"][:114]
+    assert list(corpus.pairs("test")) == splits["test"][:57]
     assert list(corpus.pairs("valid")) == splits["valid"][:57]
 
 
