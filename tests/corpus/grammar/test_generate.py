@@ -13,7 +13,7 @@ from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.grammar.generate import SPLITS, generate, split_of
 
-SETTINGS = GrammarSettings(train_pairs=1_710, valid_pairs=228, test_pairs=228)
+SETTINGS = GrammarSettings(train_pairs=2_280, valid_pairs=228, test_pairs=228)
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,11 @@ def splits():
 
 
 def test_sizes_are_settings(splits):
-    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 1_710, "valid": 228, "test": 228}
+    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 2_280, "valid": 228, "test": 228}
 
 
 def test_every_length_is_equally_frequent(splits):
-    for split, each in (("train", 30), ("valid", 4), ("test", 4)):
+    for split, each in (("train", 40), ("valid", 4), ("test", 4)):
         lengths = Counter(len(pair.source.split()) for pair in splits[split])
         assert lengths == dict.fromkeys(range(4, 61), each)
 
