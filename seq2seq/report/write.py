@@ -1,6 +1,8 @@
 """Everything that a report consists of, into one folder."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from seq2seq.report.build import BuiltReport
 from seq2seq.report.figures import report_figures, save
@@ -9,6 +11,8 @@ from seq2seq.report.page import page
 from seq2seq.report.schema import Report
 from seq2seq.report.tables import write_tables
 from seq2seq.run.folder import write_aside
+
+_SMALL = 1e-3
 
 
 def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
@@ -21,7 +25,8 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
     figures = report_figures(report, exhibits)
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
-        "report.json": report.model_dump_json(indent=1) + "\n",
+        "report.json": json.dumps(rounded(report.model_dump(mode="json")), indent=1, ensure_ascii=False, allow_nan=False)
+        + "\n",
         "report.md": markdown(report, exhibits, figures),
         "index.html": page(report, exhibits, figures),
     }
@@ -32,6 +37,15 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
         *write_tables(report, exhibits, folder),
         *(path for figure in figures for path in save(figure, folder / figure.name)),
     ]
+
+
+def rounded(value: Any) -> Any:
+    """Numbers with no more digits than anybody compares: 8 decimals, 6 digits of what is smaller."""
+    if isinstance(value, float):
+        return round(value, 8) if abs(value) >= _SMALL else float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    return [rounded(each) for each in value] if isinstance(value, list) else value
 
 
 def report_schema() -> dict[str, object]:
