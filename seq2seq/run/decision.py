@@ -24,6 +24,7 @@ from seq2seq.models.build import build_model
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.machine import choose_device
 from seq2seq.run.update import is_out_of_memory, loss_of
 
 _WORK = 1_000_000_000
@@ -45,7 +46,7 @@ def decide_arithmetic(
         return recorded
     training = settings.training
     threads = threads if training.threads == "auto" else training.threads
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = choose_device(device)
 
     def measure() -> Arithmetic:
         if chosen.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):

@@ -46,7 +46,7 @@ def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool
     Without `arithmetic` it is fp32 by torch's default library on the threads that the process has; without a `device` an
     accelerator if there is one. `deterministic` asks it for deterministic kernels.
     """
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = choose_device(device)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
@@ -57,6 +57,11 @@ def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool
         arithmetic = arithmetic.model_copy(update={"library": use_library(arithmetic.library)})
     torch.set_num_threads(arithmetic.threads)
     return Machine(device=chosen, arithmetic=arithmetic, keeps_memory=keeps)
+
+
+def choose_device(named: str | None) -> torch.device:
+    """Return the device of that name; of none, an accelerator if there is one."""
+    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
 def keep_memory() -> bool:

@@ -92,12 +92,11 @@ class _Recurrence:
         else:
             self.attention = AdditiveAttention(self.tables.query, self.tables.v, attended)
         self.context_size = attended.values.shape[-1] * max(1, plan.heads)
-        self.attended = attended
 
     def begin(self, count: int, first: Tensor) -> Steps:
         """Make room for `count` steps from the state `first` (B, H)."""
         (rows, size), product = first.shape, self.plan.product
-        heads, length = (self.plan.heads,) if self.plan.heads else (), self.attended.blocked.shape[1]
+        heads, length = (self.plan.heads,) if self.plan.heads else (), self.attention.attended.blocked.shape[1]
         states = first.new_empty(count + 1, rows, size)
         factors = states if states.dtype == product else torch.empty_like(states, dtype=product)
         states[0] = factors[0] = first
