@@ -78,5 +78,10 @@ def _inside(by_query: Tensor, by_key: Tensor) -> Iterator[tuple[tuple[slice, sli
 
 def factors(projected: Tensor) -> Tensor:
     """Return exp(2 x), finite."""
-    limit = 350.0 if projected.dtype == torch.float64 else 40.0
-    return projected.clamp(-limit, limit).mul_(2).exp_()
+    return bounded_exp(projected * 2)
+
+
+def bounded_exp(numbers: Tensor, out: Tensor | None = None) -> Tensor:
+    """Return exp(x), finite and more than zero; `numbers` are overwritten."""
+    limit = 700.0 if numbers.dtype == torch.float64 else 80.0
+    return torch.exp(numbers.clamp_(-limit, limit), out=out)

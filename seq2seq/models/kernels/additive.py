@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from seq2seq.attention.masks import block
-from seq2seq.attention.scores.blocks import factors
-from seq2seq.models.kernels.gru import multiply
+from seq2seq.attention.scores.blocks import bounded_exp, factors
+from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
+
+softmax_backward = torch.ops.aten._softmax_backward_data
 
 
 class Attended(NamedTuple):
@@ -43,54 +45,61 @@ class AdditiveAttention:
     """
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
-        self.query_weight, self.v, self.attended = query_weight, v, attended
+        self.v, self.attended = v, attended
+        self.doubled = (2 * query_weight).t()  # (H, A)
         self.key_factors = factors(attended.keys)  # (B, S, A)
         self.inside = torch.empty_like(attended.keys)  # r, (B, S, A)
         self.one = attended.keys.new_ones(())
-        self.pull = (-2 * v).unsqueeze(0)  # (1, A): as a matrix, since torch takes twice as long with a vector
+        self.pull = (-2 * v).unsqueeze(1)  # (A, 1): as a matrix, since torch takes twice as long with a vector
+        self.blocked = attended.blocked.view(-1, 1)  # (B * S, 1)
+        self.asked_size, self.context_size, self.rows = len(v), attended.values.shape[-1], len(attended.keys)
 
-    def attend(self, query: Tensor, out: Tensor) -> Tensor:
-        """Write weights (B, S) to `out`; return contexts (B, C), given queries (B, H) in the type of products."""
-        scores = functional.linear(self._compare(query), self.pull).squeeze(2).add_(self.attended.blocked)
+    def attend(self, query: Tensor, asked: Tensor, out: Tensor) -> Tensor:
+        """Return contexts (B, C), given queries (B, H) in the type of products.
+
+        `asked` (B, A), exp(2 W_q q), and the weights `out` (B, S) are written.
+        """
+        bounded_exp(multiply(query, self.doubled).to(asked.dtype), out=asked)
+        scores = torch.addmm(self.blocked, self._compare(asked).flatten(0, 1), self.pull).view_as(out)
         torch.softmax(scores, dim=-1, out=out)
         return torch.bmm(out.unsqueeze(1), self.attended.values).squeeze(1)
 
-    def _compare(self, query: Tensor) -> Tensor:
+    def _compare(self, asked: Tensor) -> Tensor:
         """r, (B, S, A)."""
-        projected = multiply(query, self.query_weight.t()).to(self.inside.dtype)
-        torch.addcmul(self.one, self.key_factors, factors(projected).unsqueeze(1), out=self.inside)
+        torch.addcmul(self.one, self.key_factors, asked.unsqueeze(1), out=self.inside)
         return self.inside.reciprocal_()
 
-    def begin_backward(self, steps: int) -> None:
+    def begin_backward(self, steps: int, query_weight: Tensor) -> None:
         """Make room for the gradients of so many steps."""
-        rows, _, size = self.attended.keys.shape
-        self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v
-        self.by_v = torch.zeros_like(self.pull)  # (1, A), without the factor -2
-        self.by_query = self.one.new_empty(steps, rows, size)
-        self.by_context = self.one.new_empty(steps, rows, self.attended.values.shape[-1])
+        self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v, as is by_query
+        self.by_v = torch.zeros_like(self.pull.t())  # (1, A), without the factor -2
+        self.by_query = self.one.new_empty(steps, self.rows, self.asked_size)
         self.slope = torch.empty_like(self.inside)
+        self.to_query = (4 * self.v).unsqueeze(1).to(query_weight.dtype) * query_weight
 
-    def backward(self, step: int, query: Tensor, alpha: Tensor, by_context: Tensor) -> Tensor:
-        """Undo one `attend`; returns the gradient of the query (B, H).
+    def backward(self, step: int, asked: Tensor, alpha: Tensor, by_context: Tensor, by_state: Tensor) -> None:
+        """Undo one `attend`, given what it wrote; the gradient of the query (B, H) is added to `by_state`.
 
         With g = V d c and e the scores: d e = alpha (g - sum alpha g),  d v = -2 sum d e r,  d (W_k h) = 4 v d e r (1 - r),
         d (W_q q) = its sum over s.
         """
-        self.by_context[step] = by_context
-        inside = self._compare(query)
+        inside = self._compare(asked)
         by_alpha = torch.bmm(self.attended.values, by_context.unsqueeze(2)).squeeze(2)  # (B, S)
-        by_scores = alpha * (by_alpha - (alpha * by_alpha).sum(dim=1, keepdim=True))
+        by_scores = softmax_backward(by_alpha, alpha, -1, alpha.dtype)
         self.by_v.addmm_(by_scores.view(1, -1), inside.flatten(0, 1))
         torch.addcmul(inside, inside, inside, value=-1, out=self.slope)
         self.by_keys.addcmul_(self.slope, by_scores.unsqueeze(2))
-        summed = torch.bmm(by_scores.unsqueeze(1), self.slope).squeeze(1)  # (B, A)
-        torch.mul(summed, 4 * self.v, out=self.by_query[step])
-        return multiply(self.by_query[step], self.query_weight)
+        torch.bmm(by_scores.unsqueeze(1), self.slope, out=self.by_query[step].unsqueeze(1))
+        add_product(by_state, self.by_query[step], self.to_query)
 
-    def gradients(self, alphas: Tensor, _: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of keys and values, given all weights (T, B, S)."""
-        by_values = torch.bmm(alphas.permute(1, 2, 0), self.by_context.transpose(0, 1))
+    def gradients(self, _: Tensor, alphas: Tensor, by_context: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of keys and values, given all weights and the gradients of all contexts (T, B, C)."""
+        by_values = torch.bmm(alphas.permute(1, 2, 0), by_context.transpose(0, 1))
         return self.by_keys * (4 * self.v), by_values
+
+    def gradients_of_weights(self, queries: Tensor, product: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Gradients of W_q and v, given all queries (T, B, H)."""
+        return transposed_product(self.by_query, queries, product) * (4 * self.v).unsqueeze(1), self.by_v.squeeze(0) * -2
 
 
 class FactoredKeys(NamedTuple):

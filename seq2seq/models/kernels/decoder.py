@@ -15,10 +15,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from seq2seq.models.kernels.additive import AdditiveAttention, Attended
-from seq2seq.models.kernels.gru import Gates, affine, gru_backward, gru_forward, multiply, product_type, transposed_product
+from seq2seq.models.kernels.gru import (
+    FusedGruSteps,
+    Gates,
+    GruSteps,
+    add_product,
+    affine,
+    multiply,
+    plus_product,
+    product_type,
+    transposed_product,
+)
 from seq2seq.models.kernels.product import ProductAttention
 
-_tanh_backward = torch.ops.aten.tanh_backward
+_tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 class Weights(NamedTuple):
@@ -53,116 +63,129 @@ class Plan:
 
 
 class Steps(NamedTuple):
-    """Tensors that T steps keep for the backward pass."""
+    """Tensors that T steps keep for the backward pass, those of attention with N rows: B, or B * heads of a product."""
 
     states: Tensor
     """(T + 1, B, H), the first state and those after each step."""
-    factors: Tensor
-    """(T + 1, B, H), the states in the type of products, as are the next two: where that is theirs, the same array."""
-    extras: Tensor
-    """(T + 1, B, X), what the gates of each step were given besides the embedding; one step more than is used."""
     joined: Tensor
-    """(T, B, C + H), [c; s]."""
+    """(T + 1, B, C + H), [c; s] in the type of products, no context at first; holds `states` if of their type."""
+    asked: Tensor
+    """(T, B, A), what attention makes of a query."""
     weights: Tensor
-    """(T, B, S); (T, B, heads, S) of a product."""
+    """(T, N, S)."""
     squashed: Tensor
     """(T, B, O), the attentional state before dropout."""
-    reset_update: Tensor
-    """(T, B, 2 H): this and the next two are the parts of `Gates`."""
-    new: Tensor
-    """(T, B, H)."""
-    recurrent_new: Tensor
-    """(T, B, H)."""
-
-    @property
-    def gates(self) -> Gates:
-        """Of all steps."""
-        return Gates(self.reset_update, self.new, self.recurrent_new)
 
 
 class _Recurrence:
-    """The steps, and the steps back."""
+    """The steps, and the steps back.
 
-    def __init__(self, plan: Plan, weights: Weights, attended: Attended) -> None:
+    Args:
+        kept: of the steps; None before the first.
+        of_gru: what its steps keep, likewise.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        weights: Weights,
+        attended: Attended,
+        first: Tensor,
+        count: int,
+        kept: Steps | None = None,
+        of_gru: tuple[Tensor, ...] = (),
+    ) -> None:
         self.plan, self.weights = plan, weights
         self.tables = _tables(weights, plan.product)
-        self.attention: AdditiveAttention | ProductAttention
-        if plan.heads:
-            self.attention = ProductAttention(self.tables.query, attended)
+        attention = ProductAttention if plan.heads else AdditiveAttention
+        self.attention: AdditiveAttention | ProductAttention = attention(self.tables.query, weights.v, attended)
+        self.size = self.attention.context_size
+        self.by_context, self.by_fed = self.tables.extra.tensor_split([self.size if plan.before else 0], dim=1)
+        self.kept = kept or self._begin(first, count, attended.blocked.shape[1])
+        self.factors = self.kept.joined[..., self.size :]  # the states in the type of products
+        if first.is_cuda:
+            self.gru: GruSteps = FusedGruSteps(of_gru)
         else:
-            self.attention = AdditiveAttention(self.tables.query, self.tables.v, attended)
-        self.context_size = attended.values.shape[-1] * max(1, plan.heads)
+            self.gru = GruSteps(Gates(*of_gru) if of_gru else Gates.empty(first, count, len(first), size=first.shape[1]))
 
-    def begin(self, count: int, first: Tensor) -> Steps:
+    def _begin(self, first: Tensor, count: int, length: int) -> Steps:
         """Make room for `count` steps from the state `first` (B, H)."""
-        (rows, size), product = first.shape, self.plan.product
-        heads, length = (self.plan.heads,) if self.plan.heads else (), self.attention.attended.blocked.shape[1]
-        states = first.new_empty(count + 1, rows, size)
-        factors = states if states.dtype == product else torch.empty_like(states, dtype=product)
+        (rows, width), asked = first.shape, self.attention
+        joined = first.new_zeros(count + 1, rows, self.size + width, dtype=self.plan.product)
+        factors = joined[..., self.size :]
+        states = factors if joined.dtype == first.dtype else first.new_empty(count + 1, rows, width)
         states[0] = factors[0] = first
-        return Steps(
-            states,
-            factors,
-            first.new_zeros(count + 1, rows, self.weights.extra.shape[1], dtype=product),
-            first.new_empty(count, rows, self.context_size + size, dtype=product),
-            first.new_empty(count, rows, *heads, length),
-            first.new_empty(count, rows, len(self.weights.readout)),
-            *Gates.empty(first, count, rows, size=size),
-        )
+        queries, weights = first.new_empty(count, rows, asked.asked_size), first.new_empty(count, asked.rows, length)
+        return Steps(states, joined, queries, weights, first.new_empty(count, rows, len(self.weights.readout)))
 
-    def step(self, t: int, gates: Tensor, kept: Steps, noise: Tensor | None, output: Tensor) -> None:
-        """Take step t, given the embedding's share of its gates (B, 3 H); the attentional state goes to `output` (B, O)."""
-        plan, tables, size = self.plan, self.tables, self.context_size
-        state, following = kept.states[t], kept.states[t + 1]
-        if plan.before:
-            kept.extras[t, :, :size] = context = self.attention.attend(kept.factors[t], kept.weights[t])
-        entering = multiply(kept.extras[t], tables.extra.t()) + gates
-        recurrent = affine(kept.factors[t], tables.recurrent, self.weights.recurrent_bias)
-        gru_forward(entering, recurrent, state, kept.gates.at(t), following)
-        if kept.factors.dtype != kept.states.dtype:
-            kept.factors[t + 1] = following
-        if not plan.before:
-            context = self.attention.attend(kept.factors[t + 1], kept.weights[t])
-        kept.joined[t, :, :size] = context
-        kept.joined[t, :, size:] = following
-        torch.tanh(multiply(kept.joined[t], tables.readout.t()).to(state.dtype), out=kept.squashed[t])
-        if noise is not None:
-            torch.mul(kept.squashed[t], noise[t], out=output)
-        if plan.feeding:
-            kept.extras[t + 1, :, size if plan.before else 0 :] = output
+    def run(self, gates: Tensor, noise: Tensor | None) -> Tensor:
+        """Take all steps, given the embeddings' share of the gates (T, B, 3 H); return the attentional states (T, B, O)."""
+        plan, tables, kept, size, factors = self.plan, self.tables, self.kept, self.size, self.factors
+        outputs = kept.squashed if noise is None else torch.empty_like(kept.squashed)
+        of_context, of_fed, of_output = self.by_context.t(), self.by_fed.t(), tables.readout.t()
+        for t, entering in enumerate(gates.unbind()):
+            row, contexts = kept.joined[t + 1], kept.joined[t + 1, :, :size]
+            if plan.before:
+                contexts.copy_(self.attention.attend(factors[t], kept.asked[t], kept.weights[t]))
+                entering = plus_product(entering, contexts, of_context)
+            if plan.feeding and t:
+                entering = plus_product(entering, outputs[t - 1], of_fed)
+            recurrent = affine(factors[t], tables.recurrent, self.weights.recurrent_bias)
+            self.gru.forward(t, entering, recurrent, kept.states[t], kept.states[t + 1])
+            if factors.dtype != kept.states.dtype:
+                factors[t + 1] = kept.states[t + 1]
+            if not plan.before:
+                contexts.copy_(self.attention.attend(factors[t + 1], kept.asked[t], kept.weights[t]))
+            torch.tanh(multiply(row, of_output).to(outputs.dtype), out=kept.squashed[t])
+            if noise is not None:
+                torch.mul(kept.squashed[t], noise[t], out=outputs[t])
+        return outputs
 
-    def undo(self, t: int, kept: Steps, by_output: Tensor, carried: Tensor, found: "_Found") -> tuple[Tensor, Tensor]:
-        """Undo step t: from the gradients of its output before dropout (B, O) and of the state after it (B, H).
+    def undo(self, grads: Tensor, noise: Tensor | None) -> tuple["_Found", Tensor]:
+        """Undo all steps, from the gradients of the attentional states (T, B, O); return that of the first state (B, H) too."""
+        plan, tables, kept, size = self.plan, self.tables, self.kept, self.size
+        self.attention.begin_backward(len(grads), tables.query)
+        by_gates = grads.new_empty(*grads.shape[:2], len(self.weights.recurrent))
+        by_joined = grads.new_empty(kept.joined[1:].shape)
+        found = _Found(by_gates, torch.empty_like(by_gates), torch.empty_like(kept.squashed), by_joined)
+        carried = torch.zeros_like(kept.states[0])
+        for t in range(len(grads) - 1, -1, -1):
+            by_output = grads[t]
+            if plan.feeding and t + 1 < len(grads):
+                by_output = plus_product(by_output, found.gates[t + 1], self.by_fed)
+            if noise is not None:
+                by_output = by_output * noise[t]
+            _tanh_backward(by_output, kept.squashed[t], grad_input=found.readout[t])
+            found.joined[t] = multiply(found.readout[t], tables.readout)
+            by_context, by_state = found.joined[t].tensor_split([size], dim=1)
+            carried = carried + by_state
+            if not plan.before:
+                self.attention.backward(t, kept.asked[t], kept.weights[t], by_context, carried)
+            carried = self.gru.backward(t, carried, kept.states[t], found.gates[t], found.recurrent[t])
+            add_product(carried, found.recurrent[t], tables.recurrent)
+            if plan.before:
+                add_product(by_context, found.gates[t], self.by_context)
+                self.attention.backward(t, kept.asked[t], kept.weights[t], by_context, carried)
+        return found, carried
 
-        Returns:
-            The gradients of the state before it (B, H) and of what was fed in (B, O), which is empty without feeding.
-        """
-        plan, tables, size = self.plan, self.tables, self.context_size
-        found.readout[t] = _tanh_backward(by_output, kept.squashed[t])
-        by_context, by_state = multiply(found.readout[t], tables.readout).to(carried.dtype).tensor_split([size], dim=1)
-        carried = carried + by_state
-        if not plan.before:
-            carried += self.attention.backward(t, kept.factors[t + 1], kept.weights[t], by_context)
-        carried = gru_backward(carried, kept.states[t], kept.gates.at(t), found.gates[t], found.recurrent[t])
-        carried += multiply(found.recurrent[t], tables.recurrent)
-        by_extra = multiply(found.gates[t], tables.extra).to(carried.dtype)
-        if plan.before:
-            by_context, by_extra = by_context + by_extra[:, :size], by_extra[:, size:]
-            carried += self.attention.backward(t, kept.factors[t], kept.weights[t], by_context)
-        return carried, by_extra
-
-    def gradients(self, kept: Steps, found: "_Found") -> tuple[Tensor, Tensor, Weights]:
+    def gradients(self, outputs: Tensor, found: "_Found") -> tuple[Tensor, Tensor, Weights]:
         """Of keys, values and all weights, once every step is undone."""
-        product = self.plan.product
-        asked = kept.factors[:-1] if self.plan.before else kept.factors[1:]
-        by_keys, by_values = self.attention.gradients(kept.weights, asked)
+        product, kept, size = self.plan.product, self.kept, self.size
+        by_keys, by_values = self.attention.gradients(kept.asked, kept.weights, found.joined[..., :size])
+        queries = self.factors[:-1] if self.plan.before else self.factors[1:]
+        by_query, by_v = self.attention.gradients_of_weights(queries, product)
+        entered = []
+        if self.plan.before:
+            entered.append(transposed_product(found.gates, kept.joined[1:, :, :size], product))
+        if self.plan.feeding:
+            entered.append(transposed_product(found.gates[1:], outputs[:-1], product))
         by_weights = Weights(
-            query=transposed_product(self.attention.by_query, asked, product),
-            v=self.attention.by_v.squeeze(0) * -2 if isinstance(self.attention, AdditiveAttention) else self.weights.v,
-            extra=transposed_product(found.gates, kept.extras[:-1], product),
-            recurrent=transposed_product(found.recurrent, kept.factors[:-1], product),
+            query=by_query,
+            v=by_v,
+            extra=torch.cat(entered, dim=1),
+            recurrent=transposed_product(found.recurrent, self.factors[:-1], product),
             recurrent_bias=found.recurrent.flatten(0, 1).sum(dim=0),
-            readout=transposed_product(found.readout, kept.joined, product),
+            readout=transposed_product(found.readout, kept.joined[1:], product),
         )
         return by_keys, by_values, by_weights
 
@@ -176,38 +199,29 @@ class _Found(NamedTuple):
     """(T, B, 3 H), of W_h h + b_h."""
     readout: Tensor
     """(T, B, O), of W_a [c; s]."""
+    joined: Tensor
+    """(T, B, C + H), of [c; s]."""
 
 
 class _Decoder(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, gates: Tensor, first: Tensor, noise: Tensor | None, *parts: Tensor) -> Tensor:
-        attended, weights = Attended(*parts[:3]), Weights(*parts[3:])
-        recurrence = _Recurrence(plan, weights, attended)
-        kept = recurrence.begin(len(gates), first)
-        outputs = kept.squashed if noise is None else torch.empty_like(kept.squashed)
-        for t in range(len(gates)):
-            recurrence.step(t, gates[t], kept, noise, outputs[t])
-        ctx.save_for_backward(noise, *parts, *kept)
+        recurrence = _Recurrence(plan, Weights(*parts[3:]), Attended(*parts[:3]), first, len(gates))
+        outputs = recurrence.run(gates, noise)
+        ctx.save_for_backward(outputs, noise, first, *parts, *recurrence.kept, *recurrence.gru.kept)
         ctx.plan = plan
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grads: Tensor) -> tuple[Tensor | None, ...]:
-        noise, *saved = ctx.saved_tensors
-        attended, weights, kept = Attended(*saved[:3]), Weights(*saved[3:9]), Steps(*saved[9:])
-        recurrence = _Recurrence(ctx.plan, weights, attended)
-        recurrence.attention.begin_backward(len(grads))
-        by_gates = grads.new_empty(*grads.shape[:2], len(weights.recurrent))
-        found = _Found(by_gates, torch.empty_like(by_gates), torch.empty_like(kept.squashed))
-        carried, by_fed = torch.zeros_like(kept.states[0]), None
-        for t in range(len(grads) - 1, -1, -1):
-            by_output = grads[t] if by_fed is None else grads[t] + by_fed
-            by_output = by_output if noise is None else by_output * noise[t]
-            carried, by_extra = recurrence.undo(t, kept, by_output, carried, found)
-            by_fed = by_extra if ctx.plan.feeding else None
-        by_keys, by_values, by_weights = recurrence.gradients(kept, found)
-        return None, found.gates, carried, None, by_keys, by_values, None, *by_weights
+        outputs, noise, first, *saved = ctx.saved_tensors
+        attended, weights, kept, of_gru = Attended(*saved[:3]), Weights(*saved[3:9]), Steps(*saved[9:14]), tuple(saved[14:])
+        recurrence = _Recurrence(ctx.plan, weights, attended, first, len(grads), kept, of_gru)
+        with torch.autocast(grads.device.type, enabled=False):
+            found, by_first = recurrence.undo(grads, noise)
+            by_keys, by_values, by_weights = recurrence.gradients(outputs, found)
+        return None, found.gates, by_first, None, by_keys, by_values, None, *by_weights
 
 
 def _tables(weights: Weights, product: torch.dtype) -> Weights:

@@ -81,6 +81,45 @@ def gru_backward(grad: Tensor, hidden: Tensor, kept: Gates, by_gates: Tensor, by
     return through
 
 
+class GruSteps:
+    """The steps of a GRU, and the steps back.
+
+    Args:
+        kept: what the steps back need, of all steps.
+    """
+
+    def __init__(self, kept: Gates) -> None:
+        self.kept: tuple[Tensor, ...] = kept
+
+    def forward(self, step: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
+        """See `gru_forward`."""
+        gru_forward(gates, recurrent, hidden, Gates(*self.kept).at(step), out)
+
+    def backward(self, step: int, grad: Tensor, hidden: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
+        """See `gru_backward`."""
+        return gru_backward(grad, hidden, Gates(*self.kept).at(step), by_gates, by_recurrent)
+
+
+class FusedGruSteps(GruSteps):
+    """The same with torch's cell for CUDA, which is one launch in place of six, and of nine back."""
+
+    def __init__(self, kept: tuple[Tensor, ...] = ()) -> None:
+        self.kept = kept
+
+    def forward(self, _: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
+        """See `gru_forward`."""
+        following, space = torch.ops.aten._thnn_fused_gru_cell(gates, recurrent, hidden)
+        out.copy_(following)
+        self.kept = (*self.kept, space)
+
+    def backward(self, step: int, grad: Tensor, _: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
+        """See `gru_backward`."""
+        of_gates, of_recurrent, through, *_ = torch.ops.aten._thnn_fused_gru_cell_backward(grad, self.kept[step], False)
+        by_gates.copy_(of_gates)
+        by_recurrent.copy_(of_recurrent)
+        return through  # type: ignore[no-any-return]
+
+
 class _GruSequence(torch.autograd.Function):
     @staticmethod
     def forward(
@@ -178,6 +217,20 @@ def affine(inputs: Tensor, table: Tensor, bias: Tensor) -> Tensor:
 def multiply(inputs: Tensor, table: Tensor) -> Tensor:
     """X W for rows x (N, M) and W (M, D), in the type of W."""
     return inputs.to(table.dtype) @ table
+
+
+def add_product(total: Tensor, inputs: Tensor, table: Tensor) -> Tensor:
+    """Add X W to `total` (N, D), in place: rows x (N, M) and W (M, D), the product in the type of W."""
+    if total.dtype == inputs.dtype == table.dtype:
+        return total.addmm_(inputs, table)
+    return total.add_(multiply(inputs, table))
+
+
+def plus_product(total: Tensor, inputs: Tensor, table: Tensor) -> Tensor:
+    """`add_product` in a new array."""
+    if total.dtype == inputs.dtype == table.dtype:
+        return torch.addmm(total, inputs, table)
+    return total + multiply(inputs, table)
 
 
 def transposed_product(left: Tensor, right: Tensor, product: torch.dtype) -> Tensor:

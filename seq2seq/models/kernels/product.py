@@ -7,8 +7,8 @@ is a scale it is in the query's weights, and the projection of the output is in 
 import torch
 from torch import Tensor
 
-from seq2seq.models.kernels.additive import Attended
-from seq2seq.models.kernels.gru import multiply
+from seq2seq.models.kernels.additive import Attended, softmax_backward
+from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
 
 
 class ProductAttention:
@@ -16,42 +16,55 @@ class ProductAttention:
 
     Args:
         query_weight: (H * D, Q), W_q, in the type of products.
+        v: of additive attention, passed through.
         attended: keys (B, H, S, D) and values (B, H, S, C).
     """
 
-    def __init__(self, query_weight: Tensor, attended: Attended) -> None:
-        self.query_weight, self.attended = query_weight, attended
-        self.turned = attended.keys.transpose(2, 3)  # (B, H, D, S)
-        self.blocked = attended.blocked.unsqueeze(1)  # (B, 1, S)
+    def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
+        self.query_weight, self.v, self.attended = query_weight.t(), v, attended
+        self.keys, self.values = attended.keys.flatten(0, 1), attended.values.flatten(0, 1)  # (B * H, S, D), (B * H, S, C)
+        self.turned = self.keys.transpose(1, 2)
+        heads = attended.keys.shape[1]
+        self.rows, self.asked_size, self.context_size = len(self.keys), len(query_weight), heads * self.values.shape[-1]
+        self.blocked = attended.blocked.repeat_interleave(heads, dim=0).unsqueeze(1)  # (B * H, 1, S)
 
-    def attend(self, query: Tensor, out: Tensor) -> Tensor:
-        """Write weights (B, H, S) to `out`; return contexts (B, H * C), given queries (B, Q) in the type of products."""
-        projected = multiply(query, self.query_weight.t()).to(out.dtype).view(*out.shape[:2], 1, -1)
-        torch.softmax((projected @ self.turned).squeeze(2) + self.blocked, dim=-1, out=out)
-        return (out.unsqueeze(2) @ self.attended.values).flatten(1)
+    def attend(self, query: Tensor, asked: Tensor, out: Tensor) -> Tensor:
+        """Return contexts (B, H * C), given queries (B, Q) in the type of products.
 
-    def begin_backward(self, steps: int) -> None:
+        `asked` (B, H * D), W_q q, and the weights `out` (B * H, S) are written.
+        """
+        if asked.dtype == query.dtype:
+            torch.mm(query, self.query_weight, out=asked)
+        else:
+            asked.copy_(multiply(query, self.query_weight))
+        scores = torch.baddbmm(self.blocked, asked.view(self.rows, 1, -1), self.turned)
+        torch.softmax(scores.squeeze(1), dim=-1, out=out)
+        return torch.bmm(out.unsqueeze(1), self.values).view(len(query), -1)
+
+    def begin_backward(self, steps: int, query_weight: Tensor) -> None:
         """Make room for the gradients of so many steps."""
-        keys, values = self.attended.keys, self.attended.values
-        rows, heads, length, size = keys.shape
-        self.by_query = keys.new_empty(steps, rows, heads * size)
-        self.by_scores = keys.new_empty(steps, rows, heads, length)
-        self.by_context = values.new_empty(steps, rows, heads, values.shape[-1])
+        count, length, size = self.keys.shape
+        self.to_query = query_weight
+        self.by_query = self.keys.new_empty(steps, count, 1, size)
+        self.by_scores = self.keys.new_empty(steps, count, length)
 
-    def backward(self, step: int, _: Tensor, alpha: Tensor, by_context: Tensor) -> Tensor:
-        """Undo one `attend`; returns the gradient of the query (B, Q).
+    def backward(self, step: int, _: Tensor, alpha: Tensor, by_context: Tensor, by_state: Tensor) -> None:
+        """Undo one `attend`, given the weights it wrote; the gradient of the query (B, Q) is added to `by_state`.
 
         With g = V d c and e the scores: d e = alpha (g - sum alpha g),  d (W_q q) = K d e.
         """
-        self.by_context[step] = by_context.view_as(self.by_context[step])
-        by_alpha = (self.attended.values @ self.by_context[step].unsqueeze(3)).squeeze(3)  # (B, H, S)
-        by_scores = self.by_scores[step]
-        torch.mul(alpha, by_alpha - (alpha * by_alpha).sum(dim=2, keepdim=True), out=by_scores)
-        self.by_query[step] = (by_scores.unsqueeze(2) @ self.attended.keys).flatten(1)
-        return multiply(self.by_query[step], self.query_weight)
+        by_alpha = torch.bmm(self.values, by_context.reshape(self.rows, -1, 1)).squeeze(2)  # (B * H, S)
+        softmax_backward(by_alpha, alpha, -1, alpha.dtype, grad_input=self.by_scores[step])
+        torch.bmm(self.by_scores[step].unsqueeze(1), self.keys, out=self.by_query[step])
+        add_product(by_state, self.by_query[step].view(len(by_state), -1), self.to_query)
 
-    def gradients(self, alphas: Tensor, queries: Tensor) -> tuple[Tensor, Tensor]:
-        """Gradients of keys and values, given all weights (T, B, H, S) and queries (T, B, Q)."""
-        projected = multiply(queries, self.query_weight.t()).to(alphas.dtype).view(*alphas.shape[:3], -1)  # (T, B, H, D)
-        by_keys = self.by_scores.permute(1, 2, 3, 0) @ projected.permute(1, 2, 0, 3)
-        return by_keys, alphas.permute(1, 2, 3, 0) @ self.by_context.permute(1, 2, 0, 3)
+    def gradients(self, asked: Tensor, alphas: Tensor, by_context: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of keys and values, given what all steps wrote and the gradients of their contexts (T, B, H * C)."""
+        steps = len(asked)
+        by_keys = self.by_scores.permute(1, 2, 0) @ asked.view(steps, self.rows, -1).transpose(0, 1)
+        by_values = alphas.permute(1, 2, 0) @ by_context.reshape(steps, self.rows, -1).transpose(0, 1)
+        return by_keys.view_as(self.attended.keys), by_values.view_as(self.attended.values)
+
+    def gradients_of_weights(self, queries: Tensor, product: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Gradient of W_q, given all queries (T, B, Q), and v."""
+        return transposed_product(self.by_query.view(*queries.shape[:2], -1), queries, product), self.v
