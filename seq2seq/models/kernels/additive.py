@@ -72,7 +72,7 @@ class AdditiveAttention:
     def begin_backward(self, steps: int, query_weight: Tensor) -> None:
         """Make room for the gradients of so many steps."""
         self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v, as is by_query
-        self.by_v = torch.zeros_like(self.pull.t())  # (1, A), without the factor -2
+        self.by_v = self.one.new_zeros(1, self.asked_size)  # without the factor -2
         self.by_query = self.one.new_empty(steps, self.rows, self.asked_size)
         self.slope = torch.empty_like(self.inside)
         self.to_query = (4 * self.v).unsqueeze(1).to(query_weight.dtype) * query_weight
