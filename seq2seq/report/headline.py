@@ -208,7 +208,8 @@ def reading_notes(report: Report) -> Iterator[str]:
     if unfinished := [f"{name} seed {run.seed} ({run.status})" for name, run in runs]:
         yield f"Scored although training did not finish: {', '.join(unfinished)}."
     for run in report.missing:
-        yield f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}."
+        if run.analysis is None:  # the part of the report that has the analysis says what it lacks
+            yield f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}."
     if small := [b for b in next(iter(report.systems.values())).buckets if b.underpowered]:
         unit = f" source {report.length_unit}"
         which = ", ".join(f"{lengths_in_words(b.min, b.max, unit)} (n={b.n})" for b in small)
