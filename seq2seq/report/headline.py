@@ -207,9 +207,12 @@ def reading_notes(report: Report) -> Iterator[str]:
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
     if unfinished := [f"{name} seed {run.seed} ({run.status})" for name, run in runs]:
         yield f"Scored although training did not finish: {', '.join(unfinished)}."
+    absent: dict[str, list[str]] = {}
     for run in report.missing:
         if run.analysis is None:  # the part of the report that has the analysis says what it lacks
-            yield f"Missing: {run.system}{'' if run.seed is None else f' seed {run.seed}'}: {run.reason}."
+            absent.setdefault(run.reason, []).append(f"{run.system}{'' if run.seed is None else f' seed {run.seed}'}")
+    for reason, names in absent.items():
+        yield f"Missing: {', '.join(names)}: {reason}."
     if small := [b for b in next(iter(report.systems.values())).buckets if b.underpowered]:
         unit = f" source {report.length_unit}"
         which = ", ".join(f"{lengths_in_words(b.min, b.max, unit)} (n={b.n})" for b in small)
