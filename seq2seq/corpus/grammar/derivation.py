@@ -46,22 +46,19 @@ def draw_tree(lengths: Lengths, symbol: str, words: int, rng: Random) -> Tree:
     if isinstance(content, Lexeme):
         return Leaf(content)
     symbols = content.symbols
-    if not symbols:
-        return Branch(content, [])
-    shares = lengths.draw_split(content, words, rng) if len(symbols) > 1 else (words,)
+    if len(symbols) == 1:
+        return Branch(content, [draw_tree(lengths, symbols[0], words, rng)])
+    shares = lengths.draw_split(content, words, rng) if symbols else ()
     return Branch(content, [draw_tree(lengths, part, share, rng) for part, share in zip(symbols, shares, strict=True)])
 
 
-def tell_features(tree: Tree, context: Features = NOTHING, leaves: int = 0) -> int:
+def tell_features(tree: Branch, context: Features = NOTHING, leaves: int = 0) -> int:
     """Hand the features down from the root, and number the leaves.
 
     Returns:
         The number of leaves so far.
     """
     tree.context = context
-    if isinstance(tree, Leaf):
-        tree.owner = (leaves,)
-        return leaves + 1
     parts = tree.parts
     for part, told in zip(parts, tree.rule.pattern.told, strict=True):
         features = NOTHING
@@ -70,5 +67,9 @@ def tell_features(tree: Tree, context: Features = NOTHING, leaves: int = 0) -> i
                 name: value if source is None else context[value] if source < 0 else parts[source].given[value]
                 for name, value, source in told
             }
-        leaves = tell_features(part, features, leaves)
+        if isinstance(part, Leaf):
+            part.context, part.owner = features, (leaves,)
+            leaves += 1
+        else:
+            leaves = tell_features(part, features, leaves)
     return leaves

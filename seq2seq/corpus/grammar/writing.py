@@ -3,7 +3,7 @@
 from seq2seq.corpus.grammar.derivation import Branch, Leaf, Tree
 from seq2seq.corpus.grammar.english import English
 from seq2seq.corpus.grammar.german import German
-from seq2seq.corpus.grammar.rules import MARK
+from seq2seq.corpus.grammar.rules import MARK, Item
 from seq2seq.corpus.pairs import SentencePair
 
 Owners = tuple[int, ...]
@@ -21,18 +21,25 @@ class Line:
 
     def add(self, tree: Branch, field: str = "text", owner: Owners | None = None) -> None:
         """Write one field of a tree; with an `owner` its words are linked as the words of that leaf."""
-        parts = tree.parts
-        for part, inner, linked_as, contracted in tree.rule.pattern.orders[self._language][field]:
+        self._add(tree.parts, tree.rule.pattern.orders[self._language][field], owner)
+
+    def _add(self, parts: list[Tree], order: tuple[Item, ...], owner: Owners | None) -> None:
+        language, words = self._language, self.words
+        for part, field, linked_as, contracted in order:
             if part == MARK:
-                self.add_mark(inner)
+                self.add_mark(field)
                 continue
             child = parts[part]
             linked = owner if part == linked_as else first_leaf(parts[linked_as]).owner
-            start = len(self.words)
+            start = len(words)
             if isinstance(child, Leaf):
-                self._add_word(child, inner, linked or child.owner)
-            elif inner in child.rule.pattern.orders[self._language]:  # a phrase without this field writes nothing
-                self.add(child, inner, linked)
+                lexeme = child.lexeme
+                key, table = (lexeme.english if language == "en" else lexeme.german)[field]
+                written = table[None if key is None else key(child.context)]
+                words += written
+                self.owners += (linked or child.owner,) * len(written)
+            elif inner := child.rule.pattern.orders[language].get(field):  # a phrase without this field writes nothing
+                self._add(child.parts, inner, linked)
             if contracted:
                 self._contract(start)
 
@@ -45,12 +52,6 @@ class Line:
         """The line, with a capital first letter."""
         self.words[0] = self.words[0][0].upper() + self.words[0][1:]
         return " ".join(self.words)
-
-    def _add_word(self, leaf: Leaf, field: str, owner: Owners) -> None:
-        key, table = (leaf.lexeme.english if self._language == "en" else leaf.lexeme.german)[field]
-        tokens = table[None if key is None else key(leaf.context)]
-        self.words += tokens
-        self.owners += [owner] * len(tokens)
 
     def _contract(self, start: int) -> None:
         """Melt the word at `start` into the one before where German does so."""
