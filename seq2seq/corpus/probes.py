@@ -36,10 +36,16 @@ ANSWERS: dict[str, Answer] = {
     "copy": lambda words: list(range(len(words))),
     "reverse": lambda words: list(range(len(words)))[::-1],
     "sort": lambda words: sorted(range(len(words)), key=lambda place: (_SYMBOLS.index(words[place]), place)),
-    "recall": lambda words: [words.index(key) + 1 for key in words[2 * sum(map(str.isdigit, words)) :]],
+    "recall": lambda words: [words.index(key) + 1 for key in _asked(words)],
     "first": lambda words: [0],  # noqa: ARG005 (the same for all)
     "last": lambda words: [len(words) - 1],
 }
+
+
+def _asked(words: list[str]) -> list[str]:
+    """The keys behind the pairs, or all in the order of the alphabet where none stands there."""
+    keys = 2 * sum(map(str.isdigit, words))
+    return words[keys:] or sorted(words[:keys:2], key=_SYMBOLS.index)
 
 
 class ProbeCorpus:
@@ -103,13 +109,15 @@ class ProbeCorpus:
 
     def _recall(self, length: int, rng: Random) -> list[str]:
         """Different keys, each with its value, and some of the keys again; a word or two less where no pair fits."""
-        keys = list(_SYMBOLS[: self.settings.symbols])
+        settings = self.settings
+        pairs = settings.pairs_in(length)
+        keys = list(_SYMBOLS[: settings.symbols if settings.questions else pairs])
         words = []
-        for place in range(self.settings.pairs_in(length)):
+        for place in range(pairs):
             _swap(keys, place, rng)
             words += [keys[place], string.digits[draw_below(rng, 10)]]
         keys = words[::2]
-        asked = min(self.settings.questions, len(keys))
+        asked = min(settings.questions, len(keys))
         for place in range(asked):
             _swap(keys, place, rng)
         return words + keys[:asked]

@@ -26,6 +26,7 @@ SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_lengt
         ("sort", "c a B b a", "a a b c B"),
         ("recall", "x 4 s 5 a 1 s", "5"),
         ("recall", "x 4 s 5 a 1 a x", "1 4"),
+        ("recall", "b 4 c 5 a 1", "1 4 5"),
         ("first", "c a b", "c"),
         ("last", "c a b", "b"),
     ],
@@ -45,6 +46,15 @@ def test_recall_asks_for_as_many_different_keys_as_it_is_told():
         assert len(set(asked)) == len(asked) == min(3, pairs)
         values = dict(zip(words[: 2 * pairs : 2], words[1 : 2 * pairs : 2], strict=True))
         assert pair.target.split() == [values[key] for key in asked]
+
+
+def test_recall_without_questions_asks_for_all_keys_in_their_order():
+    settings = ProbeSettings(**SMALL.model_dump(exclude={"test_length"}) | {"questions": 0, "min_length": 4})
+    for pair in ProbeCorpus("recall", settings).pairs("test"):
+        words = pair.source.split()
+        assert sorted(words[::2]) == list("abcdefghijklmnopqrstuvwxyz"[: len(words) // 2])
+        values = dict(zip(words[::2], words[1::2], strict=True))
+        assert pair.target.split() == [values[key] for key in sorted(values)]
 
 
 @pytest.mark.parametrize("task", TASKS)
