@@ -24,9 +24,9 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
     report, exhibits = built.report, built.exhibits.without_text() if without_text else built.exhibits
     figures = report_figures(report, exhibits)
     folder.mkdir(parents=True, exist_ok=True)
+    numbers = rounded(report.model_dump(mode="json"))
     texts = {
-        "report.json": json.dumps(rounded(report.model_dump(mode="json")), indent=1, ensure_ascii=False, allow_nan=False)
-        + "\n",
+        "report.json": json.dumps(numbers, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n",
         "report.md": markdown(report, exhibits, figures),
         "index.html": page(report, exhibits, figures),
     }
