@@ -30,7 +30,7 @@ class ProbeSettings(Settings):
     """Different symbols, 2 to 52; in `recall` these are the keys, each used once, and the values are the ten digits."""
     questions: int = Field(default=1, ge=0, le=52)
     """Keys that `recall` asks for, each once, 0 to 52; all where there are fewer (multi-query recall, Arora et al. 2023). 0: no
-    question stands in the source; of n pairs with the first n symbols as keys, all values are asked for in the symbols' order."""
+    question stands in the source; of n pairs, with the first n symbols as keys, all values are asked for in that order."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which sequences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
 
