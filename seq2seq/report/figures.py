@@ -297,7 +297,10 @@ def costs_of(report: Report) -> dict[str, dict[str, float]]:
             for what in ("heads", "positions")
         },
     }
-    found = {label: {name: float(v) for name, v in values.items() if v and name in systems} for label, values in known.items()}
+    found = {
+        label: {name: float(v) for name, v in values.items() if v is not None and name in systems}
+        for label, values in known.items()
+    }
     return {label: values for label, values in found.items() if values and max(values.values()) > 1.01 * min(values.values())}
 
 
