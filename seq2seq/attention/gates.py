@@ -31,13 +31,13 @@ class HeadGates(nn.Module):
 
     def __init__(self, *, heads: int, penalty: float) -> None:
         super().__init__()
-        self.odds = nn.Parameter(torch.full((heads,), 2.0 / PACE))  # open at first
+        self.paced_log_odds = nn.Parameter(torch.full((heads,), 2.0 / PACE))  # open at first
         self.weight = penalty
 
     @property
     def log_odds(self) -> Tensor:
         """a, (H,)."""
-        return PACE * self.odds
+        return PACE * self.paced_log_odds
 
     def forward(self, context: Tensor) -> Tensor:
         """Multiply the heads of (B, H, Q, Dv)."""

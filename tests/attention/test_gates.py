@@ -18,7 +18,7 @@ from tests.attention.test_mechanisms import SMALL, build, states
 def test_gates_by_hand():
     """sigmoid(a) = 0, 1/2 and 1 stretched to -0.1, 1/2 and 1.1 and cut."""
     gates = HeadGates(heads=3, penalty=0.1).eval()
-    gates.odds.data = torch.tensor([-20.0, 0.0, 20.0])
+    gates.paced_log_odds.data = torch.tensor([-20.0, 0.0, 20.0])
     torch.testing.assert_close(gates(torch.ones(1, 3, 1, 1)).flatten().detach(), torch.tensor([0.0, 0.5, 1.0]))
     half = 1 / (1 + (0.1 / 1.1) ** (2 / 3))
     torch.testing.assert_close(float(gates.penalty().detach()), 0.1 * (half + 1), atol=1e-6, rtol=0)
@@ -27,7 +27,7 @@ def test_gates_by_hand():
 
 def test_gates_open_as_often_as_they_say():
     gates = HeadGates(heads=1, penalty=1.0).train()
-    gates.odds.data.fill_(-1.0 / PACE)
+    gates.paced_log_odds.data.fill_(-1.0 / PACE)
     torch.manual_seed(1)
     draws = torch.stack([gates(torch.ones(1, 1, 1, 1)).detach() for _ in range(2000)]).flatten()
     assert ((draws >= 0) & (draws <= 1)).all()
@@ -38,7 +38,7 @@ def test_gates_open_as_often_as_they_say():
 def test_a_closed_head_says_nothing():
     settings = AttentionSettings(score="scaled", heads=2, gates={})
     attention = build_attention(settings, query_size=4, memory_size=4, summary_size=4).eval()
-    attention.gates.odds.data = torch.tensor([20.0, -20.0])
+    attention.gates.paced_log_odds.data = torch.tensor([20.0, -20.0])
     memory, query = torch.randn(1, 5, 4), torch.randn(1, 2, 4)
     keys = attention.project_keys(memory, torch.ones(1, 5, dtype=torch.bool))
     before = attention(query, keys).context
@@ -52,7 +52,7 @@ def test_the_penalty_alone_closes_heads_and_shortens_spans():
     assert penalty_of(torch.nn.Linear(1, 1)) == 0.0
     assert torch.equal(penalty_of(both), gates.penalty() + span.penalty())
     before = share_used(both, type(span))
-    optimizer = torch.optim.SGD([gates.odds, span.spanned.log_odds], lr=5.0)
+    optimizer = torch.optim.SGD([gates.paced_log_odds, span.spanned.log_odds], lr=5.0)
     for _ in range(200):
         optimizer.zero_grad()
         penalty_of(both).backward()

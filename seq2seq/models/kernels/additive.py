@@ -45,7 +45,7 @@ class AdditiveAttention:
     """
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
-        self.v, self.attended = v, attended
+        self.query_weight, self.v, self.attended = query_weight, v, attended
         self.doubled = (2 * query_weight).t()  # (H, A)
         self.key_factors = factors(attended.keys)  # (B, S, A)
         self.inside = torch.empty_like(attended.keys)  # r, (B, S, A)
@@ -69,13 +69,13 @@ class AdditiveAttention:
         torch.addcmul(self.one, self.key_factors, asked.unsqueeze(1), out=self.inside)
         return self.inside.reciprocal_()
 
-    def begin_backward(self, steps: int, query_weight: Tensor) -> None:
+    def begin_backward(self, steps: int) -> None:
         """Make room for the gradients of so many steps."""
         self.by_keys = torch.zeros_like(self.attended.keys)  # without the factor 4 v, as is by_query
         self.by_v = self.one.new_zeros(1, self.asked_size)  # without the factor -2
         self.by_query = self.one.new_empty(steps, self.rows, self.asked_size)
         self.slope = torch.empty_like(self.inside)
-        self.to_query = (4 * self.v).unsqueeze(1).to(query_weight.dtype) * query_weight
+        self.to_query = (4 * self.v).unsqueeze(1).to(self.query_weight.dtype) * self.query_weight
 
     def backward(self, step: int, asked: Tensor, alpha: Tensor, by_context: Tensor, by_state: Tensor) -> None:
         """Undo one `attend`, given what it wrote; the gradient of the query (B, H) is added to `by_state`.

@@ -25,6 +25,7 @@ from seq2seq.models.kernels.gru import (
     plus_product,
     product_type,
     transposed_product,
+    write_product,
 )
 from seq2seq.models.kernels.product import ProductAttention
 
@@ -144,7 +145,7 @@ class _Recurrence:
     def undo(self, grads: Tensor, noise: Tensor | None) -> tuple["_Found", Tensor]:
         """Undo all steps, from the gradients of the attentional states (T, B, O); return that of the first state (B, H) too."""
         plan, tables, kept, size = self.plan, self.tables, self.kept, self.size
-        self.attention.begin_backward(len(grads), tables.query)
+        self.attention.begin_backward(len(grads))
         by_gates = grads.new_empty(*grads.shape[:2], len(self.weights.recurrent))
         by_joined = grads.new_empty(kept.joined[1:].shape)
         found = _Found(by_gates, torch.empty_like(by_gates), torch.empty_like(kept.squashed), by_joined)
@@ -156,7 +157,7 @@ class _Recurrence:
             if noise is not None:
                 by_output = by_output * noise[t]
             _tanh_backward(by_output, kept.squashed[t], grad_input=found.readout[t])
-            found.joined[t] = multiply(found.readout[t], tables.readout)
+            write_product(found.readout[t], tables.readout, found.joined[t])
             by_context, by_state = found.joined[t].tensor_split([size], dim=1)
             carried = carried + by_state
             if not plan.before:

@@ -5,6 +5,7 @@ steps write into arrays made once, the backward pass is written by hand, and eac
 all T * B rows.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -89,28 +90,29 @@ class GruSteps:
     """
 
     def __init__(self, kept: Gates) -> None:
-        self.kept: tuple[Tensor, ...] = kept
+        self.kept: Sequence[Tensor] = kept
+        self._gates = kept
 
     def forward(self, step: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
         """See `gru_forward`."""
-        gru_forward(gates, recurrent, hidden, Gates(*self.kept).at(step), out)
+        gru_forward(gates, recurrent, hidden, self._gates.at(step), out)
 
     def backward(self, step: int, grad: Tensor, hidden: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
         """See `gru_backward`."""
-        return gru_backward(grad, hidden, Gates(*self.kept).at(step), by_gates, by_recurrent)
+        return gru_backward(grad, hidden, self._gates.at(step), by_gates, by_recurrent)
 
 
 class FusedGruSteps(GruSteps):
     """The same with torch's cell for CUDA, which is one launch in place of six, and of nine back."""
 
-    def __init__(self, kept: tuple[Tensor, ...] = ()) -> None:
-        self.kept = kept
+    def __init__(self, kept: Sequence[Tensor] = ()) -> None:
+        self._spaces = self.kept = list(kept)
 
     def forward(self, _: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
         """See `gru_forward`."""
         following, space = torch.ops.aten._thnn_fused_gru_cell(gates, recurrent, hidden)
         out.copy_(following)
-        self.kept = (*self.kept, space)
+        self._spaces.append(space)
 
     def backward(self, step: int, grad: Tensor, _: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
         """See `gru_backward`."""
@@ -217,6 +219,14 @@ def affine(inputs: Tensor, table: Tensor, bias: Tensor) -> Tensor:
 def multiply(inputs: Tensor, table: Tensor) -> Tensor:
     """X W for rows x (N, M) and W (M, D), in the type of W."""
     return inputs.to(table.dtype) @ table
+
+
+def write_product(inputs: Tensor, table: Tensor, out: Tensor) -> None:
+    """Write X W to `out` (N, D): rows x (N, M) and W (M, D), the product in the type of W."""
+    if out.dtype == inputs.dtype == table.dtype:
+        torch.mm(inputs, table, out=out)
+    else:
+        out.copy_(multiply(inputs, table))
 
 
 def add_product(total: Tensor, inputs: Tensor, table: Tensor) -> Tensor:

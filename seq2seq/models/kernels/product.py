@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from seq2seq.models.kernels.additive import Attended, softmax_backward
-from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
+from seq2seq.models.kernels.gru import add_product, transposed_product, write_product
 
 
 class ProductAttention:
@@ -21,7 +21,7 @@ class ProductAttention:
     """
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
-        self.query_weight, self.v, self.attended = query_weight.t(), v, attended
+        self.query_weight, self.v, self.attended = query_weight, v, attended
         self.keys, self.values = attended.keys.flatten(0, 1), attended.values.flatten(0, 1)  # (B * H, S, D), (B * H, S, C)
         self.turned = self.keys.transpose(1, 2)
         heads = attended.keys.shape[1]
@@ -33,18 +33,14 @@ class ProductAttention:
 
         `asked` (B, H * D), W_q q, and the weights `out` (B * H, S) are written.
         """
-        if asked.dtype == query.dtype:
-            torch.mm(query, self.query_weight, out=asked)
-        else:
-            asked.copy_(multiply(query, self.query_weight))
+        write_product(query, self.query_weight.t(), asked)
         scores = torch.baddbmm(self.blocked, asked.view(self.rows, 1, -1), self.turned)
         torch.softmax(scores.squeeze(1), dim=-1, out=out)
         return torch.bmm(out.unsqueeze(1), self.values).view(len(query), -1)
 
-    def begin_backward(self, steps: int, query_weight: Tensor) -> None:
+    def begin_backward(self, steps: int) -> None:
         """Make room for the gradients of so many steps."""
         count, length, size = self.keys.shape
-        self.to_query = query_weight
         self.by_query = self.keys.new_empty(steps, count, 1, size)
         self.by_scores = self.keys.new_empty(steps, count, length)
 
@@ -56,7 +52,7 @@ class ProductAttention:
         by_alpha = torch.bmm(self.values, by_context.reshape(self.rows, -1, 1)).squeeze(2)  # (B * H, S)
         softmax_backward(by_alpha, alpha, -1, alpha.dtype, grad_input=self.by_scores[step])
         torch.bmm(self.by_scores[step].unsqueeze(1), self.keys, out=self.by_query[step])
-        add_product(by_state, self.by_query[step].view(len(by_state), -1), self.to_query)
+        add_product(by_state, self.by_query[step].view(len(by_state), -1), self.query_weight)
 
     def gradients(self, asked: Tensor, alphas: Tensor, by_context: Tensor) -> tuple[Tensor, Tensor]:
         """Gradients of keys and values, given what all steps wrote and the gradients of their contexts (T, B, H * C)."""
