@@ -103,7 +103,12 @@ def test_without_a_powered_bucket_there_is_no_verdict(study, texts, tmp_path):
 
 def test_missing_runs_unequal_budgets_and_small_buckets_are_named(built):
     notes = "\n".join(built.report.notes)
-    for named in ("Missing: ", "scaled seed 2", "absent", "factor of 1.12", "1 to 10 source words (n=15)", "improving"):
+    for named in (
+        "Missing: scaled seed 2, absent: no run folder; train it.",
+        "factor of 1.12",
+        "1 to 10 source words (n=15)",
+        "improving",
+    ):
         assert named in notes
     assert built.report.fairness.regimes == ["equal updates", "equal training tokens", "equal wall-clock"]
 

@@ -19,11 +19,12 @@ class Line:
         self._language = language
         self._contractions = contractions
 
-    def add(self, tree: Branch, field: str = "text", owner: Owners | None = None) -> None:
-        """Write one field of a tree; with an `owner` its words are linked as the words of that leaf."""
-        self._add(tree.parts, tree.rule.pattern.orders[self._language][field], owner)
+    def add(self, tree: Branch, field: str = "text") -> None:
+        """Write one field of a tree."""
+        self._add(tree.parts, tree.rule.pattern.orders[self._language][field], None)
 
     def _add(self, parts: list[Tree], order: tuple[Item, ...], owner: Owners | None) -> None:
+        """Write parts in an order; with an `owner` their words are linked as the words of that leaf."""
         language, words = self._language, self.words
         for part, field, linked_as, contracted in order:
             if part == MARK:
