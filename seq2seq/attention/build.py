@@ -10,7 +10,6 @@ from seq2seq.attention.fixed import FIXED, FixedContext, NoContext, StateContext
 from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.mechanisms import (
     PATTERNS,
-    FullAttention,
     LinearAttention,
     LinformerAttention,
     LshAttention,
@@ -235,19 +234,10 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
         return LinformerAttention(**common)
     if isinstance(mechanism, LshMechanismSettings):
         return LshAttention(causal=causal, **common)
-    return build_pattern(settings, causal=causal)
-
-
-def build_pattern(settings: StackSettings, *, causal: bool) -> FullAttention:
-    """Build a mechanism that leaves the comparison to a score, one of `PATTERNS`."""
-    mechanism, size = settings.self_attention.mechanism, settings.hidden_size
-    built = build_attention(
-        settings.self_attention, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size
-    )
+    built = build_attention(attention, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size)
     comparison = cast("Attention", built)  # the settings of self-attention know no fixed context
     relation = build_relation(settings, compared=comparison.score.width)
-    made: FullAttention = PATTERNS[mechanism.kind](attention=comparison, relation=relation, causal=causal, **options(mechanism))
-    return made
+    return PATTERNS[mechanism.kind](attention=comparison, relation=relation, causal=causal, **options(mechanism))
 
 
 def build_relation(settings: StackSettings, *, compared: int) -> Relation:

@@ -1,5 +1,7 @@
 """Settings of the synthetic probes."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from seq2seq.config.base import Settings
@@ -23,14 +25,20 @@ class ProbeSettings(Settings):
     min_length: int = Field(default=3, ge=1, le=1000)
     """Words of the shortest source, 1 to 1000; `recall` needs 3."""
     max_length: int = Field(default=12, ge=1, le=1000)
-    """L, words of the longest source to learn from, `min_length` to 1000; all lengths are equally frequent."""
-    test_length: int | None = Field(default=None, ge=1, le=4000)
-    """Words of the longest source to test on, up to 4000; null is 4 L."""
+    """L, words of the longest source to learn from, `min_length` to 1000."""
+    test_length: int | None = Field(default=None, ge=1, le=16_384)
+    """Words of the longest source to test on, up to 16,384; null is 4 L."""
+    lengths: Literal["uniform", "octaves"] = "uniform"
+    """How often lengths are drawn. uniform: all alike; octaves: every doubling of `min_length` as often as the others."""
     symbols: int = Field(default=26, ge=2, le=52)
     """Different symbols, 2 to 52; in `recall` these are the keys, each used once, and the values are the ten digits."""
     questions: int = Field(default=1, ge=0, le=52)
     """Keys that `recall` asks for, each once, 0 to 52; all where there are fewer (multi-query recall, Arora et al. 2023). 0: no
     question stands in the source; of n pairs, with the first n symbols as keys, all values are asked for in that order."""
+    pairs: int | None = Field(default=None, ge=1, le=52)
+    """Most pairs in a source of `recall`, 1 to 52; the rest of it is filled with dots among them. null: as many as fit."""
+    say_keys: bool = False
+    """The target of `recall` says each key before its value, so that what is asked stands in what has been written."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Which sequences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
 
@@ -41,7 +49,8 @@ class ProbeSettings(Settings):
 
     def pairs_in(self, length: int) -> int:
         """Return how many keys with values fit into a source of `recall` of so many words, beside its questions."""
-        return max(min(length // 3, self.questions), (length - self.questions) // 2)
+        fitting = max(min(length // 3, self.questions), (length - self.questions) // 2)
+        return min(fitting, self.pairs or fitting)
 
     @model_validator(mode="after")
     def _lengths_in_order(self) -> "ProbeSettings":
@@ -66,7 +75,10 @@ def check_probe(corpus: str, settings: ProbeSettings) -> None:
     if task == "recall" and pairs > settings.symbols:
         raise ValueError(
             f"probe: {settings.longest_test} words are {pairs} keys, each different, but there are {settings.symbols} symbols; "
-            "lower max_length or test_length, or raise symbols"
+            "lower max_length or test_length, set pairs, or raise symbols"
         )
+    for name in ("pairs", "say_keys"):
+        if task != "recall" and getattr(settings, name):
+            raise ValueError(f"probe: {name} is for {PROBE}recall; leave it out")
     if task == "recall" and settings.min_length < 3:
         raise ValueError("probe: recall needs a key, a value and a question; set min_length to 3 or more")

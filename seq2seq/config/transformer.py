@@ -142,6 +142,8 @@ MechanismSettings = Annotated[
 
 COMPARING = ("full", "window", "adaptive_span", "strided")
 """Mechanisms that say who sees whom and leave the comparison to the score; the others are a formula of their own."""
+STEPPING = (*COMPARING, "linear", "lsh")
+"""Mechanisms that can be causal."""
 
 
 class SelfAttentionSettings(AttentionSettings):
@@ -252,8 +254,7 @@ class TransformerDecoderSettings(StackSettings):
 
     @model_validator(mode="after")
     def _mechanism_can_step(self) -> Self:
-        allowed = (*COMPARING, "linear", "lsh")
-        self._refuse_mechanisms(allowed, "mixes all positions, later ones too, and cannot write from left to right")
+        self._refuse_mechanisms(STEPPING, "mixes all positions, later ones too, and cannot write from left to right")
         return self
 
 
@@ -268,7 +269,7 @@ class DecoderOnlySettings(StackSettings):
 
     @model_validator(mode="after")
     def _attention_can_join_two_sides(self) -> Self:
-        self._refuse_mechanisms(COMPARING, "cannot join a source with a target that has its own rules of sight")
+        self._refuse_mechanisms(STEPPING, "cannot join a source with a target: it mixes all positions, later ones too")
         score = self.self_attention.score
         for member in score.members if isinstance(score, GatedSettings) else (score,):
             if member.kind in ("location", "concat_linear"):

@@ -5,6 +5,7 @@
     sort     b c a        -> a b c
     recall   a 1 b 2 b    -> 2              (Ba et al. 2016, arXiv:1610.06258, section 4.1: associative retrieval)
              a 1 b 2 b a  -> 2 1            (with `questions: 2`; Arora et al. 2023, arXiv:2312.04927, section 3: multi-query)
+             . b 2 . a 1  -> a 1 b 2        (with `questions: 0`, `pairs: 2` and `say_keys`)
     first    a b c        -> a
     last     a b c        -> c
 
@@ -14,6 +15,7 @@ Links are known: a target word is linked to the source word that it comes from. 
 import hashlib
 import string
 from collections.abc import Callable, Iterator
+from itertools import chain, pairwise
 from pathlib import Path
 from random import Random
 
@@ -28,6 +30,7 @@ _SHARES = ("train",) * 6 + ("valid", "test")
 """A source belongs to one of eight shares by its hash, whatever the seed."""
 _PATIENCE = 10_000
 _SYMBOLS = string.ascii_lowercase + string.ascii_uppercase
+_FILLER = "."
 
 Answer = Callable[[list[str]], list[int]]
 """Source words to the places, in order, of the words that are the target."""
@@ -37,6 +40,7 @@ ANSWERS: dict[str, Answer] = {
     "reverse": lambda words: list(range(len(words)))[::-1],
     "sort": lambda words: sorted(range(len(words)), key=lambda place: (_SYMBOLS.index(words[place]), place)),
     "recall": lambda words: [words.index(key) + 1 for key in _asked(words)],
+    "recall-keys": lambda words: [place for key in _asked(words) for place in (words.index(key), words.index(key) + 1)],
     "first": lambda words: [0],  # noqa: ARG005 (the same for all)
     "last": lambda words: [len(words) - 1],
 }
@@ -44,8 +48,9 @@ ANSWERS: dict[str, Answer] = {
 
 def _asked(words: list[str]) -> list[str]:
     """The keys behind the pairs, or all in the order of the alphabet where none stands there."""
-    keys = 2 * sum(map(str.isdigit, words))
-    return words[keys:] or sorted(words[:keys:2], key=_SYMBOLS.index)
+    keys = [word for word, following in pairwise(words) if following.isdigit()]
+    letters = [word for word in words if word in _SYMBOLS]
+    return letters[len(keys) :] or sorted(keys, key=_SYMBOLS.index)
 
 
 class ProbeCorpus:
@@ -80,8 +85,8 @@ class ProbeCorpus:
         longest = settings.longest_test if split == "test" else settings.max_length
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
         for _ in range(count):
-            words = self._draw(settings.min_length + draw_below(rng, longest - settings.min_length + 1), split, rng)
-            places = ANSWERS[self.task](words)
+            words = self._draw(self._length(longest, rng), split, rng)
+            places = ANSWERS[self.task + "-keys" * settings.say_keys](words)
             target = " ".join(words[place] for place in places)
             links = tuple(sorted((place, answer) for answer, place in enumerate(places)))
             yield SentencePair(" ".join(words), target, links)
@@ -96,6 +101,13 @@ class ProbeCorpus:
         if split not in SPLITS:
             raise UserError(f"corpus {PROBE}{self.task}: no split '{split}'; it has {', '.join(SPLITS)}")
 
+    def _length(self, longest: int, rng: Random) -> int:
+        shortest = self.settings.min_length
+        if self.settings.lengths == "octaves":
+            shortest <<= draw_below(rng, (longest // shortest).bit_length())
+            longest = min(longest, 2 * shortest - 1)
+        return shortest + draw_below(rng, longest - shortest + 1)
+
     def _draw(self, length: int, split: str, rng: Random) -> list[str]:
         """Draw sources of a length until one belongs to the split."""
         for _ in range(_PATIENCE):
@@ -108,19 +120,34 @@ class ProbeCorpus:
         return _SYMBOLS[draw_below(rng, self.settings.symbols)]
 
     def _recall(self, length: int, rng: Random) -> list[str]:
-        """Different keys, each with its value, and some of the keys again; a word or two less where no pair fits."""
+        """Different keys, each with its value, and some of the keys again; a word or two less where no pair fits.
+
+        Where `pairs` leaves room, dots stand before, between and behind the pairs, wherever chance puts them.
+        """
         settings = self.settings
         pairs = settings.pairs_in(length)
         keys = list(_SYMBOLS[: settings.symbols if settings.questions else pairs])
-        words = []
+        values = []
         for place in range(pairs):
             _swap(keys, place, rng)
-            words += [keys[place], string.digits[draw_below(rng, 10)]]
-        keys = words[::2]
+            values.append(string.digits[draw_below(rng, 10)])
+        keys = keys[:pairs]
         asked = min(settings.questions, len(keys))
+        words = list(chain.from_iterable(zip(keys, values, strict=True)))
+        if settings.pairs:
+            words = _among_dots(words, length - asked - len(words), rng)
         for place in range(asked):
             _swap(keys, place, rng)
         return words + keys[:asked]
+
+
+def _among_dots(words: list[str], dots: int, rng: Random) -> list[str]:
+    """Put dots among pairs of words, every arrangement alike likely."""
+    slots = [""] * dots + ["pair"] * (len(words) // 2)
+    for place in range(len(slots)):
+        _swap(slots, place, rng)
+    following = iter(words)
+    return [word for slot in slots for word in ((next(following), next(following)) if slot else (_FILLER,))]
 
 
 def _swap(items: list[str], place: int, rng: Random) -> None:

@@ -1,14 +1,13 @@
 """One stack over source and target, as in a language model: no encoder, no bridge, the same weights for both sides."""
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.build import build_pattern
-from seq2seq.attention.keys import Keys
-from seq2seq.attention.mechanisms import FullAttention
+from seq2seq.attention.build import build_self_attention
+from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, source_table, token_table
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, index_rows, mean_memory
@@ -32,7 +31,7 @@ class DecoderOnly(Model):
     Args:
         source_embedding: source tokens and their positions.
         target_embedding: target tokens and their positions.
-        layers: at least one; their self-attention is causal and is a pattern (full, window, strided).
+        layers: at least one; their self-attention is causal and has steps.
         output: maps features to logits.
         hidden_size: features of a state.
         norm: "pre" (a last normalisation follows the stack) or "post".
@@ -44,7 +43,7 @@ class DecoderOnly(Model):
         *,
         source_embedding: PositionedEmbedding,
         target_embedding: PositionedEmbedding,
-        layers: Sequence[EncoderLayer[FullAttention]],
+        layers: Sequence[EncoderLayer[SelfAttention]],
         output: nn.Linear,
         hidden_size: int,
         norm: str = "pre",
@@ -53,32 +52,31 @@ class DecoderOnly(Model):
         super().__init__()
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
-        self.layers = cast("Sequence[EncoderLayer[FullAttention]]", nn.ModuleList(layers))
+        self.layers = cast("Sequence[EncoderLayer[SelfAttention]]", nn.ModuleList(layers))
         self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.output = output
         self.bidirectional = bidirectional
 
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         """Run the stack over source tokens (B, S) with mask (B, S); `caches` are what each layer offers of them."""
-        positions = torch.arange(source.shape[1], device=source.device)
         states = self.source_embedding(source)  # (B, S, D)
         caches = []
         for layer in self.layers:
-            around, attention = layer.around_attention, layer.self_attention
-            entering = around.enter(states)
-            caches.append(attention.project_keys(entering, mask))
-            seen = attention.attend(entering, caches[-1], positions, positions, bidirectional=self.bidirectional)
-            states = layer.feed(around.leave(states, seen.context))
+            around = layer.around_attention
+            context, cache = layer.self_attention.read(around.enter(states), mask, bidirectional=self.bidirectional)
+            caches.append(cache)
+            states = layer.feed(around.leave(states, context))
         return mean_memory(self.final_norm(states), mask, tuple(caches))
 
     def start(self, memory: Memory) -> State:
         """No hypothesis has a past yet; the source's share of each layer stays with the sentence."""
-        return State(sentence=memory.caches, hypothesis=self._no_past(memory), position=0)
+        return State(sentence=(memory.mask, memory.caches), hypothesis=self._no_past(memory), position=0)
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> StepOutput:
         """Feed tokens (N,), N = B * K."""
+        mask, sources = state.sentence
         features, past, weights = self._advance(
-            tokens.unsqueeze(1), state.sentence, state.hypothesis, state.position, need_weights
+            tokens.unsqueeze(1), mask, sources, state.hypothesis, state.position, need_weights
         )
         following = State(sentence=state.sentence, hypothesis=past, position=state.position + 1)
         return StepOutput(
@@ -89,32 +87,29 @@ class DecoderOnly(Model):
 
     def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Run over known inputs (B, T), bos first: one long step."""
-        features, _, weights = self._advance(inputs, memory.caches, self._no_past(memory), 0, need_weights)
+        features, _, weights = self._advance(inputs, memory.mask, memory.caches, self._no_past(memory), 0, need_weights)
         return DecoderOutput(features=features, weights=weights)
 
-    def _no_past(self, memory: Memory) -> tuple[Keys, ...]:
-        return tuple(layer.self_attention.no_keys(memory.states) for layer in self.layers)
+    def _no_past(self, memory: Memory) -> tuple[Any, ...]:
+        return tuple(layer.self_attention.no_past(memory.states) for layer in self.layers)
 
     def _advance(
-        self, tokens: Tensor, sources: tuple[Keys, ...], past: tuple[Keys, ...], position: int, need_weights: bool
-    ) -> tuple[Tensor, tuple[Keys, ...], Tensor | None]:
+        self, tokens: Tensor, mask: Tensor, sources: tuple[Any, ...], past: tuple[Any, ...], position: int, need_weights: bool
+    ) -> tuple[Tensor, tuple[Any, ...], Tensor | None]:
         """Run over new tokens (N, T) behind `position` earlier ones: features (N, T, D), the new past, weights (N, T, S)."""
-        mask = sources[0].mask
         beam = tokens.shape[0] // mask.shape[0]
         owners = torch.arange(mask.shape[0], device=mask.device).repeat_interleave(beam)  # (N,), the source of each row
-        key_positions = _joined_positions(mask[owners], position + tokens.shape[1])
-        query_positions = key_positions[:, -tokens.shape[1] :]  # (N, T)
-        states = self.target_embedding(tokens, query_positions)  # (N, T, D)
+        positions = _joined_positions(mask[owners], position + tokens.shape[1])
+        states = self.target_embedding(tokens, positions[:, -tokens.shape[1] :])  # (N, T, D)
         grown, weights = [], None
         for layer, source, before in zip(self.layers, sources, past, strict=True):
-            around, attention = layer.around_attention, layer.self_attention
-            entering = around.enter(states)
-            grown.append(before.extend(attention.project_keys(entering)))
+            around = layer.around_attention
+            read = source if beam == 1 else index_rows(source, owners)
             wanted = need_weights and layer is self.layers[-1]
-            keys = (source if beam == 1 else index_rows(source, owners)).extend(grown[-1])
-            context, weights, _ = attention.attend(entering, keys, query_positions, key_positions, need_weights=wanted)
+            context, weights, following = layer.self_attention.follow(around.enter(states), read, before, positions, wanted)
+            grown.append(following)
             states = layer.feed(around.leave(states, context))
-        over_source = None if weights is None else weights[..., : mask.shape[1]].mean(dim=1)  # (N, T, S)
+        over_source = None if weights is None else weights.mean(dim=1)  # (N, T, S)
         return self.final_norm(states), tuple(grown), over_source
 
 
@@ -144,7 +139,7 @@ def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int,
     return DecoderOnly(
         source_embedding=build_positioned_embedding(settings, source),
         target_embedding=build_positioned_embedding(settings, target),
-        layers=[build_encoder_layer(settings, build_pattern(settings, causal=True)) for _ in range(settings.layers)],
+        layers=[build_encoder_layer(settings, build_self_attention(settings, causal=True)) for _ in range(settings.layers)],
         output=output,
         hidden_size=size,
         norm=settings.norm,

@@ -170,6 +170,16 @@ def test_patterns_in_blocks_equal_the_mask(name, parts, causal, size):
     torch.testing.assert_close(actual[1, : size - 4], expected[1, : size - 4], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("size", [7, 29, 80])
+@pytest.mark.parametrize("name", ["full", "window", "strided", "linear", "lsh"])
+def test_causality_can_be_lifted_for_a_source(name, size):
+    """As a prefix LM reads it: what the same weights see without causality."""
+    settings = {"strided": {"kind": "strided", "stride": 2}, "lsh": {"kind": "lsh", "buckets": 4}}.get(name, SMALL[name])
+    mask = length_mask(torch.tensor([size, size - 4]), size)
+    lifted, _ = build(settings, causal=True).read(states(2, size), mask, bidirectional=True)
+    torch.testing.assert_close(lifted[mask], build(settings, causal=False)(states(2, size), mask)[mask], rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("shared", [False, True])
 def test_lsh_in_blocks_equals_the_mask(shared, causal):
@@ -183,9 +193,9 @@ def test_lsh_in_blocks_equals_the_mask(shared, causal):
         query, cache = lsh._project(inputs)
         if blocks:
             hashed = cache.buckets if shared else lsh.hash(query)
-            output = lsh._attend_in_blocks(query, hashed, cache, lsh._blocks(hashed, cache.buckets, mask))
+            output = lsh._attend_in_blocks(query, hashed, cache, lsh._blocks(hashed, cache.buckets, mask), causal)
         else:
-            output = lsh._attend(query, cache, torch.arange(size), mask)
+            output, _ = lsh._attend(query, cache, torch.arange(size), mask, causal)
         output[mask].square().sum().backward()
         results.append((output[mask], inputs.grad))
     torch.testing.assert_close(*results, rtol=1e-9, atol=1e-9)
@@ -288,7 +298,7 @@ def test_lsh_sees_exactly_those_of_its_bucket():
     points = torch.tensor([[[[3.0, 1.0], [-1.0, 0.2], [0.5, 0.1], [0.1, -4.0], [0.0, 2.0]]]])
     buckets = attention.hash(points)[0, 0, :, 0]
     assert buckets.tolist() == [0, 2, 0, 3, 1]
-    seen = attention._allowed(buckets.view(1, 1, 5, 1), buckets.view(1, 1, 5, 1), torch.arange(5), None)[0, 0]
+    seen = attention._allowed(buckets.view(1, 1, 5, 1), buckets.view(1, 1, 5, 1), torch.arange(5), None, attention.causal)[0, 0]
     assert seen.int().tolist() == [[0, 0, 1, 0, 0], [0, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 0, 1]]
 
 

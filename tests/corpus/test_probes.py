@@ -27,6 +27,10 @@ SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_lengt
         ("recall", "x 4 s 5 a 1 s", "5"),
         ("recall", "x 4 s 5 a 1 a x", "1 4"),
         ("recall", "b 4 c 5 a 1", "1 4 5"),
+        ("recall", ". b 4 . . c 5 a 1 .", "1 4 5"),
+        ("recall", "b 4 . c 5 . c", "5"),
+        ("recall-keys", "b 4 . c 5 a 1 .", "a 1 b 4 c 5"),
+        ("recall-keys", "b 4 c 5 c b", "c 5 b 4"),
         ("first", "c a b", "c"),
         ("last", "c a b", "b"),
     ],
@@ -55,6 +59,28 @@ def test_recall_without_questions_asks_for_all_keys_in_their_order():
         assert sorted(words[::2]) == list("abcdefghijklmnopqrstuvwxyz"[: len(words) // 2])
         values = dict(zip(words[::2], words[1::2], strict=True))
         assert pair.target.split() == [values[key] for key in sorted(values)]
+
+
+def test_every_doubling_is_as_frequent_as_the_others():
+    settings = ProbeSettings(min_length=4, max_length=63, test_length=70, lengths="octaves", valid_pairs=4000)
+    lengths = [len(pair.source.split()) for pair in ProbeCorpus("copy", settings).pairs("valid")]
+    octaves = [sum(4 << octave <= length < 8 << octave for length in lengths) for octave in range(4)]
+    assert sum(octaves) == 4000
+    assert all(900 < octave < 1100 for octave in octaves)
+    assert max(len(pair.source.split()) for pair in ProbeCorpus("copy", settings).pairs("test")) <= 70
+
+
+@pytest.mark.parametrize("questions", [0, 2])
+def test_dots_fill_what_pairs_leave(questions):
+    longer = {"min_length": 4, "questions": questions, "pairs": 3, "say_keys": True}
+    settings = ProbeSettings(**SMALL.model_dump(exclude={"test_length"}) | longer)
+    for pair in ProbeCorpus("recall", settings).pairs("test"):
+        words = pair.source.split()
+        pairs = sum(map(str.isdigit, words))
+        assert pairs == min(3, settings.pairs_in(len(words)))
+        assert words.count(".") == len(words) - 2 * pairs - min(questions, pairs)
+        assert pair.target.split() == [words[place] for place in ANSWERS["recall-keys"](words)]
+        assert all(pair.source.split()[start] == pair.target.split()[end] for start, end in pair.links)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -112,6 +138,7 @@ def test_a_study_names_a_probe():
         ({"corpus": "probe-recall", "probe": {"max_length": 20}}, "39 keys, each different, but there are 26 symbols"),
         ({"corpus": "probe-recall", "probe": {"min_length": 2}}, "min_length to 3"),
         ({"corpus": "probe-copy", "probe": {"min_length": 20}}, "not in order"),
+        ({"corpus": "probe-copy", "probe": {"pairs": 4}}, "pairs is for probe-recall"),
         ({"corpus": "probe-copy", "path": "somewhere"}, "path: does not apply"),
         ({"corpus": "probe-copy", "grammar": {}}, "grammar: applies to corpus 'grammar' only"),
     ],

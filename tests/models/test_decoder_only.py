@@ -43,6 +43,11 @@ cases = pytest.mark.parametrize(
         (mechanism, {"positions": "rope", "prefix": prefix})
         for mechanism in MECHANISMS
         for prefix in ("bidirectional", "causal")
+    ]
+    + [
+        (mechanism, {"prefix": prefix})
+        for mechanism in ("linear", {"kind": "lsh", "buckets": 4, "rounds": 2}, {"kind": "lsh", "buckets": 4, "shared": False})
+        for prefix in ("bidirectional", "causal")
     ],
     ids=str,
 )

@@ -1,9 +1,20 @@
 """Interface of self-attention in a Transformer layer, and the projections of mechanisms with a formula of their own."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+
+class Followed(NamedTuple):
+    """Answer to positions that follow those that were read."""
+
+    context: Tensor
+    """(N, T, hidden_size)."""
+    weights: Tensor | None
+    """(N, H, T, S), over the positions that were read; None when not asked for."""
+    past: Any
+    """The positions behind those that were read, with these among them."""
 
 
 class SelfAttention(nn.Module):
@@ -16,6 +27,8 @@ class SelfAttention(nn.Module):
     formula: ClassVar[str]
     source: ClassVar[str]
     expects: ClassVar[str]
+    causal: bool
+    """Position p sees s <= p only."""
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """Let every position attend.
@@ -27,7 +40,39 @@ class SelfAttention(nn.Module):
         Returns:
             (B, N, hidden_size); values at padding are meaningless and finite.
         """
+        return self.read(states, mask)[0]
+
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Any]:
+        """Let every position of a sequence attend that another continues: a source, and behind it its target.
+
+        Args:
+            states: (B, N, hidden_size).
+            mask: as for `forward`.
+            bidirectional: lift causality for these positions.
+
+        Returns:
+            As `forward`, and what `follow` needs of these positions, a nest of tensors with a row a sentence.
+        """
         raise NotImplementedError
+
+    def no_past(self, states: Tensor) -> Any:
+        """Return what `follow` knows of positions behind those that were read when there are none; `states` as for `start`."""
+        return self.start(states)
+
+    def follow(self, states: Tensor, read: Any, past: Any, positions: Tensor, need_weights: bool = False) -> Followed:  # noqa: ARG002
+        """Attend from the newest positions to those that were read and to those behind them, up to each one's own.
+
+        Args:
+            states: (N, T, hidden_size).
+            read: from `read`, a row for each of the N.
+            past: from `no_past` or the call before.
+            positions: (N, S + P + T), where those read, those behind them and these stand in the sequence of each row.
+            need_weights: return weights over the S positions that were read.
+
+        Raises:
+            ValueError: the mechanism reads whole sequences only.
+        """
+        raise ValueError(f"{type(self).__name__} reads whole sequences at once: it has no steps")
 
     def start(self, states: Tensor) -> Any:  # noqa: ARG002 (for mechanisms without steps)
         """Return the cache before the first step; `states` (N, ...) only lends its rows, type and device.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention
+from seq2seq.attention.mechanisms.base import Followed, HeadProjections, SelfAttention
 
 CHUNK = 64  # positions handled by the quadratic form at once in the causal case; D of a head is of this size
 FLOOR = 1e-6  # smallest total similarity: far below that of one ordinary key (about 1), above underflow
@@ -32,14 +32,31 @@ class LinearAttention(SelfAttention):
         self.projections = HeadProjections(hidden_size=hidden_size, heads=heads)
         self.causal = causal
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    def read(
+        self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         query, keys, values = self._features(states)
         if mask is not None:
             keys = keys * mask[:, None, :, None]
-        if self.causal:
-            return self.projections.merge(_normalise(_causal_totals(query, keys, values)))
         sums = keys.transpose(-1, -2) @ values  # (B, H, D, D + 1)
-        return self.projections.merge(_normalise(query @ sums))
+        in_order = self.causal and not bidirectional
+        totals = _causal_totals(query, keys, values, torch.zeros_like(sums)) if in_order else query @ sums
+        return self.projections.merge(_normalise(totals)), (sums, keys)
+
+    def follow(
+        self,
+        states: Tensor,
+        read: tuple[Tensor, Tensor],
+        past: Tensor,
+        positions: Tensor,  # noqa: ARG002 (sums forget them)
+        need_weights: bool = False,
+    ) -> Followed:
+        query, keys, values = self._features(states)
+        sums, read_keys = read
+        totals = _causal_totals(query, keys, values, sums + past)
+        weights = query @ read_keys.transpose(-1, -2) / totals[..., -1:].clamp_min(FLOOR) if need_weights else None
+        grown = past + keys.transpose(-1, -2) @ values
+        return Followed(self.projections.merge(_normalise(totals)), weights, grown)
 
     def start(self, states: Tensor) -> Tensor:
         size = self.projections.output_proj.in_features // self.projections.heads  # `states` may be of another width
@@ -61,9 +78,8 @@ def _normalise(totals: Tensor) -> Tensor:
     return totals[..., :-1] / totals[..., -1:].clamp_min(FLOOR)
 
 
-def _causal_totals(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Sum over s <= p: the quadratic form inside a chunk, running sums for the chunks before it. (B, H, N, D + 1)."""
-    sums = torch.zeros_like(keys[:, :, :1].transpose(-1, -2) @ values[:, :, :1])  # (B, H, D, D + 1)
+def _causal_totals(query: Tensor, keys: Tensor, values: Tensor, sums: Tensor) -> Tensor:
+    """Sum over s <= p, (B, H, N, D + 1): the quadratic form inside a chunk, running `sums` for what is before."""
     totals = []
     chunks = (torch.split(features, CHUNK, dim=2) for features in (query, keys, values))
     for query_part, keys_part, values_part in zip(*chunks, strict=True):

@@ -26,6 +26,7 @@ class LinformerAttention(SelfAttention):
 
     formula = "softmax(q (E K)^T / sqrt(D)) F V, E and F of shape (rank, max_length)"
     source = "Wang et al. 2020, arXiv:2006.04768, section 4"
+    causal = False
     expects = "linear cost in length; tied to positions, so weaker where the same words move about"
 
     def __init__(self, *, hidden_size: int, heads: int, max_length: int, rank: int, dropout: float = 0.0) -> None:
@@ -35,7 +36,7 @@ class LinformerAttention(SelfAttention):
         self.value_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, None]:  # noqa: ARG002
         """Let every position attend to the mixtures.
 
         Raises:
@@ -48,7 +49,7 @@ class LinformerAttention(SelfAttention):
         mixed_keys = self._columns(self.key_mixture, mask, keys) @ keys  # (B, H, rank, D)
         mixed_values = self._columns(self.value_mixture, mask, keys) @ values  # (B, H, rank, D)
         scores = query @ mixed_keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, N, rank)
-        return self.projections.merge(self.dropout(torch.softmax(scores, dim=-1)) @ mixed_values)
+        return self.projections.merge(self.dropout(torch.softmax(scores, dim=-1)) @ mixed_values), None
 
     def _columns(self, mixture: Tensor, mask: Tensor | None, keys: Tensor) -> Tensor:
         """The part of a mixture that meets these positions, (rank, N); columns that only padding would meet are zeros."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.masks import block, masked_softmax
-from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention, empty_heads
+from seq2seq.attention.mechanisms.base import Followed, HeadProjections, SelfAttention, empty_heads
 
 BLOCK = 32
 """Positions of a bucket that are compared together."""
@@ -20,6 +20,10 @@ class LshCache(NamedTuple):
     keys: Tensor
     values: Tensor
     buckets: Tensor
+
+    def extend(self, more: Self) -> "LshCache":
+        """Append positions."""
+        return LshCache(*(torch.cat([old, new], dim=2) for old, new in zip(self, more, strict=True)))
 
 
 class _Blocks(NamedTuple):
@@ -105,15 +109,20 @@ class LshAttention(SelfAttention):
         self.register_buffer("rotations", torch.randn(heads, rounds, hidden_size // heads, buckets // 2))
         self.rotations: Tensor  # (H, rounds, D, buckets / 2)
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    def read(
+        self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False
+    ) -> tuple[Tensor, tuple[LshCache, Tensor]]:
         query, cache = self._project(states)
-        size = states.shape[1]
+        size, causal = states.shape[1], self.causal and not bidirectional
+        real = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
         hashed = cache.buckets if self.shared else self.hash(query)
         blocks = self._blocks(hashed, cache.buckets, mask)
         compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
         if compared < query.shape[:2].numel() * size**2:
-            return self._attend_in_blocks(query, hashed, cache, blocks)
-        return self._attend(query, cache, torch.arange(size, device=states.device), mask)
+            context = self._attend_in_blocks(query, hashed, cache, blocks, causal)
+        else:
+            context, _ = self._attend(query, cache, torch.arange(size, device=states.device), mask, causal)
+        return context, (cache, real)
 
     def start(self, states: Tensor) -> LshCache:
         heads, rounds, size, _ = self.rotations.shape
@@ -125,8 +134,25 @@ class LshAttention(SelfAttention):
 
     def step(self, states: Tensor, cache: LshCache, position: int) -> tuple[Tensor, LshCache]:
         query, newest = self._project(states)
-        grown = LshCache(*(torch.cat([old, new], dim=2) for old, new in zip(cache, newest, strict=True)))
-        return self._attend(query, grown, torch.full((1,), position, device=states.device), None), grown
+        grown = cache.extend(newest)
+        return self._attend(query, grown, torch.full((1,), position, device=states.device), None, True)[0], grown
+
+    def follow(
+        self,
+        states: Tensor,
+        read: tuple[LshCache, Tensor],
+        past: LshCache,
+        positions: Tensor,
+        need_weights: bool = False,
+    ) -> Followed:
+        query, newest = self._project(states)
+        cache, real = read
+        grown = past.extend(newest)
+        rows, behind = grown.keys.shape[0], grown.keys.shape[2]
+        mask = torch.cat([real, real.new_ones(rows, behind)], dim=1)
+        places = torch.arange(positions.shape[1], device=states.device)[-states.shape[1] :]  # of the row, with its padding
+        context, weights = self._attend(query, cache.extend(grown), places, mask, True)
+        return Followed(context, weights[..., : real.shape[1]] if need_weights else None, grown)
 
     def hash(self, features: Tensor) -> Tensor:
         """Bucket of each vector in each round: (B, H, N, D) to (B, H, N, rounds)."""
@@ -141,10 +167,13 @@ class LshAttention(SelfAttention):
             keys = F.normalize(keys, dim=-1) * math.sqrt(keys.shape[-1])
         return query, LshCache(keys=keys, values=values, buckets=self.hash(keys))
 
-    def _attend(self, query: Tensor, cache: LshCache, positions: Tensor, mask: Tensor | None) -> Tensor:
-        allowed = self._allowed(self.hash(query), cache.buckets, positions, mask)  # (B, H, Q, S)
-        scores = query @ cache.keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, Q, S)
-        return self.projections.merge(self.dropout(masked_softmax(scores, allowed)) @ cache.values)
+    def _attend(
+        self, query: Tensor, cache: LshCache, positions: Tensor, mask: Tensor | None, causal: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Context (B, Q, hidden_size) and weights (B, H, Q, S); arguments as for `_allowed`."""
+        allowed = self._allowed(self.hash(query), cache.buckets, positions, mask, causal)  # (B, H, Q, S)
+        weights = masked_softmax(query @ cache.keys.transpose(-1, -2) / math.sqrt(query.shape[-1]), allowed)
+        return self.projections.merge(self.dropout(weights) @ cache.values), weights
 
     def _blocks(self, hashed: Tensor, buckets: Tensor, mask: Tensor | None) -> list[tuple[_Blocks, _Blocks]]:
         """Queries and keys by bucket, for each round."""
@@ -155,12 +184,12 @@ class LshAttention(SelfAttention):
         return list(zip(found[0], found[-1], strict=True))
 
     def _attend_in_blocks(
-        self, query: Tensor, hashed: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]]
+        self, query: Tensor, hashed: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]], causal: bool
     ) -> Tensor:
         """The same as `_attend`, bucket by bucket: a pair that meets in c rounds has 1/c of its weight in each."""
         asks, hashed, keys, values, buckets = (x.flatten(0, 1) for x in (query, hashed, *cache))  # (G, N, X)
         own = (asks * keys).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1])  # (G, N, 1)
-        parts = [self._round(asks, keys, values, hashed, buckets, *both) for both in blocks]
+        parts = [self._round(asks, keys, values, hashed, buckets, *both, causal) for both in blocks]
         if self.shared:  # a position sees itself if it sees nothing else
             own = block(own, torch.stack([total > 0 for _, total, _ in parts]).any(dim=0))
         highest = torch.stack([*(top for top, _, _ in parts), own.detach()]).amax(dim=0)
@@ -172,7 +201,15 @@ class LshAttention(SelfAttention):
         return self.projections.merge((mixed / total).view(query.shape))
 
     def _round(
-        self, query: Tensor, keys: Tensor, values: Tensor, hashed: Tensor, buckets: Tensor, asking: _Blocks, asked: _Blocks
+        self,
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        hashed: Tensor,
+        buckets: Tensor,
+        asking: _Blocks,
+        asked: _Blocks,
+        causal: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One round: the largest score of each query (G, N, 1), its sum of exponentials below that, and of weighted values."""
         many = asked.numbers.flatten().repeat_interleave(
@@ -182,7 +219,7 @@ class LshAttention(SelfAttention):
         start = asked.first.flatten().repeat_interleave(asking.numbers.flatten()) - (many.cumsum(dim=0) - many)
         right = start[left] + torch.arange(len(left), device=many.device)
         rows, columns = asking.positions[left].unsqueeze(-1), asked.positions[right].unsqueeze(-2)
-        allowed = (rows != columns) & (columns >= 0) & ((columns <= rows) | (not self.causal))  # (P, BLOCK, BLOCK)
+        allowed = (rows != columns) & (columns >= 0) & ((columns <= rows) | (not causal))  # (P, BLOCK, BLOCK)
         met = torch.zeros_like(allowed, dtype=torch.int8)
         for one, other in zip(asking.place(hashed)[left].unbind(-1), asked.place(buckets)[right].unbind(-1), strict=True):
             met += one.unsqueeze(-1) == other.unsqueeze(-2)
@@ -196,7 +233,9 @@ class LshAttention(SelfAttention):
         mixed = scores.new_zeros(*shape, values.shape[-1]).index_add(0, left, self.dropout(shares) @ asked.place(values)[right])
         return asking.collect(top.unsqueeze(-1)), asking.collect(total.unsqueeze(-1)), asking.collect(mixed)
 
-    def _allowed(self, query_buckets: Tensor, key_buckets: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
+    def _allowed(
+        self, query_buckets: Tensor, key_buckets: Tensor, positions: Tensor, mask: Tensor | None, causal: bool
+    ) -> Tensor:
         """Mask of who sees whom, (B, H, Q, S); `positions` (Q,) are those of the queries, keys stand at 0..S-1."""
         allowed = torch.zeros(*query_buckets.shape[:-1], key_buckets.shape[2], dtype=torch.bool, device=positions.device)
         for query_round, key_round in zip(query_buckets.unbind(-1), key_buckets.unbind(-1), strict=True):
@@ -205,7 +244,7 @@ class LshAttention(SelfAttention):
         own = keys_at == positions.unsqueeze(-1)  # (Q, S)
         if mask is not None:
             allowed = allowed & mask[:, None, None, :]
-        if self.causal:
+        if causal:
             allowed = allowed & (keys_at <= positions.unsqueeze(-1))
         if not self.shared:
             return allowed | own  # queries and keys are hashed apart: some queries would see nothing

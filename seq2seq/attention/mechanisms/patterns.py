@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from seq2seq.attention.attention import Attention, Part
 from seq2seq.attention.keys import AttentionOutput, Keys
-from seq2seq.attention.mechanisms.base import SelfAttention
+from seq2seq.attention.mechanisms.base import Followed, SelfAttention
 from seq2seq.attention.mechanisms.pool import Pool
 from seq2seq.attention.positions import Places, Relation
 from seq2seq.attention.windows import GlobalWindow
@@ -37,16 +37,21 @@ class FullAttention(SelfAttention):
         """The pattern without causality: (Q, S), or (B, Q, S) where rows have positions of their own; None for everyone."""
         return None
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        positions = torch.arange(states.shape[1], device=states.device)
-        return self.attend(states, self.project_keys(states, mask), positions, positions).context
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+        keys, positions = self.project_keys(states, mask), torch.arange(states.shape[1], device=states.device)
+        return self.attend(states, keys, positions, positions, bidirectional=bidirectional).context, keys
 
-    def no_keys(self, states: Tensor) -> Keys:
-        """Empty record of earlier positions, for the rows of `states` (N, ...)."""
+    def follow(self, states: Tensor, read: Keys, past: Keys, positions: Tensor, need_weights: bool = False) -> Followed:
+        grown = past.extend(self.project_keys(states))
+        newest = positions[:, -states.shape[1] :]
+        seen = self.attend(states, read.extend(grown), newest, positions, need_weights=need_weights)
+        return Followed(seen.context, None if seen.weights is None else seen.weights[..., : read.mask.shape[1]], grown)
+
+    def no_past(self, states: Tensor) -> Keys:
         return self.project_keys(states.new_zeros(states.shape[0], 0, self.attention.context_size))
 
     def start(self, states: Tensor) -> Keys | Pool:
-        keys = self.no_keys(states)
+        keys = self.no_past(states)
         can_pool = self.attention.score.position_blind and isinstance(self.attention.window, GlobalWindow)
         return Pool.empty(keys) if can_pool else keys
 
@@ -96,7 +101,7 @@ class FullAttention(SelfAttention):
             keys: of S positions.
             query_positions: (Q,) or (B, Q).
             key_positions: (S,) or (B, S).
-            bidirectional: lift causality for this call (the source part of a prefix LM).
+            bidirectional: lift causality for this call.
             need_weights: return weights (B, H, Q, S).
         """
         mask = self.sees(query_positions, key_positions)
@@ -137,17 +142,19 @@ class WindowAttention(FullAttention):
     def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
         return (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs() <= self.width
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         size, width = states.shape[1], self.width
         if size <= 3 * width or not self.attention.score.position_blind:  # what counts places in the row cannot be cut
-            return super().forward(states, mask)
+            return super().read(states, mask, bidirectional=bidirectional)
         blocks = -(-size // width)
         padded = F.pad(states, (0, 0, 0, blocks * width - size))  # (B, n * width, D)
-        reach = width * (2 if self.causal else 3)  # keys a block can see: those before it, its own, those after
-        keys = _overlapping(self.project_keys(states, mask), width, blocks, reach)  # (B * n, H, reach, A)
+        reach = width * (2 if self.causal and not bidirectional else 3)  # keys a block sees: before it, its own, after
+        keys = self.project_keys(states, mask)
+        around = _overlapping(keys, width, blocks, reach)  # (B * n, H, reach, A)
         here = torch.arange(reach, device=states.device)  # relations know only the distance: count from the block's first key
-        context = self.attend(padded.view(-1, width, states.shape[-1]), keys, here[width : 2 * width], here).context
-        return context.reshape(padded.shape)[:, :size]
+        asking, places = padded.view(-1, width, states.shape[-1]), here[width : 2 * width]
+        context = self.attend(asking, around, places, here, bidirectional=bidirectional).context
+        return context.reshape(padded.shape)[:, :size], keys
 
 
 class StridedAttention(FullAttention):
@@ -177,21 +184,21 @@ class StridedAttention(FullAttention):
         distance = (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs()
         return (distance <= self.stride) | (distance % self.stride == 0)
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
-        size, stride = states.shape[1], self.stride
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+        size, stride, causal = states.shape[1], self.stride, self.causal and not bidirectional
         if size <= 3 * stride or not self.attention.score.position_blind:  # what counts places in the row cannot be cut
-            return super().forward(states, mask)
+            return super().read(states, mask, bidirectional=bidirectional)
         rows, blocks = states.shape[0], -(-size // stride)
         real = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
         padded = F.pad(states, (0, 0, 0, blocks * stride - size))  # (B, n * stride, D)
         keys = self.project_keys(padded, F.pad(real, (0, blocks * stride - size)))
-        here = torch.arange(stride * (2 if self.causal else 3), device=states.device)  # keys before a block, its own, after
+        here = torch.arange(stride * (2 if causal else 3), device=states.device)  # keys before a block, its own, after
         around = _overlapping(keys, stride, blocks, len(here))  # of B * n blocks
         near = Part(
             cut=lambda x: torch.unflatten(x, 2, (blocks, stride)).transpose(1, 2).flatten(0, 1),
             join=lambda x: torch.unflatten(x, 0, (rows, blocks)).transpose(1, 2).flatten(2, 3),
             keys=around,
-            allowed=around.mask[:, None, None] & self._distant(here[stride : 2 * stride], here, 0, stride),
+            allowed=around.mask[:, None, None] & _distant(here[stride : 2 * stride], here, 0, stride, causal),
             places=Places(self.relation, here[stride : 2 * stride], here),
         )
 
@@ -204,15 +211,17 @@ class StridedAttention(FullAttention):
             cut=column,
             join=lambda x: torch.unflatten(x, 0, (rows, stride)).permute(0, 2, 3, 1, 4).flatten(2, 3),
             keys=Keys(keys=column(keys.keys), values=column(keys.values), mask=seen),
-            allowed=seen[:, None, None] & self._distant(down, down, stride + 1, size),
+            allowed=seen[:, None, None] & _distant(down, down, stride + 1, size, causal),
             places=Places(self.relation, down, down),
         )
-        return self.attention.over_parts(padded, (near, far))[:, :size]
+        read = Keys(keys=keys.keys[:, :, :size], values=keys.values[:, :, :size], mask=keys.mask[:, :size])
+        return self.attention.over_parts(padded, (near, far))[:, :size], read
 
-    def _distant(self, queries: Tensor, keys: Tensor, least: int, most: int) -> Tensor:
-        """(Q, S), whether a query may see a key at a distance from `least` to `most`."""
-        distance = queries.unsqueeze(-1) - keys
-        return (distance.abs() >= least) & (distance.abs() <= most) & ((distance >= 0) | (not self.causal))
+
+def _distant(queries: Tensor, keys: Tensor, least: int, most: int, causal: bool) -> Tensor:
+    """(Q, S), whether a query may see a key at a distance from `least` to `most`."""
+    distance = queries.unsqueeze(-1) - keys
+    return (distance.abs() >= least) & (distance.abs() <= most) & ((distance >= 0) | (not causal))
 
 
 def _overlapping(keys: Keys, width: int, blocks: int, reach: int) -> Keys:

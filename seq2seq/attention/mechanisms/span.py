@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.attention import Attention
+from seq2seq.attention.keys import Keys
 from seq2seq.attention.mechanisms.patterns import WindowAttention
 from seq2seq.attention.positions import Relation
 
@@ -75,9 +76,9 @@ class AdaptiveSpanAttention(WindowAttention):
     def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:  # noqa: ARG002 (the relation says it)
         return None
 
-    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         self.width = math.ceil(float(self.spanned.spans().detach().max())) + self.spanned.ramp
-        return super().forward(states, mask)
+        return super().read(states, mask, bidirectional=bidirectional)
 
     def penalty(self) -> Tensor:
         """Return what is added to the loss of a target token."""
