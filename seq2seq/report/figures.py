@@ -1,37 +1,28 @@
 """The figures of a report, each defined once for paper (PNG, SVG, PDF) and page, with the numbers behind it as a table."""
 
-import json
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from io import BytesIO
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
-from pathlib import Path
-from typing import Any
 
 from seq2seq.report.analyses import ConcatenationPoint
 from seq2seq.report.charts import (
     Figure,
     Line,
     Point,
-    Style,
     cells,
     dot_plot,
     heat_map,
     line_chart,
     many,
-    on_paper,
     picture_map,
-    scatter,
 )
+from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
 from seq2seq.report.crowd import in_focus, is_crowd, named
 from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
-from seq2seq.report.palette import looks
+from seq2seq.report.lines import drawn, lines_of, style_of
 from seq2seq.report.schema import LearningCurve, Report, SystemReport
-from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, share
+from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.scoring.results import BucketScores
 
 BANDS = 3
@@ -48,80 +39,8 @@ ATTENTION = "attention"
 def report_figures(report: Report, exhibits: Exhibits) -> list[Figure]:
     """Every figure that the report has data for, the most telling one first."""
     made = [_ranking(report) if is_crowd(report) else None, _length(report), *_probe(report), _concatenation(report)]
-    made += [_learning(report), _cost(report), _cost_by_length(report), _beam(report), _attention(report, exhibits)]
+    made += [_learning(report), cost_figure(report), cost_by_length_figure(report), _beam(report), _attention(report, exhibits)]
     return [figure for figure in made if figure is not None]
-
-
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write `<stem>.png`, `.svg` and `.pdf`; the same figure gives the same bytes, but for the order of entries in the PDF."""
-    import vl_convert
-
-    caption = figure.caption
-    if scripts := missing_scripts(json.dumps(on_paper(figure.spec, caption), ensure_ascii=False)):
-        caption += f" No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
-    svg = svg_of(on_paper(figure.spec, caption))
-    made = {
-        ".png": in_few_colours(vl_convert.svg_to_png(svg, scale=2)),
-        ".svg": svg.encode(),
-        ".pdf": vl_convert.svg_to_pdf(svg),
-    }
-    for suffix, content in made.items():
-        stem.with_suffix(suffix).write_bytes(content)
-    return [stem.with_suffix(suffix) for suffix in made]
-
-
-def svg_of(spec: Mapping[str, Any]) -> str:
-    """Draw a figure; the same specification gives the same text."""
-    import vl_convert
-
-    return re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(dict(spec)))  # one a figure, counted over the process
-
-
-def in_few_colours(png: bytes) -> bytes:
-    """The same picture with 256 colours, in a third of the bytes."""
-    from PIL import Image
-
-    made = BytesIO()
-    picture = Image.open(BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    picture.save(made, "PNG", optimize=True)
-    return made.getvalue()
-
-
-def missing_scripts(text: str) -> list[str]:
-    """Scripts of a text that no font of this machine has, by the first word of a letter's name: `CJK`, `THAI`."""
-    import vl_convert
-
-    def drawn(letter: str) -> bytes:
-        return vl_convert.svg_to_png(
-            f'<svg xmlns="http://www.w3.org/2000/svg"><text y="30" font-size="24">{letter}</text></svg>'
-        )
-
-    others = [char for char in sorted(set(text)) if ord(char) > 0x24F and unicodedata.category(char).startswith("L")]
-    letters = {unicodedata.name(char, "UNNAMED").split()[0]: char for char in others}  # signs such as arrows are no script
-    box = drawn(_NOWHERE) if letters else b""
-    return [script for script, letter in letters.items() if drawn(letter) == box]
-
-
-_NOWHERE = "\U0010fffd"
-"""A letter for private use, which no font has."""
-
-
-def style_of(report: Report, banded: Sequence[str] = ()) -> Style:
-    """Colours and marks of a report's systems; those out of focus lie behind the others and have no name."""
-    focus = in_focus(report)
-    return Style(looks=looks(_drawn(report), focus), labelled=focus, banded=banded)
-
-
-def _drawn(report: Report) -> list[str]:
-    """Systems in the order in which they are drawn, those in focus last."""
-    focus = in_focus(report)
-    return [*(name for name in report.systems if name not in focus), *focus]
-
-
-def _lines(report: Report, points: Callable[[str], Iterable[Point]]) -> list[Line]:
-    """A line of each system that has points."""
-    found = {name: list(points(name)) for name in _drawn(report)}
-    return [Line(system=name, points=some) for name, some in found.items() if some]
 
 
 METRICS: dict[str, Callable[[BucketScores], Sequence[float | None]]] = {
@@ -149,7 +68,7 @@ def _length(report: Report) -> Figure:
         (metric, edges): lines
         for metric in METRICS
         for edges, field in EDGES.items()
-        if (lines := _lines(report, lambda name: _length_points(report.systems[name], field, metric)))  # noqa: B023
+        if (lines := lines_of(report, lambda name: _length_points(report.systems[name], field, metric)))  # noqa: B023
     }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
@@ -249,7 +168,7 @@ def _learning(report: Report) -> Figure | None:
     for field, label in CURVES.items():
         lines = [
             Line(system=name, run=f"{name} seed {curve.seed}", points=points)
-            for name in _drawn(report)
+            for name in drawn(report)
             for curve in report.learning_curves.get(name, ())
             if (points := _late(curve, field))
         ]
@@ -279,118 +198,6 @@ def _late(curve: LearningCurve, field: str) -> list[Point]:
     return [Point(x=step, y=value, note=f"{step:,} updates") for step, value in known if step >= start]
 
 
-def costs_of(report: Report) -> dict[str, dict[str, float]]:
-    """Axis title -> system -> value, for every cost in which systems differ by more than one per cent."""
-    systems, measured = report.systems, report.costs or {}
-    at, together = decoding_length(report)
-    known: dict[str, dict[str, float | None]] = {
-        f"decoding, ms per sentence of {at} words ({together} at a time)": {
-            name: next((p.ms_per_sentence for p in cost.by_length if p.length == at), None) for name, cost in measured.items()
-        },
-        "parameters": {name: system.parameters for name, system in systems.items()},
-        "training, minutes": {name: system.seconds and system.seconds / 60 for name, system in systems.items()},
-        "training, target tokens": {name: system.target_tokens for name, system in systems.items()},
-        "training, target tokens per second": {name: cost.training_tokens_per_second for name, cost in measured.items()},
-        "FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
-        **{
-            f"share of {what} used": _used({name: getattr(cost, f"{what}_used") for name, cost in measured.items()})
-            for what in ("heads", "positions")
-        },
-    }
-    found = {
-        label: {name: float(v) for name, v in values.items() if v is not None and name in systems}
-        for label, values in known.items()
-    }
-    return {label: values for label, values in found.items() if values and max(values.values()) > 1.01 * min(values.values())}
-
-
-def _used(shares: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Shares in use, all where a system switches nothing off; nothing where no system does."""
-    known = any(share is not None for share in shares.values())
-    return {name: 1.0 if share is None else share for name, share in shares.items()} if known else {}
-
-
-def decoding_length(report: Report) -> tuple[int, int]:
-    """(source words, sentences at a time) at which most systems' decoding was timed, as near to 20 words as there is."""
-    points = [point for cost in (report.costs or {}).values() for point in cost.by_length if point.ms_per_sentence is not None]
-    lengths = [point.length for point in points]
-    if not lengths:
-        return 20, 8
-    at = min(dict.fromkeys(lengths), key=lambda length: (-lengths.count(length), abs(length - 20)))
-    return at, next(point.sentences for point in points if point.length == at)
-
-
-def _cost(report: Report) -> Figure | None:
-    costs = costs_of(report)
-    if not costs or len(report.systems) < 2:
-        return None
-
-    def point(name: str, label: str) -> Iterator[Point]:
-        system, value = report.systems[name], costs[label].get(name)
-        low, high = (None, None) if len(system.seeds) < 3 else (system.low, system.high)
-        if value is not None:
-            yield Point(x=value, y=system.bleu, low=low, high=high, note=f"{label}: {value:,.4g}")
-
-    views = {(label,): _lines(report, partial(point, label=label)) for label in costs}
-    fronts = [_front(report, values, more="per second" in label) for label, values in costs.items()]
-    rows: list[list[Cell]] = [
-        [name, *(Measured(c.get(name), digits=0 if c.get(name, 0) > 100 else 2) for c in costs.values()), bleu(system)]
-        for name, system in report.systems.items()
-    ]
-    hardware = {cost.hardware for cost in (report.costs or {}).values() if cost.hardware}
-    measured = f" Speed measured on {', '.join(sorted(hardware))}." if hardware else ""
-    return Figure(
-        name="cost",
-        title="Quality against cost",
-        caption=f"The dashed line joins systems that no other beats in both. What all systems share is left out.{measured}",
-        spec=scatter(views, fronts, style_of(report), y="BLEU", switch="Cost"),
-        table=Table(heads=["system", *costs, "BLEU"], rows=rows),
-        csv="systems.csv",
-    )
-
-
-def _front(report: Report, costs: Mapping[str, float], *, more: bool) -> list[str]:
-    """Systems that no other beats in score and cost, the cheapest first."""
-    price = {name: (-value if more else value, -report.systems[name].bleu) for name, value in costs.items()}
-    beaten = {
-        name
-        for name, own in price.items()
-        if any(other != own and other[0] <= own[0] and other[1] <= own[1] for other in price.values())
-    }
-    return sorted((name for name in price if name not in beaten), key=lambda name: price[name])
-
-
-def _cost_by_length(report: Report) -> Figure | None:
-    at = decoding_length(report)[1]
-    kinds = {
-        f"decoding, ms per sentence ({at} at a time)": ("ms_per_sentence", 1.0),
-        "peak memory of decoding, MiB": ("peak_bytes", 2.0**-20),
-    }
-
-    costs = report.costs or {}
-
-    def points(name: str, field: str, unit: float) -> Iterator[Point]:
-        for each in costs[name].by_length if name in costs else ():
-            if (value := getattr(each, field)) is not None:
-                yield Point(x=each.length, y=unit * value, note=f"{each.length} source words")
-
-    found = {(label,): _lines(report, partial(points, field=field, unit=unit)) for label, (field, unit) in kinds.items()}
-    views = {view: lines for view, lines in found.items() if lines}
-    if not views:
-        return None
-    lines = next(iter(views.values()))
-    lengths = sorted({point.x for line in lines for point in line.points})
-    known = {line.system: {point.x: Measured(point.y) for point in line.points} for line in lines}
-    rows: list[list[Cell]] = [[name, *(some.get(length, Measured(None)) for length in lengths)] for name, some in known.items()]
-    return Figure(
-        name="cost_by_length",
-        title="Cost against sentence length",
-        caption="The reference is fed step by step: the same work for every system, measured after training.",
-        spec=line_chart(views, style_of(report), x="source length in words", switches=("Cost",)),
-        table=Table(heads=["system", *(f"{length:g} words" for length in lengths)], rows=rows),
-    )
-
-
 def _beam(report: Report) -> Figure | None:
     """Best score at each beam over the length penalties; the table has what was chosen."""
     sweep = report.beam_sweep
@@ -401,7 +208,7 @@ def _beam(report: Report) -> Figure | None:
         best = {p.beam: p for p in sorted(sweep.systems.get(name, ()), key=lambda p: (p.beam, p.bleu))}
         return [Point(x=p.beam, y=p.bleu, note=f"beam {p.beam}, length penalty {p.length_penalty:g}") for p in best.values()]
 
-    lines, rows = _lines(report, points), []
+    lines, rows = lines_of(report, points), []
     for name in (line.system for line in lines):
         chosen = next((p for p in sweep.systems[name] if p.chosen), None)
         about = [str(chosen.beam), f"{chosen.length_penalty:g}", Measured(chosen.bleu, digits=2)] if chosen else [NONE] * 3
@@ -432,7 +239,7 @@ def _probe(report: Report) -> list[Figure]:
         for place in probe.systems[name].by_position if name in probe.systems else ():
             yield Point(x=place.position + 1, y=100 * place.right, note=f"n = {place.n:,}")
 
-    lines = _lines(report, exact)
+    lines = lines_of(report, exact)
     names = [line.system for line in lines]
     parts = probe.systems[names[0]].by_length
     heads = ["system", *(f"{part.min}–{part.max} words (n={part.n})" for part in parts), f"up to {probe.trained}", "longer"]
@@ -443,7 +250,7 @@ def _probe(report: Report) -> list[Figure]:
         rows.append([line.system, *(Measured(p.y, p.low, p.high) for p in line.points), *ends])
     style = style_of(report, banded=names if len(names) <= BANDS else ())
     title, trained = f"Probe {probe.task}", f"Trained on questions of up to {probe.trained} words; n = {probe.n:,}."
-    first, second = {("answers right in every word, %",): lines}, {("right words, %",): _lines(report, places)}
+    first, second = {("answers right in every word, %",): lines}, {("right words, %",): lines_of(report, places)}
     return [
         Figure(
             name="probe",
@@ -478,7 +285,7 @@ def _concatenation(report: Report) -> Figure | None:
         ratio = "" if point.length_ratio is None else f"length ratio {point.length_ratio:.2f}"
         return "refused" if point.bleu is None else Measured(point.bleu, point.low, point.high, marks=ratio)
 
-    lines = _lines(report, points)
+    lines = lines_of(report, points)
     heads = ["system", *(f"{p.joined} joined ({p.words:.0f} words, n={p.n})" for p in next(iter(found.systems.values())))]
     banded = [line.system for line in lines] if len(lines) <= BANDS else []
     caption = (

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.report.build import BuiltReport
-from seq2seq.report.figures import report_figures, save
+from seq2seq.report.drawing import save
+from seq2seq.report.figures import report_figures
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import page
 from seq2seq.report.schema import Report

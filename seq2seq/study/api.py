@@ -39,8 +39,9 @@ from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
 from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
 from seq2seq.report.document import length_table
+from seq2seq.report.drawing import svg_of
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.figures import report_figures, svg_of
+from seq2seq.report.figures import report_figures
 from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study

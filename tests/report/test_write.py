@@ -18,7 +18,8 @@ from PIL import Image
 from seq2seq.report import BuiltReport, Report, report_schema, write_report
 from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
-from seq2seq.report.figures import missing_scripts, report_figures, save
+from seq2seq.report.drawing import missing_scripts, save
+from seq2seq.report.figures import report_figures
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks

@@ -56,25 +56,28 @@ def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[st
 def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[str] = (), again: bool = False) -> list[str]:
     """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
-    What is there already is kept; a run whose weights are gone keeps what it has. Takes seconds a run on small models, and
-    prints a line for each. `further` splits are translated beside those of the configs; with `again` also what was translated
-    by other weights, with another search or of other sentences. Returns the names of the analyses that the study has now.
+    What is there already is kept; runs whose weights are gone keep what they have. Takes seconds a run on small models, and
+    prints a line for each, and one for all that cannot be analysed for the same reason. `further` splits are translated beside
+    those of the configs; with `again` also what was translated by other weights, with another search or of other sentences.
+    Returns the names of the analyses that the study has now.
 
     Raises:
         UserError: as `loaded_runs`; weights are only needed where translations are missing.
     """
     folders, device = _ready(folder, allow_code)
+    passed_over: dict[str, list[str]] = {}
     for place in folders:
-        name = f"[{place.system} seed {place.seed}]"
+        name = f"{place.system} seed {place.seed}"
         try:
             run = load_run(place, device, allow_code=allow_code)
         except UserError as error:
             wanted = with_tests(read_settings(place).data, further).test
             if again or not all(place.hypotheses(split).exists() for split in wanted):
                 raise
-            print(f"{name} not analysed, translations and earlier analyses are used as they are: {error}")
+            reason = str(error).replace(str(place.path), str(folder / "..."))
+            passed_over.setdefault(reason, []).append(name)
             continue
-        print(f"{name} alignment, interventions, costs")
+        print(f"[{name}] alignment, interventions, costs")
         data = splits_of(run, further=further)
         translate_tests(run, data, device, again=again)
         if run.settings.data.probe is not None:
@@ -83,6 +86,9 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
         intervene(run, data, device)
         measure_costs(run, data, device)
         attend_own(run, device)
+    for reason, names in passed_over.items():
+        first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+        print(f"[{first}] not analysed, translations and earlier analyses are used as they are: {reason}")
     return collect_analyses(folder)
 
 
