@@ -1,8 +1,10 @@
 """Signals that end a command: Ctrl-C, a closed terminal, a machine that shuts down; one that is ignored (nohup) stays so."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Thread
 from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,6 +32,17 @@ def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def end_with_parent() -> None:
+    """Get SIGTERM when the process at the other end of standard input is gone, by kill -9 too; it must write nothing there."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def interrupt(number: int) -> None:

@@ -19,7 +19,7 @@ from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import EVENTS, Screen, forward, open_screen
-from seq2seq.run.signals import ENDING, Interrupted, on_signals
+from seq2seq.run.signals import ENDING, Interrupted, end_with_parent, on_signals
 from seq2seq.run.train import train_run
 from seq2seq.scoring.metrics import check_tokenizer
 from seq2seq.study.matching import match_study
@@ -85,6 +85,8 @@ def train_study(
         Interrupted: a signal ended it; every run is saved.
         RunError: some runs failed; the others are finished.
     """
+    if EVENTS in os.environ:
+        end_with_parent()
     processes = join_processes()
     study, todo = begin_study(study, out, systems, seeds)
     at_once = min(len(todo), jobs or _jobs(study)) if processes.world == 1 else 1
@@ -206,7 +208,8 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
 
     def start(task: Task) -> Child:
         command = [sys.executable, "-m", "seq2seq", *single_run(study, task, out)]
-        child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        pipe = subprocess.PIPE  # input that ends when this process does
+        child = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
         reader = Thread(target=forward, args=(child.stdout, task.name, screen), daemon=True)
         reader.start()
         return child, reader

@@ -71,6 +71,20 @@ def test_a_signal_to_the_study_ends_and_saves_every_run(tmp_path, number, times)
         assert all(saved(folder) >= 5 for folder in study.folders)
 
 
+def test_a_study_that_is_killed_leaves_no_run_behind(tmp_path):
+    study = Pair(tmp_path, tiny_study(training=LONG))
+    child = study.start()
+    study.wait(child, lambda: all(map(trains, study.folders)))
+    runs = children(child.pid)
+    assert len(runs) >= 2
+    with TABLE.trying("kill -9 to a study"):
+        os.kill(child.pid, signal.SIGKILL)
+        until = time.monotonic() + 100
+        while any(Path(f"/proc/{pid}").exists() for pid in runs) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert all(saved(folder) >= 5 for folder in study.folders)
+
+
 @pytest.mark.slow
 def test_a_signal_to_one_run_leaves_the_others_alone(tmp_path):
     content = tiny_study(training={"max_steps": 5})
