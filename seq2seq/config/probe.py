@@ -37,6 +37,9 @@ class ProbeSettings(Settings):
     question stands in the source; of n pairs, with the first n symbols as keys, all values are asked for in that order."""
     pairs: int | None = Field(default=None, ge=1, le=52)
     """Most pairs in a source of `recall`, 1 to 52; the rest of it is filled with dots among them. null: as many as fit."""
+    one_word: bool = False
+    """A key and its value are one word in a source of `recall`, so that nothing has to join them. Keys are then small
+    letters, values the first ten large ones, as in `aB`: tokenizers cut digits off."""
     say_keys: bool = False
     """The target of `recall` says each key before its value, so that what is asked stands in what has been written."""
     seed: int = Field(default=1, ge=0, lt=2**63)
@@ -49,7 +52,8 @@ class ProbeSettings(Settings):
 
     def pairs_in(self, length: int) -> int:
         """Return how many keys with values fit into a source of `recall` of so many words, beside its questions."""
-        fitting = max(min(length // 3, self.questions), (length - self.questions) // 2)
+        words = 1 if self.one_word else 2
+        fitting = max(min(length // (words + 1), self.questions), (length - self.questions) // words)
         return min(fitting, self.pairs or fitting)
 
     @model_validator(mode="after")
@@ -77,7 +81,9 @@ def check_probe(corpus: str, settings: ProbeSettings) -> None:
             f"probe: {settings.longest_test} words are {pairs} keys, each different, but there are {settings.symbols} symbols; "
             "lower max_length or test_length, set pairs, or raise symbols"
         )
-    for name in ("pairs", "say_keys"):
+    if settings.one_word and settings.symbols > 26:
+        raise ValueError("probe: one_word has 26 keys, the small letters; lower symbols")
+    for name in ("pairs", "one_word", "say_keys"):
         if task != "recall" and getattr(settings, name):
             raise ValueError(f"probe: {name} is for {PROBE}recall; leave it out")
     if task == "recall" and settings.min_length < 3:

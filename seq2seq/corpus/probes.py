@@ -6,6 +6,7 @@
     recall   a 1 b 2 b    -> 2              (Ba et al. 2016, arXiv:1610.06258, section 4.1: associative retrieval)
              a 1 b 2 b a  -> 2 1            (with `questions: 2`; Arora et al. 2023, arXiv:2312.04927, section 3: multi-query)
              . b 2 . a 1  -> a 1 b 2        (with `questions: 0`, `pairs: 2` and `say_keys`)
+             . bC . aB    -> a B b C        (and with `one_word`)
     first    a b c        -> a
     last     a b c        -> c
 
@@ -87,9 +88,13 @@ class ProbeCorpus:
         for _ in range(count):
             words = self._draw(self._length(longest, rng), split, rng)
             places = ANSWERS[self.task + "-keys" * settings.say_keys](words)
+            begins = [not (settings.one_word and word.isdigit()) for word in words]  # whether a word of the source begins here
+            if settings.one_word:
+                words = [_SYMBOLS[26 + int(word)] if word.isdigit() else word for word in words]
             target = " ".join(words[place] for place in places)
-            links = tuple(sorted((place, answer) for answer, place in enumerate(places)))
-            yield SentencePair(" ".join(words), target, links)
+            links = tuple(sorted((sum(begins[: place + 1]) - 1, answer) for answer, place in enumerate(places)))
+            source = "".join(" " * begins[place] + word for place, word in enumerate(words))
+            yield SentencePair(source.lstrip(), target, links)
 
     def fingerprint(self, split: str) -> str:
         """Return a hash of the settings and of this file, from which all pairs follow."""
@@ -135,7 +140,8 @@ class ProbeCorpus:
         asked = min(settings.questions, len(keys))
         words = list(chain.from_iterable(zip(keys, values, strict=True)))
         if settings.pairs:
-            words = _among_dots(words, length - asked - len(words), rng)
+            room = pairs if settings.one_word else 2 * pairs
+            words = _among_dots(words, length - asked - room, rng)
         for place in range(asked):
             _swap(keys, place, rng)
         return words + keys[:asked]

@@ -83,6 +83,19 @@ def test_dots_fill_what_pairs_leave(questions):
         assert all(pair.source.split()[start] == pair.target.split()[end] for start, end in pair.links)
 
 
+def test_a_key_and_its_value_can_be_one_word():
+    one = {"min_length": 4, "max_length": 12, "questions": 2, "pairs": 3, "one_word": True, "say_keys": True}
+    for pair in ProbeCorpus("recall", ProbeSettings(**one)).pairs("valid"):
+        words, answer = pair.source.split(), pair.target.split()
+        pairs = {word[0]: word[1] for word in words if len(word) == 2}
+        assert 4 <= len(words) <= 12
+        assert len(pairs) == min(3, len(words) - 2)
+        assert answer[::2] == [word for word in words if word in pairs]
+        assert answer[1::2] == [pairs[key] for key in answer[::2]]
+        assert [end for _, end in sorted(pair.links, key=lambda link: link[1])] == list(range(4))
+        assert all(answer[end] in words[start] for start, end in pair.links)
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_pairs_follow_the_rule_and_links_hold(task):
     corpus = ProbeCorpus(task, SMALL)
