@@ -12,9 +12,9 @@ def grammar():
 
 @pytest.fixture(scope="session")
 def trees(grammar):
-    """10,000 derivations; short ones, so that every construction is seen many times."""
+    """4,000 derivations; short ones, so that every construction is seen many times."""
     rng = random.Random(7)
-    return [grammar.tree(4 + number % 22, rng) for number in range(10_000)]
+    return [grammar.tree(4 + number % 22, rng) for number in range(4_000)]
 
 
 @pytest.fixture(scope="session")

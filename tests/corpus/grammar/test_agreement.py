@@ -43,7 +43,7 @@ def test_articles_adjectives_and_nouns(samples):
         for phrase in noun_phrases(pair.target):
             seen += 1
             assert agrees(*phrase), f"{phrase} in: {pair.target}"
-    assert seen > 25_000
+    assert seen > 10_000
 
 
 def test_the_checker_sees_mistakes():
@@ -74,7 +74,7 @@ def test_the_verb_agrees_with_its_subject(grammar, trees):
         else:
             checked["3s"] += 1
             assert finite in SINGULAR_VERBS, f"{english}: {finite}"
-    assert min(checked.values()) > 200
+    assert min(checked.values()) > 80
 
 
 def is_plural(english):
@@ -105,8 +105,8 @@ def test_the_verb_is_second_in_main_clauses(grammar, trees):
             second = text[len(first) :].split()[0].strip(",")
             assert second in FINITE or subject == "ich", text
             assert name == "plain" or subject in text[len(first) :]
-    assert seen["plain"] > 2_000
-    assert seen["fronted"] > 1_000
+    assert seen["plain"] > 800
+    assert seen["fronted"] > 400
 
 
 def test_the_verb_is_last_in_subordinate_clauses(trees, samples):
@@ -119,7 +119,7 @@ def test_the_verb_is_last_in_subordinate_clauses(trees, samples):
             seen += 1
             last = clause.split()[-1]
             assert last in FINITE or " ich " in f" {clause} ", pair.target
-    assert seen > 1_500
+    assert seen > 600
 
 
 def test_relative_clauses_are_verb_final_between_commas(grammar, trees):
@@ -132,7 +132,7 @@ def test_relative_clauses_are_verb_final_between_commas(grammar, trees):
                 assert text.endswith(",")
                 last = text.rstrip(",").split()[-1]
                 assert last in FINITE or "ich" in text.split(), text
-    assert seen > 800
+    assert seen > 320
 
 
 def test_infinitives_and_participles_close_the_main_clause(grammar, trees):
@@ -145,11 +145,11 @@ def test_infinitives_and_participles_close_the_main_clause(grammar, trees):
             if "main" in clause.rule.pattern.orders["de"]:
                 text, tail = written(grammar, clause, "main"), written(grammar, predicate, "tail")
                 assert text.removesuffix(tail).rstrip(", ").endswith(right)
-    assert seen > 1_500
+    assert seen > 600
 
 
 @pytest.mark.parametrize(
-    ("english", "german"), [("who", 150), ("not", 500), ("because", 100), ("whether", 20), ("in order to", 50)]
+    ("english", "german"), [("who", 60), ("not", 200), ("because", 40), ("whether", 8), ("in order to", 20)]
 )
 def test_samples_show_the_constructions(samples, english, german):
     assert sum(f" {english} " in pair.source for pair in samples) > german

@@ -33,7 +33,7 @@ def test_words_that_are_the_same_are_linked_to_each_other(samples):
             if source.count(word) == target.count(word) == 1:
                 seen += 1
                 assert (source.index(word), target.index(word)) in pair.links
-    assert seen > 500
+    assert seen > 200
 
 
 def test_noun_phrases_are_monotone(grammar, trees):
@@ -48,7 +48,7 @@ def test_noun_phrases_are_monotone(grammar, trees):
             ends = [end for _, end in links]
             assert ends == sorted(ends)
             seen += 1
-    assert seen > 4_000
+    assert seen > 1_600
 
 
 def phrases(tree):
