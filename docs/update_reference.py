@@ -68,7 +68,7 @@ FAMILIES: tuple[tuple[str, str, str, Mapping[str, Any], Any], ...] = (
     ),
     (
         "Mechanisms of self-attention",
-        "model.encoder.self_attention.mechanism, model.decoder.self_attention.mechanism",
+        "model.encoder.self_attention.mechanism, model.decoder.self_attention.mechanism, model.self_attention.mechanism",
         "Who sees whom, and at what cost.",
         MECHANISMS,
         MechanismSettings,

@@ -15,7 +15,7 @@ class LinearAttention(SelfAttention):
 
     Source: Katharopoulos et al. 2020, arXiv:2006.16236, section 3.2; causal, s <= p, as in section 3.3, where a step
     needs only two running sums (section 3.4). Cost grows with N, not with N^2. There is no softmax and
-    hence no score of the family in it, and no matrix of weights.
+    hence no score of the family in it, and no matrix of weights unless one is asked for: phi(q)^T phi(k_s) over their sum.
 
     Args:
         hidden_size: features of a state.
