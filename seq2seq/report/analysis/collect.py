@@ -95,11 +95,14 @@ def _interventions(known: Known, first: dict[str, Any]) -> dict[str, Any]:
 
 
 def _costs(known: Known, _first: dict[str, Any]) -> dict[str, Any]:
-    names = ("training_tokens_per_second", "flops_per_token", "heads_used", "positions_used", "by_length", "hardware")
-    systems = {system: _mean_of(some, *names) for system, some in known.items()}
+    names = ("training_tokens_per_second", "flops_per_token", "heads_used", "positions_used", "hardware")
+    systems = {}
     for system, some in known.items():
-        for place, point in enumerate(systems[system]["by_length"]):
-            point["peak_bytes"] = max(run["by_length"][place]["peak_bytes"] for run in some)
+        measured = [run["by_length"] for run in some if run["by_length"]]  # of the first seed; older analyses have all
+        points = [
+            {**mean(seeds), "peak_bytes": max(point["peak_bytes"] for point in seeds)} for seeds in zip(*measured, strict=True)
+        ]
+        systems[system] = {**_mean_of(some, *names), "by_length": points}
     return systems
 
 

@@ -33,9 +33,13 @@ AT_ONCE = 8
 REPEATS = 3
 
 
-def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
-    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine."""
+def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device, *, decoding: bool = True) -> dict[str, Any]:
+    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine.
+
+    Without `decoding` its time and memory are left out: those of another seed of the same system say as much.
+    """
     name, split = next(iter(data.tests.items()))
+    lengths = of_length(split) if decoding else {}
     hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
 
     def measure() -> dict[str, Any]:
@@ -44,11 +48,11 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device) -
             "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
             "heads_used": share_used(run.model, HeadGates),
             "positions_used": share_used(run.model, AdaptiveSpanAttention),
-            "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in of_length(split).items()],
+            "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in lengths.items()],
             "hardware": hardware,
         }
 
-    return cached(run, data, name, "costs", measure, hardware=hardware)
+    return cached(run, data, name, "costs", measure, hardware=hardware, **({} if decoding else {"decoding": False}))
 
 
 def share_used(model: nn.Module, kind: type[HeadGates] | type[AdaptiveSpanAttention]) -> float | None:

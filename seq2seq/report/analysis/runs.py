@@ -66,6 +66,7 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
     """
     folders, device = _ready(folder, allow_code)
     passed_over: dict[str, list[str]] = {}
+    measured: set[str] = set()
     for place in folders:
         name = f"{place.system} seed {place.seed}"
         try:
@@ -84,7 +85,8 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
             probe_run(run.folder)
         align_run(run, data, device)
         intervene(run, data, device)
-        measure_costs(run, data, device)
+        measure_costs(run, data, device, decoding=place.system not in measured)
+        measured.add(place.system)
         attend_own(run, device)
     for reason, names in passed_over.items():
         first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

@@ -53,6 +53,12 @@ def test_the_report_reads_what_is_gathered(study):
     assert set(found.alignment.baselines) == {"uniform", "diagonal"}
     assert list(found.interventions.systems["additive"]) == ["original", "uniform", "argmax", "permuted", "shifted"]
     assert found.costs["additive"].training_tokens_per_second == 1234
+    for seed, lengths in ((1, []), (2, [{"length": 10, "ms_per_sentence": 3.0, "peak_bytes": 7, "sentences": 8}])):
+        path = study / "additive" / f"seed-{seed}" / "analysis" / "costs.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "by_length": lengths}))
+    collect_analyses(study)
+    (point,) = read_analyses(study).costs["additive"].by_length  # decoding is measured for one seed of a system
+    assert (point.ms_per_sentence, point.peak_bytes) == (3, 7)
     points = found.beam_sweep.systems["none"]
     assert [(p.beam, p.length_penalty) for p in points] == [(1, 0.0), (2, 0.0), (2, 1.0)]
     assert sum(p.chosen for p in points) == 1

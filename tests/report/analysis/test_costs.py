@@ -64,3 +64,4 @@ def test_a_run_is_measured_once(make_run, data, monkeypatch):
     assert point["peak_bytes"] > 0
     monkeypatch.setattr("seq2seq.report.analysis.costs.cost_at", None)
     assert measure_costs(run, data, CPU) == result
+    assert measure_costs(run, data, CPU, decoding=False)["by_length"] == []
