@@ -120,6 +120,8 @@ def report(
     """Score, compare and explain a study's runs: writes RUNS/report/."""
     from seq2seq.report.study import report_study, verify_study
 
+    if verify and retranslate:
+        raise UserError("--verify changes nothing, so --retranslate does not go with it; give one of them")
     if verify:
         verify_study(runs, split)
     else:

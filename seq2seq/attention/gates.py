@@ -54,9 +54,13 @@ class HeadGates(nn.Module):
         """Return what is added to the loss of a target token."""
         return self.weight * torch.sigmoid(self.log_odds - _TEMPERATURE * math.log(-_LOW / _HIGH)).sum()
 
+    def open(self) -> Tensor:
+        """Return g (H,) as it is after training."""
+        return self._clipped().detach()
+
     def used(self) -> float:
         """Return the share of heads that are not closed after training, 0 to 1."""
-        return float((self._clipped() > 0).float().mean())
+        return float((self.open() > 0).float().mean())
 
 
 def penalty_of(model: nn.Module) -> Tensor | float:

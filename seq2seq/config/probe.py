@@ -83,8 +83,8 @@ def check_probe(corpus: str, settings: ProbeSettings) -> None:
         )
     if settings.one_word and settings.symbols > 26:
         raise ValueError("probe: one_word has 26 keys, the small letters; lower symbols")
-    for name in ("pairs", "one_word", "say_keys"):
-        if task != "recall" and getattr(settings, name):
+    for name in ("questions", "pairs", "one_word", "say_keys"):
+        if task != "recall" and getattr(settings, name) != ProbeSettings.model_fields[name].default:
             raise ValueError(f"probe: {name} is for {PROBE}recall; leave it out")
     if task == "recall" and settings.min_length < 3:
         raise ValueError("probe: recall needs a key, a value and a question; set min_length to 3 or more")

@@ -169,6 +169,8 @@ class SelfAttentionSettings(AttentionSettings):
             raise ValueError(f"{self.reads_past} needs the weights of the step before; self-attention answers all at once")
         if self.normaliser.kind == "hierarchical":
             raise ValueError("normaliser: hierarchical reads the segments of a source; it is for the bridge")
+        if self.normaliser.kind == "sigmoid" and self.mechanism.kind == "adaptive_span":
+            raise ValueError("normaliser: sigmoid counts the keys seen, and an adaptive span sees keys in part; use softmax")
         if self.window.kind != "global":
             raise ValueError(f"window: {self.window.kind} is for the bridge; in self-attention write mechanism: window")
         if self.mechanism.kind not in COMPARING:

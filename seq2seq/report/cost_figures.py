@@ -22,10 +22,8 @@ def costs_of(report: Report) -> dict[str, dict[str, float]]:
         "training, target tokens": {name: system.target_tokens for name, system in systems.items()},
         "training, target tokens per second": {name: cost.training_tokens_per_second for name, cost in measured.items()},
         "FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
-        **{
-            f"share of {what} used": _used({name: getattr(cost, f"{what}_used") for name, cost in measured.items()})
-            for what in ("heads", "positions")
-        },
+        "share of heads used": _used({name: cost.heads_used for name, cost in measured.items()}),
+        "mean span, share of the widest": {name: cost.positions_used for name, cost in measured.items()},
     }
     found = {
         label: {name: float(v) for name, v in values.items() if v is not None and name in systems}

@@ -231,8 +231,12 @@ def _layer(theirs: Any, ours: EncoderLayer[Any]) -> None:
 
 
 def _projections(attention: Any) -> list[Tensor]:
+    """Weights of query, key, value and output; gates, which scale the heads, go into the last."""
     linears: list[Any] = [attention.query_proj, attention.key_proj, attention.value_proj, attention.output_proj]
-    return [linear.weight.detach() for linear in linears]
+    query, key, value, output = (linear.weight.detach() for linear in linears)
+    if attention.gates is not None:
+        output = output * attention.gates.open().repeat_interleave(output.shape[1] // attention.heads)
+    return [query, key, value, output]
 
 
 def _norm(theirs: Any, ours: Any) -> None:

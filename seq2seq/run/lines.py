@@ -14,6 +14,7 @@ import torch
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.join import BOUNDARY
+from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.tokenizer import EOS, INVALID, normalise
@@ -57,9 +58,11 @@ class LineOptions:
 
     def search(self, settings: SearchSettings) -> SearchSettings:
         """Return the run's search with what the options change; a `UserError` if the beam is smaller than `n_best`."""
-        changes = {"beam": self.beam, "length_penalty": self.length_penalty, "max_extra": self.max_length}
-        changes |= {"max_ratio": None if self.max_length is None else 0.0}
-        changed = settings.model_copy(update={name: value for name, value in changes.items() if value is not None})
+        known = {"beam": self.beam, "length_penalty": self.length_penalty, "max_extra": self.max_length}
+        given = {name: value for name, value in known.items() if value is not None}
+        changed = part_from(SearchSettings, {**settings.model_dump(), **given}, "search")
+        if self.max_length is not None:
+            changed = changed.model_copy(update={"max_ratio": 0.0})
         if self.n_best > changed.beam:
             raise UserError(f"--n-best {self.n_best}: the beam keeps {changed.beam}; give --beam {self.n_best} or more")
         return changed
@@ -104,7 +107,7 @@ def translate_lines(
     for raw in _arriving(source):
         lines = [line.decode("utf-8", "replace") for line in raw]
         counts.invalid += sum(bool(INVALID.search(line)) for line in lines)
-        target.writelines(_answers(run, [_normalise(line, run) for line in lines], search, options, machine.device, counts))
+        target.writelines(_answers(run, [normalise_line(line, run) for line in lines], search, options, machine.device, counts))
         target.flush()
         if (now := time.monotonic()) - shown > _PROGRESS:
             shown = now
@@ -113,7 +116,7 @@ def translate_lines(
     return counts.lines
 
 
-def _normalise(line: str, run: TrainedRun) -> str:
+def normalise_line(line: str, run: TrainedRun) -> str:
     """Return a line in its normal form, in which boundaries stay for a model that was trained with them."""
     join = run.settings.data.join
     if join is None or join.separator is None:

@@ -206,8 +206,12 @@ class Trainer:
             if update.stop:
                 self._save()
                 raise Interrupted(self.stop_requested or signal.SIGTERM)
-        if self._pretrains():  # a limit came first
+        if self._pretrains():  # a limit came first; saved as it is, to be resumed with a higher one
+            self._save()
             self._learn_to_translate()
+            self._validate()
+            self.progress.say("a limit ended the run within its pre-training: it has not learned to translate")
+            return
         if position.validated != position.step:
             self._validate()
         self._save()

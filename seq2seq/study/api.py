@@ -49,7 +49,7 @@ from seq2seq.report.tables import report_rows
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
-from seq2seq.run.lines import LineOptions
+from seq2seq.run.lines import LineOptions, normalise_line
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
@@ -169,7 +169,7 @@ class Run:
     def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
         run = self.trained
         split = encode_lines(
-            [normalise(line) for line in lines],
+            [normalise_line(line, run) for line in lines],
             run.source_tokenizer,
             reverse_source=run.settings.data.reverse_source,
             targets=None if targets is None else [normalise(target) for target in targets],

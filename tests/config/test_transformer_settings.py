@@ -46,6 +46,7 @@ def test_settings_survive_saving():
         (StackSettings, {"self_attention": {"window": "local_p"}}, "in self-attention write mechanism: window"),
         (StackSettings, {"self_attention": {"mechanism": "linear", "score": "dot"}}, "leave out score: dot"),
         (StackSettings, {"self_attention": {"mechanism": "lsh", "normaliser": "sparsemax"}}, "leave out normaliser: sparsemax"),
+        (StackSettings, {"self_attention": {"mechanism": "adaptive_span", "normaliser": "sigmoid"}}, "sees keys in part"),
         (StackSettings, {"self_attention": {"mechanism": "lsh", "attention_size": 64}}, "leave out attention_size: 64"),
         (StackSettings, {"self_attention": {"mechanism": "linear", "dropout": 0.1}}, "no weights that could be dropped"),
         (StackSettings, {"self_attention": {"mechanism": {"kind": "lsh", "buckets": 3}}}, "buckets 3: .* 1 or even"),

@@ -152,6 +152,7 @@ def test_a_study_names_a_probe():
         ({"corpus": "probe-recall", "probe": {"min_length": 2}}, "min_length to 3"),
         ({"corpus": "probe-copy", "probe": {"min_length": 20}}, "not in order"),
         ({"corpus": "probe-copy", "probe": {"pairs": 4}}, "pairs is for probe-recall"),
+        ({"corpus": "probe-first", "probe": {"questions": 5}}, "questions is for probe-recall"),
         ({"corpus": "probe-copy", "path": "somewhere"}, "path: does not apply"),
         ({"corpus": "probe-copy", "grammar": {}}, "grammar: applies to corpus 'grammar' only"),
     ],

@@ -148,6 +148,16 @@ def test_pretraining_cut_anywhere_goes_on_as_if_it_were_not(tmp_path, kind, stop
         same(whole, resumed(tmp_path, stop, **options)[0])
 
 
+def test_a_limit_within_pretraining_can_be_raised(tmp_path):
+    whole = make(tmp_path, "whole", max_target_tokens=3500, **PRETRAINED["causal"])
+    whole.train()
+    assert whole.position.step > 6
+    make(tmp_path, "raised", max_target_tokens=900, **PRETRAINED["causal"]).train()
+    raised = make(tmp_path, "raised", max_target_tokens=3500, **PRETRAINED["causal"])
+    raised.train()
+    same(whole, raised)
+
+
 @pytest.mark.parametrize(("kind", "part"), [("masked", "encoder."), ("causal", "decoder.")])
 def test_pretrained_weights_are_where_translation_begins(tmp_path, kind, part):
     first = {name: value.detach().clone() for name, value in make(tmp_path, **PRETRAINED[kind]).model.named_parameters()}

@@ -21,6 +21,10 @@ class SpanRelation(Relation):
         ramp: tokens over which the mask falls from one to zero, > 0.
     """
 
+    formula = "score + log m_h(|p - s|), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1), on top of the stack's own positions"
+    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
+    expects = "short spans in most heads and low layers, a few long ones"
+
     def __init__(self, *, within: Relation, heads: int, max_span: int, ramp: int) -> None:
         super().__init__()
         self.within, self.max_span, self.ramp = within, max_span, ramp
