@@ -36,7 +36,7 @@ class Settings(BaseModel):
         return data
 
 
-def _spell_out(value: Any) -> Any:
+def spell_out(value: Any) -> Any:
     """Read `score: dot` as `score: {kind: dot}`; a name with a colon is somebody's own class."""
     if not isinstance(value, str):
         return value
@@ -47,7 +47,7 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-SHORTHAND = BeforeValidator(_spell_out)
+SHORTHAND = BeforeValidator(spell_out)
 """Put into an `Annotated[...]` union discriminated by `kind` so that a part without options can be named by a plain string."""
 ONE_OR_MORE = BeforeValidator(_as_list)
 """Put beside a tuple of words so that a single one need not stand in brackets."""

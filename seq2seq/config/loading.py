@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from seq2seq.config.base import CHOICES, members, tag
+from seq2seq.config.base import CHOICES, members, spell_out, tag
 from seq2seq.config.data_files import find_study, shipped_path
 from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.evaluation import EvaluationSettings
@@ -101,7 +101,7 @@ def merge(base: Any, change: Any, key: str = "") -> Any:
     A part whose `kind` (or `architecture`) changes is replaced whole, since the old kind's options do not apply to the new.
     """
     if isinstance(base, str) and isinstance(change, dict) and not set(CHOICES) & set(change) and change:
-        base = {"kind": base}
+        base = spell_out(base)
     if not (isinstance(base, dict) and isinstance(change, dict)):
         return change
     for choice in CHOICES:
@@ -109,6 +109,17 @@ def merge(base: Any, change: Any, key: str = "") -> Any:
         if choice in change and change[choice] != base.get(choice, default):
             return change
     return {**base, **{name: merge(base[name], item, name) if name in base else item for name, item in change.items()}}
+
+
+def _join(earlier: Any, later: Any) -> Any:
+    """Join two overrides so that neither loses a setting of the other: `positions=learned` leaves `positions.max_positions`."""
+    if isinstance(earlier, str) and isinstance(later, dict):
+        earlier = spell_out(earlier)
+    if isinstance(earlier, dict) and isinstance(later, str):
+        later = spell_out(later)
+    if not (isinstance(earlier, dict) and isinstance(later, dict)):
+        return later
+    return {**earlier, **{name: _join(earlier[name], item) if name in earlier else item for name, item in later.items()}}
 
 
 def parse_override(text: str) -> dict[str, Any]:
@@ -144,9 +155,10 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     if not isinstance(written, dict) or not written:
         raise UserError(f"{path}: systems: expected at least one named system; see {shipped_path('configs', 'demo.yaml')}")
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
-    for_header = [change for change in changes if set(change) & set(StudyHeader.model_fields)]
-    for_systems = [change for change in changes if change not in for_header]
-    header = _validate(StudyHeader, reduce(merge, for_header, raw), path, document, [()], for_header)
+    joined: dict[str, Any] = reduce(_join, changes, {})
+    for_header = {key: value for key, value in joined.items() if key in StudyHeader.model_fields}
+    for_systems = {key: value for key, value in joined.items() if key not in for_header}
+    header = _validate(StudyHeader, raw, path, document, [()], for_header)
     resolved = {}
     for name, change in written.items():
         _check_name(name, path)
@@ -155,11 +167,11 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         merged = merge(base, change or {})
         places = [("systems", name), ("base",)]
         try:
-            resolved[name] = _validate(RunSettings, reduce(merge, for_systems, merged), path, document, places, for_systems)
+            resolved[name] = _validate(RunSettings, merged, path, document, places, for_systems)
         except UserError:
             if not for_systems or not systems or name in systems:
                 raise
-            resolved[name] = _validate(RunSettings, merged, path, document, places, [])
+            resolved[name] = _validate(RunSettings, merged, path, document, places)
     study = Study(
         name=path.stem,
         path=str(given),
@@ -184,7 +196,7 @@ def _check_name(name: str, path: Path) -> None:
         raise UserError(f"{where}: something else is called so in the folder of runs; choose another name for the system")
 
 
-def _check_study(study: Study, overrides: Sequence[Mapping[str, Any]]) -> None:
+def _check_study(study: Study, overrides: Mapping[str, Any]) -> None:
     """Refuse what only the whole study shows."""
     evaluation, match = study.header.evaluation, study.header.match
     named = {"match.to": match.to if match else None, "evaluation.baseline": evaluation.baseline}
@@ -208,9 +220,9 @@ def _check_study(study: Study, overrides: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
-def _cut_short(overrides: Sequence[Mapping[str, Any]]) -> bool:
+def _cut_short(overrides: Mapping[str, Any]) -> bool:
     """Whether `--set` does nothing to the schedule but end it early, as for a trial."""
-    changed = {key for change in overrides if isinstance(change.get("training"), Mapping) for key in change["training"]}
+    changed = set(overrides["training"]) if isinstance(overrides.get("training"), Mapping) else set()
     return "max_steps" in changed and not changed & {"warmup_steps", "schedule"}
 
 
@@ -223,7 +235,7 @@ def part_from(kind: type[T], data: Any, where: str) -> T:
     """Validate settings of one kind as read from YAML or given from Python; `where` begins an error's message."""
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: expected a mapping of settings")
-    return _validate(kind, plain(data), Path(where), data, [()], [])
+    return _validate(kind, plain(data), Path(where), data, [()])
 
 
 def imported_class(settings: Any) -> str | None:
@@ -244,21 +256,25 @@ def load_evaluation(overrides: Sequence[str] = ()) -> EvaluationSettings:
         change = parse_override(text)
         if set(change) != {"evaluation"}:
             raise UserError(f"--set {text}: only settings of evaluation apply here, such as evaluation.tokenizer=zh")
-        data = merge(data, change)
-    return _validate(StudyHeader, data, Path("--set"), data, [()], [data]).evaluation
+        data = _join(data, change)
+    return _validate(StudyHeader, {}, Path("--set"), {}, [()], data).evaluation
 
 
 def _validate(
-    kind: type[T], data: Any, path: Path, document: Any, prefixes: list[tuple[str, ...]], overrides: list[dict[str, Any]]
+    kind: type[T],
+    data: Any,
+    path: Path,
+    document: Any,
+    prefixes: list[tuple[str, ...]],
+    overrides: dict[str, Any] | None = None,
 ) -> T:
     try:
-        return kind.model_validate(data)
+        return kind.model_validate(merge(data, overrides or {}))
     except ValidationError as error:
         detail = error.errors()[0]
         keys = tuple(_descend(kind, detail["loc"])[1])
-        for override in overrides:
-            if _holds(override, keys):
-                raise UserError(f"--set {'.'.join(keys)}: {_explain(kind, detail)}") from None
+        if overrides and _holds(overrides, keys):
+            raise UserError(f"--set {'.'.join(keys)}: {_explain(kind, detail)}") from None
         where = next((prefix for prefix in prefixes if _holds(document, (*prefix, *keys))), prefixes[-1])
         line = _line_of(document, (*where, *keys))
         dotted = ".".join((*where, *keys)) or "the file"

@@ -2,13 +2,14 @@
 
 import json
 import re
+from itertools import permutations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import KNOWN_AS, load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.loading import KNOWN_AS, load_evaluation, load_study, merge, parse_override, plain, settings_from
 from seq2seq.config.study import RunSettings, StudyHeader
 from seq2seq.run.folder import dump_yaml
 
@@ -66,6 +67,54 @@ def test_overrides_apply_to_every_system(study):
     assert {s.training.max_steps for s in loaded.systems.values()} == {7}
     assert {s.training.seeds for s in loaded.systems.values()} == {(3, 4)}
     assert {s.model.attention.score.kind for s in loaded.systems.values()} == {"dot"}
+
+
+ONE_STACK = """\
+base: {data: {corpus: grammar}}
+systems:
+  s: {model: {architecture: decoder_only, positions: rope}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("overrides", "kept"),
+    [
+        (["positions.max_positions=20", "positions.kind=learned"], {"kind": "learned", "max_positions": 20}),
+        (["positions.max_positions=20", "positions=learned"], {"kind": "learned", "max_positions": 20}),
+        (["positions.max_positions=20", "positions={kind: learned}"], {"kind": "learned", "max_positions": 20}),
+        (
+            ["positions.max_positions=20", "positions=learned", "architecture=decoder_only"],
+            {"kind": "learned", "max_positions": 20},
+        ),
+        (["self_attention.mechanism.width=3", "self_attention.mechanism.kind=window", "positions=none"], {"kind": "none"}),
+    ],
+)
+def test_the_order_of_overrides_loses_no_setting(study, overrides, kept):
+    for order in permutations(f"model.{override}" for override in overrides):
+        loaded = study(ONE_STACK, *order)
+        model = loaded.systems["s"].model
+        assert model.positions.model_dump() == kept
+        if "mechanism" in overrides[0]:
+            assert model.self_attention.mechanism.model_dump() == {"kind": "window", "width": 3}
+        assert load_study(loaded.path, loaded.overrides) == loaded  # as a child process reads them
+
+
+@pytest.mark.parametrize("order", [*permutations(["evaluation.buckets.count=4", "evaluation.buckets.kind=equal_count"])])
+def test_the_order_of_overrides_of_scoring_loses_no_setting(study, order):
+    assert load_evaluation(order).buckets.count == study(GOOD, *order).header.evaluation.buckets.count == 4
+
+
+def test_the_last_override_of_a_setting_wins(study):
+    order = ["positions=learned", "positions.max_positions=20", "positions.max_positions=30", "positions.kind=learned"]
+    assert study(ONE_STACK, *(f"model.{override}" for override in order)).systems["s"].model.positions.max_positions == 30
+    assert study(ONE_STACK, "model.positions=learned", "model.positions=alibi").systems["s"].model.positions.kind == "alibi"
+    with pytest.raises(UserError, match=r"--set model.positions.max_positions: unknown key"):  # said, not dropped in silence
+        study(ONE_STACK, "model.positions.max_positions=20", "model.positions=alibi")
+
+
+def test_somebodys_own_class_may_be_given_options(study):
+    score = study(GOOD, "model.attention.score=my.scores:Mine", "model.attention.score.options.depth=2").systems["none"].model
+    assert (score.attention.score.path, score.attention.score.options) == ("my.scores:Mine", {"depth": 2})
 
 
 def broken(old, new):
