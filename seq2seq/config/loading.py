@@ -273,12 +273,28 @@ def _validate(
     except ValidationError as error:
         detail = error.errors()[0]
         keys = tuple(_descend(kind, detail["loc"])[1])
-        if overrides and _holds(overrides, keys):
-            raise UserError(f"--set {'.'.join(keys)}: {_explain(kind, detail)}") from None
+        if overrides and _holds(overrides, keys) and not (isinstance(detail["input"], dict) and _has_fault(kind, data, detail)):
+            raise UserError(f"--set {'.'.join(keys) or _paths(overrides)}: {_explain(kind, detail)}") from None
         where = next((prefix for prefix in prefixes if _holds(document, (*prefix, *keys))), prefixes[-1])
         line = _line_of(document, (*where, *keys))
         dotted = ".".join((*where, *keys)) or "the file"
         raise UserError(f"{path}{line}: {dotted}: {_explain(kind, detail)}") from None
+
+
+def _has_fault(kind: type[BaseModel], data: Any, detail: ErrorDetails) -> bool:
+    """Whether settings without the overrides have a fault in the part that an error is about, which may be all of them."""
+    try:
+        kind.model_validate(data)
+    except ValidationError as error:
+        return any(other["loc"][: len(detail["loc"])] == detail["loc"] for other in error.errors())
+    return False
+
+
+def _paths(data: Any, prefix: str = "") -> str:
+    """Return the dotted paths of all settings in a tree, a comma between them."""
+    if not isinstance(data, Mapping) or not data:
+        return prefix.removesuffix(".")
+    return ", ".join(_paths(item, f"{prefix}{key}.") for key, item in data.items())
 
 
 def _holds(data: Any, keys: Sequence[str]) -> bool:

@@ -212,6 +212,23 @@ def test_mistakes_on_the_command_line(study, override, message):
         study(GOOD, override)
 
 
+def test_a_fault_of_the_whole_names_the_overrides_only_if_the_file_has_none(study):
+    unmarked = broken("{score: additive}", "{score: additive, normaliser: hierarchical}")
+    with pytest.raises(UserError, match=r"study.yaml:11: systems.additive: model.attention.normaliser: hierarchical needs"):
+        study(unmarked, "training.max_steps=4")
+    gates = broken("{score: additive}", "{score: additive, gates: {penalty: 0}}")
+    with pytest.raises(UserError, match=r"study.yaml:13: systems.additive.model.attention: gates: a single head"):
+        study(gates, "model.attention.dropout=0.2")
+    two = ("tokenizer.joint=false", "model={tie: all, encoder: {embedding_size: 8}, decoder: {embedding_size: 8}}")
+    paths = "tokenizer.joint, model.tie, model.encoder.embedding_size, model.decoder.embedding_size"
+    with pytest.raises(UserError, match=f"^--set {paths}: model.tie: all shares one table"):
+        study(GOOD.partition("  transformer:")[0], *two)
+    with pytest.raises(UserError, match=r"^--set data: test names no split"):  # whatever else is wrong in the file
+        study(GOOD.replace("learning_rate: 1e-3", "max_steps: 0"), "data.test=[]")
+    with pytest.raises(UserError, match=r"^--set training.max_steps: .*not -1"):
+        study(GOOD.replace("learning_rate: 1e-3", "max_steps: 0"), "training.max_steps=-1")
+
+
 def test_a_missing_file_suggests_its_neighbour(tmp_path):
     (tmp_path / "demo.yaml").write_text(GOOD)
     with pytest.raises(UserError, match=r"dmo.yaml: no such file; did you mean .*demo.yaml\?"):
