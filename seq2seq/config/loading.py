@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -268,17 +268,21 @@ def _validate(
     prefixes: list[tuple[str, ...]],
     overrides: dict[str, Any] | None = None,
 ) -> T:
+    merged = merge(data, overrides or {})
     try:
-        return kind.model_validate(merge(data, overrides or {}))
+        return kind.model_validate(merged)
     except ValidationError as error:
-        detail = error.errors()[0]
-        keys = tuple(_descend(kind, detail["loc"])[1])
+        details = error.errors()
+        detail, keys = details[0], _descend(kind, details[0]["loc"], merged)[1]
+        branches = [other for other in details if _descend(kind, other["loc"], merged)[1] == keys]
+        problem = _explain(kind, detail) if len(branches) == 1 else _alternatives(branches)
         if overrides and _holds(overrides, keys) and not (isinstance(detail["input"], dict) and _has_fault(kind, data, detail)):
-            raise UserError(f"--set {'.'.join(keys) or _paths(overrides)}: {_explain(kind, detail)}") from None
-        where = next((prefix for prefix in prefixes if _holds(document, (*prefix, *keys))), prefixes[-1])
+            raise UserError(f"--set {'.'.join(keys) or _paths(overrides)}: {problem}") from None
+        parts = [keys[:length] for length in range(len(keys), 0, -1)] or [keys]  # a missing key belongs where its part is
+        where = next((prefix for part in parts for prefix in prefixes if _holds(document, (*prefix, *part))), prefixes[-1])
         line = _line_of(document, (*where, *keys))
         dotted = ".".join((*where, *keys)) or "the file"
-        raise UserError(f"{path}{line}: {dotted}: {_explain(kind, detail)}") from None
+        raise UserError(f"{path}{line}: {dotted}: {problem}") from None
 
 
 def _has_fault(kind: type[BaseModel], data: Any, detail: ErrorDetails) -> bool:
@@ -318,8 +322,8 @@ def _line_of(document: Any, keys: Sequence[str]) -> str:
     return line
 
 
-def _descend(kind: type[BaseModel], location: Sequence[Any]) -> tuple[type[BaseModel] | None, list[str]]:
-    """Follow an error's location; union tags, which pydantic puts into it, are not keys and are left out."""
+def _descend(kind: type[BaseModel], location: Sequence[Any], data: Any = None) -> tuple[type[BaseModel] | None, list[str]]:
+    """Follow an error's location through data; what is no setting, key or index, such as a union's tag, is left out."""
     current: type[BaseModel] | None = kind
     choices: list[type[BaseModel]] = []
     keys: list[str] = []
@@ -328,9 +332,16 @@ def _descend(kind: type[BaseModel], location: Sequence[Any]) -> tuple[type[BaseM
         if tagged is not None:
             current, choices = tagged, []
             continue
-        keys.append(str(item))
         field = current.model_fields.get(str(item)) if current is not None else None
-        choices = list(members(field.annotation)) if field is not None else []
+        is_key = isinstance(data, list) if isinstance(item, int) else isinstance(data, Mapping) and item in data
+        if field is None and not is_key:
+            continue
+        keys.append(str(item))
+        data = data[item] if isinstance(data, Mapping | list) and _holds(data, keys[-1:]) else None
+        if isinstance(item, int):
+            continue
+        part = field.annotation if field is not None else None
+        choices = list(members(get_args(part)[0] if get_origin(part) is tuple else part))
         if field is not None:
             current = choices[0] if len(choices) == 1 else None
     return current, keys
@@ -365,6 +376,17 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return message
     return f"{message[0].lower()}{message[1:]}, not {value!r}"
+
+
+def _alternatives(branches: Sequence[ErrorDetails]) -> str:
+    """Explain the error of a value that may be of several types, such as a number or `auto`; words come last."""
+    wanted = [
+        " or ".join(_literals(branch["ctx"]["expected"]))
+        if branch["type"] == "literal_error"
+        else branch["msg"].removeprefix("Input should be ").partition(",")[0]
+        for branch in sorted(branches, key=lambda branch: branch["type"] == "literal_error")
+    ]
+    return f"input should be {', or '.join(dict.fromkeys(wanted))}, not {branches[0]['input']!r}"
 
 
 _SEEDS = " for the one seed of that number, [1, 2, 3] for three runs"

@@ -204,6 +204,7 @@ def test_mistakes(study, text, message):
         ("training.clip_norm=true", r"--set training: clip_norm: expected a value, not true"),
         ("training.seeds=[true]", r"--set training.seeds.0: .*valid integer"),
         ("training.deterministic=1", r"--set training: deterministic: expected true or false, not 1"),
+        ("training.threads=0", r"^--set training.threads: input should be greater than or equal to 1, or auto, not 0"),
         ("jobs=none", r"--set jobs: expected a number of runs"),
     ],
 )
@@ -227,6 +228,39 @@ def test_a_fault_of_the_whole_names_the_overrides_only_if_the_file_has_none(stud
         study(GOOD.replace("learning_rate: 1e-3", "max_steps: 0"), "data.test=[]")
     with pytest.raises(UserError, match=r"^--set training.max_steps: .*not -1"):
         study(GOOD.replace("learning_rate: 1e-3", "max_steps: 0"), "training.max_steps=-1")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            "tokenizer: {vocabulary_size: 3}",
+            "tokenizer.vocabulary_size: input should be greater than or equal to 8, or auto, not 3",
+        ),
+        ("tokenizer: {vocabulary_size: 9.5}", "tokenizer.vocabulary_size: input should be a valid integer, or auto, not 9.5"),
+        ("training: {threads: 0}", "training.threads: input should be greater than or equal to 1, or auto, not 0"),
+        ("training: {threads: many}", "training.threads: input should be a valid integer, or auto, not 'many'"),
+        ("training: {betas: [0.9]}", "training.betas.1: missing; it has no default"),
+        ("data: {test: a b}", "data.test: string should match"),
+        ("model: {attention: {score: {kind: custom}}}", "model.attention.score.path: missing; it has no default"),
+        (
+            "model: {attention: {score: {kind: custom, path: 'a:B', options: {x: [1]}}}}",
+            "model.attention.score.options.x: input should be a valid boolean, or a valid integer, or a valid number, or a valid "
+            "string, not [1]",
+        ),
+        (
+            "model: {attention: {score: {kind: gated, members: [dot, {kind: mlp, layers: 1}, dot]}}}",
+            "model.attention.score.members.1.layers: input should be greater than or equal to 2, not 1",
+        ),
+        (
+            "model: {attention: {score: {kind: gated, members: [dot, {kind: mlp, layrs: 3}]}}}",
+            "model.attention.score.members.1.layrs: unknown key; did you mean 'layers'?",
+        ),
+    ],
+)
+def test_a_mistake_is_named_by_the_keys_of_the_file_and_by_all_that_is_allowed(study, settings, message):
+    with pytest.raises(UserError, match=re.escape(f"study.yaml:4: systems.s.{message}")):
+        study(f"base: {{data: {{corpus: grammar}}}}\nsystems:\n  s:\n    {settings}\n")
 
 
 def test_a_missing_file_suggests_its_neighbour(tmp_path):
