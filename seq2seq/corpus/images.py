@@ -109,9 +109,20 @@ class ImageTokenizer(Tokenizer):
         """Return the colours of every picture, row by row."""
         return [(draw(normalise(line)).ravel() + _SPECIAL).tolist() for line in lines]
 
-    def columns(self, line: str, ids: Sequence[int], width: int) -> list[Column]:  # noqa: ARG002 (pixels do not know objects)
-        """Return what the cells of a square grid over the picture show: the object whose centre is nearest, in its place."""
-        names, cells = line.split(), round(width**0.5)
+    def complaint(self, line: str) -> str | None:
+        """Return why a line is no scene; None if it is one."""
+        try:
+            draw(normalise(line))
+        except UserError as error:
+            return str(error)
+        return None
+
+    def columns(self, line: str, ids: Sequence[int], width: int | None = None) -> list[Column]:  # noqa: ARG002 (of the line)
+        """Return what the cells of a square grid over the picture show: the object whose centre is nearest, in its place.
+
+        Without a `width` the cells are the places for objects.
+        """
+        names, cells = line.split(), GRID if width is None else round(width**0.5)
         places = {tuple(int(at) // PLACE for at in name.split("_")[-2:]): word for word, name in enumerate(names)}
         shown = [places.get((x * GRID // cells, y * GRID // cells), -1) for y in range(cells) for x in range(cells)]
         return [Column(f"\u2581{names[word]}" if word >= 0 else "\u2581", word) for word in shown]

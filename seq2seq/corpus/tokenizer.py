@@ -160,6 +160,10 @@ class Tokenizer:
         following = iter(pieces)
         return [list(_between([next(following) for _ in line])) for line in parts]
 
+    def complaint(self, line: str) -> str | None:  # noqa: ARG002 (any line is text; not any is a picture)
+        """Return why a line cannot be encoded; None if it can."""
+        return None
+
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of subwords as one normalised line; special ones say nothing, an unknown one ⁇; ids are < V."""
         kept = [self._checked(i) for i in ids if i not in (PAD, BOS, EOS)]
@@ -182,7 +186,7 @@ class Tokenizer:
             words.append(word)
         return words
 
-    def columns(self, line: str, ids: Sequence[int], width: int) -> list[Column]:  # noqa: ARG002 (pictures need them)
+    def columns(self, line: str, ids: Sequence[int], width: int | None = None) -> list[Column]:  # noqa: ARG002 (for pictures)
         """Return what the `width` columns of the attention over a source with these subwords stand for: these, and the end."""
         whole = [*ids, EOS]
         return [Column(*column) for column in zip(self.pieces(whole), self.word_of_piece(whole), strict=True)]

@@ -17,7 +17,7 @@ from seq2seq.config.join import BOUNDARY
 from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
-from seq2seq.corpus.tokenizer import EOS, INVALID, normalise
+from seq2seq.corpus.tokenizer import INVALID, normalise
 from seq2seq.models.limits import find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
@@ -85,7 +85,7 @@ class _Counts:
             some = ", ".join(map(str, self.cut[:10])) + (", ..." if self.cut[10:] else "")
             print(f"{len(self.cut):,} translations were cut at the length limit, of lines {some}", file=sys.stderr)
         if self.refused:
-            raise RunError(f"{self.refused:,} of {self.lines:,} lines were too long and left empty; they are named above")
+            raise RunError(f"{self.refused:,} of {self.lines:,} lines were refused and left empty; they are named above")
 
 
 def translate_lines(
@@ -97,7 +97,8 @@ def translate_lines(
     number of lines.
 
     Raises:
-        RunError: some lines were too long for the model; they are named on standard error, and empty in the output.
+        RunError: some lines were too long for the model, or no scenes where sources are pictures; they are named on standard
+            error, and empty in the output.
     """
     folder, options = RunFolder(run_path), options or LineOptions()
     machine = prepare_machine(evaluation_arithmetic(folder))
@@ -152,16 +153,20 @@ def _answers(
     run: TrainedRun, lines: Sequence[str], search: SearchSettings, options: LineOptions, device: torch.device, counts: _Counts
 ) -> Iterator[str]:
     """Translate lines together and yield what is written for each."""
-    split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
+    complaints = [run.source_tokenizer.complaint(line) for line in lines]
+    readable = [line if complaint is None else "" for line, complaint in zip(lines, complaints, strict=True)]
+    split = encode_lines(readable, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
     limits = find_limits(run.model)
     chosen = []
     for i, line in enumerate(lines):
         limit = limits.refused(int(split.source_lengths[i]) + 1)
+        why = complaints[i]
         if limit or len(line) > _MAX_CHARACTERS:
-            counts.refused += 1
             most = f"{limit.setting} {limit.tokens}" if limit else f"{_MAX_CHARACTERS:,} characters"
-            sizes = f"{len(line):,} characters, {split.source_lengths[i]:,} subwords"
-            print(f"line {counts.lines + i + 1}: longer than {most} ({sizes}); left empty", file=sys.stderr)
+            why = f"longer than {most} ({len(line):,} characters, {split.source_lengths[i]:,} subwords)"
+        if why:
+            counts.refused += 1
+            print(f"line {counts.lines + i + 1}: {why}; left empty", file=sys.stderr)
         elif line:
             chosen.append(i)
     found = translate_n_best(
@@ -194,8 +199,9 @@ def _row(line: int, translation: Translation) -> str:
 
 
 def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Translation], line: int) -> dict[str, Any]:
-    """Return what JSON says of a line: source subwords, and of each translation its subwords and their weights (T, S)."""
-    source, hypotheses = run.source_tokenizer.pieces([*split.source_tokens(index), EOS]), []
+    """Return what JSON says of a line: source subwords or cells, and of each translation its subwords and weights (T, S)."""
+    columns, hypotheses = run.source_tokenizer.columns(split.source(index), split.source_tokens(index)), []
+    source = [column.name for column in columns]
     for translation in best:
         reading = read_hypothesis(run, split, index, translation.hypothesis)
         source = reading.source

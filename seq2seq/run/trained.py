@@ -145,7 +145,8 @@ def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis
 
 def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str], weights: torch.Tensor | None) -> Reading:
     if weights is None:
-        return Reading(source.pieces([*split.source_tokens(index), EOS]), said, None)
+        columns = source.columns(split.source(index), split.source_tokens(index))
+        return Reading([column.name for column in columns], said, None)
     columns, kept = source_columns(source, split, index, weights)
     return Reading([column.name for column in columns], said, kept)
 

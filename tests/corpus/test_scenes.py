@@ -109,6 +109,7 @@ def test_the_tokenizer_knows_what_its_cells_show(tmp_path):
     assert [column.word for column in columns] == [0, -1, 2, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 1, -1, -1]
     assert columns[2].name == "▁large_white_diamond_20_4"
     assert sum(column.word == 2 for column in tokenizer.columns(" ".join(SCENE), (), 64)) == 4
+    assert tokenizer.columns(" ".join(SCENE), ()) == columns
     tokenizer.save(tmp_path / "image.model")
     assert ImageTokenizer.load(tmp_path / "image.model", tokenizer.fingerprint).vocabulary_size == tokenizer.vocabulary_size
     (tmp_path / "other.model").write_bytes(b"x")

@@ -12,10 +12,15 @@ import torch
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.study import RunSettings
 from seq2seq.corpus.encoded import encode_lines
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.tokenizer import Tokenizer
+from seq2seq.models.build import build_model
 from seq2seq.run import lines
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.lines import LineOptions, translate_lines
+from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate_n_best
 from tests.study.untrained import LINES, SIZE, make_run
 
@@ -33,6 +38,27 @@ def use(tokenizer, tmp_path, monkeypatch):
         run = make_run(tokenizer, tmp_path, reverse, **(attention or {"score": "additive"}))
         monkeypatch.setattr(lines, "load_run", lambda *_, **__: run)
         return run
+
+    return make
+
+
+@pytest.fixture
+def see(tokenizer, tmp_path, monkeypatch):
+    """Describe pictures with an untrained run of some score."""
+
+    def make(score):
+        settings = RunSettings.model_validate(
+            {
+                "data": {"corpus": "scenes"},
+                "tokenizer": {"joint": False},
+                "model": {"encoder": {"kind": "image", "hidden_size": 8}, "attention": {"score": score}},
+                "search": {"beam": 2, "max_ratio": 0.001, "max_extra": 5},
+            }
+        )
+        source = ImageTokenizer()
+        built = build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=SIZE).eval()
+        run = TrainedRun(RunFolder(tmp_path), settings, built, source, tokenizer, 1)
+        monkeypatch.setattr(lines, "load_run", lambda *_, **__: run)
 
     return make
 
@@ -60,7 +86,7 @@ def test_lines_too_long_are_named_left_empty_and_end_in_an_error(use, capsys, mo
     monkeypatch.setattr(lines, "_MAX_BYTES", 2004)
     text = b"the old man\n" + b"a house " * 50 + b"\nshe goes\n" + b"x" * 200_000 + b"\nhome"
     target = io.StringIO()
-    with pytest.raises(RunError, match="2 of 5 lines were too long and left empty"):
+    with pytest.raises(RunError, match="2 of 5 lines were refused and left empty"):
         translate_lines(Path("run"), io.BytesIO(text), target)
     written = target.getvalue().split("\n")
     assert [bool(line) for line in written] == [True, False, True, False, True, False]
@@ -147,3 +173,29 @@ def test_a_fixed_context_has_no_attention_to_show(use):
     use(score="none")
     (only,) = map(json.loads, translated(b"the old man sees\n", attention=True))
     assert only["translations"][0]["attention"] is None
+
+
+def test_the_source_of_attention_over_a_picture_is_its_cells(see):
+    cells = ["\u2581"] * 16
+    cells[9] = "\u2581small_red_circle_12_20"
+    for score in ("additive", "none"):
+        see(score)
+        seen, empty = map(json.loads, translated(b"small_red_circle_12_20\n\n", attention=True))
+        assert seen["source"] == cells
+        attention = seen["translations"][0]["attention"]
+        assert attention is None if score == "none" else {len(row) for row in attention} == {16}
+        assert empty == {"line": 2, "source": ["\u2581"] * 16, "translations": []}
+
+
+def test_lines_that_are_no_scene_are_named_and_the_others_answered(see, capsys):
+    see("additive")
+    target = io.StringIO()
+    with pytest.raises(RunError, match="2 of 5 lines were refused and left empty"):
+        translate_lines(
+            Path("run"), io.BytesIO(b"small_red_circle_12_20\nhello\n\nsmall_red_circle_12_32\nsmall_red_ring_3_3\n"), target
+        )
+    assert [bool(line) for line in target.getvalue().split("\n")] == [True, False, False, False, True, False]
+    errors = capsys.readouterr().err
+    for line, word in ((2, "hello"), (4, "small_red_circle_12_32")):
+        assert f"line {line}: '{word}' is no object of a scene" in errors
+    assert errors.count("left empty") == 2
