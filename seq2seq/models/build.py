@@ -21,6 +21,7 @@ from seq2seq.models.decoder_only import build_decoder_only
 from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, source_table, token_table
 from seq2seq.models.image import ImageEncoder
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
+from seq2seq.models.limits import find_limits
 from seq2seq.models.output import build_output
 from seq2seq.models.rnn import RnnDecoder, RnnEncoder
 from seq2seq.models.transformer import build_transformer_decoder, build_transformer_encoder
@@ -36,6 +37,7 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
 
     Raises:
         ValueError: tied embeddings over vocabularies of different sizes.
+        UserError: a picture of more cells than the bridge can read.
     """
     if isinstance(settings, DecoderOnlySettings):
         return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
@@ -45,7 +47,9 @@ def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocab
     encoder = _build_encoder(encoding, source)
     decoder = _build_decoder(settings, encoder, target)
     output = build_output(decoder.output_size, target_vocabulary, None if settings.tie == "none" else target)
-    return EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
+    model = EncoderDecoder(encoder=encoder, decoder=decoder, output=output)
+    find_limits(model)  # a memory of one length that the bridge cannot read is refused before anything is made of it
+    return model
 
 
 def _spread(settings: Settings) -> float:

@@ -36,7 +36,8 @@ class ImageEncoder(Encoder):
         sizes = [embedding.embedding_dim, *(max(8, hidden_size >> left) for left in range(layers - 1, 0, -1)), hidden_size]
         self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairwise(sizes))
         self.source_size, self._side = side**2 + 1, side  # the end of the source comes after the pixels
-        self.places = nn.Parameter(torch.randn((side >> layers) ** 2, hidden_size))
+        self.memory_length = (side >> layers) ** 2
+        self.places = nn.Parameter(torch.randn(self.memory_length, hidden_size))
         self.norm = nn.LayerNorm(hidden_size)
         self.dropout = Dropout(dropout)
         self.memory_size = self.summary_size = hidden_size

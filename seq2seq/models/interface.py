@@ -125,6 +125,8 @@ class Encoder(nn.Module):
     """Features of `Memory.summary`."""
     source_size: int | None = None
     """Tokens of every source where all are of one size, as pictures are; None where they vary."""
+    memory_length: int | None = None
+    """Positions of every `Memory`, which need not be one a token, where all are of one size; None where they vary."""
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S), mask (B, S) True at real tokens."""

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from seq2seq.attention.mechanisms.linformer import LinformerAttention
 from seq2seq.attention.positions import LearnedPositions
 from seq2seq.attention.scores.positional import PositionalScore
+from seq2seq.config.errors import UserError
 from seq2seq.models.decoder_only import DecoderOnly
-from seq2seq.models.interface import Model
+from seq2seq.models.interface import EncoderDecoder, Model
 
 
 class Limit(NamedTuple):
@@ -56,11 +57,23 @@ def limit_of(part: nn.Module) -> Limit | None:
 
 
 def find_limits(model: Model) -> Limits:
-    """Return the limits of a model, the tightest of each side."""
+    """Return the limits of a model, the tightest of each side; none of a bridge whose memory is always of one length.
+
+    Raises:
+        UserError: such a memory is longer than its bridge can read.
+    """
     found: dict[str, list[Limit]] = {"source": [], "target": [], "both": []}
+    cells = model.encoder.memory_length if isinstance(model, EncoderDecoder) else None
     for name, part in model.named_modules():
         if limit := limit_of(part):
-            found[_side(model, name)].append(limit)
+            side = _side(model, name)
+            if cells is None or side != "source":
+                found[side].append(limit)
+            elif limit.tokens < cells:
+                raise UserError(
+                    f"model: {limit.setting} {limit.tokens} is too small for the {cells} cells of a picture; raise "
+                    f"{limit.setting} to {cells}"
+                )
     return Limits(**{side: min(limits, default=None) for side, limits in found.items()})
 
 

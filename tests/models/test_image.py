@@ -4,12 +4,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.images import SIDE, ImageTokenizer
 from seq2seq.models.budget import flops_per_token, parameters_by_block
 from seq2seq.models.build import build_model
 from seq2seq.models.image import ImageEncoder
+from seq2seq.models.limits import Limit, find_limits
 from tests.models.test_rnn import BRIDGES, stepped
 
 LINES = ["small_red_circle_4_4 large_blue_ring_27_28", "large_green_square_12_12"]
@@ -102,3 +104,22 @@ def test_what_does_not_fit_is_refused(changes, message):
 
 def test_the_picture_is_as_large_as_the_encoder_expects():
     assert build().encoder.source_size == SIDE * SIDE + 1
+
+
+@pytest.mark.parametrize("kind", ["location", "concat_linear"])
+def test_a_bridge_has_to_read_the_cells_not_the_pixels(kind):
+    source, mask = pictures()
+    inputs = torch.tensor([[2, 5], [2, 8]])
+    for settings in ({"max_source": 16}, {"max_source": 200}, {"max_source": 15, "longer": "ignore"}):
+        model = build({"score": {"kind": kind, **settings}})
+        assert find_limits(model) == (None, None, None)
+        model(source, mask, inputs)
+    with pytest.raises(UserError, match="max_source 15 is too small for the 16 cells of a picture; raise max_source to 16"):
+        build({"score": {"kind": kind, "max_source": 15}})
+    build({"score": {"kind": kind, "max_source": 15}}, layers=4)
+
+
+def test_a_decoder_over_pictures_keeps_its_limit_on_captions():
+    positions = {"kind": "learned", "max_positions": 7}
+    model = build(decoder={"kind": "transformer", "hidden_size": 8, "feedforward_size": 8, "layers": 1, "positions": positions})
+    assert find_limits(model) == (None, Limit(7, "max_positions"), None)
