@@ -64,7 +64,7 @@ class Intervention(Analysis):
     entropy: float | None = None
     """Mean entropy of a row of weights, in bits."""
     eos_mass: float | None = None
-    """Mean weight on the end of the source, 0 to 1."""
+    """Mean weight on the end of the source, or on the empty cells of a picture, 0 to 1."""
     coverage: float | None = None
     """Share of source words that get a weight of at least 0.5 in sum, 0 to 1."""
     diagonal_mass: float | None = None

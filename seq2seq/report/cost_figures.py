@@ -12,9 +12,9 @@ from seq2seq.report.values import Cell, Measured, Table, bleu
 def costs_of(report: Report) -> dict[str, dict[str, float]]:
     """Axis title -> system -> value, for every cost in which systems differ by more than one per cent."""
     systems, measured = report.systems, report.costs or {}
-    at, together = decoding_length(report)
+    (at, together), unit = decoding_length(report), report.length_unit
     known: dict[str, dict[str, float | None]] = {
-        f"decoding, ms per sentence of {at} words ({together} at a time)": {
+        f"decoding, ms per sentence of {at} {unit} ({together} at a time)": {
             name: next((p.ms_per_sentence for p in cost.by_length if p.length == at), None) for name, cost in measured.items()
         },
         "parameters": {name: system.parameters for name, system in systems.items()},
@@ -102,7 +102,7 @@ def cost_by_length_figure(report: Report) -> Figure | None:
     def points(name: str, field: str, unit: float) -> Iterator[Point]:
         for each in costs[name].by_length if name in costs else ():
             if (value := getattr(each, field)) is not None:
-                yield Point(x=each.length, y=unit * value, note=f"{each.length} source words")
+                yield Point(x=each.length, y=unit * value, note=f"{each.length} source {report.length_unit}")
 
     found = {(label,): lines_of(report, partial(points, field=field, unit=unit)) for label, (field, unit) in kinds.items()}
     views = {view: lines for view, lines in found.items() if lines}
@@ -116,6 +116,6 @@ def cost_by_length_figure(report: Report) -> Figure | None:
         name="cost_by_length",
         title="Cost against sentence length",
         caption="The reference is fed step by step: the same work for every system, measured after training.",
-        spec=line_chart(views, style_of(report), x="source length in words", switches=("Cost",)),
-        table=Table(heads=["system", *(f"{length:g} words" for length in lengths)], rows=rows),
+        spec=line_chart(views, style_of(report), x=f"source length in {report.length_unit}", switches=("Cost",)),
+        table=Table(heads=["system", *(f"{length:g} {report.length_unit}" for length in lengths)], rows=rows),
     )

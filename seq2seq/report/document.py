@@ -141,7 +141,7 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
         "TER": Measured(system.ter),
         "p": p_value(found.p_holm) if found else NONE,
         **{label: contrast(getattr(length, key) if length else None) for key, label in _CONTRASTS.items()},
-        "half-length": half_length_in_words(length.half_length if length else None),
+        "half-length": half_length_in_words(length.half_length if length else None, report.length_unit),
         "BLEU, short": Measured(length.short if length else None),
         "BLEU, long": Measured(length.long if length else None),
         "training tokens": Measured(system.target_tokens, digits=0),
@@ -164,11 +164,12 @@ def _systems(report: Report) -> Iterator[Part]:
     yield systems_table(report)
     lines = [f"Differences are system minus {report.baseline}, the verdict after Holm's correction."] if report.baseline else []
     if first := next((system.length for system in report.systems.values() if system.length), None):
+        unit = report.length_unit
         lines.append(
-            f"Kept (retention): BLEU on the {first.n_long:,} sources above {first.long_min - 1} words as a share of that on "
-            f"the {first.n_short:,} of at most {first.short_max}. Half-length: words at which BLEU is down to half of the "
+            f"Kept (retention): BLEU on the {first.n_long:,} sources above {first.long_min - 1} {unit} as a share of that on "
+            f"the {first.n_short:,} of at most {first.short_max}. Half-length: {unit} at which BLEU is down to half of the "
             f"shortest bucket's. Log-ratio: log of retention minus that of {report.baseline or 'the baseline'}; growth in "
-            "points: of the gap, from short to long; bottleneck index: points of sentence score per ten words. Above 0 the "
+            f"points: of the gap, from short to long; bottleneck index: points of sentence score per ten {unit}. Above 0 the "
             "system loses less."
         )
         planned = MEASURES.get(report.primary or "")
@@ -220,7 +221,8 @@ def _alignment(report: Report) -> Iterator[Part]:
         [name, Measured(s.aer, s.low, s.high, 3), *(Measured(v, digits=3) for v in (s.precision, s.recall, s.soft_mass))]
         for name, s in scored.items()
     ]
-    heads = ["system", "alignment error rate", "precision", "recall", "mass on linked words"]
+    linked = "objects" if report.length_unit == "objects" else "words"
+    heads = ["system", "alignment error rate", "precision", "recall", f"mass on linked {linked}"]
     yield Table(title="Alignment", heads=heads, rows=rows)
     yield from _lacking(report, "alignment")
 
@@ -241,13 +243,14 @@ def _interventions(report: Report) -> Iterator[Part]:
     count = f", n = {found.n:,} sentences" if found.n else ""
     yield f"Weights replaced while translating, without retraining{count}.{told}"
     first = next(iter(found.systems.values()))
+    about_weights = {**_ABOUT_WEIGHTS, **({"eos_mass": "mass on empty cells"} if report.length_unit == "objects" else {})}
 
     def about(each: Intervention) -> list[Cell]:
-        return [Measured(getattr(each, key), digits=2) for key in _ABOUT_WEIGHTS]
+        return [Measured(getattr(each, key), digits=2) for key in about_weights]
 
     rows: list[list[Cell]]
     if is_crowd(report):
-        heads = ["system", *(f"BLEU, {kind}" for kind in first), *_ABOUT_WEIGHTS.values()]
+        heads = ["system", *(f"BLEU, {kind}" for kind in first), *about_weights.values()]
         rows = [
             [name, *(Measured(each.bleu) for each in kinds.values()), *about(next(iter(kinds.values())))]
             for name, kinds in found.systems.items()
@@ -255,7 +258,7 @@ def _interventions(report: Report) -> Iterator[Part]:
     else:
         buckets = next(iter(first.values())).buckets
         shown = [lengths_in_words(bucket.min, bucket.max, unit="") for bucket in buckets]
-        heads = ["system", "weights", "BLEU", *shown, *_ABOUT_WEIGHTS.values()]
+        heads = ["system", "weights", "BLEU", *shown, *about_weights.values()]
         rows = [
             [name, kind, Measured(each.bleu), *(Measured(part.bleu) for part in each.buckets), *about(each)]
             for name, kinds in found.systems.items()

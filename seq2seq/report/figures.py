@@ -21,7 +21,7 @@ from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.lines import drawn, lines_of, style_of
-from seq2seq.report.schema import LearningCurve, Report, SystemReport
+from seq2seq.report.schema import LearningCurve, Report
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.scoring.results import BucketScores
 
@@ -68,7 +68,7 @@ def _length(report: Report) -> Figure:
         (metric, edges): lines
         for metric in METRICS
         for edges, field in EDGES.items()
-        if (lines := lines_of(report, lambda name: _length_points(report.systems[name], field, metric)))  # noqa: B023
+        if (lines := lines_of(report, lambda name: _length_points(report, name, field, metric)))  # noqa: B023
     }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
@@ -83,10 +83,10 @@ def _length(report: Report) -> Figure:
     )
 
 
-def _length_points(system: SystemReport, field: str, metric: str) -> Iterator[Point]:
+def _length_points(report: Report, name: str, field: str, metric: str) -> Iterator[Point]:
     """Points of one system: an interval from three seeds on, with two the seeds themselves, with one neither."""
-    buckets: Sequence[BucketScores] = getattr(system, field)
-    seeds, scale = len(system.seeds), 1.0
+    buckets: Sequence[BucketScores] = getattr(report.systems[name], field)
+    seeds, scale = len(report.systems[name].seeds), 1.0
     if metric == SHARE:
         if not buckets or buckets[0].bleu <= 0:
             return
@@ -103,7 +103,7 @@ def _length_points(system: SystemReport, field: str, metric: str) -> Iterator[Po
             high=high,
             small=bucket.underpowered,
             seeds=[scale * each for each in bucket.seed_bleu] if seeds > 1 and metric in ("BLEU", SHARE) else (),
-            note=f"{lengths_in_words(bucket.min, bucket.max)}, n = {bucket.n:,}",
+            note=f"{lengths_in_words(bucket.min, bucket.max, f' source {report.length_unit}')}, n = {bucket.n:,}",
         )
 
 

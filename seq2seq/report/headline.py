@@ -11,7 +11,7 @@ from seq2seq.scoring.length import HalfLength
 from seq2seq.scoring.results import BucketScores, Scores
 
 
-def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = " source words") -> str:
+def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str:
     """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
     if minimum is None:
         return "all lengths"
@@ -20,13 +20,13 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str = " sou
     return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
 
 
-def half_length_in_words(found: HalfLength | None) -> Cell:
+def half_length_in_words(found: HalfLength | None, unit: str) -> Cell:
     """`17 words [15, 22]`, or `not reached up to 55 words, at least 40`."""
     if found is None:
         return NONE
     if found.words is not None and found.high is not None:
-        return Measured(found.words, found.low, found.high, digits=0, unit=" words")
-    said = f"not reached up to {found.longest:.0f} words" if found.words is None else f"{found.words:.0f} words"
+        return Measured(found.words, found.low, found.high, digits=0, unit=f" {unit}")
+    said = f"not reached up to {found.longest:.0f} {unit}" if found.words is None else f"{found.words:.0f} {unit}"
     return said if found.low is None else f"{said}, at least {found.low:.0f}"
 
 
@@ -75,8 +75,8 @@ def answer(report: Report) -> str:
     loses = _LOSES.get(verdict, "which loses more in proportion is undecided")
     return (
         f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of up to {ours.short_max} "
-        f"words and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score and "
-        f"`{report.baseline}` {base_kept}: {loses}."
+        f"{report.length_unit} and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score "
+        f"and `{report.baseline}` {base_kept}: {loses}."
     )
 
 

@@ -180,7 +180,8 @@ def summary_table(report: Report) -> str:
         if (effect := system.length) is None:
             continue
         kept = share(effect.retention.value, effect.retention.low, effect.retention.high)
-        lines.append(f"{name} keeps {kept} above {effect.long_min - 1} words; L50 {half_length_in_words(effect.half_length)}")
+        half = half_length_in_words(effect.half_length, report.length_unit)
+        lines.append(f"{name} keeps {kept} above {effect.long_min - 1} {report.length_unit}; L50 {half}")
         found = {"log-ratio": effect.log_ratio, "points": effect.points, "index": effect.bottleneck_index}
         if said := [f"{label} {contrast(each)}" for label, each in found.items() if each is not None]:
             lines.append(f"  against {report.baseline}: {'; '.join(said)}")

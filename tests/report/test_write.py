@@ -20,9 +20,11 @@ from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
 from seq2seq.report.figures import report_figures
+from seq2seq.report.headline import answer
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
+from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
 from seq2seq.report.values import Measured, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
@@ -125,6 +127,33 @@ def test_markdown_says_the_headline_and_what_to_know(folder, built):
     text = (folder / "report.md").read_text()
     assert all(told in text for told in (built.report.headline, built.report.signature, built.report.command))
     assert HOSTILE not in text
+
+
+def test_lengths_and_weights_are_told_in_the_unit_of_the_source(built):
+    """Of pictures every length is in objects, and the weight beside them lies on empty cells."""
+
+    def told(unit):
+        report = built.report.model_copy(update={"length_unit": unit, "probe": None})
+        figures = report_figures(report, built.exhibits)
+        notes = [row.get("note", "") for figure in figures for row in figure.spec.get("datasets", {}).get("rows", ())]
+        return "\n".join([markdown(report, built.exhibits, figures), summary_table(report), answer(report), *notes])
+
+    words, objects = told("words"), told("objects")
+    for length in (
+        "sources above {n} {unit} as a share",
+        "Half-length: {unit} at which",
+        "sentence score per ten {unit}",
+        "above {n} {unit}; L50",
+        "on sources of up to {n} {unit} and",
+        "ms per sentence of {n} {unit} (",
+        "{n} source {unit}, n = ",
+    ):
+        for unit, text in (("words", words), ("objects", objects)):
+            assert re.search(re.escape(length).replace(r"\{n\}", r"\d+").replace(r"\{unit\}", unit), text), (length, unit)
+    assert "mass on end" in words
+    assert "mass on linked words" in words
+    assert "mass on empty cells" in objects
+    assert "mass on linked objects" in objects
 
 
 def test_hostile_sentences_are_escaped_in_markdown(built):

@@ -6,6 +6,7 @@ AER = 1 - (|A and S| + |A and P|) / (|A| + |S|). The embedded corpus knows its l
 
 Reading weights as links (`words` has the rest of the conventions): every target word is linked to the source word with the most
 weight; words that tie share the link; a word with more weight on the end of the source than on any word is linked to nothing.
+Of a picture the words are the objects, and the cells that show none take the place of the end.
 Soft mass is the weight that a target word puts on the source words it is linked to, averaged over the target words that have
 a link; weight on the end of the source is lost to it.
 """
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import cached
 from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights, has_weights
@@ -28,11 +30,21 @@ Links = Iterable[tuple[int, int]]
 
 CONVENTIONS = (
     "The reference is fed (forced decoding); a row of weights belongs to the word that it predicts. "
-    "Weights are summed over the subwords of a source word and averaged over those of a target word; heads are averaged, "
-    "the last layer counts. Each target word is linked to the source word with the most weight, ties share the link, "
-    "and to nothing if the end of the source has more. All gold links are sure (Och and Ney 2003)."
+    "Weights are summed over the {parts} of a target word; heads are averaged, "
+    "the last layer counts. Each target word is linked to the {whole} with the most weight, ties share the link, "
+    "and to nothing if the {rest} more. All gold links are sure (Och and Ney 2003)."
 )
-
+"""For words and for pictures, with `_OF_WORDS` or `_OF_PICTURES`."""
+_OF_WORDS = {
+    "parts": "subwords of a source word and averaged over those",
+    "whole": "source word",
+    "rest": "end of the source has",
+}
+_OF_PICTURES = {
+    "parts": "cells of an object and averaged over the subwords",
+    "whole": "object",
+    "rest": "empty cells together have",
+}
 
 Counts = NDArray[np.float64]
 """(..., 6) sums over target words: |A|, |S|, |A and S|, |A and P|, weight on possible links, words that have one."""
@@ -122,5 +134,5 @@ def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int, device: torch
         "n": len(rows),
         "counts": [row.tolist() for _, row in sorted(rows.items())],
         "baselines": {baseline: link_scores(total) for baseline, total in baselines.items()},
-        "conventions": CONVENTIONS,
+        "conventions": CONVENTIONS.format(**(_OF_PICTURES if split.source_language == IMAGE else _OF_WORDS)),
     }

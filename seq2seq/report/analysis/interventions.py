@@ -179,7 +179,8 @@ def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
     """Say what weights look like, with the reference fed.
 
     entropy: of a row over source subwords, in bits, the row taken as shares; mean over target subwords and the end.
-    eos_mass: weight of a target word on the end of the source, as a share of its row; mean over target words.
+    eos_mass: weight of a target word on the end of the source, or a picture's empty cells, as a share of its row; mean over
+        target words.
     coverage: share of source words whose weights from all target words sum to `COVERED` or more.
     diagonal_mass: weight of a target word within `NEAR` words of its relative place, as a share of its row; mean over words.
     Rows that attend to nothing are left out.

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -99,6 +100,21 @@ def test_a_run_is_measured_once(make_run, data, monkeypatch):
     assert align_run(run, data, CPU, sentences=10)["aer"] == result["aer"]
     with pytest.raises(TypeError):
         align_run(run, data, CPU, sentences=11)
+
+
+def test_conventions_speak_of_the_end_or_of_empty_cells(make_run, data):
+    run, (name, split) = make_run("additive"), next(iter(data.tests.items()))
+    told = {}
+    for language in ("en", "image"):
+        some = split.first(9)
+        some.source_language = language
+        told[language] = align_run(run, replace(data, tests={name: some}), CPU, sentences=len(language))["conventions"]
+    assert (
+        "the source word with the most weight, ties share the link, and to nothing if the end of the source has" in told["en"]
+    )
+    assert "summed over the subwords of a source word and averaged over those of a target word" in told["en"]
+    assert "the object with the most weight, ties share the link, and to nothing if the empty cells together" in told["image"]
+    assert "summed over the cells of an object and averaged over the subwords of a target word" in told["image"]
 
 
 def test_a_model_without_weights_is_left_out(make_run, data):
