@@ -9,7 +9,7 @@ from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
 from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import MEASURES, half_length_in_words, lengths_in_words
+from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share, lengths_in_words
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, p_value, plain, share
 from seq2seq.scoring.length import Contrast
@@ -128,12 +128,11 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
     difference: Cell = "baseline" if report.baseline else NONE
     if found:
         difference = Measured(found.difference, found.low, found.high, sign=True, verdict=found.verdict)
-    kept = length.retention if length else None
     return {
         "system": name,
         "BLEU": bleu(system),
         "difference": difference,
-        "kept": share(kept.value, kept.low, kept.high) if kept else NONE,
+        "kept": kept_share(length),
         "seeds": "n=1" if system.single_seed else str(len(system.seeds)),
         "parameters": Measured(system.parameters, digits=0),
         "rank": rank or NONE,

@@ -7,7 +7,8 @@ from seq2seq.report.crowd import is_crowd, named
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Measured, bleu, share
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
-from seq2seq.scoring.length import HalfLength
+from seq2seq.scoring.evidence import LEAST_BLEU
+from seq2seq.scoring.length import HalfLength, LengthEffect
 from seq2seq.scoring.results import BucketScores, Scores
 
 
@@ -18,6 +19,13 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str
     if maximum is None:
         return f"more than {minimum - 1}{unit}" if minimum > 1 else f"any number of{unit}"
     return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
+
+
+def kept_share(effect: LengthEffect | None) -> Cell:
+    """`41 % [37, 46]`, what is left of a score on long sources; a dash for a system that translates nothing of either."""
+    if effect is None or max(effect.short, effect.long) < LEAST_BLEU:
+        return NONE
+    return share(effect.retention.value, effect.retention.low, effect.retention.high)
 
 
 def half_length_in_words(found: HalfLength | None, unit: str) -> Cell:
@@ -150,9 +158,7 @@ def _growth(report: Report) -> str:
         return ""
     first, text = next(iter(effects.values())), ""
     if not is_crowd(report):
-        kept = [
-            f"`{n}` {share(r.value, r.low, r.high)}" for n in (str(report.baseline), *compared) if (r := effects[n].retention)
-        ]
+        kept = [f"`{name}` {kept_share(effects[name])}" for name in (str(report.baseline), *compared)]
         longer = f"Above {first.long_min - 1} source {report.length_unit}"
         text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
     counts = ", ".join(

@@ -12,11 +12,11 @@ from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
 from seq2seq.report.document import contrast, length_table
-from seq2seq.report.headline import MEASURES, half_length_in_words
+from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
 from seq2seq.report.runs import finished_runs, is_published, study_folders, unpacked
 from seq2seq.report.schema import Report
 from seq2seq.report.scoring import Texts
-from seq2seq.report.values import as_text, share
+from seq2seq.report.values import as_text
 from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report
 from seq2seq.run.environment import portable_command
@@ -179,9 +179,8 @@ def summary_table(report: Report) -> str:
     for name, system in report.systems.items():
         if (effect := system.length) is None:
             continue
-        kept = share(effect.retention.value, effect.retention.low, effect.retention.high)
         half = half_length_in_words(effect.half_length, report.length_unit)
-        lines.append(f"{name} keeps {kept} above {effect.long_min - 1} {report.length_unit}; L50 {half}")
+        lines.append(f"{name} keeps {kept_share(effect)} above {effect.long_min - 1} {report.length_unit}; L50 {half}")
         found = {"log-ratio": effect.log_ratio, "points": effect.points, "index": effect.bottleneck_index}
         if said := [f"{label} {contrast(each)}" for label, each in found.items() if each is not None]:
             lines.append(f"  against {report.baseline}: {'; '.join(said)}")

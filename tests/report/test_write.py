@@ -20,13 +20,13 @@ from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
 from seq2seq.report.figures import report_figures
-from seq2seq.report.headline import answer
+from seq2seq.report.headline import answer, kept_share
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
-from seq2seq.report.values import Measured, code_block, escape_latex, escape_markdown
+from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
@@ -373,3 +373,10 @@ def test_a_study_without_attention_or_logs_is_a_page_too(built):
     figures = report_figures(report, dataclasses.replace(built.exhibits, attention={}))
     assert [figure.name for figure in figures] == ["bleu_by_length", "cost"]
     assert not report_rows(report)["learning_curves"]
+
+
+def test_nothing_is_said_to_be_kept_of_no_translation(built):
+    effect = built.report.systems["additive"].length
+    assert str(kept_share(effect)).endswith("]")
+    assert kept_share(effect.model_copy(update={"short": 0.0, "long": 0.0})) == NONE
+    assert kept_share(None) == NONE
