@@ -23,6 +23,7 @@ def test_ranges_are_halves_of_training_and_its_multiples():
     assert length_ranges(12, 48) == [(1, 6), (7, 12), (13, 24), (25, 36), (37, 48)]
     assert length_ranges(2, 4) == [(1, 1), (2, 2), (3, 4)]
     assert length_ranges(1, 1) == [(1, 1)]
+    assert length_ranges(8, 40) == [(1, 4), (5, 8), (9, 16), (17, 32), (33, 40)]
 
 
 def test_seeds_are_averaged_and_certainty_is_not_claimed(tmp_path):
