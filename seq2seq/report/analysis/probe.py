@@ -78,7 +78,7 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
 
 
 def length_ranges(trained: int, longest: int) -> list[tuple[int, int]]:
-    """(shortest, longest) question of each row: halves of the L words trained on, then each further L; beyond 4 L, doublings."""
+    """(shortest, longest) question of each row: halves of the L words trained on, then every L more; beyond 4 L, doublings."""
     further = [2, 3] if longest <= 4 * trained else [2**power for power in range(1, (longest // trained).bit_length())]
     edges = sorted({min(edge, longest) for edge in (trained // 2 or 1, *(times * trained for times in (1, *further)), longest)})
     return [(low + 1, high) for low, high in pairwise((0, *edges))]
