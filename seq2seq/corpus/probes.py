@@ -16,7 +16,7 @@ Links are known: a target word is linked to the source word that it comes from. 
 import hashlib
 import string
 from collections.abc import Callable, Iterator
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from random import Random
 
@@ -92,7 +92,8 @@ class ProbeCorpus:
             if settings.one_word:
                 words = [_SYMBOLS[26 + int(word)] if word.isdigit() else word for word in words]
             target = " ".join(words[place] for place in places)
-            links = tuple(sorted((sum(begins[: place + 1]) - 1, answer) for answer, place in enumerate(places)))
+            begun = list(accumulate(begins))
+            links = tuple(sorted((begun[place] - 1, answer) for answer, place in enumerate(places)))
             source = "".join(" " * begins[place] + word for place, word in enumerate(words))
             yield SentencePair(source.lstrip(), target, links)
 

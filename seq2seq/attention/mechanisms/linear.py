@@ -38,9 +38,12 @@ class LinearAttention(SelfAttention):
         query, keys, values = self._features(states)
         if mask is not None:
             keys = keys * mask[:, None, :, None]
-        sums = keys.transpose(-1, -2) @ values  # (B, H, D, D + 1)
-        in_order = self.causal and not bidirectional
-        totals = _causal_totals(query, keys, values, torch.zeros_like(sums)) if in_order else query @ sums
+        if self.causal and not bidirectional:
+            nothing = keys.new_zeros(*keys.shape[:2], keys.shape[-1], values.shape[-1])  # (B, H, D, D + 1)
+            totals, sums = _causal_totals(query, keys, values, nothing)
+        else:
+            sums = keys.transpose(-1, -2) @ values
+            totals = query @ sums
         return self.projections.merge(_normalise(totals)), (sums, keys)
 
     def follow(
@@ -53,7 +56,7 @@ class LinearAttention(SelfAttention):
     ) -> Followed:
         query, keys, values = self._features(states)
         sums, read_keys = read
-        totals = _causal_totals(query, keys, values, sums + past)
+        totals, _ = _causal_totals(query, keys, values, sums + past)
         weights = query @ read_keys.transpose(-1, -2) / totals[..., -1:].clamp_min(FLOOR) if need_weights else None
         grown = past + keys.transpose(-1, -2) @ values
         return Followed(self.projections.merge(_normalise(totals)), weights, grown)
@@ -78,12 +81,12 @@ def _normalise(totals: Tensor) -> Tensor:
     return totals[..., :-1] / totals[..., -1:].clamp_min(FLOOR)
 
 
-def _causal_totals(query: Tensor, keys: Tensor, values: Tensor, sums: Tensor) -> Tensor:
-    """Sum over s <= p, (B, H, N, D + 1): the quadratic form inside a chunk, running `sums` for what is before."""
+def _causal_totals(query: Tensor, keys: Tensor, values: Tensor, sums: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over s <= p, (B, H, N, D + 1): quadratic inside a chunk, running `sums` for what is before. Also the last sums."""
     totals = []
     chunks = (torch.split(features, CHUNK, dim=2) for features in (query, keys, values))
     for query_part, keys_part, values_part in zip(*chunks, strict=True):
         similarity = (query_part @ keys_part.transpose(-1, -2)).tril()  # (B, H, C, C)
         totals.append(similarity @ values_part + query_part @ sums)
         sums = sums + keys_part.transpose(-1, -2) @ values_part
-    return torch.cat(totals, dim=2)
+    return torch.cat(totals, dim=2), sums
