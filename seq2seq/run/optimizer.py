@@ -13,7 +13,7 @@ _STATE = {"step", "exp_avg", "exp_avg_sq"}
 """What Adam keeps of each parameter."""
 
 
-_HIDDEN = ("add_param_group", "zero_grad")
+_HIDDEN = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
 """Methods that torch hides from its compiler with a decorator."""
 
 
@@ -24,11 +24,11 @@ def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:
 
 @lru_cache
 def without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Return the same optimiser, whose first step does not import torch's compiler, as long as torch itself takes to import.
+    """Return the same optimiser, but one that imports torch's compiler neither at its first step nor at its first checkpoint.
 
-    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called. This
-    class has the undecorated methods; `step` is without gradients, as under its decorator. Not for use inside a compiled
-    function.
+    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called, which
+    takes as long as torch itself. This class has the undecorated methods; `step` is without gradients, as under its decorator.
+    Not for use inside a compiled function.
     """
     body = {name: inspect.unwrap(getattr(kind, name)) for name in _HIDDEN}
     step = torch.no_grad()(inspect.unwrap(kind.step))
