@@ -70,11 +70,11 @@ class DataSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_embedded(cls, data: Any) -> Any:
-        data = _without_concatenate(data)
-        if isinstance(data, dict) and isinstance(data.get("path"), str) and data.get("corpus") is None:
-            data = {**data, "corpus": Path(data["path"]).expanduser().absolute().name or "/"}
         if not isinstance(data, dict):
             return data
+        data = _without_concatenate(data)
+        if isinstance(data.get("path"), str) and data.get("corpus") is None:
+            data = {**data, "corpus": Path(data["path"]).expanduser().absolute().name or "/"}
         section = _section(str(data.get("corpus")))
         return data if section is None else {**_USUAL[section], **data, section: data.get(section) or {}}
 
@@ -129,11 +129,9 @@ def _section(corpus: str) -> str | None:
     return "probe" if is_probe(corpus) else corpus if corpus in _CORPUS_OF else None
 
 
-def _without_concatenate(data: Any) -> Any:
+def _without_concatenate(data: dict[str, Any]) -> dict[str, Any]:
     """Read settings of before `join`, where `concatenate: 1` meant nothing is joined."""
-    if not isinstance(data, dict) or "concatenate" not in data:
-        return data
-    if data["concatenate"] != 1:
+    if data.get("concatenate", 1) != 1:
         raise ValueError("concatenate was replaced by data.join, which joins training pairs too: join: {max_pairs: 6}")
     return {key: value for key, value in data.items() if key != "concatenate"}
 

@@ -1,10 +1,9 @@
 """From a YAML file to a validated study; a mistake is one line with its dotted path, file line and a suggestion."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -12,10 +11,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
-from seq2seq.config.base import CHOICES, members, spell_out, tag
+from seq2seq.config.base import CHOICES, spell_out
 from seq2seq.config.data_files import find_study, shipped_path
+from seq2seq.config.differences import flatten
 from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.mistakes import first_mistake, holds, suggest
 from seq2seq.config.paths import with_absolute_paths
 from seq2seq.config.study import RunSettings, Study, StudyHeader
 from seq2seq.config.training import CosineSchedule, LinearSchedule
@@ -26,35 +27,6 @@ _DEFAULT_CHOICE = {"architecture": "encoder_decoder", "encoder": "rnn", "decoder
 _RESERVED = ("report", "statistics", "cluster")
 """Names of what else stands in a study's folder of runs."""
 _LONGEST_NAME = 100
-KNOWN_AS: Mapping[str, tuple[str, ...]] = {
-    "general": ("bilinear",),
-    "multiplicative": ("bilinear",),
-    "luong": ("bilinear", "after", "rnn"),
-    "bahdanau": ("additive", "before", "rnn"),
-    "scaled_dot": ("scaled",),
-    "scaled_dot_product": ("scaled",),
-    "location_based": ("location",),
-    "nmt": ("rnn", "encoder_decoder"),
-    "seq2seq": ("encoder_decoder", "rnn"),
-    "vaswani": ("transformer", "scaled", "sinusoidal", "inverse_root", "encoder_decoder"),
-    "noam": ("inverse_root",),
-    "inverse_sqrt": ("inverse_root",),
-    "gpt": ("decoder_only",),
-    "lr": ("learning_rate",),
-    "batch_size": ("batch_tokens",),
-    "steps": ("max_steps",),
-    "epochs": ("max_steps",),
-    "warmup": ("warmup_steps",),
-    "beam_size": ("beam",),
-    "num_layers": ("layers",),
-    "num_heads": ("heads",),
-    "d_model": ("hidden_size",),
-    "ffn_size": ("feedforward_size",),
-    "src": ("source",),
-    "tgt": ("target",),
-    "trg": ("target",),
-}
-"""What other trainers and the papers call a setting or a value, and what it may be here."""
 
 
 def read_yaml(path: Path) -> Any:
@@ -204,7 +176,7 @@ def _check_study(study: Study, overrides: Mapping[str, Any]) -> None:
         del named["evaluation.baseline"]  # the default asks for no system; without it there are no differences
     for key, name in named.items():
         if name is not None and name not in study.systems:
-            raise UserError(f"{study.path}: {key}: unknown system {name!r}{_suggest(name, study.systems)}")
+            raise UserError(f"{study.path}: {key}: unknown system {name!r}{suggest(name, study.systems)}")
     for name, settings in study.systems.items():
         try:
             study.bleu_tokenizer(name)
@@ -272,17 +244,13 @@ def _validate(
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
-        details = error.errors()
-        detail, keys = details[0], _descend(kind, details[0]["loc"], merged)[1]
-        branches = [other for other in details if _descend(kind, other["loc"], merged)[1] == keys]
-        problem = _explain(kind, detail) if len(branches) == 1 else _alternatives(branches)
-        if overrides and _holds(overrides, keys) and not (isinstance(detail["input"], dict) and _has_fault(kind, data, detail)):
-            raise UserError(f"--set {'.'.join(keys) or _paths(overrides)}: {problem}") from None
-        parts = [keys[:length] for length in range(len(keys), 0, -1)] or [keys]  # a missing key belongs where its part is
-        where = next((prefix for part in parts for prefix in prefixes if _holds(document, (*prefix, *part))), prefixes[-1])
-        line = _line_of(document, (*where, *keys))
-        dotted = ".".join((*where, *keys)) or "the file"
-        raise UserError(f"{path}{line}: {dotted}: {problem}") from None
+        keys, problem, detail = first_mistake(kind, error, merged)
+    if overrides and holds(overrides, keys) and not (isinstance(detail["input"], dict) and _has_fault(kind, data, detail)):
+        raise UserError(f"--set {'.'.join(keys) or ', '.join(flatten(overrides))}: {problem}")
+    parts = [keys[:length] for length in range(len(keys), 0, -1)] or [keys]  # a missing key belongs where its part is
+    where = next((prefix for part in parts for prefix in prefixes if holds(document, (*prefix, *part))), prefixes[-1])
+    dotted = ".".join((*where, *keys)) or "the file"
+    raise UserError(f"{path}{_line_of(document, (*where, *keys))}: {dotted}: {problem}")
 
 
 def _has_fault(kind: type[BaseModel], data: Any, detail: ErrorDetails) -> bool:
@@ -292,24 +260,6 @@ def _has_fault(kind: type[BaseModel], data: Any, detail: ErrorDetails) -> bool:
     except ValidationError as error:
         return any(other["loc"][: len(detail["loc"])] == detail["loc"] for other in error.errors())
     return False
-
-
-def _paths(data: Any, prefix: str = "") -> str:
-    """Return the dotted paths of all settings in a tree, a comma between them."""
-    if not isinstance(data, Mapping) or not data:
-        return prefix.removesuffix(".")
-    return ", ".join(_paths(item, f"{prefix}{key}.") for key, item in data.items())
-
-
-def _holds(data: Any, keys: Sequence[str]) -> bool:
-    for key in keys:
-        if isinstance(data, Mapping) and key in data:
-            data = data[key]
-        elif isinstance(data, list) and key.isdecimal() and int(key) < len(data):
-            data = data[int(key)]
-        else:
-            return isinstance(data, str) and key == keys[-1]  # shorthand: `score: dot` holds `score.kind`
-    return True
 
 
 def _line_of(document: Any, keys: Sequence[str]) -> str:
@@ -322,94 +272,8 @@ def _line_of(document: Any, keys: Sequence[str]) -> str:
     return line
 
 
-def _descend(kind: type[BaseModel], location: Sequence[Any], data: Any = None) -> tuple[type[BaseModel] | None, list[str]]:
-    """Follow an error's location through data; what is no setting, key or index, such as a union's tag, is left out."""
-    current: type[BaseModel] | None = kind
-    choices: list[type[BaseModel]] = []
-    keys: list[str] = []
-    for item in location:
-        tagged = next((member for member in choices if tag(member) == item), None)
-        if tagged is not None:
-            current, choices = tagged, []
-            continue
-        field = current.model_fields.get(str(item)) if current is not None else None
-        is_key = isinstance(data, list) if isinstance(item, int) else isinstance(data, Mapping) and item in data
-        if field is None and not is_key:
-            continue
-        keys.append(str(item))
-        data = data[item] if isinstance(data, Mapping | list) and _holds(data, keys[-1:]) else None
-        if isinstance(item, int):
-            continue
-        part = field.annotation if field is not None else None
-        choices = list(members(get_args(part)[0] if get_origin(part) is tuple else part))
-        if field is not None:
-            current = choices[0] if len(choices) == 1 else None
-    return current, keys
-
-
-def _suggest(word: str, known: Any) -> str:
-    options = [str(option) for option in known]
-    near = [name for name in KNOWN_AS.get(str(word).lower(), ()) if name in options]
-    near = near or difflib.get_close_matches(str(word), options, n=1, cutoff=0.5)
-    return f"; did you mean '{near[0]}'?" if near else f"; known: {', '.join(sorted(options))}"
-
-
-def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
-    value, context = detail["input"], detail.get("ctx", {})
-    if detail["type"] == "extra_forbidden":
-        owner, _ = _descend(kind, detail["loc"][:-1])
-        known = list(owner.model_fields) if owner is not None else []
-        return f"unknown key{_suggest(str(detail['loc'][-1]), known)}"
-    if detail["type"] == "union_tag_invalid":
-        return f"unknown value '{context['tag']}'{_suggest(context['tag'], _literals(context['expected_tags']))}"
-    if detail["type"] == "literal_error":
-        return f"unknown value {value!r}{_suggest(str(value), _literals(context['expected']))}"
-    if detail["type"] == "missing":
-        return "missing; it has no default"
-    if detail["type"] in ("tuple_type", "list_type"):
-        return f"expected a list, for example [{value}]{_SEEDS if detail['loc'][-1] == 'seeds' else ''}; found {value!r}"
-    if detail["type"] == "union_tag_not_found":
-        return f"says no kind; write for example {_with_kind(kind, detail)}"
-    message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")
-    if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"expected a mapping of settings, found {value!r}"
-    if detail["type"] == "value_error":
-        return message
-    return f"{message[0].lower()}{message[1:]}, not {value!r}"
-
-
-def _alternatives(branches: Sequence[ErrorDetails]) -> str:
-    """Explain the error of a value that may be of several types, such as a number or `auto`; words come last."""
-    wanted = [
-        " or ".join(_literals(branch["ctx"]["expected"]))
-        if branch["type"] == "literal_error"
-        else branch["msg"].removeprefix("Input should be ").partition(",")[0]
-        for branch in sorted(branches, key=lambda branch: branch["type"] == "literal_error")
-    ]
-    return f"input should be {', or '.join(dict.fromkeys(wanted))}, not {branches[0]['input']!r}"
-
-
-_SEEDS = " for the one seed of that number, [1, 2, 3] for three runs"
-
-
-def _with_kind(kind: type[BaseModel], detail: ErrorDetails) -> str:
-    """A part as it was given, with the first kind that has all its options."""
-    owner, _ = _descend(kind, detail["loc"][:-1])
-    value = detail["input"]
-    field = owner.model_fields.get(str(detail["loc"][-1])) if owner else None
-    options = list(members(field.annotation)) if field else []
-    given = value if isinstance(value, dict) else {}
-    fitting = [member for member in options if set(given) <= set(member.model_fields)] or options
-    named = f"kind: {tag(fitting[0])}" if fitting else "kind: ..."
-    return "{" + ", ".join([named, *(f"{key}: {item}" for key, item in given.items())]) + "}"
-
-
-def _literals(expected: str) -> list[str]:
-    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]
-
-
 def system_of(study: Study, name: str) -> RunSettings:
     """Return a system's settings; a `UserError` suggests a name if there is none such."""
     if name not in study.systems:
-        raise UserError(f"{study.path}: systems: no system named '{name}'{_suggest(name, study.systems)}")
+        raise UserError(f"{study.path}: systems: no system named '{name}'{suggest(name, study.systems)}")
     return study.systems[name]

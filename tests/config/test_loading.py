@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import KNOWN_AS, load_evaluation, load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.loading import load_evaluation, load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.mistakes import KNOWN_AS
 from seq2seq.config.study import RunSettings, StudyHeader
 from seq2seq.run.folder import dump_yaml
 
