@@ -16,7 +16,7 @@ from seq2seq.attention.normalisers import Normaliser, Softmax
 from seq2seq.attention.positions import NO_RELATION, Places, Relation
 from seq2seq.attention.scales import Scale
 from seq2seq.attention.scores import ProductScore, Score
-from seq2seq.attention.windows import GlobalWindow, Window
+from seq2seq.attention.windows import Window
 
 _FEW_WEIGHTS = 1 << 24
 """64 MiB in fp32; on a CPU torch's kernel took 1.5 to 10 times as long below, and above the memory it saves counts more."""
@@ -48,8 +48,8 @@ class Part(NamedTuple):
 class Attention(nn.Module):
     """Compare, normalise, mix: weights = normaliser(scale * score(query, keys)), context = weights @ values.
 
-    Source: Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2, for any score. With one head and no projection
-    this is the formula of Bahdanau et al. 2015, equations 5 and 6: the values are the memory itself.
+    Vaswani et al. 2017, arXiv:1706.03762, sections 3.2.1 and 3.2.2, for any score. With one head and no projection this is the
+    formula of Bahdanau et al. 2015, equations 5 and 6: the values are the memory itself.
 
     Args:
         score: compares.
@@ -81,7 +81,6 @@ class Attention(nn.Module):
         self.scale = scale
         self.normaliser = normaliser
         self.window = window
-        self.is_local = not isinstance(window, GlobalWindow)
         self.reads_past = score.reads_past or normaliser.reads_past
         self.query_proj, self.key_proj, self.value_proj, self.output_proj = projections
         self.heads = heads
@@ -160,8 +159,6 @@ class Attention(nn.Module):
         """Mask, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
         real = self.score.limit(keys.mask)  # (B, S)
         allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
-        if not self.is_local:
-            return allowed, None
         inside, factor = self.window(query, positions, real)
         return allowed if inside is None else allowed & inside, factor
 
@@ -192,20 +189,12 @@ class Attention(nn.Module):
             scores = left @ right.transpose(-2, -1)  # (B, H, Q, S)
             bias = places.scores(left)
         else:
-            if places.relation.rotates:
-                relation, score = type(places.relation).__name__, type(self.score).__name__
-                raise ValueError(f"{relation} turns queries and keys, and {score} is not a product of them")
             scores = self.scale(answer(self.score, query, keys.keys, past=past))
             bias = places.scores(self.scale(query))
         return scores if bias is None else scores + bias
 
     def over_parts(self, states: Tensor, parts: Sequence[Part]) -> Tensor:
-        """Answer queries whose keys lie in several parts, one normaliser over all of them; exact where no key is in two.
-
-        Args:
-            states: (B, Q, query_size), who asks.
-            parts: where their keys are.
-        """
+        """Answer queries (B, Q, query_size) whose keys lie in several parts, one normaliser over all; no key is in two."""
         query = split_heads(states if self.query_proj is None else self.query_proj(states), self.heads)  # (B, H, Q, D)
         scores = [part.join(self._scores(part.cut(query), part.keys, part.places)) for part in parts]
         allowed = [part.join(part.allowed.expand(len(part.keys.mask), -1, -1, -1)) for part in parts]

@@ -8,13 +8,7 @@ from seq2seq.attention.attention import Attention, Projections
 from seq2seq.attention.custom import build_custom, load_score
 from seq2seq.attention.fixed import FIXED, FixedContext, NoContext, StateContext
 from seq2seq.attention.gates import HeadGates
-from seq2seq.attention.mechanisms import (
-    PATTERNS,
-    LinearAttention,
-    LinformerAttention,
-    LshAttention,
-    SelfAttention,
-)
+from seq2seq.attention.mechanisms import PATTERNS, LinearAttention, LinformerAttention, LshAttention, SelfAttention
 from seq2seq.attention.normalisers import NORMALISERS
 from seq2seq.attention.positions import (
     AbsolutePositions,
@@ -220,12 +214,7 @@ def build_fixed(
 
 
 def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttention:
-    """Build the self-attention of one layer.
-
-    Args:
-        settings: of the stack; its sizes, positions and self_attention are used.
-        causal: positions see what stands before them only.
-    """
+    """Build the self-attention of one layer of a stack; `causal` positions see what stands before them only."""
     attention, mechanism, size = settings.self_attention, settings.self_attention.mechanism, settings.hidden_size
     if isinstance(mechanism, LinearMechanismSettings):
         return LinearAttention(hidden_size=size, heads=attention.heads, causal=causal)
@@ -241,22 +230,13 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
 
 
 def build_relation(settings: StackSettings, *, compared: int) -> Relation:
-    """Build what self-attention itself knows of positions; nothing if they are added to the embeddings.
-
-    Args:
-        settings: of the stack.
-        compared: features in which a head compares query and key.
-    """
-    attention = settings.self_attention
-    if isinstance(settings.positions, RelativePositionsSettings):
-        return RelativeRelation(
-            head_size=compared,
-            value_size=settings.hidden_size // attention.heads,
-            **options(settings.positions),
-        )
-    if settings.positions.kind == "rope":
+    """Build what self-attention itself knows of positions, its heads comparing so many features; maybe nothing."""
+    positions, heads = settings.positions, settings.self_attention.heads
+    if isinstance(positions, RelativePositionsSettings):
+        return RelativeRelation(head_size=compared, value_size=settings.hidden_size // heads, **options(positions))
+    if positions.kind == "rope":
         return RotaryRelation(head_size=compared)
-    return AlibiRelation(heads=attention.heads) if settings.positions.kind == "alibi" else Relation()
+    return AlibiRelation(heads=heads) if positions.kind == "alibi" else Relation()
 
 
 def build_absolute_positions(settings: PositionSettings, *, embedding_size: int) -> AbsolutePositions | None:

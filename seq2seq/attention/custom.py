@@ -12,11 +12,7 @@ from seq2seq.config.errors import UserError
 
 
 def load_score(path: str) -> type[Score]:
-    """Import the class that `path` (module:Class) names.
-
-    Raises:
-        UserError: no such module, no such class in it, or not a score.
-    """
+    """Import the class that `path` (module:Class) names; a `UserError` if there is none such, or it is no score."""
     module_name, _, class_name = path.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -42,11 +38,7 @@ def load_score(path: str) -> type[Score]:
 
 
 def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
-    """Make the score and try it once, so that a mistake in it costs a second.
-
-    Raises:
-        UserError: the class does not take the options, or its scores have the wrong shape.
-    """
+    """Make the score and try it once; a `UserError` if it does not take the options, or gives scores of the wrong shape."""
     score_class = load_score(settings.path)
     heads = sizes["heads"]
     try:

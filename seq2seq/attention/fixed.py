@@ -10,18 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seq2seq.attention.described import Described
 from seq2seq.attention.keys import AttentionOutput, Keys, Past
 from seq2seq.attention.masks import attendable, masked_softmax
 
 Placement = Literal["before", "after"] | None
 
 
-class FixedContext(nn.Module):
+class FixedContext(Described):
     """A context that does not depend on what is asked, only (if at all) on when."""
 
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
     placement: ClassVar[Placement] = None
     """Placement in a recurrent decoder whatever its settings say; None: theirs."""
 
@@ -51,31 +49,17 @@ class FixedContext(nn.Module):
         return AttentionOutput(context, weights.expand(-1, -1, queries, -1) if need_weights else None)
 
     def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """Return contexts and weights of queries at given positions.
-
-        Args:
-            keys: from `project_keys`.
-            positions: (Q,) or (B, Q).
-            allowed: (B, 1, 1 or Q, S), True may attend.
-
-        Returns:
-            (B, Q, context_size) and (B, 1, 1 or Q, S).
-        """
+        """Return contexts (B, Q, context_size) and weights (B, 1, 1 or Q, S) of queries at positions (Q,) or (B, Q)."""
         raise NotImplementedError
 
 
 class NoContext(FixedContext):
     """`none`: the encoder's fixed vector at every step. It attends to no token: all its weights are zero.
 
-    Source: Cho et al. 2014, arXiv:1406.1078, section 2.2: s_t = f(s_{t-1}, y_{t-1}, c) and p(y_t) = g(s_t, y_{t-1}, c), also
-    the RNNencdec of Bahdanau et al. 2015. Here too a recurrent decoder gets c in its cell and in its readout, whatever its
-    placement. Their c is tanh(V h) of one direction's last state; ours is the last states of both directions, and nothing
-    is projected unless another size is asked for. Their readout is a maxout layer over s_t, y_{t-1} and c, ours is
-    tanh(W_a [c; s_t]), as for every other bridge. In a Transformer it stands in place of the cross-attention.
-
-    Args:
-        summary_size: features of the fixed vector, > 0.
-        context_size: features of the context, > 0.
+    As in Cho et al., s_t = f(s_{t-1}, y_{t-1}, c) and p(y_t) = g(s_t, y_{t-1}, c): a recurrent decoder gets c in its cell and
+    in its readout, whatever its placement. Their c is tanh(V h) of one direction's last state; ours is the last states of both
+    directions, and nothing is projected unless another size is asked for. Their readout is a maxout layer over s_t, y_{t-1}
+    and c, ours is tanh(W_a [c; s_t]), as for every other bridge. In a Transformer it stands in place of the cross-attention.
     """
 
     formula = "context = summary of the encoder, at every step in cell and readout; `none-input` is another name for it"
@@ -96,8 +80,7 @@ class NoContext(FixedContext):
         return Keys(empty, empty, mask, kept)
 
     def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        if keys.summary is None:
-            raise ValueError("these keys were not made by NoContext.project_keys: they have no summary")
+        assert keys.summary is not None  # from `project_keys`
         context = keys.summary.unsqueeze(1).expand(-1, positions.shape[-1], -1)  # (B, Q, context_size)
         return context, torch.zeros_like(allowed, dtype=context.dtype)
 
@@ -105,8 +88,8 @@ class NoContext(FixedContext):
 class StateContext(NoContext):
     """`none-state`: no context at all. The decoder has the encoder's fixed vector from its first state alone.
 
-    Source: Sutskever et al. 2014, arXiv:1409.3215, section 2, and the baseline of Luong et al. 2015, where the decoder starts
-    from the encoder's last states themselves; ours starts, with every bridge, from s_0 = tanh(W_s summary).
+    The decoder of Sutskever et al. starts from the encoder's last states themselves; ours, with every bridge, from
+    s_0 = tanh(W_s summary).
     """
 
     formula = "context = nothing (0 features); the summary enters s_0 = tanh(W summary) and nothing else"
@@ -155,10 +138,7 @@ class FixedWeights(FixedContext):
 
 
 class MeanContext(FixedWeights):
-    """`mean`: every token counts the same, nothing is projected. weight_s = 1 / n.
-
-    Source: the simplest summary of the annotations; what attention with all scores equal would do.
-    """
+    """`mean`: every token counts the same, nothing is projected. weight_s = 1 / n."""
 
     formula = "context = mean of the memory"
     source = "attention with all scores equal (Bahdanau et al. 2015, arXiv:1409.0473, equations 5-6)"
@@ -171,8 +151,7 @@ class MeanContext(FixedWeights):
 class UniformContext(MeanContext):
     """`uniform`: equal weights over projected values, so with the value and output matrices of a full attention.
 
-    Source: Zhang et al. 2018, arXiv:1805.00631 (average attention network), section 3, without its gate and feed-forward
-    layer. Against `mean` it shows what the parameters bring, against a real attention what the choice brings.
+    Against `mean` it shows what the parameters bring, against a real attention what the choice brings.
     """
 
     formula = "context = W_o mean of W_v memory"
@@ -183,12 +162,8 @@ class UniformContext(MeanContext):
 class DiagonalContext(FixedWeights):
     """`diagonal`: target position t looks at the allowed token nearest to source position t.
 
-    With a deviation sigma > 0: weight_s proportional to exp(-(s - t)^2 / (2 sigma^2)).
-    Source: You et al. 2020, arXiv:2005.00742, section 3 (hard-coded Gaussian attention).
-
-    Args:
-        sizes: and dropout, as in `FixedWeights`.
-        deviation: sigma in tokens, >= 0; 0 is one token, the earlier of two that are as near.
+    That is the earlier of two that are as near; with a `deviation` sigma > 0, weight_s is proportional to
+    exp(-(s - t)^2 / (2 sigma^2)).
     """
 
     formula = "weight = 1 at the token nearest to s = t (or a Gaussian around it)"
@@ -214,12 +189,7 @@ class DiagonalContext(FixedWeights):
 class RandomFrozenContext(FixedWeights):
     """`random_frozen`: softmax of scores drawn once from N(0, 1) for each pair of target and source position, never trained.
 
-    Source: Tay et al. 2020, arXiv:2005.00743 (the fixed random synthesizer). Their R has a row for every position
-    up to a maximum; ours repeats after 256, so that no length is too long.
-
-    Args:
-        sizes: and dropout, as in `FixedWeights`.
-        seed: which scores are drawn.
+    The paper's R has a row for every position up to a maximum; ours repeats after 256, so that no length is too long.
     """
 
     PERIOD: ClassVar[int] = 256

@@ -1,10 +1,12 @@
 """Heads that switch themselves off, and what a part costs beside the loss for being in use."""
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from seq2seq.attention.described import Described
 
 _TEMPERATURE, _LOW, _HIGH = 2 / 3, -0.1, 1.1
 """Louizos et al. 2018, section 4.1."""
@@ -13,21 +15,17 @@ PACE = 10.0
 of an update at most, which in a thousand updates at 0.002 is half of that way."""
 
 
-class HeadGates(nn.Module):
+class HeadGates(Described):
     """A gate from 0 to 1 on what each head brings; the expected number of open ones costs `penalty` nats a target token each.
 
     In training g = clip(1.2 s - 0.1, 0, 1), s = sigmoid((log u - log(1 - u) + a) / (2/3)) with u uniform, one draw a head for
-    a whole batch, and P(g > 0) = sigmoid(a - 2/3 log(0.1 / 1.1)); afterwards s = sigmoid(a). So exact zeros are learned.
-    Source: Voita et al. 2019, arXiv:1905.09418, section 5.1; the distribution is that of Louizos et al. 2018, arXiv:1712.01312.
-
-    Args:
-        heads: H.
-        penalty: nats of a target token that an open head costs, >= 0 (lambda in the paper).
+    a whole batch, and P(g > 0) = sigmoid(a - 2/3 log(0.1 / 1.1)); afterwards s = sigmoid(a). So exact zeros are learned. The
+    distribution is that of Louizos et al. 2018, arXiv:1712.01312; the paper's lambda is our penalty.
     """
 
-    formula: ClassVar[str] = "context = W_O [g_1 head_1; ...; g_H head_H], g hard concrete; loss + penalty sum_h P(g_h > 0)"
-    source: ClassVar[str] = "Voita et al. 2019, arXiv:1905.09418, section 5.1"
-    expects: ClassVar[str] = "most heads closed at little loss; those that stay look at neighbours, at syntax, at rare words"
+    formula = "context = W_O [g_1 head_1; ...; g_H head_H], g hard concrete; loss + penalty sum_h P(g_h > 0)"
+    source = "Voita et al. 2019, arXiv:1905.09418, section 5.1"
+    expects = "most heads closed at little loss; those that stay look at neighbours, at syntax, at rare words"
 
     def __init__(self, *, heads: int, penalty: float) -> None:
         super().__init__()
@@ -41,14 +39,11 @@ class HeadGates(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         """Multiply the heads of (B, H, Q, Dv)."""
-        noise: Tensor | float = 0.0
+        log_odds = self.log_odds
         if self.training:
-            uniform = torch.rand_like(self.log_odds).clamp(1e-6, 1 - 1e-6)
-            noise = torch.logit(uniform)
-        return context * self._clipped(noise, _TEMPERATURE if self.training else 1.0).to(context.dtype)[:, None, None]
-
-    def _clipped(self, noise: Tensor | float = 0.0, temperature: float = 1.0) -> Tensor:
-        return (torch.sigmoid((noise + self.log_odds) / temperature) * (_HIGH - _LOW) + _LOW).clamp(0, 1)
+            uniform = torch.rand_like(log_odds).clamp(1e-6, 1 - 1e-6)
+            log_odds = (torch.logit(uniform) + log_odds) / _TEMPERATURE
+        return context * _clipped(log_odds).to(context.dtype)[:, None, None]
 
     def penalty(self) -> Tensor:
         """Return what is added to the loss of a target token."""
@@ -56,11 +51,16 @@ class HeadGates(nn.Module):
 
     def open(self) -> Tensor:
         """Return g (H,) as it is after training."""
-        return self._clipped().detach()
+        return _clipped(self.log_odds).detach()
 
     def used(self) -> float:
         """Return the share of heads that are not closed after training, 0 to 1."""
         return float((self.open() > 0).float().mean())
+
+
+def _clipped(log_odds: Tensor) -> Tensor:
+    """The stretched and clipped sigmoid: exactly 0 and 1 at its ends."""
+    return (torch.sigmoid(log_odds) * (_HIGH - _LOW) + _LOW).clamp(0, 1)
 
 
 def penalty_of(model: nn.Module) -> Tensor | float:

@@ -23,24 +23,13 @@ def merge_heads(features: Tensor) -> Tensor:
 
 
 class HeadLinear(nn.Module):
-    """A matrix for each head: y_h = W_h x_h (+ b_h). With one head it is nn.Linear.
-
-    Args:
-        heads: H, > 0.
-        in_features: of each head, > 0.
-        out_features: of each head, > 0.
-        bias: add b_h.
-    """
+    """A matrix for each head: y_h = W_h x_h (+ b_h), features counted for each. With one head it is nn.Linear."""
 
     def __init__(self, *, heads: int, in_features: int, out_features: int, bias: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(heads, out_features, in_features))
         self.bias = nn.Parameter(torch.empty(heads, out_features)) if bias else None
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw all numbers uniformly from +-1 / sqrt(in_features), as nn.Linear does."""
-        bound = 1 / math.sqrt(self.weight.shape[-1])
+        bound = 1 / math.sqrt(in_features)  # as nn.Linear draws its numbers
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 

@@ -53,15 +53,9 @@ class Past(NamedTuple):
 
 
 def mean_of_segments(states: Tensor, mask: Tensor, ids: Tensor) -> Tensor:
-    """Average states (B, H, S, D) over the real tokens of each segment.
+    """Average states (B, H, S, D) over the real tokens of each segment: (B, H, G, D), zero for a segment without tokens.
 
-    Args:
-        states: anything at padding.
-        mask: (B, S), True at real tokens.
-        ids: (B, S), from 0, the segment of each real token.
-
-    Returns:
-        (B, H, G, D), zero for a segment without tokens.
+    `mask` (B, S) is True at real tokens, `ids` (B, S) are their segments, from 0.
     """
     count = int(ids.max()) + 1 if ids.numel() else 1
     members = (ids.unsqueeze(1) == torch.arange(count, device=ids.device).view(-1, 1)) & mask.unsqueeze(1)  # (B, G, S)

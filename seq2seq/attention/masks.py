@@ -9,28 +9,12 @@ from torch import Tensor
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Mark the real tokens of a padded batch.
-
-    Args:
-        lengths: (B,) tokens per row, 0 <= length <= size.
-        size: S, the padded length.
-
-    Returns:
-        (B, S), True at real tokens.
-    """
+    """Mark the real tokens of a batch padded to S = `size`: lengths (B,) to (B, S), True at real tokens."""
     return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)  # (B, S)
 
 
 def attendable(mask: Tensor, extra: Tensor | None = None) -> Tensor:
-    """Join the mask of the sentences with the mask of the queries, for scores of H heads.
-
-    Args:
-        mask: (B, S), True at real tokens.
-        extra: broadcastable to (B, Q, S), True may attend, for example causal; None allows all.
-
-    Returns:
-        (B, 1, 1, S) without `extra`, else (B, 1, Q, S) or (B, 1, 1, S).
-    """
+    """Join the mask of the sentences (B, S) with an `extra` mask, broadcastable to (B, Q, S): (B, 1, 1 or Q, S)."""
     real = mask[:, None, None]  # (B, 1, 1, S)
     if extra is None:
         return real
@@ -46,19 +30,14 @@ def block(scores: Tensor, blocked: Tensor) -> Tensor:
     return scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
 
 
-def masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last dimension among the allowed positions only.
 
     A row with nothing to attend to gets zero weights and finite gradients.
 
     Args:
         scores: (..., S), unbounded.
-        mask: broadcastable to `scores`, True may attend; None allows all.
-
-    Returns:
-        (..., S), rows sum to one, or to zero where nothing may be attended to.
+        mask: broadcastable to `scores`, True may attend.
     """
-    if mask is None:
-        return torch.softmax(scores, dim=-1)
     blocked = ~mask
     return torch.softmax(block(scores, blocked), dim=-1).masked_fill(blocked, 0.0)

@@ -7,16 +7,14 @@ from entmax import entmax15, sparsemax
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.attention.described import Described
 from seq2seq.attention.keys import Past
 from seq2seq.attention.masks import block, masked_softmax
 
 
-class Normaliser(nn.Module):
+class Normaliser(Described):
     """Scores to weights, row by row. A row with nothing to attend to gets zero weights and finite gradients."""
 
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
     reads_past: ClassVar[bool] = False
     """`forward` has a third argument, what the queries have attended to in earlier steps: a `Past` of (B, H, Q, S), or None."""
     reads_segments: ClassVar[bool] = False
@@ -36,10 +34,7 @@ class Normaliser(nn.Module):
 
 
 class Softmax(Normaliser):
-    """weight_s = exp(score_s) / sum exp(score).
-
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, equation 6; their alpha_ij is our weight.
-    """
+    """weight_s = exp(score_s) / sum exp(score); the paper's alpha_ij is our weight."""
 
     formula = "softmax(score)"
     source = "Bahdanau et al. 2015, arXiv:1409.0473, equation 6"
@@ -50,11 +45,7 @@ class Softmax(Normaliser):
 
 
 class Sparsemax(Normaliser):
-    """The distribution nearest to the scores: argmin_p |p - score|^2, that is max(0, score_s - tau).
-
-    Source: Martins and Astudillo 2016, arXiv:1602.02068, equation 2 and algorithm 1; their z is our score. The `entmax`
-    library computes it.
-    """
+    """The distribution nearest to the scores (the paper's z): argmin_p |p - score|^2, that is max(0, score_s - tau)."""
 
     formula = "max(0, score - tau), tau such that the sum is 1"
     source = "Martins and Astudillo 2016, arXiv:1602.02068, equation 2"
@@ -67,11 +58,7 @@ class Sparsemax(Normaliser):
 
 
 class Entmax15(Normaliser):
-    """Half way between softmax and sparsemax: max(0, score_s / 2 - tau)^2.
-
-    Source: Peters et al. 2019, arXiv:1905.05702, section 3 (alpha = 1.5); their z is our score. The `entmax` library
-    computes it.
-    """
+    """Half way between softmax and sparsemax: max(0, score_s / 2 - tau)^2, alpha = 1.5; the paper's z is our score."""
 
     formula = "max(0, score / 2 - tau)^2, tau such that the sum is 1"
     source = "Peters et al. 2019, arXiv:1905.05702, section 3"
@@ -86,9 +73,8 @@ class Entmax15(Normaliser):
 class Sigmoid(Normaliser):
     """Each token for itself: weight_s = sigmoid(score_s - log n), n the number of allowed tokens. Rows sum to 0..n.
 
-    Source: Ramapuram et al. 2024, arXiv:2409.04431, section 2, with their bias b = -log n, which makes equal scores of 0 sum
-    to nearly one. Their n is the padded length of all sequences; ours is counted from the mask, so that padding changes
-    nothing.
+    The paper's bias b = -log n makes equal scores of 0 sum to nearly one. Its n is the padded length of all sequences; ours is
+    counted from the mask, so that padding changes nothing.
     """
 
     formula = "sigmoid(score - log n)"
@@ -101,13 +87,7 @@ class Sigmoid(Normaliser):
 
 
 class TopK(Normaliser):
-    """Softmax among the k largest scores; all others get zero. Scores that tie with the k-th stay in.
-
-    Source: Zhao et al. 2019, arXiv:1912.11637 (explicit sparse Transformer).
-
-    Args:
-        k: tokens that may have weight, > 0.
-    """
+    """Softmax among the k largest scores; all others get zero. Scores that tie with the k-th stay in."""
 
     formula = "softmax over the k largest scores"
     source = "Zhao et al. 2019, arXiv:1912.11637 (explicit sparse Transformer)"
@@ -129,15 +109,11 @@ class Monotonic(Normaliser):
     weight_s = p_s sum over j <= s of last_j (1 - p_j) ... (1 - p_{s-1}), last the weights of the step before, at first all on
     the first token. It is the expected alignment, so rows may sum to less than one: the rest has read past the end.
 
-    Source: Raffel et al. 2017, arXiv:1704.00784, sections 2.3 to 2.5; their alpha is our weight. The noise,
-    N(0, 1) in training, drives p towards 0 and 1. Any score will do; theirs is additive with weight_norm. With `at_test: hard`
-    p is rounded when the model does not train, so that one token, or none, has all the weight; soft is the same formula as in
-    training. It is computed with a matrix of all j and s, where they divide cumulative products, which can underflow.
+    The paper's alpha is our weight. The noise, N(0, 1) in training, drives p towards 0 and 1. Any score will do; theirs is
+    additive with weight_norm. With `at_test: hard` p is rounded when the model does not train, so that one token, or none, has
+    all the weight. It is computed with a matrix of all j and s, where they divide cumulative products, which can underflow.
 
-    Args:
-        offset: r before training.
-        noise: standard deviation of the noise, >= 0.
-        at_test: "soft" or "hard".
+    `offset` is r before training, `noise` the standard deviation of the noise.
     """
 
     formula = "p_s sum_j<=s last_j prod_j<=i<s (1 - p_i), p = sigmoid(score + r)"
@@ -163,11 +139,10 @@ class Monotonic(Normaliser):
         before = passed.cumsum(dim=-1) - passed  # of all tokens before
         later = torch.ones(energy.shape[-1], energy.shape[-1], dtype=torch.bool, device=energy.device).triu(1)
         reach = (before.unsqueeze(-1) - before.unsqueeze(-2)).masked_fill(later, float("-inf")).exp()  # (B, H, Q, s, j)
-        last = (
-            functional.one_hot(torch.zeros_like(energy[..., 0], dtype=torch.long), energy.shape[-1])
-            if past is None
-            else past.last
-        )
+        if past is None:
+            last = functional.one_hot(torch.zeros_like(energy[..., 0], dtype=torch.long), energy.shape[-1])
+        else:
+            last = past.last
         arrived = (reach @ last.to(reach.dtype).unsqueeze(-1)).squeeze(-1)  # (B, H, Q, S)
         return (energy.sigmoid() * arrived).masked_fill(~mask, 0.0)
 
@@ -178,14 +153,10 @@ class Hierarchical(Normaliser):
     beta is the softmax of the scores u_g of the query against the mean of the memory in segment g, by the same score function,
     so that nothing more is trained. nested: alpha is the softmax within a segment, so that a segment has the weight beta_g;
     what all tokens of a segment have in common then moves beta alone. rescaled: alpha is the softmax over the whole source, and
-    the products are divided by their sum, as in Nallapati et al. With one segment both are softmax.
+    the products are divided by their sum. With one segment both are softmax.
 
-    Source: Yang et al. 2016 (NAACL, N16-1174), section 2.2 (nested; theirs encode sentences from attended words, and ask with
-    trained vectors); Nallapati et al. 2016, arXiv:1602.06023, section 2.4 (rescaled; their sentence level has an encoder and
-    scores of its own); for translation Miculicich et al. 2018, arXiv:1809.01576.
-
-    Args:
-        form: "nested" or "rescaled".
+    Yang et al. (nested) encode sentences from attended words, and ask with trained vectors; the sentence level of Nallapati et
+    al. (rescaled) has an encoder and scores of its own. For translation see Miculicich et al. 2018, arXiv:1809.01576.
     """
 
     formula = "beta_g(s) alpha_s, beta = softmax_g(score(q, mean k in g)), alpha = softmax of the scores in a segment"
@@ -202,11 +173,8 @@ class Hierarchical(Normaliser):
         if ids is None or of_segments is None:
             return masked_softmax(scores, mask)
         exact = torch.promote_types(scores.dtype, torch.float32)
-        index, lowered, of_segments = (
-            ids[:, None, None].expand_as(scores),
-            block(scores.to(exact), ~mask),
-            of_segments.to(exact),
-        )
+        index, lowered = ids[:, None, None].expand_as(scores), block(scores.to(exact), ~mask)
+        of_segments = of_segments.to(exact)
         lowest = torch.full_like(of_segments, torch.finfo(exact).min)
         highest = lowest.scatter_reduce(-1, index, lowered.detach(), "amax")  # (B, H, Q, G)
         shares = (lowered - highest.gather(-1, index)).exp().masked_fill(~mask, 0.0)  # 1 at the highest of each segment

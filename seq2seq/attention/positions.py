@@ -16,15 +16,13 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.described import Described
 from seq2seq.config.errors import UserError
 
 
-class AbsolutePositions(nn.Module):
+class AbsolutePositions(Described):
     """A vector for each position, added to the token's embedding."""
 
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
     limited: ClassVar[bool] = False
     """There is a last position."""
 
@@ -36,10 +34,7 @@ class AbsolutePositions(nn.Module):
 class SinusoidalPositions(AbsolutePositions):
     """Fixed waves: PE(p, 2i) = sin(p / 10000^(2i / d)), PE(p, 2i + 1) = cos of the same angle.
 
-    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.5. Computed when asked for, so no length is too long.
-
-    Args:
-        embedding_size: d, even.
+    Computed when asked for, so no length is too long. The embedding_size d is even.
     """
 
     formula = "x_p + PE(p); PE(p, 2i) = sin(p / 10000^(2i/d)), PE(p, 2i+1) = cos(p / 10000^(2i/d))"
@@ -57,14 +52,7 @@ class SinusoidalPositions(AbsolutePositions):
 
 
 class LearnedPositions(AbsolutePositions):
-    """A trained vector for each position up to a limit.
-
-    Source: Gehring et al. 2017, arXiv:1705.03122, section 3.1; compared in Vaswani et al. 2017, table 3 row E.
-
-    Args:
-        embedding_size: features of a vector.
-        max_positions: number of vectors; a longer sentence is refused.
-    """
+    """A trained vector for each position up to a limit; a longer sentence is refused."""
 
     formula = "x_p + P[p]"
     source = "Gehring et al. 2017, arXiv:1705.03122, section 3.1"
@@ -78,11 +66,7 @@ class LearnedPositions(AbsolutePositions):
         nn.init.normal_(self.table.weight, std=0.02)
 
     def forward(self, positions: Tensor) -> Tensor:
-        """Look positions up.
-
-        Raises:
-            UserError: a position is not below `max_positions`.
-        """
+        """Look positions up; a `UserError` if one is not below `max_positions`."""
         if positions.numel() and int(positions.max()) >= self.max_positions:
             raise UserError(
                 f"positions: a sentence of {int(positions.max()) + 1} tokens meets max_positions {self.max_positions}; "
@@ -92,14 +76,12 @@ class LearnedPositions(AbsolutePositions):
         return vectors
 
 
-class Relation(nn.Module):
+class Relation(Described):
     """Positions of queries and keys as self-attention sees them; this one sees none (a set, but for the mask)."""
 
-    formula: ClassVar[str] = "nothing: but for the mask, self-attention sees a set"
-    source: ClassVar[str] = "Haviv et al. 2022, arXiv:2203.16634 (a causal mask alone lets positions be inferred)"
-    expects: ClassVar[str] = "a bag of words in an encoder; a causal decoder recovers part of the order"
-    rotates = False
-    """Whether `rotate` does anything."""
+    formula = "nothing: but for the mask, self-attention sees a set"
+    source = "Haviv et al. 2022, arXiv:2203.16634 (a causal mask alone lets positions be inferred)"
+    expects = "a bag of words in an encoder; a causal decoder recovers part of the order"
     mixes_values = False
     """Whether `values` does anything, so that the context needs the weights themselves."""
 
@@ -125,17 +107,12 @@ class Relation(nn.Module):
 class RotaryRelation(Relation):
     """Queries and keys turned by an angle that grows with their position, so that their product knows only the distance.
 
-    Features 2i and 2i + 1 are a point in the plane, turned by p * 10000^(-2i / D).
-    Source: Su et al. 2021, arXiv:2104.09864, section 3.2.2, equations 14-16 and 34. Their d is D, the features of a head.
-
-    Args:
-        head_size: D, even.
+    Features 2i and 2i + 1 are a point in the plane, turned by p * 10000^(-2i / D): equations 14-16 and 34, where D is d.
     """
 
     formula = "score(R_p q, R_s k) with R_p a rotation by p / 10000^(2i/D) of features 2i and 2i+1"
     source = "Su et al. 2021, arXiv:2104.09864, section 3.2.2"
     expects = "a score that is a product of query and key; only then does it depend on p - s alone"
-    rotates = True
 
     def __init__(self, *, head_size: int) -> None:
         super().__init__()
@@ -152,14 +129,10 @@ class RotaryRelation(Relation):
 
 
 class AlibiRelation(Relation):
-    """A penalty on distance, with its own slope for each head: score - m_h |p - s|.
+    """A penalty on distance, with its own slope for each head: score - m_h |p - s|. Nothing is trained.
 
-    Source: Press et al. 2021, arXiv:2108.12409, section 3; slopes for a number of heads that is no power of two as in
-    their code. The paper is causal (p >= s); an encoder has keys on both sides and takes the distance without its sign.
-    Nothing is trained.
-
-    Args:
-        heads: H.
+    Slopes for a number of heads that is no power of two are those of the paper's code. The paper is causal (p >= s); an encoder
+    has keys on both sides and takes the distance without its sign.
     """
 
     formula = "score - m_h |p - s|, m_h = 2^(-8h/H), h = 1..H"
@@ -175,22 +148,17 @@ class AlibiRelation(Relation):
         self.slopes: Tensor  # (H,)
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        distance = _offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
+        distance = offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
         return (-self.slopes.view(-1, 1, 1) * distance).to(query.dtype)  # (H, Q, S) or (B, H, Q, S)
 
 
 class RelativeRelation(Relation):
     """A trained vector for each clipped distance, one for the score and one for the context.
 
-    With r = clip(s - p, -k, k): score_ps = g q_p . (k_s + a^K_r) and context_p = sum_s weight_ps (v_s + a^V_r), g the scale of
-    the attention (1 / sqrt(D) in the paper).
-    Source: Shaw et al. 2018, arXiv:1803.02155, equations 3 to 5; the vectors are shared between heads (section 3.3).
-    Only 2k + 1 products a query are made, then spread over the keys (a cheaper order than their section 3.3).
-
-    Args:
-        head_size: D, of a query.
-        value_size: features of a value of one head.
-        max_distance: k, beyond which all distances are one.
+    With r = clip(s - p, -k, k), k the max_distance: score_ps = g q_p . (k_s + a^K_r) and context_p = sum_s weight_ps (v_s +
+    a^V_r), g the scale of the attention (1 / sqrt(D) in the paper). The vectors are shared between heads (section 3.3). Only
+    2k + 1 products a query are made, then spread over the keys (a cheaper order than their section 3.3). Sizes are those of
+    one head.
     """
 
     formula = "scale(q.(k + aK_r)), context = sum weight (v + aV_r), r = clip(s - p, -k, k)"
@@ -208,8 +176,8 @@ class RelativeRelation(Relation):
 
     def _clipped(self, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         """Index of the distance of each pair, 0..2k: (1, 1, Q, S) or (B, 1, Q, S)."""
-        offsets = _offsets(query_positions, key_positions).clamp(-self.max_distance, self.max_distance) + self.max_distance
-        return offsets if offsets.dim() == 4 else offsets[None, None]
+        index = offsets(query_positions, key_positions).clamp(-self.max_distance, self.max_distance) + self.max_distance
+        return index if index.dim() == 4 else index[None, None]
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         products = query @ self.key_vectors.t()  # (B, H, Q, 2k+1)
@@ -272,7 +240,7 @@ def _frequencies(size: int) -> Tensor:
     return torch.exp(torch.arange(0, size, 2, dtype=torch.float64) * (-math.log(10000.0) / size)).float()
 
 
-def _offsets(query_positions: Tensor, key_positions: Tensor) -> Tensor:
+def offsets(query_positions: Tensor, key_positions: Tensor) -> Tensor:
     """Key position minus query position of each pair: (Q, S), or (B, 1, Q, S) where rows have their own."""
-    offsets = key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)
-    return offsets.unsqueeze(1) if offsets.dim() == 3 else offsets
+    found = key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)
+    return found.unsqueeze(1) if found.dim() == 3 else found

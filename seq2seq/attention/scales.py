@@ -1,23 +1,18 @@
 """Scales: what the scores of a head are multiplied by before they are normalised."""
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.described import Described
 
-class Scale(nn.Module):
+
+class Scale(Described):
     """A factor for each head, the same for all queries and keys; so it may as well be put on the query of a product.
 
-    Args:
-        heads: H, > 0.
-        width: d, the features that the score multiplies or sums, > 0.
+    `width` is d, the features that the score multiplies or sums.
     """
-
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
 
     def __init__(self, *, heads: int, width: int) -> None:  # noqa: ARG002 (for a factor of each head)
         super().__init__()
@@ -29,7 +24,7 @@ class Scale(nn.Module):
 
 
 class NoScale(Scale):
-    """Scores as they are. Source: Luong et al. 2015, arXiv:1508.04025, section 3.1, which scales nothing."""
+    """Scores as they are."""
 
     formula = "1"
     source = "Luong et al. 2015, arXiv:1508.04025, section 3.1"
@@ -40,10 +35,7 @@ class NoScale(Scale):
 
 
 class SqrtScale(Scale):
-    """Scores over sqrt(d): the product of d features of unit variance keeps unit variance.
-
-    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1 and its footnote; their d_k is our width.
-    """
+    """Scores over sqrt(d): the product of d features of unit variance keeps unit variance. The paper's d_k is our width."""
 
     formula = "1 / sqrt(d)"
     source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1"
@@ -54,10 +46,7 @@ class SqrtScale(Scale):
 
 
 class LearnedScale(Scale):
-    """A trained factor for each head, 1 / sqrt(d) before training.
-
-    Source: ours as a part on its own; the same freedom as the learned temperature of cosine attention.
-    """
+    """A trained factor for each head, 1 / sqrt(d) before training: the freedom of cosine's learned temperature."""
 
     formula = "g, learned for each head, from 1 / sqrt(d)"
     source = "this project; compare Henry et al. 2020, arXiv:2010.04245 (learned g in place of 1 / sqrt(d))"

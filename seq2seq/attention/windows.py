@@ -1,34 +1,20 @@
 # ruff: noqa: ARG002 - every window answers the same call, and needs little of it
 """Windows: where a query may look, before it is known what stands there."""
 
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from seq2seq.attention.described import Described
 from seq2seq.attention.heads import HeadLinear
 
-
-class View(NamedTuple):
-    """Part of the source that a window leaves."""
-
-    mask: Tensor | None
-    """Broadcastable to (B, H, Q, S), True may attend; None is everything."""
-    factor: Tensor | None
-    """Broadcastable to (B, H, Q, S), multiplied with the weights; None is one."""
+View = tuple[Tensor | None, Tensor | None]
+"""Mask, True may attend, None for everything; and a factor of the weights, None for one: broadcastable to (B, H, Q, S)."""
 
 
-class Window(nn.Module):
-    """Mask of where each query may look.
-
-    Args:
-        heads: H, > 0.
-        query_size: features of a query (of one head), > 0.
-    """
-
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
+class Window(Described):
+    """Mask of where each query of H heads, of query_size features each, may look."""
 
     def __init__(self, *, heads: int, query_size: int) -> None:
         super().__init__()
@@ -47,27 +33,21 @@ class Window(nn.Module):
 
 
 class GlobalWindow(Window):
-    """All of the source. Source: Luong et al. 2015, arXiv:1508.04025, section 3.1."""
+    """All of the source."""
 
     formula = "all s"
     source = "Luong et al. 2015, arXiv:1508.04025, section 3.1"
     expects = "the choice is left to the scores alone"
 
     def forward(self, query: Tensor, positions: Tensor, mask: Tensor) -> View:
-        return View(mask=None, factor=None)
+        return None, None
 
 
 class LocalWindow(Window):
     """Tokens within D of a centre p, and a Gaussian exp(-(s - p)^2 / (2 sigma^2)), sigma = D / 2, on their weights.
 
-    Source: Luong et al. 2015, arXiv:1508.04025, section 3.2 and equation 10. The Gaussian is put on after the normaliser, as
-    in the paper, so that the weights of a row then sum to less than one. Source positions are counted from 0 here.
-
-    Args:
-        sizes: as in `Window`.
-        width: D, > 0, tokens on each side.
-        edges: "hard" cuts at D; "soft" leaves it to the Gaussian.
-        gaussian: put the Gaussian on.
+    The Gaussian is put on after the normaliser, as in the paper, so that the weights of a row then sum to less than one. Source
+    positions are counted from 0 here. "hard" edges cut at D = `width`; "soft" ones leave it to the Gaussian.
     """
 
     def __init__(self, *, width: int, edges: Literal["hard", "soft"] = "hard", gaussian: bool, **sizes: int) -> None:
@@ -86,15 +66,11 @@ class LocalWindow(Window):
         distance = tokens - self.centre(query, positions, lengths)  # (B, H or 1, Q, S)
         inside = distance.abs() <= self.width if self.edges == "hard" else None
         factor = torch.exp(-2 * (distance / self.width) ** 2).to(query.dtype) if self.gaussian else None  # sigma = D / 2
-        return View(mask=inside, factor=factor)
+        return inside, factor
 
 
 class LocalMonotonicWindow(LocalWindow):
-    """local-m: the centre of target position t is p_t = t.
-
-    Source: Luong et al. 2015, arXiv:1508.04025, section 3.2. Past the end of the source we stay at its last token, where the
-    paper's window would be empty.
-    """
+    """local-m: the centre of target position t is p_t = t, or the last token, where the paper's window would be empty."""
 
     formula = "|s - p| <= D, p = min(t, n - 1)"
     source = "Luong et al. 2015, arXiv:1508.04025, section 3.2 (local-m)"
@@ -108,11 +84,8 @@ class LocalMonotonicWindow(LocalWindow):
 class LocalPredictiveWindow(LocalWindow):
     """local-p: the query predicts the centre, p = n sigmoid(v . tanh(W q)), n the length of the source.
 
-    Source: Luong et al. 2015, arXiv:1508.04025, equations 9 and 10; their S is our n, their W_p and v_p our W and v, their
-    h_t our query. Each head predicts its own. Only the Gaussian passes a gradient to W and v.
-
-    Args:
-        options: as in `LocalWindow`; W has query_size features.
+    The paper's S is our n, its W_p and v_p our W and v, its h_t our query. Each head predicts its own. Only the Gaussian passes
+    a gradient to W and v.
     """
 
     formula = "|s - p| <= D, p = n sigmoid(v . tanh(W q)), weights times exp(-(s - p)^2 / (2 (D/2)^2))"

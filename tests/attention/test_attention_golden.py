@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from seq2seq.attention.build import build_attention
-from seq2seq.attention.positions import RotaryRelation
 from seq2seq.attention.scores import AdditiveScore, DotScore, GatedScore, MlpScore
 from seq2seq.config.attention import AttentionSettings
 from tests.attention.conftest import BATCH, CASES, MEMORY, QUERIES, QUERY, SOURCE, build, draw
@@ -199,10 +198,3 @@ def test_keys_are_projected_once_and_contiguous():
     with torch.profiler.profile() as profile:
         attention(query, keys)
     assert sum(event.count for event in profile.key_averages() if event.key == "aten::linear") == 3  # q, W_q, output
-
-
-def test_rope_refuses_a_score_that_is_no_product():
-    attention = build({"score": "additive"})
-    query, memory, mask, _ = draw()
-    with pytest.raises(ValueError, match="RotaryRelation turns queries and keys, and AdditiveScore is not a product"):
-        attention(query, attention.project_keys(memory, mask), relation=RotaryRelation(head_size=QUERY + 1))

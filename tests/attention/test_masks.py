@@ -20,7 +20,7 @@ def test_attendable_joins_sentence_and_query_masks():
 def test_masked_softmax_by_hand():
     scores = torch.tensor([0.0, torch.log(torch.tensor(3.0)), 50.0])
     torch.testing.assert_close(masked_softmax(scores, torch.tensor([T, T, F])), torch.tensor([0.25, 0.75, 0.0]))
-    torch.testing.assert_close(masked_softmax(scores, None), torch.softmax(scores, dim=-1))
+    torch.testing.assert_close(masked_softmax(scores, torch.tensor([T, T, T])), torch.softmax(scores, dim=-1))
 
 
 def test_masked_softmax_forbids_exactly_even_next_to_very_low_scores():

@@ -147,9 +147,9 @@ def test_fused_equals_plain(name, relation):
 
 def test_what_reads_whole_sequences_has_no_steps():
     attention = build(SMALL["linformer"], causal=False)
-    with pytest.raises(ValueError, match="reads whole sequences"):
+    with pytest.raises(NotImplementedError):
         attention.start(states())
-    with pytest.raises(ValueError, match="reads whole sequences"):
+    with pytest.raises(NotImplementedError):
         attention.step(states(), None, 0)
 
 
@@ -310,16 +310,6 @@ def test_more_rounds_see_more():
             parameter.copy_(dict(many.named_parameters())[name])
     full = few.projections.merge(F.scaled_dot_product_attention(*few.projections.split(states())))
     assert (many(states()) - full).norm() < 0.5 * (few(states()) - full).norm()
-
-
-def test_an_odd_number_of_buckets_is_refused():
-    with pytest.raises(ValueError, match="1 or even"):
-        LshAttention(hidden_size=4, heads=1, buckets=3, rounds=1, shared=True, causal=False)
-
-
-def test_heads_must_divide():
-    with pytest.raises(ValueError, match="hidden_size 5 is not divisible by heads 2"):
-        LshAttention(hidden_size=5, heads=2, buckets=2, rounds=1, shared=True, causal=False)
 
 
 @pytest.mark.parametrize("scale", ["none", "sqrt"])

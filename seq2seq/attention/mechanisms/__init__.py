@@ -11,13 +11,10 @@ __all__ = [
     "MECHANISMS",
     "PATTERNS",
     "AdaptiveSpanAttention",
-    "FullAttention",
     "LinearAttention",
     "LinformerAttention",
     "LshAttention",
     "SelfAttention",
-    "StridedAttention",
-    "WindowAttention",
 ]
 
 PATTERNS: dict[str, type[FullAttention]] = {

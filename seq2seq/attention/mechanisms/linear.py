@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seq2seq.attention.mechanisms.base import Followed, HeadProjections, SelfAttention
+from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention
 
 CHUNK = 64  # positions handled by the quadratic form at once in the causal case; D of a head is of this size
 FLOOR = 1e-6  # smallest total similarity: far below that of one ordinary key (about 1), above underflow
@@ -13,14 +13,9 @@ FLOOR = 1e-6  # smallest total similarity: far below that of one ordinary key (a
 class LinearAttention(SelfAttention):
     """Kernel attention: context_p = phi(q_p)^T (sum_s phi(k_s) v_s^T) / (phi(q_p)^T sum_s phi(k_s)), phi(x) = elu(x) + 1.
 
-    Source: Katharopoulos et al. 2020, arXiv:2006.16236, section 3.2; causal, s <= p, as in section 3.3, where a step
-    needs only two running sums (section 3.4). Cost grows with N, not with N^2. There is no softmax and
-    hence no score of the family in it, and no matrix of weights unless one is asked for: phi(q)^T phi(k_s) over their sum.
-
-    Args:
-        hidden_size: features of a state.
-        heads: H.
-        causal: s <= p only.
+    Causal, s <= p, as in section 3.3 of the paper, where a step needs only two running sums (section 3.4). Cost grows with N,
+    not with N^2. There is no softmax and hence no score of the family in it, and no matrix of weights unless one is asked for:
+    phi(q)^T phi(k_s) over their sum.
     """
 
     formula = "phi(q)^T sum_s phi(k_s) v_s^T / phi(q)^T sum_s phi(k_s), phi(x) = elu(x) + 1"
@@ -53,13 +48,13 @@ class LinearAttention(SelfAttention):
         past: Tensor,
         positions: Tensor,  # noqa: ARG002 (sums forget them)
         need_weights: bool = False,
-    ) -> Followed:
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         query, keys, values = self._features(states)
         sums, read_keys = read
         totals, _ = _causal_totals(query, keys, values, sums + past)
         weights = query @ read_keys.transpose(-1, -2) / totals[..., -1:].clamp_min(FLOOR) if need_weights else None
         grown = past + keys.transpose(-1, -2) @ values
-        return Followed(self.projections.merge(_normalise(totals)), weights, grown)
+        return self.projections.merge(_normalise(totals)), weights, grown
 
     def start(self, states: Tensor) -> Tensor:
         size = self.projections.output_proj.in_features // self.projections.heads  # `states` may be of another width

@@ -12,16 +12,9 @@ from seq2seq.config.errors import UserError
 class LinformerAttention(SelfAttention):
     """Low-rank attention: softmax(q (E K)^T / sqrt(D)) (F V), with E and F (rank, max_length) trained.
 
-    Source: Wang et al. 2020, arXiv:2006.04768, equation 7; E and F are shared between heads (their "headwise sharing").
-    Only the first S columns of E and F meet a sentence of S tokens and padding enters as zero, so that a sentence does not
-    depend on its padding. A mixture of positions looks at all of them: an encoder only, since a causal one is not defined.
-
-    Args:
-        hidden_size: features of a state.
-        heads: H.
-        max_length: longest sentence in tokens.
-        rank: mixtures of positions, k in the paper.
-        dropout: probability of dropping a weight.
+    Equation 7 of the paper; E and F are shared between heads (their "headwise sharing"). Only the first S columns of E and F
+    meet a sentence of S tokens and padding enters as zero, so that a sentence does not depend on its padding. A mixture of
+    positions looks at all of them: an encoder only, since a causal one is not defined. The paper's k is our rank.
     """
 
     formula = "softmax(q (E K)^T / sqrt(D)) F V, E and F of shape (rank, max_length)"
@@ -37,11 +30,7 @@ class LinformerAttention(SelfAttention):
         self.dropout = nn.Dropout(dropout)
 
     def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, None]:  # noqa: ARG002
-        """Let every position attend to the mixtures.
-
-        Raises:
-            UserError: a sentence has more than `max_length` tokens.
-        """
+        """Let every position attend to the mixtures; a `UserError` if a sentence has more than `max_length` tokens."""
         query, keys, values = self.projections.split(states)
         if mask is not None:
             keys = keys * mask[:, None, :, None]
@@ -52,7 +41,7 @@ class LinformerAttention(SelfAttention):
         return self.projections.merge(self.dropout(torch.softmax(scores, dim=-1)) @ mixed_values), None
 
     def _columns(self, mixture: Tensor, mask: Tensor | None, keys: Tensor) -> Tensor:
-        """The part of a mixture that meets these positions, (rank, N); columns that only padding would meet are zeros."""
+        """Columns of a mixture for these positions, (rank, N), zeros where only padding meets them."""
         size, longest = keys.shape[2], mixture.shape[1]
         if size <= longest:
             return mixture[:, :size]

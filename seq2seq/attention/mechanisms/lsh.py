@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seq2seq.attention.masks import block, masked_softmax
-from seq2seq.attention.mechanisms.base import Followed, HeadProjections, SelfAttention, empty_heads
+from seq2seq.attention.mechanisms.base import HeadProjections, SelfAttention
 
 BLOCK = 32
 """Positions of a bucket that are compared together."""
@@ -70,22 +70,13 @@ class _Blocks(NamedTuple):
 class LshAttention(SelfAttention):
     """Reformer-style attention: softmax over the keys that share a bucket with the query in at least one round.
 
-    The bucket of x is argmax([xR; -xR]) with R (D, buckets / 2) random, a round each (angular hash).
-    Source: Kitaev et al. 2020, arXiv:2001.04451, section 2. `shared` is their shared-QK attention: keys are queries of one
-    length, and a position sees itself only if it sees nothing else. That length is sqrt(D), as in the authors' code in trax
-    (a mean square of 1); the paper writes 1, which with its 1 / sqrt(D) makes scores sqrt(D) smaller. Two differences: R is
-    drawn once, not at each call, so that a sentence always means the same; and buckets are taken whole, not cut into chunks of
-    sorted positions, whose borders depend on padding. So it is their equation computed exactly, and a whole sequence costs
-    the sum over rounds and buckets of their squared sizes, or N^2 where that is less.
-
-    Args:
-        hidden_size: features of a state.
-        heads: H.
-        buckets: 1 or even.
-        rounds: independent hashes.
-        shared: one projection for queries and keys.
-        causal: s <= p only.
-        dropout: probability of dropping a weight.
+    The bucket of x is argmax([xR; -xR]) with R (D, buckets / 2) random, a round each (angular hash). `shared` is the paper's
+    shared-QK attention: keys are queries of one length, and a position sees itself only if it sees nothing else. That length
+    is sqrt(D), as in the authors' code in trax (a mean square of 1); the paper writes 1, which with its 1 / sqrt(D) makes
+    scores sqrt(D) smaller. Two differences: R is drawn once, not at each call, so that a sentence always means the same; and
+    buckets are taken whole, not cut into chunks of sorted positions, whose borders depend on padding. So it is their equation
+    computed exactly, and a whole sequence costs the sum over rounds and buckets of their squared sizes, or N^2 where that is
+    less.
     """
 
     formula = "softmax over {s: hash(k_s) = hash(q_p) in some round} of q.k/sqrt(D), hash(x) = argmax([xR; -xR])"
@@ -99,8 +90,6 @@ class LshAttention(SelfAttention):
         self, *, hidden_size: int, heads: int, buckets: int, rounds: int, shared: bool, causal: bool, dropout: float = 0.0
     ) -> None:
         super().__init__()
-        if buckets != 1 and buckets % 2:
-            raise ValueError(f"buckets {buckets}: the hash has a bucket for each direction and its opposite, so 1 or even")
         self.projections = HeadProjections(hidden_size=hidden_size, heads=heads, shared=shared)
         self.shared = shared
         self.causal = causal
@@ -126,11 +115,8 @@ class LshAttention(SelfAttention):
 
     def start(self, states: Tensor) -> LshCache:
         heads, rounds, size, _ = self.rotations.shape
-        return LshCache(
-            keys=empty_heads(states, heads, size),
-            values=empty_heads(states, heads, size),
-            buckets=empty_heads(states, heads, rounds).long(),
-        )
+        nothing = states.new_zeros(len(states), heads, 0, size)
+        return LshCache(nothing, nothing, nothing.new_zeros(len(states), heads, 0, rounds, dtype=torch.long))
 
     def step(self, states: Tensor, cache: LshCache, position: int) -> tuple[Tensor, LshCache]:
         query, newest = self._project(states)
@@ -138,13 +124,8 @@ class LshAttention(SelfAttention):
         return self._attend(query, grown, torch.full((1,), position, device=states.device), None, True)[0], grown
 
     def follow(
-        self,
-        states: Tensor,
-        read: tuple[LshCache, Tensor],
-        past: LshCache,
-        positions: Tensor,
-        need_weights: bool = False,
-    ) -> Followed:
+        self, states: Tensor, read: tuple[LshCache, Tensor], past: LshCache, positions: Tensor, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, LshCache]:
         query, newest = self._project(states)
         cache, real = read
         grown = past.extend(newest)
@@ -152,7 +133,7 @@ class LshAttention(SelfAttention):
         mask = torch.cat([real, real.new_ones(rows, behind)], dim=1)
         places = torch.arange(positions.shape[1], device=states.device)[-states.shape[1] :]  # of the row, with its padding
         context, weights = self._attend(query, cache.extend(grown), places, mask, True)
-        return Followed(context, weights[..., : real.shape[1]] if need_weights else None, grown)
+        return context, weights[..., : real.shape[1]] if need_weights else None, grown
 
     def hash(self, features: Tensor) -> Tensor:
         """Bucket of each vector in each round: (B, H, N, D) to (B, H, N, rounds)."""
@@ -212,11 +193,10 @@ class LshAttention(SelfAttention):
         causal: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One round: the largest score of each query (G, N, 1), its sum of exponentials below that, and of weighted values."""
-        many = asked.numbers.flatten().repeat_interleave(
-            asking.numbers.flatten()
-        )  # (T,), blocks of keys for a block of queries
+        blocks = asking.numbers.flatten()  # of queries, by bucket
+        many = asked.numbers.flatten().repeat_interleave(blocks)  # (T,), blocks of keys for a block of queries
         left = torch.arange(len(many), device=many.device).repeat_interleave(many)  # (P,), pairs of blocks
-        start = asked.first.flatten().repeat_interleave(asking.numbers.flatten()) - (many.cumsum(dim=0) - many)
+        start = asked.first.flatten().repeat_interleave(blocks) - (many.cumsum(dim=0) - many)
         right = start[left] + torch.arange(len(left), device=many.device)
         rows, columns = asking.positions[left].unsqueeze(-1), asked.positions[right].unsqueeze(-2)
         allowed = (rows != columns) & (columns >= 0) & ((columns <= rows) | (not causal))  # (P, BLOCK, BLOCK)

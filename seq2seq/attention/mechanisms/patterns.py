@@ -6,22 +6,14 @@ from torch.nn import functional as F
 
 from seq2seq.attention.attention import Attention, Part
 from seq2seq.attention.keys import AttentionOutput, Keys
-from seq2seq.attention.mechanisms.base import Followed, SelfAttention
+from seq2seq.attention.mechanisms.base import SelfAttention
 from seq2seq.attention.mechanisms.pool import Pool
 from seq2seq.attention.positions import Places, Relation
 from seq2seq.attention.windows import GlobalWindow
 
 
 class FullAttention(SelfAttention):
-    """Everyone sees everyone, or, if causal, all that stands before.
-
-    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3.
-
-    Args:
-        attention: the comparison; query, memory and context of hidden_size features.
-        relation: what it knows of positions.
-        causal: position p sees s <= p only.
-    """
+    """Everyone sees everyone, or, if causal, all that stands before; `relation` is what the comparison knows of positions."""
 
     formula = "p sees every s (decoder: s <= p)"
     source = "Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3"
@@ -41,11 +33,13 @@ class FullAttention(SelfAttention):
         keys, positions = self.project_keys(states, mask), torch.arange(states.shape[1], device=states.device)
         return self.attend(states, keys, positions, positions, bidirectional=bidirectional).context, keys
 
-    def follow(self, states: Tensor, read: Keys, past: Keys, positions: Tensor, need_weights: bool = False) -> Followed:
+    def follow(
+        self, states: Tensor, read: Keys, past: Keys, positions: Tensor, need_weights: bool = False
+    ) -> tuple[Tensor, Tensor | None, Keys]:
         grown = past.extend(self.project_keys(states))
         newest = positions[:, -states.shape[1] :]
         seen = self.attend(states, read.extend(grown), newest, positions, need_weights=need_weights)
-        return Followed(seen.context, None if seen.weights is None else seen.weights[..., : read.mask.shape[1]], grown)
+        return seen.context, None if seen.weights is None else seen.weights[..., : read.mask.shape[1]], grown
 
     def no_past(self, states: Tensor) -> Keys:
         return self.project_keys(states.new_zeros(states.shape[0], 0, self.attention.context_size))
@@ -123,12 +117,8 @@ class FullAttention(SelfAttention):
 class WindowAttention(FullAttention):
     """p sees its neighbours, |p - s| <= width.
 
-    Source: Beltagy et al. 2020, arXiv:2004.05150, section 3.1; their w, half on each side, is 2 width. Long sequences are cut
-    into blocks of `width` queries, each with the keys of its own block and of those beside it, so that cost grows with N.
-
-    Args:
-        attention, relation, causal: as in `FullAttention`.
-        width: neighbours on each side, >= 1.
+    The paper's w, half on each side, is 2 width. Long sequences are cut into blocks of `width` queries, each with the keys of
+    its own block and of those beside it, so that cost grows with N.
     """
 
     formula = "p sees s if |p - s| <= width (decoder: and s <= p)"
@@ -160,13 +150,9 @@ class WindowAttention(FullAttention):
 class StridedAttention(FullAttention):
     """p sees its neighbours and every stride-th position: |p - s| <= stride or (p - s) mod stride = 0.
 
-    Source: Child et al. 2019, arXiv:1904.10509, section 4.3 (strided), both patterns in one head ("merged", section
-    5.1). The paper is causal; an encoder looks both ways. Written as a table with `stride` columns, a long sequence compares
-    neighbours in blocks of rows and distant positions within columns: N (3 stride + N / stride) comparisons, not N^2.
-
-    Args:
-        attention, relation, causal: as in `FullAttention`.
-        stride: l in the paper, >= 1.
+    The strided pattern (section 4.3; their l is our stride), both parts of it in one head ("merged", section 5.1). The paper is
+    causal; an encoder looks both ways. Written as a table with `stride` columns, a long sequence compares neighbours in blocks
+    of rows and distant positions within columns: N (3 stride + N / stride) comparisons, not N^2.
     """
 
     formula = "p sees s if |p - s| <= stride or (p - s) mod stride = 0 (decoder: and s <= p)"

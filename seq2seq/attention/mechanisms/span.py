@@ -8,18 +8,11 @@ from torch import Tensor, nn
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.keys import Keys
 from seq2seq.attention.mechanisms.patterns import WindowAttention
-from seq2seq.attention.positions import Relation
+from seq2seq.attention.positions import Relation, offsets
 
 
 class SpanRelation(Relation):
-    """Another relation, and on top a mask m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1) on the exponentials at distance x.
-
-    Args:
-        within: the other relation.
-        heads: H.
-        max_span: largest span z, > 0.
-        ramp: tokens over which the mask falls from one to zero, > 0.
-    """
+    """The relation `within`, and a mask m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1) on the exponentials at distance x."""
 
     formula = "score + log m_h(|p - s|), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1), on top of the stack's own positions"
     source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
@@ -28,7 +21,7 @@ class SpanRelation(Relation):
     def __init__(self, *, within: Relation, heads: int, max_span: int, ramp: int) -> None:
         super().__init__()
         self.within, self.max_span, self.ramp = within, max_span, ramp
-        self.rotates, self.mixes_values = within.rotates, within.mixes_values
+        self.mixes_values = within.mixes_values
         self.log_odds = nn.Parameter(torch.full((heads,), -1.0))
 
     def spans(self) -> Tensor:
@@ -39,8 +32,7 @@ class SpanRelation(Relation):
         return self.within.rotate(features, positions)
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
-        offsets = key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)
-        distance = offsets.abs().unsqueeze(-3)  # (1, Q, S) or (B, 1, Q, S)
+        distance = offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
         mask = (self.ramp + self.spans().to(query.dtype).view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
         spanned = mask.clamp(torch.finfo(query.dtype).tiny, 1).log()  # where m = 0 nothing that arithmetic could see is left
         other = self.within.scores(query, query_positions, key_positions)
@@ -53,15 +45,8 @@ class SpanRelation(Relation):
 class AdaptiveSpanAttention(WindowAttention):
     """A window that each head learns: weight_ps = m_h(|p - s|) exp(score) / sum over s of the same.
 
-    Source: Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1. The paper is causal; an encoder looks both ways. Differences:
-    z = max_span sigmoid(.) in place of a parameter that is cut to its range, and the penalty is on the mean share z / max_span.
-    The window of the widest head is what is computed.
-
-    Args:
-        attention, relation, causal: as in `FullAttention`.
-        max_span: largest span, >= 1.
-        ramp: tokens over which a head's mask falls to zero, R in the paper, >= 1.
-        penalty: nats of a target token that full spans cost, >= 0.
+    The paper is causal; an encoder looks both ways. Differences: z = max_span sigmoid(.) in place of a parameter that is cut to
+    its range, and the penalty is on the mean share z / max_span. The window of the widest head is what is computed.
     """
 
     formula = (

@@ -6,6 +6,8 @@ from seq2seq.attention.scores.gated import GatedScore
 from seq2seq.attention.scores.positional import ConcatLinearScore, LocationScore
 from seq2seq.attention.scores.products import BilinearScore, CosineScore, DotScore, ScaledDotScore
 
+__all__ = ["SCORES", "GatedScore", "ProductScore", "Score"]
+
 SCORES: dict[str, type[Score]] = {
     "dot": DotScore,
     "scaled": ScaledDotScore,
@@ -20,21 +22,3 @@ SCORES: dict[str, type[Score]] = {
     "concat_linear": ConcatLinearScore,
     "gated": GatedScore,
 }
-
-__all__ = [
-    "SCORES",
-    "AdditiveScore",
-    "BilinearScore",
-    "ConcatLinearScore",
-    "CosineScore",
-    "CoverageScore",
-    "DotScore",
-    "GatedScore",
-    "LocationAwareScore",
-    "LocationScore",
-    "MlpScore",
-    "ProductScore",
-    "ScaledDotScore",
-    "Score",
-    "SumTanhScore",
-]

@@ -39,14 +39,9 @@ class AdditiveScore(SumScore):
 
     With `weight_norm`: score = g v / |v| . tanh(W_q q + W_k k + b), g = 1 / sqrt(A) and b = 0 before training.
 
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2. Their annotation h_j is our memory, their energy e_ij our
-    score, W_a and U_a our W_q and W_k, v_a our v, n' our A. Luong's concat (section 3.1) is the same formula with
-    W_a = [W_q W_k]. The normalised form is Salimans and Kingma 2016, arXiv:1602.07868, equation 2, as in tf-nmt.
-    No projection has a bias.
-
-    Args:
-        sizes: as in `Score`; A is attention_size.
-        weight_norm: give v a learned length, and the tanh a bias.
+    The paper's annotation h_j is our memory, its energy e_ij our score, W_a and U_a our W_q and W_k, v_a our v, n' our A, the
+    attention_size. Luong's concat (section 3.1) is the same formula with W_a = [W_q W_k]. The normalised form is Salimans and
+    Kingma 2016, arXiv:1602.07868, equation 2, as in tf-nmt. No projection has a bias.
     """
 
     formula = "score = v . tanh(W_q q + W_k k)"
@@ -74,13 +69,9 @@ class LocationAwareScore(AdditiveScore):
     """Additive, knowing where the step before looked: score = v . tanh(W_q q + W_k k + U f), f_s = F * last around s.
 
     F * last is a convolution of the weights of the step before, of each head for itself; at the first step they are zero.
-    Source: Chorowski et al. 2015, arXiv:1506.07503, equations 8 and 9; their w, W, V, alpha_{i-1} are our v, W_q, W_k, last.
-    They add a bias inside the tanh.
+    The paper's w, W, V, alpha_{i-1} are our v, W_q, W_k, last; they add a bias inside the tanh.
 
-    Args:
-        sizes: as in `Score`; A is attention_size.
-        filters: features of f, > 0; their k.
-        width: tokens on each side of s in f, >= 0; their r is 2 width + 1.
+    `filters` are the features of f (their k), `width` the tokens on each side of s in it (their r is 2 width + 1).
     """
 
     formula = "score = v . tanh(W_q q + W_k k + U f), f = F * last weights"
@@ -98,10 +89,8 @@ class LocationAwareScore(AdditiveScore):
     def forward(self, query: Tensor, keys: Tensor, past: Past | None = None) -> Tensor:
         if past is None:
             return super().forward(query, keys)
-        last = past.last.transpose(1, 2).flatten(0, 1)  # (B * Q, H, S)
-        features = self.convolution(last).view(
-            *past.last.transpose(1, 2).shape[:3], -1, last.shape[-1]
-        )  # (B, Q, H, filters, S)
+        last = past.last.transpose(1, 2)  # (B, Q, H, S)
+        features = self.convolution(last.flatten(0, 1)).view(*last.shape[:3], -1, last.shape[-1])  # (B, Q, H, filters, S)
         around = features.permute(0, 2, 1, 4, 3)  # (B, H, Q, S, filters)
         more = self.past_proj(around.flatten(2, 3)).view(*past.last.shape, -1)  # (B, H, Q, S, A)
         return weighted_sum(self.hidden(query, keys, more), self.v)
@@ -110,11 +99,8 @@ class LocationAwareScore(AdditiveScore):
 class CoverageScore(AdditiveScore):
     """Additive, knowing what has been covered: score = v . tanh(W_q q + W_k k + u c), c_s the sum of all weights of s so far.
 
-    Source: Tu et al. 2016, arXiv:1601.04811, section 3: their linguistic coverage with fertility 1 (every token is to have as
-    much weight in total as every other), put into the score as there; their V_a is our u. At the first step c is zero.
-
-    Args:
-        sizes: as in `Score`.
+    The paper's linguistic coverage with fertility 1: every token is to have as much weight in total as every other. Its V_a is
+    our u. At the first step c is zero.
     """
 
     formula = "score = v . tanh(W_q q + W_k k + u c), c = sum of earlier weights"
@@ -135,11 +121,7 @@ class CoverageScore(AdditiveScore):
 
 
 class SumTanhScore(SumScore):
-    """Additive without v: score = sum over A of tanh(W_q q + W_k k).
-
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v_a = 1. Its name was concat
-    once; Luong's score of that name has a v, and is `additive`.
-    """
+    """Additive without v: score = sum over A of tanh(W_q q + W_k k). Luong's concat has a v, and is `additive`."""
 
     formula = "score = sum tanh(W_q q + W_k k)"
     source = "Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, with v = 1"
@@ -152,12 +134,8 @@ class SumTanhScore(SumScore):
 class MlpScore(SumScore):
     """A deeper network: score = v . tanh(W_L ... tanh(W_2 tanh(W_q q + W_k k))), L hidden layers.
 
-    Source: Bahdanau et al. 2015, arXiv:1409.0473, section A.1.2, who name a feedforward network and keep it to one hidden
-    layer because it is evaluated for every pair of tokens. No layer has a bias.
-
-    Args:
-        sizes: as in `Score`; each hidden layer has attention_size features.
-        layers: L, >= 1; with one this is additive.
+    The paper names a feedforward network and keeps it to one hidden layer because it is evaluated for every pair of tokens. No
+    layer has a bias. With L = 1 this is additive.
     """
 
     formula = "score = v . tanh(W_2 tanh(W_q q + W_k k))"

@@ -1,8 +1,10 @@
 """Base of every score: one formula with its parameters, and never the state of a sentence."""
 
-from typing import ClassVar, TypedDict
+from typing import TypedDict
 
-from torch import Tensor, nn
+from torch import Tensor
+
+from seq2seq.attention.described import Described
 
 
 class Sizes(TypedDict):
@@ -14,7 +16,7 @@ class Sizes(TypedDict):
     attention_size: int
 
 
-class Score(nn.Module):
+class Score(Described):
     """Compare every query with every key, for H heads at once.
 
     Args:
@@ -23,11 +25,6 @@ class Score(nn.Module):
         memory_size: features of the memory (of one head), > 0.
         attention_size: features of the comparison space (of one head), > 0; scores without parameters leave it unused.
     """
-
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
-    """What theory lets one expect of it, a sentence for the card."""
 
     position_blind: bool = True
     """Permuting the memory permutes the scores and does nothing else."""
@@ -57,11 +54,7 @@ class Score(nn.Module):
         return memory
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Compare every query with every key.
-
-        Args:
-            query: (B, H, Q, query_size).
-            keys: (B, H, S, A), from `project_keys`.
+        """Compare every query (B, H, Q, query_size) with every key (B, H, S, A) from `project_keys`.
 
         Returns:
             (B, H, Q, S), unbounded, not yet masked.

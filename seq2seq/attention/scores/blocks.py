@@ -20,18 +20,10 @@ _NUMBERS = 1 << 17
 
 
 def additive_scores(query: Tensor, keys: Tensor, v: Tensor) -> Tensor:
-    """Return v . tanh(q + k) for every query and key.
+    """Return v . tanh(q + k), (B, H, Q, S) in the dtype of v (H, A), of projected queries (B, H, Q, A), keys (B, H, S, A).
 
     Exponents are held within +-80 so that factors stay finite: a tanh is wrong only where a query and a key of more than 40
     cancel each other.
-
-    Args:
-        query: (B, H, Q, A), projected.
-        keys: (B, H, S, A), projected.
-        v: (H, A).
-
-    Returns:
-        (B, H, Q, S), in the dtype of v.
     """
     heads = [_Scores.apply(query[:, h], keys[:, h], v[h]) for h in range(len(v))]  # type: ignore[no-untyped-call]
     return torch.stack(heads, dim=1)
@@ -59,10 +51,9 @@ class _Scores(torch.autograd.Function):
             slope = inside.addcmul_(inside, inside, value=-1)  # r (1 - r), in the place of r
             query_grad[rows] = torch.matmul(part.unsqueeze(2), slope).squeeze(2)
             key_grad[rows[0]] += slope.mul_(part.unsqueeze(-1)).sum(dim=1)
-        query_grad, key_grad = (
-            found.mul_(4 * v).to(kind) for found, kind in zip((query_grad, key_grad), ctx.dtypes, strict=True)
-        )
-        return query_grad, key_grad, grad.sum() - 2 * v_grad.squeeze(0)
+        of_query, of_key = ctx.dtypes
+        v_grad = grad.sum() - 2 * v_grad.squeeze(0)
+        return query_grad.mul_(4 * v).to(of_query), key_grad.mul_(4 * v).to(of_key), v_grad
 
 
 def _inside(by_query: Tensor, by_key: Tensor) -> Iterator[tuple[tuple[slice, slice], Tensor]]:

@@ -14,10 +14,7 @@ from seq2seq.config.errors import UserError
 class PositionalScore(Score):
     """Common part of the family: a trained row for each of `max_source` positions, and a decision about longer sources.
 
-    Args:
-        sizes: as in `Score`; attention_size is unused.
-        max_source: positions that have a row, > 0.
-        longer: "refuse" a source with real tokens past `max_source`, or "ignore" those tokens: they get no weight.
+    These have real tokens past `max_source`: "refuse" them, or "ignore" those tokens, which then get no weight.
     """
 
     position_blind = False
@@ -30,11 +27,7 @@ class PositionalScore(Score):
         self.query_proj = HeadLinear(heads=self.heads, in_features=sizes["query_size"], out_features=max_source)
 
     def limit(self, mask: Tensor) -> Tensor:
-        """Forbid the positions that have no row.
-
-        Raises:
-            UserError: there are real tokens at them, and `longer` is "refuse".
-        """
+        """Forbid the positions that have no row; a `UserError` if there are real tokens at them and `longer` is "refuse"."""
         if mask.shape[1] <= self.max_source:
             return mask
         if self.longer == "refuse" and bool(mask[:, self.max_source :].any()):
@@ -54,8 +47,8 @@ class PositionalScore(Score):
 class LocationScore(PositionalScore):
     """From the query alone: score_s = w_s . q, one row w_s for each source position s.
 
-    Source: Luong et al. 2015, arXiv:1508.04025, equation 8, a_t = softmax(W_a h_t); our w_s are the rows of their W_a. As
-    they do, a short sentence uses only the top rows; they ignore words past the last row, we refuse unless told to.
+    Our w_s are the rows of the paper's W_a. As there, a short sentence uses only the top rows; they ignore words past the last
+    row, we refuse unless told to.
     """
 
     formula = "score_s = w_s . q"
@@ -73,8 +66,7 @@ class LocationScore(PositionalScore):
 class ConcatLinearScore(PositionalScore):
     """A linear map of the concatenation, read at the key's own position: score_s = w_s . [q; k_s] + b_s.
 
-    Source: the attention decoder of the PyTorch tutorial "Translation with a sequence to sequence network", whose
-    nn.Linear(2 * hidden_size, max_length) is read as one score for each position. There the second half of the
+    The tutorial's nn.Linear(2 * hidden_size, max_length) is read as one score for each position. There the second half of the
     concatenation is the embedded input token; here it is the key, since a score sees queries and memory.
     """
 

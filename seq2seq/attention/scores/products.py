@@ -14,8 +14,7 @@ from seq2seq.attention.scores.base import ProductScore, Sizes
 class DotScore(ProductScore):
     """Dot product: score = q . k. No parameters; query and memory must be of one size.
 
-    Source: Luong et al. 2015, arXiv:1508.04025, section 3.1, the first form of score. Their target state h_t is our query,
-    their source state h_s our key and memory.
+    The paper's target state h_t is our query, its source state h_s our key and memory.
     """
 
     formula = "score = q . k"
@@ -27,10 +26,9 @@ class DotScore(ProductScore):
 
 
 class ScaledDotScore(DotScore):
-    """Dot product over the root of its features: score = q . k / sqrt(d), d = query_size of a head.
+    """Dot product over the root of its features: score = q . k / sqrt(d), d = query_size of a head, the paper's d_k.
 
-    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1. Their d_k is our d. Their Q K^T is made after the
-    projections of section 3.2.2, which are here the work of `Attention`.
+    Their Q K^T is made after the projections of section 3.2.2, which are here the work of `Attention`.
     """
 
     formula = "score = q . k / sqrt(d)"
@@ -47,13 +45,8 @@ class ScaledDotScore(DotScore):
 class BilinearScore(ProductScore):
     """Bilinear ("general"): score = q . W k; with a rank r, W = U^T V and score = U q . V k.
 
-    Source: Luong et al. 2015, arXiv:1508.04025, section 3.1, the second form of score: h_t^T W_a h_s, our W is their W_a.
-    The matrix is applied to the memory, once per sentence. The low rank is Britz et al. 2017, arXiv:1703.03906, section 4.5
-    (multiplicative, <W_1 h, W_2 s>).
-
-    Args:
-        sizes: as in `Score`; the comparison is made in query_size or rank features.
-        rank: r, > 0; None for a full matrix.
+    Our W is the W_a of Luong et al.; it is applied to the memory, once per sentence. The low rank is the multiplicative
+    <W_1 h, W_2 s> of Britz et al.
     """
 
     formula = "score = q . W k (W = U^T V with a rank)"
@@ -78,12 +71,8 @@ class BilinearScore(ProductScore):
 class CosineScore(ProductScore):
     """Cosine over a temperature: score = cos(q, k) / tau, tau = exp(log_temperature) of each head, learned.
 
-    Source: Graves et al. 2014, arXiv:1410.5401, equations 5 and 6. Their key strength beta_t is our 1 / tau; the controller
-    emits theirs at every step, ours is a parameter. A vector of zeros has cosine 0 with everything.
-
-    Args:
-        sizes: as in `Score`.
-        temperature: tau before training, > 0.
+    The paper's key strength beta_t is our 1 / tau; the controller emits theirs at every step, ours is a parameter. A vector of
+    zeros has cosine 0 with everything. `temperature` is tau before training.
     """
 
     formula = "score = cos(q, k) / tau, tau learned"
