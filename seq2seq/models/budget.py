@@ -41,11 +41,6 @@ def meta_model(settings: RunSettings) -> Model:
         )
 
 
-def parameters_by_block(settings: RunSettings) -> dict[str, int]:
-    """Trainable parameters of a system, a shared one counted once."""
-    return count_parameters(meta_model(settings))
-
-
 def _count_mv(matrix: Any, *_: Any, **__: Any) -> int:
     """Matmul of additive attention with its v, given the shape of the matrix."""
     return int(2 * math.prod(matrix))
@@ -65,10 +60,7 @@ def flops_per_token(settings: RunSettings, source_size: int, target_size: int) -
 
     Sums, tanh, softmax and normalisation are not counted, as is usual; additive attention does more of these than others.
 
-    Args:
-        settings: the system.
-        source_size: S, source tokens with end of sentence, > 0; a picture has its own number.
-        target_size: T, target tokens with end of sentence, > 0.
+    Sizes are S and T, tokens with end of sentence; a picture has its own number.
     """
     random = torch.get_rng_state()
     model = build_model(settings.model, source_vocabulary=_SUBWORDS, target_vocabulary=_SUBWORDS).eval()
@@ -84,14 +76,7 @@ def flops_per_token(settings: RunSettings, source_size: int, target_size: int) -
 
 
 def budget_of(settings: RunSettings, kind: str) -> float:
-    """The number that systems are matched in: trainable parameters, or forward FLOPs per target token at S = T = 25.
-
-    Raises:
-        ValueError: `kind` is neither "parameters" nor "flops".
-        UserError: the model cannot be built with these sizes.
-    """
+    """The number that systems are matched in: trainable "parameters", or forward "flops" per target token at S = T = 25."""
     if kind == "parameters":
-        return float(sum(parameters_by_block(settings).values()))
-    if kind == "flops":
-        return flops_per_token(settings, 25, 25)
-    raise ValueError(f"a budget of {kind!r} is neither parameters nor flops")
+        return float(sum(count_parameters(meta_model(settings)).values()))
+    return flops_per_token(settings, 25, 25)

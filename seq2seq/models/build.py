@@ -3,7 +3,6 @@
 from torch import nn
 
 from seq2seq.attention.build import build_absolute_positions, build_attention
-from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.base import Settings
 from seq2seq.config.model import (
     ConvEncoderSettings,
@@ -18,7 +17,7 @@ from seq2seq.config.transformer import DecoderOnlySettings, TransformerDecoderSe
 from seq2seq.corpus.images import SIDE
 from seq2seq.models.convolutional import ConvEncoder
 from seq2seq.models.decoder_only import build_decoder_only
-from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, source_table, token_table
+from seq2seq.models.embedding import RECURRENT_SPREAD, PositionedEmbedding, token_table
 from seq2seq.models.image import ImageEncoder
 from seq2seq.models.interface import Decoder, Encoder, EncoderDecoder, Model
 from seq2seq.models.limits import find_limits
@@ -28,22 +27,17 @@ from seq2seq.models.transformer import build_transformer_decoder, build_transfor
 
 
 def build_model(settings: ModelSettings, *, source_vocabulary: int, target_vocabulary: int) -> Model:
-    """Build a model with fresh weights.
-
-    Args:
-        settings: which parts, of which sizes.
-        source_vocabulary: number of source subwords.
-        target_vocabulary: V, number of target subwords.
+    """Build a model with fresh weights; with `tie: all` the vocabularies, counted in subwords, are one.
 
     Raises:
-        ValueError: tied embeddings over vocabularies of different sizes.
         UserError: a picture of more cells than the bridge can read.
     """
     if isinstance(settings, DecoderOnlySettings):
         return build_decoder_only(settings, source_vocabulary=source_vocabulary, target_vocabulary=target_vocabulary)
-    target = token_table(target_vocabulary, settings.decoder.embedding_size, _spread(settings.decoder))
-    encoding = settings.encoder
-    source = source_table(target, settings.tie, source_vocabulary, encoding.embedding_size, _spread(encoding))
+    encoding, decoding = settings.encoder, settings.decoder
+    source = target = token_table(target_vocabulary, decoding.embedding_size, _spread(decoding))
+    if settings.tie != "all":
+        source = token_table(source_vocabulary, encoding.embedding_size, _spread(encoding))
     encoder = _build_encoder(encoding, source)
     decoder = _build_decoder(settings, encoder, target)
     output = build_output(decoder.output_size, target_vocabulary, None if settings.tie == "none" else target)
@@ -69,28 +63,17 @@ def _build_encoder(settings: EncoderSettings, source: nn.Embedding) -> Encoder:
 
 
 def _build_decoder(settings: EncoderDecoderSettings, encoder: Encoder, target: nn.Embedding) -> Decoder:
-    decoder = settings.decoder
+    decoder, memory_size, summary_size = settings.decoder, encoder.memory_size, encoder.summary_size
     if isinstance(decoder, TransformerDecoderSettings):
         return build_transformer_decoder(
-            decoder,
-            settings.attention,
-            embedding=target,
-            memory_size=encoder.memory_size,
-            summary_size=encoder.summary_size,
+            decoder, settings.attention, embedding=target, memory_size=memory_size, summary_size=summary_size
         )
-    return _build_rnn_decoder(decoder, settings.attention, encoder, target, tied=settings.tie != "none")
-
-
-def _build_rnn_decoder(
-    settings: RnnDecoderSettings, attention: AttentionSettings, encoder: Encoder, target: nn.Embedding, tied: bool
-) -> RnnDecoder:
-    bridge = build_attention(
-        attention, query_size=settings.hidden_size, memory_size=encoder.memory_size, summary_size=encoder.summary_size
-    )
     return RnnDecoder(
         embedding=target,
-        attention=bridge,
-        summary_size=encoder.summary_size,
-        output_size=settings.embedding_size if tied else settings.hidden_size,
-        **settings.model_dump(exclude={"kind", "embedding_size"}),
+        attention=build_attention(
+            settings.attention, query_size=decoder.hidden_size, memory_size=memory_size, summary_size=summary_size
+        ),
+        summary_size=summary_size,
+        output_size=decoder.hidden_size if settings.tie == "none" else decoder.embedding_size,
+        **decoder.model_dump(exclude={"kind", "embedding_size"}),
     )

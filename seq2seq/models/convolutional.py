@@ -13,15 +13,10 @@ from seq2seq.models.interface import Encoder, Memory, mean_memory
 
 
 class ConvLayer(nn.Module):
-    """y = sqrt(1/2) (x + a sigmoid(b)) with [a; b] = W * x + c, a convolution over the tokens within `width`.
+    """y = sqrt(1/2) (x + a sigmoid(b)) with [a; b] = W * x + c, a convolution over the tokens within `width` on each side.
 
-    Source: Gehring et al. 2017, arXiv:1705.03122, sections 3.2, 3.4 and 3.5: the gated linear unit, the factor that keeps the
-    variance of a sum of two, and the first values of W. Padding is zero before every convolution, so that it is never seen.
-
-    Args:
-        hidden_size: D, features of a state, > 0.
-        width: tokens on each side, >= 0.
-        dropout: probability of dropping a feature of x before the convolution.
+    Gehring et al. 2017, sections 3.2, 3.4 and 3.5: the gated linear unit, the factor that keeps the variance of a sum of two,
+    and the first values of W. Padding is zero before every convolution, so that it is never seen.
     """
 
     def __init__(self, *, hidden_size: int, width: int, dropout: float = 0.0) -> None:
@@ -42,15 +37,8 @@ class ConvLayer(nn.Module):
 class ConvEncoder(Encoder):
     """A stack of convolutions; the fixed vector is the mean of the states at real tokens.
 
-    Source: Gehring et al. 2017, arXiv:1705.03122, section 3. Differences: no weight normalisation, and contexts mix the states
-    z_j, where theirs mix z_j plus the embedding e_j; the residual path holds e_j already.
-
-    Args:
-        embedding: tokens and their positions, embedding_size features.
-        hidden_size: D, features of a state, > 0.
-        layers: convolutions, >= 1.
-        width: tokens that a convolution sees on each side, >= 0.
-        dropout: probability of dropping a feature before each convolution.
+    Differences from the paper: no weight normalisation, and contexts mix the states z_j, where theirs mix z_j plus the
+    embedding e_j; the residual path holds e_j already.
     """
 
     formula: ClassVar[str] = "y = sqrt(1/2) (x + a sigmoid(b)), [a; b] = W * x + c over the tokens within width, once a layer"

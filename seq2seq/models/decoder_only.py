@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.build import build_self_attention
-from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import DecoderOnlySettings
-from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, source_table, token_table
+from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, index_rows, mean_memory
 from seq2seq.models.output import build_output
-from seq2seq.models.sublayers import EncoderLayer, build_encoder_layer
+from seq2seq.models.sublayers import EncoderLayer, around_attention
 
 
 class DecoderOnly(Model):
@@ -28,14 +27,7 @@ class DecoderOnly(Model):
     Weights are those of target positions over source positions in the last layer, the mean over heads. What is missing to one
     is the weight on the target itself.
 
-    Args:
-        source_embedding: source tokens and their positions.
-        target_embedding: target tokens and their positions.
-        layers: at least one; their self-attention is causal and has steps.
-        output: maps features to logits.
-        hidden_size: features of a state.
-        norm: "pre" (a last normalisation follows the stack) or "post".
-        bidirectional: source positions see the whole source.
+    The layers' self-attention is causal and has steps; with norm "pre" a last normalisation follows them.
     """
 
     def __init__(
@@ -43,7 +35,7 @@ class DecoderOnly(Model):
         *,
         source_embedding: PositionedEmbedding,
         target_embedding: PositionedEmbedding,
-        layers: Sequence[EncoderLayer[SelfAttention]],
+        layers: Sequence[EncoderLayer],
         output: nn.Linear,
         hidden_size: int,
         norm: str = "pre",
@@ -52,7 +44,7 @@ class DecoderOnly(Model):
         super().__init__()
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
-        self.layers = cast("Sequence[EncoderLayer[SelfAttention]]", nn.ModuleList(layers))
+        self.layers = cast("Sequence[EncoderLayer]", nn.ModuleList(layers))
         self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.output = output
         self.bidirectional = bidirectional
@@ -122,24 +114,18 @@ def _joined_positions(source_mask: Tensor, size: int) -> Tensor:
 
 
 def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int, target_vocabulary: int) -> DecoderOnly:
-    """Build the model with fresh weights.
-
-    Args:
-        settings: the stack.
-        source_vocabulary: number of source subwords.
-        target_vocabulary: V, number of target subwords.
-
-    Raises:
-        ValueError: tied embeddings over vocabularies of different sizes.
-    """
+    """Build the model with fresh weights."""
     size = settings.hidden_size
     target = token_table(target_vocabulary, size)
-    source = source_table(target, settings.tie, source_vocabulary, size)
+    source = target if settings.tie == "all" else token_table(source_vocabulary, size)
     output = build_output(size, target_vocabulary, None if settings.tie == "none" else target)
     return DecoderOnly(
         source_embedding=build_positioned_embedding(settings, source),
         target_embedding=build_positioned_embedding(settings, target),
-        layers=[build_encoder_layer(settings, build_self_attention(settings, causal=True)) for _ in range(settings.layers)],
+        layers=[
+            EncoderLayer(self_attention=build_self_attention(settings, causal=True), **around_attention(settings))
+            for _ in range(settings.layers)
+        ],
         output=output,
         hidden_size=size,
         norm=settings.norm,

@@ -63,11 +63,6 @@ def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding
     With spread 1 an output layer that shares it gives logits of unit variance from features of unit variance, as a layer norm
     makes them. A recurrent decoder's features lie between -1 and 1: with the same table its tanh has to saturate before
     logits are large enough, and then hardly learns; `RECURRENT_SPREAD` gives it room.
-
-    Args:
-        vocabulary: number of subwords.
-        size: features of a vector.
-        spread: standard deviation times sqrt(size), > 0.
     """
     table = nn.Embedding(vocabulary, size, padding_idx=PAD)
     nn.init.normal_(table.weight, std=spread * size**-0.5)
@@ -75,25 +70,8 @@ def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding
     return table
 
 
-def source_table(target: nn.Embedding, tie: str, vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding:
-    """Return the table of the source: that of the target if `tie` is "all", else one of its own; see `token_table`.
-
-    Raises:
-        ValueError: one table over vocabularies of different sizes.
-    """
-    if tie != "all":
-        return token_table(vocabulary, size, spread)
-    if vocabulary != target.num_embeddings:
-        raise ValueError(
-            f"tie: all needs one joint vocabulary, not {vocabulary} source and {target.num_embeddings} target pieces"
-        )
-    return target
-
-
 def build_positioned_embedding(settings: StackSettings, table: nn.Embedding) -> PositionedEmbedding:
     """Put the stack's positions on a table of `hidden_size` features."""
-    if table.embedding_dim != settings.hidden_size:
-        raise ValueError(f"embedding of {table.embedding_dim} features in a stack of hidden_size {settings.hidden_size}")
     return PositionedEmbedding(
         table=table,
         positions=build_absolute_positions(settings.positions, embedding_size=settings.hidden_size),

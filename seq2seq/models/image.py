@@ -14,16 +14,11 @@ from seq2seq.models.interface import Encoder, Memory, mean_memory
 class ImageEncoder(Encoder):
     """A memory of places: what each cell of a coarse grid over the picture shows.
 
-    Source: Xu et al. 2015, arXiv:1502.03044, section 3.1.1: annotations are the features of a convolutional layer, one for each
-    place. Differences: the network is small and trained with the decoder, where theirs had been trained on photographs; a
-    learned vector tells where a cell is, since captions here name objects in reading order.
+    As in the paper, annotations are the features of a convolutional layer, one for each place. Differences: the network is
+    small and trained with the decoder, where theirs had been trained on photographs; a learned vector tells where a cell is,
+    since captions here name objects in reading order.
 
-    Args:
-        embedding: colours, embedding_size features each.
-        side: pixels across and down.
-        hidden_size: D, features of a state, > 0.
-        layers: convolutions, >= 1; `side` is a multiple of 2^layers.
-        dropout: probability of dropping a feature of a state.
+    `side` are the pixels across and down, a multiple of 2^layers.
     """
 
     formula: ClassVar[str] = "h = norm(W_L * relu(... relu(W_1 * x)) + p), each convolution 3 x 3 with stride 2; p says where"

@@ -153,13 +153,7 @@ class Decoder(nn.Module):
 
 
 class EncoderDecoder(Model):
-    """An encoder, a decoder and an output layer, each of any kind.
-
-    Args:
-        encoder: reads the source.
-        decoder: writes features.
-        output: maps features to logits.
-    """
+    """An encoder, a decoder and an output layer, each of any kind."""
 
     def __init__(self, *, encoder: Encoder, decoder: Decoder, output: nn.Linear) -> None:
         super().__init__()

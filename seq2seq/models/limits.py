@@ -23,12 +23,11 @@ class Limit(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The limits of a model; None where there is none."""
+    """The limits of a model, `both` of source and target together where they are one sequence; None where there is none."""
 
     source: Limit | None
     target: Limit | None
     both: Limit | None
-    """Of source and target together, in a model that has one sequence of both."""
 
     def target_pieces(self, mask: Tensor) -> Tensor | None:
         """Return the most subwords (B,) that can be written for source masks (B, S), or None for no limit."""
@@ -59,8 +58,7 @@ def limit_of(part: nn.Module) -> Limit | None:
 def find_limits(model: Model) -> Limits:
     """Return the limits of a model, the tightest of each side; none of a bridge whose memory is always of one length.
 
-    Raises:
-        UserError: such a memory is longer than its bridge can read.
+    A `UserError` if such a memory is longer than its bridge can read.
     """
     found: dict[str, list[Limit]] = {"source": [], "target": [], "both": []}
     cells = model.encoder.memory_length if isinstance(model, EncoderDecoder) else None

@@ -85,13 +85,7 @@ def real_positions(features: Tensor, targets: Tensor, mask: Tensor) -> tuple[Ten
 
 
 def build_output(size: int, vocabulary: int, tied_to: nn.Embedding | None = None) -> nn.Linear:
-    """Return a linear layer with a bias; its weights are the embedding's where it is tied (Press and Wolf 2017).
-
-    Args:
-        size: features.
-        vocabulary: V.
-        tied_to: the embedding (V, size) whose weights it uses.
-    """
+    """Return a linear layer with a bias; its matrix is the embedding's (V, size) where it is tied (Press and Wolf 2017)."""
     output = nn.Linear(size, vocabulary)
     nn.init.zeros_(output.bias)
     if tied_to is None:
@@ -105,11 +99,7 @@ def start_at_frequencies(output: nn.Linear, counts: NDArray[np.int64]) -> None:
     """Set the bias to log relative frequencies, so that an untrained model predicts each token as often as it occurs.
 
     Without it the first hundred updates teach exactly that, and teach it by driving a tanh before the layer into saturation,
-    from where it comes back slowly.
-
-    Args:
-        output: the layer.
-        counts: (V,) occurrences of each target token in the training split; one is added to each.
+    from where it comes back slowly. `counts` (V,) are of the training split; one is added to each.
     """
     share = (counts + 1) / (counts.sum() + len(counts))
     with torch.no_grad():

@@ -1,25 +1,17 @@
 """Warm starts: a model of which one part is trained on the text of one side, behind the interface of teacher forcing."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from seq2seq.attention.described import Described
 from seq2seq.models.interface import DecoderOutput, EncoderDecoder, Memory, Model
 from seq2seq.models.output import build_output
 
 
-class PretrainedModel(Model):
-    """A model before it learns to translate; `whole` is the model itself, and all other parameters are left behind.
-
-    Args:
-        whole: the model.
-        output: of what is predicted.
-    """
-
-    formula: ClassVar[str]
-    source: ClassVar[str]
-    expects: ClassVar[str]
+class PretrainedModel(Described, Model):
+    """A model before it learns to translate; `whole` is the model itself, and all other parameters are left behind."""
 
     def __init__(self, *, whole: Model, output: nn.Linear) -> None:
         super().__init__()
@@ -30,10 +22,7 @@ class PretrainedModel(Model):
 class MaskedModel(PretrainedModel):
     """p(x_s | x with tokens hidden) = softmax(E LN(gelu(W h_s)) + b), h the encoder's states and E its token vectors.
 
-    Source: Devlin et al. 2019, arXiv:1810.04805, section 3.1, and the transformation before the output layer of their program.
-
-    Args:
-        whole: its encoder is trained.
+    W, gelu and LN are the transformation before the output layer in the program of Devlin et al.
     """
 
     formula = "softmax(E LN(gelu(W h_s)) + b) at hidden tokens s, h the encoder's states, E its token vectors"
@@ -55,11 +44,8 @@ class MaskedModel(PretrainedModel):
 class LanguageModel(PretrainedModel):
     """p(y_t | y_<t): the decoder over a memory of one token whose features are all zero, so that no context says anything.
 
-    Source: Radford et al. 2018 (GPT) for a decoder-only stack, where the source is its end alone; Ramachandran et al. 2017,
-    arXiv:1611.02683, section 2.1, for a decoder. What reads a context or the source keeps its first weights, here as there.
-
-    Args:
-        whole: its decoder and output layer, or all of a decoder-only stack, are trained.
+    Radford et al. (GPT) for a decoder-only stack, where the source is its end alone; Ramachandran et al. for a decoder. What
+    reads a context or the source keeps its first parameters, here as there.
     """
 
     formula = "p(y_t | y_<t) of the decoder, every context zero"

@@ -24,13 +24,7 @@ class RecurrentLayer(nn.Module):
     """One GRU (Cho et al. 2014, arXiv:1406.1078, in cuDNN's form) or LSTM (Hochreiter and Schmidhuber 1997) layer.
 
     The GRU is the variant of cuDNN and torch: h' = (1 - z) n + z h with n = tanh(W x + b + r (U h + c)), where Cho's reset gate
-    r multiplies h before the matmul: U (r h). Bahdanau's z is our 1 - z.
-
-    Args:
-        cell: "gru" or "lstm".
-        input_size: features of an input, > 0.
-        hidden_size: H, features of the state, > 0.
-        bidirectional: also read from right to left, with parameters of its own.
+    r multiplies h before the matmul: U (r h). Bahdanau's z is our 1 - z. H is the hidden_size, of each direction.
     """
 
     def __init__(self, *, cell: str, input_size: int, hidden_size: int, bidirectional: bool = False) -> None:
@@ -110,11 +104,9 @@ class RecurrentLayer(nn.Module):
         if context is not None:
             inputs = torch.cat([inputs, context.expand(-1, inputs.shape[1], -1)], dim=-1)
         hidden = state.hidden.unsqueeze(0).contiguous()
-        if state.cell is not None:
-            outputs, _ = self.rnn(inputs, (hidden, state.cell.unsqueeze(0).contiguous()))
-        else:
-            outputs, _ = self.rnn(inputs, hidden)
-        return outputs  # type: ignore[no-any-return]
+        first = hidden if state.cell is None else (hidden, state.cell.unsqueeze(0).contiguous())
+        outputs: Tensor = self.rnn(inputs, first)[0]
+        return outputs
 
     def project(self, inputs: Tensor, first: int = 0, bias: bool = True) -> Tensor:
         """Return the share of the gates (..., gates * H) that inputs (..., D) contribute, D input features from `first` on."""
@@ -126,12 +118,7 @@ class RecurrentLayer(nn.Module):
         return list(self.rnn.all_weights[0])
 
     def step(self, gates: Tensor, state: CellState) -> CellState:
-        """Take one step.
-
-        Args:
-            gates: (N, gates * H), the sum of `project` over all parts of the input.
-            state: of N rows.
-        """
+        """Take one step of N rows; `gates` (N, gates * H) are the sum of `project` over all parts of the input."""
         _, weight, _, bias = self.first_direction()
         recurrent = functional.linear(state.hidden, weight, bias)
         if state.cell is not None:

@@ -19,25 +19,23 @@ from seq2seq.attention.heads import split_heads
 from seq2seq.attention.keys import AttentionOutput, Past
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
-from seq2seq.attention.scores import AdditiveScore, BilinearScore, DotScore, ProductScore, ScaledDotScore
+from seq2seq.attention.scores import ProductScore
+from seq2seq.attention.scores.additive import AdditiveScore
+from seq2seq.attention.scores.blocks import factors
+from seq2seq.attention.scores.products import BilinearScore, DotScore, ScaledDotScore
 from seq2seq.attention.windows import GlobalWindow
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
-from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored, blocked, factored
-from seq2seq.models.kernels.decoder import Weights, decode_stepwise
+from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored, blocked
+from seq2seq.models.kernels.decoder import Plan, Weights, decode_stepwise
+from seq2seq.models.kernels.gru import product_type
 from seq2seq.models.recurrent import CellState, RecurrentLayer
 
 
 class RnnEncoder(Encoder):
     """Read the source in one or both directions (Bahdanau et al. 2015, arXiv:1409.0473, section 3.2).
 
-    Args:
-        embedding: source token embedding, embedding_size features.
-        cell: "gru" or "lstm".
-        hidden_size: H, features of the state of each direction, > 0.
-        bidirectional: annotations are [forward; backward], memory_size = 2 H.
-        layers: stacked recurrences, >= 1.
-        dropout: probability, on embeddings and between layers.
+    Annotations are [forward; backward] states of hidden_size features each. Dropout is on embeddings and between layers.
     """
 
     def __init__(
@@ -93,15 +91,15 @@ class RnnDecoder(Decoder):
     enters cell and readout.
 
     Args:
-        embedding: target token embedding, embedding_size features.
+        embedding: of target tokens.
         attention: the bridge; its query_size must be hidden_size.
         summary_size: features of the encoder's fixed vector, from which the first state is made.
         cell: "gru" or "lstm".
-        hidden_size: H, > 0.
-        output_size: features of the attentional state, > 0.
-        layers: stacked recurrences, >= 1; the context enters the lowest, the top one asks.
-        dropout: probability, on embeddings, between layers and on the attentional state.
-        placement: "before" or "after" the recurrence, unless the bridge has its own.
+        hidden_size: H, features of the state.
+        output_size: features of the attentional state.
+        layers: stacked recurrences; the context enters the lowest, the top one asks.
+        dropout: on embeddings, between layers and on the attentional state.
+        placement: of the attention, unless the bridge has its own.
         input_feeding: feed the attentional state back.
     """
 
@@ -127,10 +125,10 @@ class RnnDecoder(Decoder):
         self.input_feeding = input_feeding
         self.is_lstm = cell == "lstm"
         self.dropout = Dropout(dropout)
-        embedding_size, context_size = embedding.embedding_dim, attention.context_size
-        input_size = (
-            embedding_size + (context_size if self.placement == "before" else 0) + (output_size if input_feeding else 0)
-        )
+        context_size = attention.context_size
+        input_size = embedding.embedding_dim
+        input_size += context_size if self.placement == "before" else 0
+        input_size += output_size if input_feeding else 0
         sizes = [input_size] + [hidden_size] * (layers - 1)
         stack = nn.ModuleList(RecurrentLayer(cell=cell, input_size=size, hidden_size=hidden_size) for size in sizes)
         self.layers = cast("Sequence[RecurrentLayer]", stack)
@@ -145,7 +143,8 @@ class RnnDecoder(Decoder):
         state = self._start(memory)
         if not torch.is_grad_enabled() and attends_additively(self) and bool(memory.mask.any(dim=1).all()):
             keys = state.sentence
-            return replace(state, sentence=factored(keys.keys[:, 0], keys.values[:, 0], keys.mask))
+            made = FactoredKeys(factors(keys.keys[:, 0]), keys.values[:, 0], keys.mask, blocked(keys.mask, keys.keys.dtype))
+            return replace(state, sentence=made)
         return state
 
     def _start(self, memory: Memory) -> State:
@@ -295,7 +294,7 @@ def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     """`RnnDecoder._loop` in one operation: embeddings (B, T, E) to features (B, T, output_size)."""
     keys, layer, attention = state.sentence, decoder.layers[0], cast("Attention", decoder.attention)
     weight, recurrent, _, bias = layer.first_direction()
-    steps = embedded.transpose(0, 1)
+    steps, is_before = embedded.transpose(0, 1), decoder.placement == "before"
     extra, readout, context = weight[:, steps.shape[-1] :], decoder.readout.weight, attention.context_size
     if isinstance(attention.score, AdditiveScore):
         heads, query, v = 0, attention.score.query_proj.weight[0], attention.score.v[0]
@@ -306,19 +305,12 @@ def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     if attention.output_proj is not None:  # into what reads the context: one product a batch in place of one a step
         merged = attention.output_proj.weight
         readout = torch.cat([readout[:, :context] @ merged, readout[:, context:]], dim=1)
-        if decoder.placement == "before":
+        if is_before:
             extra = torch.cat([extra[:, :context] @ merged, extra[:, context:]], dim=1)
     noise = None
     if decoder.training and decoder.dropout.p:
         noise = dropout_noise((*steps.shape[:2], decoder.output_size), decoder.dropout.p, weight.dtype, weight.device)
-    features = decode_stepwise(
-        layer.project(steps),
-        state.hypothesis.cells[0].hidden,
-        attended,
-        Weights(query=query, v=v, extra=extra, recurrent=recurrent, recurrent_bias=bias, readout=readout),
-        before=decoder.placement == "before",
-        feeding=decoder.input_feeding,
-        heads=heads,
-        noise=noise,
-    )
-    return features.transpose(0, 1)
+    gates = layer.project(steps)
+    plan = Plan(before=is_before, feeding=decoder.input_feeding, product=product_type(gates), heads=heads)
+    weights = Weights(query=query, v=v, extra=extra, recurrent=recurrent, recurrent_bias=bias, readout=readout)
+    return decode_stepwise(plan, gates, state.hypothesis.cells[0].hidden, noise, attended, weights).transpose(0, 1)

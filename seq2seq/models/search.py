@@ -89,19 +89,12 @@ def _allowed_logits(logits: Tensor) -> Tensor:
     return logits
 
 
-class _Best(NamedTuple):
-    """The most probable continuations of A sentences, best first."""
+def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Find the C best continuations (all if there are fewer) given scores (A, K) and logits (A * K, V), overwritten.
 
-    totals: Tensor
-    """(A, C), log-probabilities of whole hypotheses."""
-    parents: Tensor
-    """(A, C), which of a sentence's hypotheses goes on."""
-    tokens: Tensor
-    """(A, C)."""
-
-
-def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
-    """Find the C best continuations (all if there are fewer) given scores (A, K) and logits (A * K, V), overwritten."""
+    Returns:
+        Log-probabilities of whole hypotheses, best first; which of a sentence's hypotheses continues; tokens: (A, C) each.
+    """
     # without a sort of all: the C largest numbers lie in the C groups with the largest maxima
     sentences, beam = scores.shape
     vocabulary = logits.shape[-1]
@@ -116,7 +109,7 @@ def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> _Best:
     parents = places // vocabulary
     values = chances.view(sentences, -1).gather(1, places).log_() + scores.gather(1, parents)
     best, order = values.topk(min(count, values.shape[1]), dim=-1)
-    return _Best(best, parents.gather(1, order), places.gather(1, order) % vocabulary)
+    return best, parents.gather(1, order), places.gather(1, order) % vocabulary
 
 
 @lru_cache
@@ -161,9 +154,10 @@ def _no_weights(memory: Memory, rows: int, need_weights: bool) -> Tensor | None:
 
 
 def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
+    """Add a step's weights (N, S) to those seen (..., t, S), of N hypotheses in all."""
     if seen is None or weights is None:
         return None
-    return torch.cat([seen, weights.float().unsqueeze(-2)], dim=-2)
+    return torch.cat([seen, weights.float().reshape(*seen.shape[:-2], 1, -1)], dim=-2)
 
 
 def _finish(
@@ -227,10 +221,8 @@ def _extend(
     parents, tokens = parents.gather(1, order), tokens.gather(1, order)
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
     history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
-    seen = beams.seen
-    if seen is not None and weights is not None:
-        seen = _append(seen, weights.view(sentences, live, -1))
-        seen = None if seen is None else seen[rows, parents]
+    seen = _append(beams.seen, weights)
+    seen = None if seen is None else seen[rows, parents]
     return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
 
@@ -247,7 +239,7 @@ def _collect(
     ended = ends[:, : settings.beam].nonzero()
     if not len(ended):
         return
-    seen = None if weights is None else _append(beams.seen, weights.view(*beams.scores.shape, -1))
+    seen = _append(beams.seen, weights)
     for sentence, place in ended.tolist():
         parent = int(parents[sentence, place])
         history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
@@ -259,10 +251,8 @@ def _unfinished(
     beams: _Beams, finished: list[list[Hypothesis]], limits: Tensor, settings: SearchSettings, n_best: int
 ) -> list[int]:
     """Return which sentences go on: neither K hypotheses ended, nor n that no live one can overtake, nor the limit met."""
-    keep = []
-    length = beams.history.shape[-1]
-    live = beams.scores.tolist()
-    allowed = limits[beams.alive].tolist()
+    keep, length = [], beams.history.shape[-1]
+    live, allowed = beams.scores.tolist(), limits[beams.alive].tolist()
     for row, sentence in enumerate(beams.alive.tolist()):
         done = finished[sentence]
         if length > allowed[row]:

@@ -1,30 +1,22 @@
 """Parts of Transformer layers: feed-forward, the residual path around a sublayer, and the layer without a bridge."""
 
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq.attention.dropout import Dropout, dropped_relu
 from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import StackSettings
 
-Mechanism = TypeVar("Mechanism", bound=SelfAttention)
-
 
 class FeedForward(nn.Module):
-    """FFN(x) = W_2 act(W_1 x + b_1) + b_2 at each position (Vaswani et al. 2017, section 3.3).
-
-    Args:
-        hidden_size: features in and out.
-        feedforward_size: features between.
-        activation: "relu" or "gelu".
-        dropout: probability of dropping a feature between.
-    """
+    """FFN(x) = W_2 act(W_1 x + b_1) + b_2 at each position (Vaswani et al. 2017, section 3.3); dropout before W_2."""
 
     def __init__(self, *, hidden_size: int, feedforward_size: int, activation: str = "relu", dropout: float = 0.0) -> None:
         super().__init__()
         self.inner = nn.Linear(hidden_size, feedforward_size)
-        self.activation = {"relu": nn.ReLU, "gelu": nn.GELU}[activation]()
+        self.is_relu = activation == "relu"
         self.dropout = Dropout(dropout)
         self.outer = nn.Linear(feedforward_size, hidden_size)
         for layer in (self.inner, self.outer):
@@ -34,22 +26,13 @@ class FeedForward(nn.Module):
     def forward(self, states: Tensor) -> Tensor:
         """(..., hidden_size) to the same shape."""
         inner = self.inner(states)
-        if isinstance(self.activation, nn.ReLU):
-            inner = dropped_relu(inner, self.dropout.p, self.training)
-        else:
-            inner = self.dropout(self.activation(inner))
+        inner = dropped_relu(inner, self.dropout.p, self.training) if self.is_relu else self.dropout(functional.gelu(inner))
         output: Tensor = self.outer(inner)
         return output
 
 
 class Residual(nn.Module):
-    """Residual path around a sublayer f: post-norm LN(x + f(x)), pre-norm x + f(LN(x)); dropout on f's output.
-
-    Args:
-        hidden_size: features of a state.
-        dropout: probability of dropping a feature of the sublayer's output.
-        norm: "pre" or "post".
-    """
+    """Residual path around a sublayer f: norm "post" is LN(x + f(x)), "pre" x + f(LN(x)); dropout on f's output."""
 
     def __init__(self, *, hidden_size: int, dropout: float, norm: str) -> None:
         super().__init__()
@@ -68,16 +51,10 @@ class Residual(nn.Module):
         return total if self.is_pre else self.norm(total)
 
 
-class EncoderLayer(nn.Module, Generic[Mechanism]):
-    """Self-attention, then feed-forward.
+class EncoderLayer(nn.Module):
+    """Self-attention of any mechanism, then feed-forward; `around` is hidden_size, dropout and norm, as in `Residual`."""
 
-    Args:
-        self_attention: any mechanism, not causal.
-        feedforward: the second sublayer.
-        around: hidden_size, dropout and norm, as in `Residual`.
-    """
-
-    def __init__(self, *, self_attention: Mechanism, feedforward: FeedForward, **around: Any) -> None:
+    def __init__(self, *, self_attention: SelfAttention, feedforward: FeedForward, **around: Any) -> None:
         super().__init__()
         self.self_attention = self_attention
         self.feedforward = feedforward
@@ -95,16 +72,7 @@ class EncoderLayer(nn.Module, Generic[Mechanism]):
         return around.leave(states, self.feedforward(around.enter(states)))
 
 
-def build_feedforward(settings: StackSettings) -> FeedForward:
-    """Build the feed-forward sublayer of one layer."""
-    return FeedForward(**settings.model_dump(include={"hidden_size", "feedforward_size", "activation", "dropout"}))
-
-
-def around_sublayers(settings: StackSettings) -> dict[str, Any]:
-    """Settings of every residual path of a stack."""
-    return settings.model_dump(include={"hidden_size", "dropout", "norm"})
-
-
-def build_encoder_layer(settings: StackSettings, self_attention: Mechanism) -> EncoderLayer[Mechanism]:
-    """Build a layer around its self-attention."""
-    return EncoderLayer(self_attention=self_attention, feedforward=build_feedforward(settings), **around_sublayers(settings))
+def around_attention(settings: StackSettings) -> dict[str, Any]:
+    """Return the arguments of a layer beside its attention: a feed-forward sublayer, and the settings of residual paths."""
+    feedforward = FeedForward(**settings.model_dump(include={"hidden_size", "feedforward_size", "activation", "dropout"}))
+    return {"feedforward": feedforward, **settings.model_dump(include={"hidden_size", "dropout", "norm"})}

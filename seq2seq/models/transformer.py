@@ -18,37 +18,18 @@ from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State, mean_memory
-from seq2seq.models.sublayers import (
-    EncoderLayer,
-    FeedForward,
-    Residual,
-    around_sublayers,
-    build_encoder_layer,
-    build_feedforward,
-)
+from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, around_attention
 
 
 class TransformerEncoder(Encoder):
-    """A stack of encoder layers; the summary is the mean of the states at real tokens.
-
-    Args:
-        embedding: tokens and their positions.
-        layers: at least one.
-        hidden_size: features of a state.
-        norm: "pre" (a last normalisation follows the stack) or "post".
-    """
+    """A stack of encoder layers, with norm "pre" a last normalisation; the summary is the mean of the states at real tokens."""
 
     def __init__(
-        self,
-        *,
-        embedding: PositionedEmbedding,
-        layers: Sequence[EncoderLayer[SelfAttention]],
-        hidden_size: int,
-        norm: str = "pre",
+        self, *, embedding: PositionedEmbedding, layers: Sequence[EncoderLayer], hidden_size: int, norm: str = "pre"
     ) -> None:
         super().__init__()
         self.embedding = embedding
-        self.layers = cast("Sequence[EncoderLayer[SelfAttention]]", nn.ModuleList(layers))
+        self.layers = cast("Sequence[EncoderLayer]", nn.ModuleList(layers))
         self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
         self.memory_size = self.summary_size = hidden_size
 
@@ -60,15 +41,8 @@ class TransformerEncoder(Encoder):
         return mean_memory(self.final_norm(states), mask)
 
 
-class DecoderLayer(EncoderLayer[SelfAttention]):
-    """Causal self-attention, attention over the memory, then feed-forward.
-
-    Args:
-        self_attention: any mechanism that has steps, causal.
-        cross_attention: the bridge; its query_size and context_size are hidden_size.
-        feedforward: the last sublayer.
-        around: hidden_size, dropout and norm, as in `Residual`.
-    """
+class DecoderLayer(EncoderLayer):
+    """Causal self-attention of a mechanism that has steps, attention over the memory, then feed-forward."""
 
     def __init__(
         self,
@@ -83,16 +57,10 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
         self.around_cross = Residual(**around)
 
     def ask(self, states: Tensor, keys: Keys, positions: Tensor | None, need_weights: bool) -> tuple[Tensor, Tensor | None]:
-        """Attend to the memory and go on to the end of the layer.
-
-        Args:
-            states: (B, Q, hidden_size), after self-attention.
-            keys: of B sentences.
-            positions: (Q,), target position of each query; None counts from 0.
-            need_weights: return the mean over heads.
+        """Go on from self-attention to the end of the layer: states (B, Q, hidden_size) attend to the keys of B sentences.
 
         Returns:
-            States (B, Q, hidden_size), weights (B, Q, S) or None.
+            States (B, Q, hidden_size), and the mean of the heads' weights (B, Q, S), None if not asked for.
         """
         around = self.around_cross
         context, weights, _ = self.cross_attention(around.enter(states), keys, positions=positions, need_weights=need_weights)
@@ -100,14 +68,7 @@ class DecoderLayer(EncoderLayer[SelfAttention]):
 
 
 class TransformerDecoder(Decoder):
-    """A stack of decoder layers over any memory; weights are those of the last layer's bridge, the mean over heads.
-
-    Args:
-        embedding: tokens and their positions.
-        layers: at least one.
-        hidden_size: features of a state.
-        norm: "pre" (a last normalisation follows the stack) or "post".
-    """
+    """A stack of decoder layers over any memory; weights are those of the last layer's bridge, the mean over heads."""
 
     def __init__(
         self, *, embedding: PositionedEmbedding, layers: Sequence[DecoderLayer], hidden_size: int, norm: str = "pre"
@@ -159,7 +120,10 @@ class TransformerDecoder(Decoder):
 
 def build_transformer_encoder(settings: TransformerEncoderSettings, *, embedding: nn.Embedding) -> TransformerEncoder:
     """Build an encoder over a source embedding of `hidden_size` features."""
-    layers = [build_encoder_layer(settings, build_self_attention(settings, causal=False)) for _ in range(settings.layers)]
+    layers = [
+        EncoderLayer(self_attention=build_self_attention(settings, causal=False), **around_attention(settings))
+        for _ in range(settings.layers)
+    ]
     return TransformerEncoder(
         embedding=build_positioned_embedding(settings, embedding),
         layers=layers,
@@ -176,15 +140,7 @@ def build_transformer_decoder(
     memory_size: int,
     summary_size: int,
 ) -> TransformerDecoder:
-    """Build a decoder over a target embedding of `hidden_size` features, for memories of any encoder.
-
-    Args:
-        settings: the stack.
-        attention: the bridge, the same in every layer.
-        embedding: target token vectors.
-        memory_size: features of the encoder's states.
-        summary_size: features of its fixed vector.
-    """
+    """Build a decoder over a target embedding of `hidden_size` features, with the same bridge in every layer."""
     size = settings.hidden_size
     layers = [
         DecoderLayer(
@@ -197,8 +153,7 @@ def build_transformer_decoder(
                 projected=True,
                 context_size=size,
             ),
-            feedforward=build_feedforward(settings),
-            **around_sublayers(settings),
+            **around_attention(settings),
         )
         for _ in range(settings.layers)
     ]

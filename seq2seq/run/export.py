@@ -215,7 +215,7 @@ def _positions(embedding: PositionedEmbedding) -> Tensor:
     return vectors
 
 
-def _layer(theirs: Any, ours: EncoderLayer[Any]) -> None:
+def _layer(theirs: Any, ours: EncoderLayer) -> None:
     _norm(theirs.self_attention.layer_norm, ours.around_attention.norm)
     query, key, value, output = _projections(ours.self_attention.attention)
     theirs.self_attention.linear[0].weight = torch.cat([query, key, value])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from seq2seq.config.study import RunSettings
-from seq2seq.models.budget import budget_of, flops_per_token, parameters_by_block
+from seq2seq.models.budget import budget_of, flops_per_token, meta_model
+from seq2seq.models.interface import count_parameters
 
 RNN = {
     "encoder": {"hidden_size": 5, "embedding_size": 3, "bidirectional": False},
@@ -20,7 +21,7 @@ def settings(vocabulary=300, **model):
 
 
 def test_parameters_of_a_recurrent_model():
-    blocks = parameters_by_block(settings(attention={"score": "additive", "attention_size": 4}))
+    blocks = count_parameters(meta_model(settings(attention={"score": "additive", "attention_size": 4})))
     assert blocks["encoder.embedding"] == blocks["decoder.embedding"] == 300 * 3
     assert blocks["encoder.layers"] == 3 * 5 * (3 + 5 + 2)
     assert blocks["decoder.layers"] == 3 * 7 * (3 + 7 + 2)
@@ -77,8 +78,3 @@ def test_counting_leaves_the_random_state_alone():
     before = torch.get_rng_state()
     flops_per_token(settings(), 3, 3)
     assert torch.equal(before, torch.get_rng_state())
-
-
-def test_a_wrong_budget_is_refused():
-    with pytest.raises(ValueError, match="neither"):
-        budget_of(settings(), "minutes")

@@ -7,9 +7,10 @@ import torch
 from pydantic import ValidationError
 
 from seq2seq.config.model import ConvEncoderSettings, EncoderDecoderSettings
-from seq2seq.models.budget import flops_per_token, parameters_by_block
+from seq2seq.models.budget import flops_per_token, meta_model
 from seq2seq.models.build import build_model
 from seq2seq.models.convolutional import ConvLayer
+from seq2seq.models.interface import count_parameters
 from tests.models.test_budget import settings
 from tests.models.test_rnn import BRIDGES, SOURCE, TARGET, B, S, pair, stepped
 from tests.models.test_transformer import BRIDGES as TRANSFORMER_BRIDGES
@@ -95,6 +96,9 @@ def test_its_cost():
     model = {"encoder": ENCODER | {"positions": "none"}, "decoder": RNN, "attention": {"score": "none-state"}}
     one, two = (settings(**model | {"encoder": model["encoder"] | {"layers": layers}}) for layers in (1, 2))
     filters = 2 * 6 * 3 * 6
-    assert parameters_by_block(two)["encoder.layers"] - parameters_by_block(one)["encoder.layers"] == filters + 2 * 6
+    assert (
+        count_parameters(meta_model(two))["encoder.layers"] - count_parameters(meta_model(one))["encoder.layers"]
+        == filters + 2 * 6
+    )
     more = flops_per_token(two, 10, 5) - flops_per_token(one, 10, 5)
     assert more == 2 * filters * 10 / 5

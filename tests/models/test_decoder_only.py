@@ -160,13 +160,6 @@ def test_tied_tables(tie, tables):
     assert len(weights) == tables
 
 
-def test_tied_tables_need_one_vocabulary():
-    with pytest.raises(ValueError, match="not 17 source and 19 target pieces"):
-        build_decoder_only(
-            DecoderOnlySettings(**SMALL, self_attention={"heads": 2}, tie="all"), source_vocabulary=17, target_vocabulary=19
-        )
-
-
 def test_every_parameter_has_a_gradient_from_the_target_alone():
     model = build(positions={"kind": "relative", "max_distance": 2})
     source, mask, inputs = batch()

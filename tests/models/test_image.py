@@ -8,9 +8,10 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.images import SIDE, ImageTokenizer
-from seq2seq.models.budget import flops_per_token, parameters_by_block
+from seq2seq.models.budget import flops_per_token, meta_model
 from seq2seq.models.build import build_model
 from seq2seq.models.image import ImageEncoder
+from seq2seq.models.interface import count_parameters
 from seq2seq.models.limits import Limit, find_limits
 from tests.models.test_rnn import BRIDGES, stepped
 
@@ -83,7 +84,7 @@ def test_costs_are_those_of_a_picture():
     study = RunSettings(
         data=DATA, tokenizer=TOKENIZER, model={"encoder": {"kind": "image"}, "attention": {"score": "dot", "attention_size": 4}}
     )
-    blocks = parameters_by_block(study)
+    blocks = count_parameters(meta_model(study))
     assert blocks["encoder.embedding"] == 8 * ImageTokenizer().vocabulary_size
     assert blocks["encoder.places"] == 16 * 128
     assert flops_per_token(study, 25, 25) == flops_per_token(study, 4, 25) > flops_per_token(study, 4, 50)

@@ -198,12 +198,6 @@ def test_tied_embeddings_are_one_tensor(tie, shared):
     assert model(*pair()).features.shape[-1] == model.decoder.output_size
 
 
-def test_tying_all_needs_one_vocabulary():
-    settings = EncoderDecoderSettings.model_validate({"tie": "all"})
-    with pytest.raises(ValueError, match="one joint vocabulary"):
-        build_model(settings, source_vocabulary=29, target_vocabulary=31)
-
-
 def test_gradients_reach_every_parameter():
     model = build("additive", "before", True)
     model.logits(model(*pair()).features).square().sum().backward()

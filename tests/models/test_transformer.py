@@ -327,11 +327,6 @@ def test_dropout_acts_in_training_alone():
     assert torch.equal(model(source, mask, inputs).features, model(source, mask, inputs).features)
 
 
-def test_an_embedding_of_another_size_is_refused():
-    with pytest.raises(ValueError, match="embedding of 8 features in a stack of hidden_size 12"):
-        build_transformer_encoder(TransformerEncoderSettings(**SMALL), embedding=token_table(V, 8))
-
-
 def test_scaled_embedding_by_hand():
     encoder = build_encoder(positions="sinusoidal")
     vectors = encoder.embedding(torch.tensor([[5, 6]]))

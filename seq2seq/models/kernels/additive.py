@@ -30,18 +30,10 @@ class Attended(NamedTuple):
 class AdditiveAttention:
     """Attention of one query a row, and its gradients, gathered step by step.
 
-    The tanh of a sum costs most of a plain implementation. With y = exp(2 W_q q) exp(2 W_k h), of which the second factor is
-    made once a sentence, and r = 1 / (1 + y),
+    The tanh of a sum is r = 1 / (1 + exp(2 W_q q) exp(2 W_k h)) as in `attention.scores.blocks`, the second factor made once a
+    sentence; scores are -2 v . r and a constant, which softmax ignores.
 
-        tanh(W_q q + W_k h) = 1 - 2 r,  scores = -2 v . r + a constant, which softmax ignores,  1 - tanh^2 = 4 r (1 - r).
-
-    Exponents are held within +-80 so that factors stay finite: a tanh is wrong only where a query and a key of more than 40
-    cancel each other.
-
-    Args:
-        query_weight: (A, H), W_q, in the type of products.
-        v: (A,).
-        attended: keys and values.
+    W_q (A, H) is in the type of products; v is (A,).
     """
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
@@ -116,12 +108,7 @@ class FactoredKeys(NamedTuple):
 
 
 def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[Tensor, Tensor]:
-    """Additive attention of K queries a sentence.
-
-    Args:
-        projected: (B, K, A), W_q q.
-        v: (A,).
-        keys: of B sentences, each with something to attend to.
+    """Additive attention of K queries a sentence, W_q q (B, K, A), to keys with something to attend to in each.
 
     Returns:
         Contexts (B, K, C) and weights (B, K, S).
@@ -130,11 +117,6 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
     scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
     weights = torch.softmax(scores, dim=-1)
     return torch.bmm(weights, keys.values), weights
-
-
-def factored(keys: Tensor, values: Tensor, mask: Tensor) -> FactoredKeys:
-    """Prepare keys (B, S, A), values (B, S, C) and their mask (B, S)."""
-    return FactoredKeys(factors(keys), values, mask, blocked(mask, keys.dtype))
 
 
 def blocked(mask: Tensor, dtype: torch.dtype) -> Tensor:

@@ -23,7 +23,6 @@ from seq2seq.models.kernels.gru import (
     affine,
     multiply,
     plus_product,
-    product_type,
     transposed_product,
     write_product,
 )
@@ -79,12 +78,7 @@ class Steps(NamedTuple):
 
 
 class _Recurrence:
-    """The steps, and the steps back.
-
-    Args:
-        kept: of the steps; None before the first.
-        of_gru: what its steps keep, likewise.
-    """
+    """The steps, and the steps back, given what the steps and those of the GRU have kept."""
 
     def __init__(
         self,
@@ -97,7 +91,8 @@ class _Recurrence:
         of_gru: tuple[Tensor, ...] = (),
     ) -> None:
         self.plan, self.weights = plan, weights
-        self.tables = _tables(weights, plan.product)
+        matrices = ("query", "extra", "recurrent", "readout")  # in the type of products: cast once, not every step
+        self.tables = weights._replace(**{name: getattr(weights, name).to(plan.product) for name in matrices})
         attention = ProductAttention if plan.heads else AdditiveAttention
         self.attention: AdditiveAttention | ProductAttention = attention(self.tables.query, weights.v, attended)
         self.size = self.attention.context_size
@@ -225,39 +220,22 @@ class _Decoder(torch.autograd.Function):
         return None, found.gates, by_first, None, by_keys, by_values, None, *by_weights
 
 
-def _tables(weights: Weights, product: torch.dtype) -> Weights:
-    """The weights that are multiplied, in the type of products: cast once, not every step."""
-    matrices = ("query", "extra", "recurrent", "readout")
-    return weights._replace(**{name: getattr(weights, name).to(product) for name in matrices})
-
-
 def decode_stepwise(
-    gates: Tensor,
-    first: Tensor,
-    memory: Attended,
-    weights: Weights,
-    *,
-    before: bool,
-    feeding: bool,
-    heads: int = 0,
-    noise: Tensor | None = None,
+    plan: Plan, gates: Tensor, first: Tensor, noise: Tensor | None, memory: Attended, weights: Weights
 ) -> Tensor:
     """Run the decoder over T known inputs.
 
     Args:
+        plan: order of the parts of a step.
         gates: (T, B, 3 H), the share of the embeddings in the gates' inputs, bias included.
         first: (B, H), the state before the first step.
+        noise: (T, B, O), what attentional states are multiplied with (dropout); None for nothing.
         memory: of B sentences.
         weights: of the recurrence.
-        before: attention stands before the recurrence.
-        feeding: the attentional state enters the next step.
-        heads: of attention by products; 0 for additive attention.
-        noise: (T, B, O), what attentional states are multiplied with (dropout); None for nothing.
 
     Returns:
         (T, B, O), the attentional states, after dropout.
     """
-    plan = Plan(before=before, feeding=feeding, product=product_type(gates), heads=heads)
     kind = weights.recurrent.dtype
     with torch.autocast(gates.device.type, enabled=False):
         parts = [part.to(kind) for part in (*memory, *weights)]

@@ -37,69 +37,55 @@ class Gates(NamedTuple):
         return Gates(self.reset_update[step], self.new[step], self.recurrent_new[step])
 
 
-def gru_forward(gates: Tensor, recurrent: Tensor, hidden: Tensor, kept: Gates, out: Tensor) -> None:
-    """Take one step: r, z = sigmoid(x + u); n = tanh(x_n + r * u_n); h' = n + z (h - n).
-
-    Args:
-        gates: (B, 3 H), x = W_i input + b_i in the order r, z, n.
-        recurrent: (B, 3 H), u = W_h h + b_h.
-        hidden: (B, H), h.
-        kept: written.
-        out: (B, H), h', written.
-    """
-    size = hidden.shape[-1]
-    torch.add(gates[:, : 2 * size], recurrent[:, : 2 * size], out=kept.reset_update).sigmoid_()
-    kept.recurrent_new.copy_(recurrent[:, 2 * size :])
-    reset, update = kept.reset_update[:, :size], kept.reset_update[:, size:]
-    torch.addcmul(gates[:, 2 * size :], reset, kept.recurrent_new, out=kept.new).tanh_()
-    torch.lerp(kept.new, hidden, update, out=out)
-
-
-def gru_backward(grad: Tensor, hidden: Tensor, kept: Gates, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
-    """Undo one step, given the gradient g of h'.
-
-    With a = g (1 - z)(1 - n^2):  d x_n = a,  d u_n = a r,  d r = a q r (1 - r),  d z = g (h - n) z (1 - z).
-
-    Args:
-        grad: (B, H), g.
-        hidden: (B, H), h before the step.
-        kept: of the step.
-        by_gates: (B, 3 H), gradient of x, written.
-        by_recurrent: (B, 3 H), gradient of u, written.
-
-    Returns:
-        (B, H), what reaches h past the gates: g z.
-    """
-    size = hidden.shape[-1]
-    reset, update = kept.reset_update[:, :size], kept.reset_update[:, size:]
-    through = grad * update
-    by_new = _tanh_backward(grad - through, kept.new, grad_input=by_gates[:, 2 * size :])
-    torch.mul(by_new, kept.recurrent_new, out=by_gates[:, :size])
-    torch.mul(grad, hidden - kept.new, out=by_gates[:, size : 2 * size])
-    _sigmoid_backward(by_gates[:, : 2 * size], kept.reset_update, grad_input=by_gates[:, : 2 * size])
-    by_recurrent[:, : 2 * size] = by_gates[:, : 2 * size]
-    torch.mul(by_new, reset, out=by_recurrent[:, 2 * size :])
-    return through
-
-
 class GruSteps:
-    """The steps of a GRU, and the steps back.
-
-    Args:
-        kept: what the steps back need, of all steps.
-    """
+    """The steps of a GRU, and the steps back; `kept` is what these need, of all steps."""
 
     def __init__(self, kept: Gates) -> None:
         self.kept: Sequence[Tensor] = kept
         self._gates = kept
 
     def forward(self, step: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
-        """See `gru_forward`."""
-        gru_forward(gates, recurrent, hidden, self._gates.at(step), out)
+        """Take one step: r, z = sigmoid(x + u); n = tanh(x_n + r * u_n); h' = n + z (h - n).
+
+        Args:
+            step: which.
+            gates: (B, 3 H), x = W_i input + b_i in the order r, z, n.
+            recurrent: (B, 3 H), u = W_h h + b_h.
+            hidden: (B, H), h.
+            out: (B, H), h', written.
+        """
+        kept, size = self._gates.at(step), hidden.shape[-1]
+        torch.add(gates[:, : 2 * size], recurrent[:, : 2 * size], out=kept.reset_update).sigmoid_()
+        kept.recurrent_new.copy_(recurrent[:, 2 * size :])
+        reset, update = kept.reset_update[:, :size], kept.reset_update[:, size:]
+        torch.addcmul(gates[:, 2 * size :], reset, kept.recurrent_new, out=kept.new).tanh_()
+        torch.lerp(kept.new, hidden, update, out=out)
 
     def backward(self, step: int, grad: Tensor, hidden: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
-        """See `gru_backward`."""
-        return gru_backward(grad, hidden, self._gates.at(step), by_gates, by_recurrent)
+        """Undo one step, given the gradient g of h'.
+
+        With a = g (1 - z)(1 - n^2):  d x_n = a,  d u_n = a r,  d r = a q r (1 - r),  d z = g (h - n) z (1 - z).
+
+        Args:
+            step: which.
+            grad: (B, H), g.
+            hidden: (B, H), h before the step.
+            by_gates: (B, 3 H), gradient of x, written.
+            by_recurrent: (B, 3 H), gradient of u, written.
+
+        Returns:
+            (B, H), what reaches h past the gates: g z.
+        """
+        kept, size = self._gates.at(step), hidden.shape[-1]
+        reset, update = kept.reset_update[:, :size], kept.reset_update[:, size:]
+        through = grad * update
+        by_new = _tanh_backward(grad - through, kept.new, grad_input=by_gates[:, 2 * size :])
+        torch.mul(by_new, kept.recurrent_new, out=by_gates[:, :size])
+        torch.mul(grad, hidden - kept.new, out=by_gates[:, size : 2 * size])
+        _sigmoid_backward(by_gates[:, : 2 * size], kept.reset_update, grad_input=by_gates[:, : 2 * size])
+        by_recurrent[:, : 2 * size] = by_gates[:, : 2 * size]
+        torch.mul(by_new, reset, out=by_recurrent[:, 2 * size :])
+        return through
 
 
 class FusedGruSteps(GruSteps):
@@ -109,13 +95,11 @@ class FusedGruSteps(GruSteps):
         self._spaces = self.kept = list(kept)
 
     def forward(self, _: int, gates: Tensor, recurrent: Tensor, hidden: Tensor, out: Tensor) -> None:
-        """See `gru_forward`."""
         following, space = torch.ops.aten._thnn_fused_gru_cell(gates, recurrent, hidden)
         out.copy_(following)
         self._spaces.append(space)
 
     def backward(self, step: int, grad: Tensor, _: Tensor, by_gates: Tensor, by_recurrent: Tensor) -> Tensor:
-        """See `gru_backward`."""
         of_gates, of_recurrent, through, *_ = torch.ops.aten._thnn_fused_gru_cell_backward(grad, self.kept[step], False)
         by_gates.copy_(of_gates)
         by_recurrent.copy_(of_recurrent)
@@ -137,15 +121,15 @@ class _GruSequence(torch.autograd.Function):
         steps, rows, size = gates.shape[0], *first.shape
         table = weight.to(product)
         states = first.new_empty(steps, rows, size)
-        kept = Gates.empty(first, steps, rows, size=size)
-        padded = _padded_steps(real)
+        cell = GruSteps(Gates.empty(first, steps, rows, size=size))
+        padded = set() if real is None else set((real.flatten(1).amin(dim=1) == 0).nonzero().flatten().tolist())
         before = first
         for t in _order(steps, reverse):
-            gru_forward(gates[t], affine(before, table, bias), before, kept.at(t), states[t])
+            cell.forward(t, gates[t], affine(before, table, bias), before, states[t])
             before = states[t]
             if real is not None and t in padded:
                 before.mul_(real[t])
-        ctx.save_for_backward(states, first, *kept, weight, real)
+        ctx.save_for_backward(states, first, *cell.kept, weight, real)
         ctx.padded, ctx.reverse, ctx.product = padded, reverse, product
         return states
 
@@ -153,7 +137,7 @@ class _GruSequence(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grads: Tensor) -> tuple[Tensor | None, ...]:
         states, first, *parts, weight, real = ctx.saved_tensors
-        kept, table = Gates(*parts), weight.to(ctx.product)
+        cell, table = GruSteps(Gates(*parts)), weight.to(ctx.product)
         by_gates = grads.new_empty(*states.shape[:2], len(weight))
         by_recurrent = torch.empty_like(by_gates)
         carried = torch.zeros_like(first)
@@ -163,7 +147,7 @@ class _GruSequence(torch.autograd.Function):
             if t in ctx.padded:
                 carried.mul_(real[t])
             before = first if earlier is None else states[earlier]
-            carried = gru_backward(carried, before, kept.at(t), by_gates[t], by_recurrent[t])
+            carried = cell.backward(t, carried, before, by_gates[t], by_recurrent[t])
             carried += multiply(by_recurrent[t], table)
         previous = torch.cat([states[1:], first.unsqueeze(0)] if ctx.reverse else [first.unsqueeze(0), states[:-1]])
         by_weight = transposed_product(by_recurrent, previous, ctx.product)
@@ -172,11 +156,6 @@ class _GruSequence(torch.autograd.Function):
 
 def _order(steps: int, reverse: bool) -> list[int]:
     return list(range(steps))[:: -1 if reverse else 1]
-
-
-def _padded_steps(real: Tensor | None) -> set[int]:
-    """The steps at which some row has ended."""
-    return set() if real is None else set((real.flatten(1).amin(dim=1) == 0).nonzero().flatten().tolist())
 
 
 def gru_sequence(

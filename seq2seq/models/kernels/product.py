@@ -14,10 +14,7 @@ from seq2seq.models.kernels.gru import add_product, transposed_product, write_pr
 class ProductAttention:
     """Attention of one query a row with H heads, and its gradients, gathered step by step.
 
-    Args:
-        query_weight: (H * D, Q), W_q, in the type of products.
-        v: of additive attention, passed through.
-        attended: keys (B, H, S, D) and values (B, H, S, C).
+    W_q (H * D, Q) is in the type of products; v, of additive attention, is passed through.
     """
 
     def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
