@@ -10,7 +10,7 @@ from seq2seq.config.base import ONE_OR_MORE, Count, Settings
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
 from seq2seq.config.join import JoinSettings
-from seq2seq.config.probe import ProbeSettings, check_probe, is_probe
+from seq2seq.config.probe import PROBE, ProbeSettings, check_probe
 from seq2seq.config.scenes import IMAGE, SCENES, SceneSettings
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
@@ -126,7 +126,7 @@ _USUAL: dict[str, dict[str, Any]] = {
 
 def _section(corpus: str) -> str | None:
     """Return the name of an embedded corpus's own settings, None for other corpora."""
-    return "probe" if is_probe(corpus) else corpus if corpus in _CORPUS_OF else None
+    return "probe" if corpus.startswith(PROBE) else corpus if corpus in _CORPUS_OF else None
 
 
 def _without_concatenate(data: dict[str, Any]) -> dict[str, Any]:

@@ -65,11 +65,6 @@ class ProbeSettings(Settings):
         return self
 
 
-def is_probe(corpus: str) -> bool:
-    """Whether a corpus is a synthetic one, known or not."""
-    return corpus.startswith(PROBE)
-
-
 def check_probe(corpus: str, settings: ProbeSettings) -> None:
     """Raise a ValueError, with what to do, for a probe that does not exist or cannot be as long as it is asked to be."""
     task = corpus.removeprefix(PROBE)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 SOURCE_FACTOR = 2
 """Padded source positions of a batch are at most this multiple of its token budget."""
+_AHEAD = 4
+"""Batches made ahead by a thread."""
 _JOINING = 1
 """Third part of the seed of joining, so that it does not draw the numbers that order the batches."""
 _LENGTH_BITS = 16
@@ -117,7 +119,6 @@ class Batches:
         seed: with the epoch, determines everything.
         rank: which shard of each batch this process gets, 0 <= rank < world; their union does not depend on `world`.
         world: processes that share each batch.
-        prefetch: batches made ahead by a thread; 0 for none.
         joins: makes examples of the sentences, anew in every epoch; None leaves them alone.
     """
 
@@ -129,15 +130,10 @@ class Batches:
         seed: int,
         rank: int = 0,
         world: int = 1,
-        prefetch: int = 4,
         joins: Examples | None = None,
     ) -> None:
-        if not 0 <= rank < world:
-            raise ValueError(f"rank {rank} is not in 0..{world - 1}")
-        if batch_tokens < 1:
-            raise ValueError(f"batch_tokens {batch_tokens} is not positive")
         self.split, self.batch_tokens, self.seed = split, batch_tokens, seed
-        self.rank, self.world, self._prefetch = rank, world, prefetch
+        self.rank, self.world = rank, world
         self._joins, self._made = joins, (-1, split)
 
     def examples(self, epoch: int) -> EncodedSplit:
@@ -168,7 +164,7 @@ class Batches:
         """Yield this process's shard (which may be empty) of each batch of an epoch, from batch number `start` on."""
         examples = self.examples(epoch)
         batches = (self._shard(examples, indices) for indices in self.plan(epoch)[start:])
-        return prefetch(batches, self._prefetch) if self._prefetch else batches
+        return prefetch(batches, _AHEAD)
 
     def _shard(self, examples: EncodedSplit, indices: Indices) -> Batch:
         tokens = int(examples.target_lengths[indices].sum()) + len(indices)  # eos

@@ -112,13 +112,9 @@ def _count_mended(pair: SentencePair, cleaned: SentencePair, counts: CleaningCou
     raw = (pair.source, pair.target)
     if raw == (cleaned.source, cleaned.target):
         return
-    named = False
-    for name, pattern in (("invalid_utf8", INVALID), ("control_characters", CONTROL), ("invisible_characters", INVISIBLE)):
-        if any(pattern.search(text) for text in raw):
-            counts.mended[name] += 1
-            named = True
-    if not named:
-        counts.mended["spacing_or_unicode_form"] += 1
+    patterns = {"invalid_utf8": INVALID, "control_characters": CONTROL, "invisible_characters": INVISIBLE}
+    named = [name for name, pattern in patterns.items() if any(pattern.search(text) for text in raw)]
+    counts.mended.update(named or ["spacing_or_unicode_form"])
 
 
 def normalise_evaluation(

@@ -32,6 +32,11 @@ class TokenArrays(NamedTuple):
         """(N,) subwords of each sentence."""
         return np.diff(self.offsets).astype(np.int32)
 
+    def sentence(self, i: int) -> list[int]:
+        """Return the subwords of sentence i."""
+        subwords: list[int] = self.tokens[self.offsets[i] : self.offsets[i + 1]].tolist()
+        return subwords
+
     def slices(self) -> Iterator[NDArray[Any]]:
         """Yield all tokens, some at a time; read where they are on disk, not mapped, so that no page stays behind in memory."""
         for start in range(0, len(self.tokens), _SLICE):
@@ -138,8 +143,7 @@ class PairTexts:
 class Texts(Protocol):
     """Pairs by row."""
 
-    def __getitem__(self, row: int, /) -> SentencePair:
-        """Return one pair."""
+    def __getitem__(self, row: int, /) -> SentencePair: ...
 
 
 class EncodedSplit:
@@ -213,7 +217,7 @@ class EncodedSplit:
 
     def source_tokens(self, i: int) -> list[int]:
         """Return the subwords of source sentence i in reading order (even with `reverse_source`), without eos."""
-        return _sentence(self.source_arrays, i)
+        return self.source_arrays.sentence(i)
 
     def target_counts(self, vocabulary_size: int) -> NDArray[np.int64]:
         """(V,) occurrences of each target token, one end of sentence for each sentence."""
@@ -225,12 +229,7 @@ class EncodedSplit:
 
     def target_tokens(self, i: int) -> list[int]:
         """Return the subwords of target sentence i, without bos and eos."""
-        return _sentence(self.target_arrays, i)
-
-
-def _sentence(side: TokenArrays, i: int) -> list[int]:
-    pieces: list[int] = side.tokens[side.offsets[i] : side.offsets[i + 1]].tolist()
-    return pieces
+        return self.target_arrays.sentence(i)
 
 
 def encode_lines(

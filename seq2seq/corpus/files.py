@@ -116,8 +116,7 @@ class FileCorpus:
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file without their ends (LF or CR LF) and without a byte order mark.
 
-    Raises:
-        UserError: unreadable, damaged where it is compressed, UTF-16, or a line of more than 64 MiB.
+    A `UserError` for a file that is unreadable, damaged where it is compressed, UTF-16, or has a line of more than 64 MiB.
     """
     opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)

@@ -30,10 +30,7 @@ class HubCorpus:
 
     Args:
         hub: which dataset and columns.
-        source: language translated from.
-        target: language translated to.
         card: the card that `hub` is part of.
-        cache: remembers content hashes of files.
         folder: laid out as on the hub, in its place; read row by row, as `datasets` knows its copies by path and date only.
         streaming: read the hub row by row, keep nothing.
     """

@@ -77,7 +77,12 @@ class TrainingJoins:
         """Join all pairs anew; holds the subwords of the whole split in memory."""
         order = random.permutation(len(self._split))
         bounds = self._within_limits(order, self._bounds(random))
-        return joined_split(self._split, order, bounds, self._settings)
+        split = self._split
+        source, target = (laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
+        if self._settings.separator:
+            source = separated(source, split.source_lengths[order], bounds)
+        texts = _JoinedTexts(split, order, bounds, self._settings.between)
+        return EncodedSplit(source, target, texts, reverse_source=split.reverse_source)
 
     def _bounds(self, random: np.random.Generator) -> Indices:
         """(E + 1,) where each example begins in a random order of the pairs, and the end."""
@@ -105,15 +110,6 @@ def _cuts(sizes: Sequence[tuple[Indices, int]], start: int, stop: int) -> list[i
             cuts.append(position)
             start = position
     return cuts
-
-
-def joined_split(split: EncodedSplit, order: Indices, bounds: Indices, settings: JoinSettings) -> EncodedSplit:
-    """Make a split whose example i joins the pairs `order[bounds[i]:bounds[i + 1]]`."""
-    source, target = (laid_out(side, order, bounds) for side in (split.source_arrays, split.target_arrays))
-    if settings.separator:
-        source = separated(source, split.source_lengths[order], bounds)
-    texts = _JoinedTexts(split, order, bounds, settings.between)
-    return EncodedSplit(source, target, texts, reverse_source=split.reverse_source)
 
 
 def laid_out(side: TokenArrays, order: Indices, bounds: Indices) -> TokenArrays:

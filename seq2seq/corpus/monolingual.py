@@ -32,13 +32,8 @@ class MaskedText:
     """Sentences in which tokens are hidden, others in every epoch; the targets are what stood there, and padding elsewhere.
 
     Source: Devlin et al. 2019, arXiv:1810.04805, section 3.1 and appendix A. Their [MASK] is our unknown subword, which a
-    corpus hardly has, and their [CLS] the end of the first sentence.
-
-    Args:
-        split: from `text_of_sources`.
-        settings: which share, and whether two sentences are read.
-        vocabulary_size: V, of the source.
-        max_tokens: subwords of two sentences and the end between them, at most.
+    corpus hardly has, and their [CLS] the end of the first sentence. Two sentences and the end between them have at most
+    `max_tokens` subwords.
     """
 
     def __init__(self, split: EncodedSplit, settings: MaskedSettings, *, vocabulary_size: int, max_tokens: int) -> None:
@@ -46,11 +41,7 @@ class MaskedText:
         self._max_tokens = max_tokens
 
     def examples(self, random: np.random.Generator) -> EncodedSplit:
-        """Hide tokens anew; holds the subwords of the whole text in memory.
-
-        Raises:
-            UserError: no two sentences are short enough to be read together.
-        """
+        """Hide tokens anew, holding the whole text in memory; a `UserError` if no two sentences are short enough for a pair."""
         side, settings = self._side, self._settings
         labels = None
         if settings.next_sentence:

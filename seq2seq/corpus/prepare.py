@@ -110,14 +110,18 @@ def prepare(
         limit = settings.max_tokens if name == settings.train else None
         splits[name], counts[name] = _encode(texts[name], source, target, store, limit, settings)
         report(f"{name}: {counts[name].describe()}")
-    if not len(splits[settings.train]):
+    train = whole = splits[settings.train]
+    if not len(whole):
         raise UserError(
             f"data.train: no pair of '{settings.train}' is left after cleaning ({counts[settings.train].describe()})"
         )
-    whole = splits[settings.train]
     if settings.parallel_pairs is not None:
-        splits[settings.train] = whole.first(settings.parallel_pairs)
-        report(f"{settings.train}: {len(splits[settings.train]):,} parallel pairs; of the others each side is text on its own")
+        train = whole.first(settings.parallel_pairs)
+        report(f"{settings.train}: {len(train):,} parallel pairs; of the others each side is text on its own")
+    joins = None
+    if settings.join is not None:
+        words = None if settings.max_words is None else (settings.max_words, source, target)
+        joins = TrainingJoins(train, settings.join, max_tokens=settings.max_tokens, max_words=words)
     seen = {name: found for name in settings.test if (found := _seen(texts[name], texts[settings.train], store))["sources"]}
     for name, found in seen.items():
         report(
@@ -126,7 +130,7 @@ def prepare(
     return PreparedData(
         source_tokenizer=source,
         target_tokenizer=target,
-        train=splits[settings.train],
+        train=train,
         monolingual=whole,
         valid=splits[settings.valid],
         tests={name: splits[name] for name in settings.test},
@@ -135,44 +139,23 @@ def prepare(
         fingerprints={name: text.sha256 for name, text in texts.items()}
         | {settings.train: _train_fingerprint(texts[settings.train].sha256, settings)}
         | {"source_tokenizer": source.fingerprint, "target_tokenizer": target.fingerprint},
-        joins=_training_joins(splits[settings.train], settings, source, target),
+        joins=joins,
     )
 
 
 def read_tests(settings: DataSettings, names: Sequence[str], *, cache: Path | None = None) -> dict[str, SplitText]:
-    """Return the sentences of some splits; the training text is not read.
-
-    Args:
-        settings: which corpus, and how its pairs are joined.
-        names: of the splits.
-        cache: as in `prepare`.
-
-    Raises:
-        UserError: the corpus or a split cannot be had.
-    """
-
-    def lines(text: _Text, side: str) -> list[str]:
-        return list(chain.from_iterable(text.texts.sentences(side)))
-
-    texts = _texts(settings, names, Cache(cache or default_cache()), lambda _: None)
-    return {name: SplitText(lines(text, "source"), lines(text, "target"), text.sha256) for name, text in texts.items()}
+    """Return the sentences of some splits without reading the training text; a `UserError` if one cannot be had."""
+    read = {}
+    for name, text in _texts(settings, names, Cache(cache or default_cache()), lambda _: None).items():
+        sources, references = (list(chain.from_iterable(text.texts.sentences(side))) for side in ("source", "target"))
+        read[name] = SplitText(sources, references, text.sha256)
+    return read
 
 
 def encode_tests(
     settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer, *, cache: Path | None = None
 ) -> EvaluationData:
-    """Return some splits as the given tokenizers cut them; the training text is not read.
-
-    Args:
-        settings: as in `read_tests`.
-        names: of the splits.
-        source: tokenizer of the source side.
-        target: tokenizer of the target side.
-        cache: as in `prepare`.
-
-    Raises:
-        UserError: the corpus or a split cannot be had.
-    """
+    """Return some splits as the given tokenizers cut them, without reading the training text; errors as of `read_tests`."""
     store = Cache(cache or default_cache())
     texts = _texts(settings, names, store, lambda _: None)
     return EvaluationData(
@@ -207,13 +190,6 @@ def _pairs(text: _Text) -> Iterator[tuple[str, str]]:
         yield from zip(*batch, strict=True)
 
 
-def _training_joins(train: EncodedSplit, settings: DataSettings, source: Tokenizer, target: Tokenizer) -> TrainingJoins | None:
-    if settings.join is None:
-        return None
-    words = None if settings.max_words is None else (settings.max_words, source, target)
-    return TrainingJoins(train, settings.join, max_tokens=settings.max_tokens, max_words=words)
-
-
 def _train_fingerprint(sha256: str, settings: DataSettings) -> str:
     if settings.join is None and settings.parallel_pairs is None:
         return sha256
@@ -245,12 +221,9 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
         counts, sha256, characters = CleaningCounts(), hashlib.sha256(), {"source": 0, "target": 0}
         PairTexts.write(folder / "pairs.arrow", _observed(pairs(counts), sha256, characters))
         if not counts.kept:
-            what = (
-                f"no pair of split '{name}' is left after cleaning ({counts.describe()})"
-                if counts.lines
-                else f"split '{name}' is empty"
-            )
-            raise UserError(f"{corpus.origin}: {what}; check the files and data.source, data.target")
+            left = f"no pair of split '{name}' is left after cleaning ({counts.describe()})"
+            problem = left if counts.lines else f"split '{name}' is empty"
+            raise UserError(f"{corpus.origin}: {problem}; check the files and data.source, data.target")
         summary = {"counts": counts.as_dict(), "sha256": sha256.hexdigest(), "characters": characters}
         (folder / "text.json").write_text(json.dumps(summary), encoding="utf-8")
 

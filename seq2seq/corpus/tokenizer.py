@@ -63,11 +63,7 @@ class Column(NamedTuple):
 
 
 class Tokenizer:
-    """A trained vocabulary: bytes of a sentencepiece model with this project's special subwords.
-
-    Raises:
-        UserError: the bytes are not such a model; `where` says whose they are.
-    """
+    """A trained vocabulary: bytes of a sentencepiece model with this project's special subwords, or a `UserError`."""
 
     def __init__(self, model: bytes, where: str = "tokenizer") -> None:
         try:
@@ -94,10 +90,8 @@ class Tokenizer:
     def train(cls, lines: Iterable[str], settings: TokenizerSettings, characters: int = 0) -> Self:
         """Learn a vocabulary; the same lines give the same bytes on every machine.
 
-        `characters` of the whole text, of which `lines` may be a sample, decide the size where it is `auto`.
-
-        Raises:
-            UserError: no text, or a vocabulary size that this text cannot have; the message names the limit.
+        `characters` of the whole text, of which `lines` may be a sample, decide the size where it is `auto`. A `UserError` if
+        there is no text, or names the limit of the vocabulary size that this text can have.
         """
         model = io.BytesIO()
         text: Iterable[str] = (line for line in map(normalise, lines) if line)

@@ -55,7 +55,7 @@ def test_shares_are_those_of_the_paper():
 
 def test_a_batch_asks_for_hidden_tokens_alone_and_counts_all_that_it_reads():
     _, hider = masked([5, 2, 7, 4], mask_share=0.5)
-    whole = Batches(split_of([5, 2, 7, 4]), batch_tokens=100, seed=1, joins=hider, prefetch=0)
+    whole = Batches(split_of([5, 2, 7, 4]), batch_tokens=100, seed=1, joins=hider)
     (batch,) = whole.epoch(3)
     assert not np.isin(batch.targets[batch.target_mask], (PAD, EOS)).any()
     assert batch.global_tokens == 5 + 2 + 7 + 4 + 4
