@@ -1,10 +1,10 @@
 """Settings of the bridge: score x scale x normaliser x window x heads, or a fixed context in their place."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from seq2seq.config.base import SHORTHAND, Seed, Settings, Size
+from seq2seq.config.base import Part, Seed, Settings, Size
 
 
 class NoneSettings(Settings):
@@ -179,7 +179,7 @@ ComparisonSettings = (
     | ConcatLinearSettings
     | CustomSettings
 )
-MemberSettings = Annotated[ComparisonSettings, Field(discriminator="kind"), SHORTHAND]  # in this order in a tuple
+MemberSettings = Part[ComparisonSettings]
 
 
 class GatedSettings(Settings):
@@ -190,7 +190,7 @@ class GatedSettings(Settings):
     """Two or more scores."""
 
 
-ScoreSettings = Annotated[FixedSettings | ComparisonSettings | GatedSettings, SHORTHAND, Field(discriminator="kind")]
+ScoreSettings = Part[FixedSettings | ComparisonSettings | GatedSettings]
 
 
 class NoScaleSettings(Settings):
@@ -211,7 +211,7 @@ class LearnedScaleSettings(Settings):
     kind: Literal["learned"] = "learned"
 
 
-ScaleSettings = Annotated[NoScaleSettings | SqrtScaleSettings | LearnedScaleSettings, SHORTHAND, Field(discriminator="kind")]
+ScaleSettings = Part[NoScaleSettings | SqrtScaleSettings | LearnedScaleSettings]
 
 
 class SoftmaxSettings(Settings):
@@ -266,16 +266,14 @@ class HierarchicalSettings(Settings):
     """nested: the weight of a segment is shared out in it; rescaled: a token's weight is multiplied by that of its segment."""
 
 
-NormaliserSettings = Annotated[
+NormaliserSettings = Part[
     SoftmaxSettings
     | SparsemaxSettings
     | Entmax15Settings
     | SigmoidSettings
     | TopKSettings
     | MonotonicSettings
-    | HierarchicalSettings,
-    SHORTHAND,
-    Field(discriminator="kind"),
+    | HierarchicalSettings
 ]
 
 
@@ -316,9 +314,7 @@ class LocalPredictiveSettings(_LocalSettings):
     """Multiply weights by a Gaussian around the centre, standard deviation D / 2; without it the prediction is not trained."""
 
 
-WindowSettings = Annotated[
-    GlobalSettings | LocalMonotonicSettings | LocalPredictiveSettings, SHORTHAND, Field(discriminator="kind")
-]
+WindowSettings = Part[GlobalSettings | LocalMonotonicSettings | LocalPredictiveSettings]
 
 
 class GateSettings(Settings):
@@ -397,6 +393,4 @@ class AttentionSettings(Settings):
 
 def _kind(part: Any) -> Any:
     """The name of a part, however it is written."""
-    if isinstance(part, dict):
-        return part.get("kind")
-    return getattr(part, "kind", part)
+    return part.get("kind") if isinstance(part, dict) else getattr(part, "kind", part)

@@ -47,8 +47,8 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-SHORTHAND = BeforeValidator(spell_out)
-"""Put into an `Annotated[...]` union discriminated by `kind` so that a part without options can be named by a plain string."""
+Part = Annotated[T, Field(discriminator="kind"), BeforeValidator(spell_out)]
+"""One of several settings classes, chosen by `kind`; a part without options can be named by a plain string."""
 ONE_OR_MORE = BeforeValidator(_as_list)
 """Put beside a tuple of words so that a single one need not stand in brackets."""
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from seq2seq.config.base import ONE_OR_MORE, SHORTHAND, Seed, Settings, Size
+from seq2seq.config.base import ONE_OR_MORE, Part, Seed, Settings, Size
 from seq2seq.config.languages import BleuTokenizer
 
 MetricName = Literal["bleu", "chrf", "ter"]
@@ -43,9 +43,7 @@ def _kind_by_options(value: Any) -> Any:
     return {"kind": "equal_count" if "count" in value else "fixed", **value}
 
 
-BucketSettings = Annotated[
-    FixedBucketSettings | EqualCountBucketSettings, BeforeValidator(_kind_by_options), SHORTHAND, Field(discriminator="kind")
-]
+BucketSettings = Annotated[Part[FixedBucketSettings | EqualCountBucketSettings], BeforeValidator(_kind_by_options)]
 
 
 class EvaluationSettings(Settings):

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from seq2seq.config.attention import AttentionSettings, FixedSettings
-from seq2seq.config.base import SHORTHAND, Settings, Size
+from seq2seq.config.base import Part, Settings, Size
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     LearnedPositionsSettings,
@@ -51,9 +51,7 @@ class ConvEncoderSettings(Settings):
     """Tokens that a convolution sees on each side, 0 to 100; 1 is the kernel of 3 of the paper."""
     embedding_size: Size = 256
     """Features of a source token, >= 1."""
-    positions: Annotated[
-        LearnedPositionsSettings | SinusoidalPositionsSettings | NoPositionsSettings, SHORTHAND, Field(discriminator="kind")
-    ] = LearnedPositionsSettings()
+    positions: Part[LearnedPositionsSettings | SinusoidalPositionsSettings | NoPositionsSettings] = LearnedPositionsSettings()
     """What is added to the embeddings: learned (as in the paper), sinusoidal or none."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and before each convolution, 0 to 1."""
@@ -116,14 +114,10 @@ def _default_kind(value: Any) -> Any:
 
 
 EncoderSettings = Annotated[
-    RnnEncoderSettings | ConvEncoderSettings | ImageEncoderSettings | TransformerEncoderSettings,
+    Part[RnnEncoderSettings | ConvEncoderSettings | ImageEncoderSettings | TransformerEncoderSettings],
     BeforeValidator(_default_kind),
-    SHORTHAND,
-    Field(discriminator="kind"),
 ]
-DecoderSettings = Annotated[
-    RnnDecoderSettings | TransformerDecoderSettings, BeforeValidator(_default_kind), SHORTHAND, Field(discriminator="kind")
-]
+DecoderSettings = Annotated[Part[RnnDecoderSettings | TransformerDecoderSettings], BeforeValidator(_default_kind)]
 
 
 class EncoderDecoderSettings(Settings):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict, model_validator
 
-from seq2seq.config.base import SHORTHAND, Count, Seed, Settings
+from seq2seq.config.base import Count, Part, Seed, Settings
 
 
 class InverseRootSchedule(Settings):
@@ -52,11 +52,7 @@ class PlateauSchedule(Settings):
     """Times it is lowered, at most, >= 0."""
 
 
-ScheduleSettings = Annotated[
-    InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule | PlateauSchedule,
-    SHORTHAND,
-    Field(discriminator="kind"),
-]
+ScheduleSettings = Part[InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule | PlateauSchedule]
 
 
 class _PretrainingSettings(Settings):
@@ -83,7 +79,7 @@ class CausalSettings(_PretrainingSettings):
     kind: Literal["causal"] = "causal"
 
 
-PretrainingSettings = Annotated[MaskedSettings | CausalSettings, Field(discriminator="kind"), SHORTHAND]
+PretrainingSettings = Part[MaskedSettings | CausalSettings]
 
 DecayRate = Annotated[float, Strict(), Field(ge=0, lt=1)]
 

@@ -1,11 +1,11 @@
 """Settings of Transformer stacks: encoder, decoder, and one causal stack for both."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, ScaledSettings, ScoreSettings
-from seq2seq.config.base import SHORTHAND, Settings, Size
+from seq2seq.config.base import Part, Settings, Size
 
 
 class SinusoidalPositionsSettings(Settings):
@@ -48,15 +48,13 @@ class NoPositionsSettings(Settings):
     kind: Literal["none"] = "none"
 
 
-PositionSettings = Annotated[
+PositionSettings = Part[
     SinusoidalPositionsSettings
     | LearnedPositionsSettings
     | RelativePositionsSettings
     | RopePositionsSettings
     | AlibiPositionsSettings
-    | NoPositionsSettings,
-    SHORTHAND,
-    Field(discriminator="kind"),
+    | NoPositionsSettings
 ]
 
 
@@ -128,16 +126,14 @@ class LshMechanismSettings(Settings):
         return self
 
 
-MechanismSettings = Annotated[
+MechanismSettings = Part[
     FullMechanismSettings
     | WindowMechanismSettings
     | AdaptiveSpanMechanismSettings
     | StridedMechanismSettings
     | LinearMechanismSettings
     | LinformerMechanismSettings
-    | LshMechanismSettings,
-    SHORTHAND,
-    Field(discriminator="kind"),
+    | LshMechanismSettings
 ]
 
 COMPARING = ("full", "window", "adaptive_span", "strided")
