@@ -1,8 +1,8 @@
 """Settings of the bridge: score x scale x normaliser x window x heads, or a fixed context in their place."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from seq2seq.config.base import Part, Seed, Settings, Size
 
@@ -10,12 +10,7 @@ from seq2seq.config.base import Part, Seed, Settings, Size
 class NoneSettings(Settings):
     """The encoder's fixed vector at every step, in recurrence and readout (Cho et al. 2014); `none-input` is another name."""
 
-    kind: Literal["none", "none-input"] = "none"
-
-    @field_validator("kind")
-    @classmethod
-    def _short_name(cls, _: str) -> str:
-        return "none"
+    kind: Annotated[Literal["none", "none-input"], AfterValidator(lambda _: "none")] = "none"
 
 
 class StateOnlySettings(Settings):
@@ -87,12 +82,7 @@ class AdditiveSettings(Settings):
 class SumTanhSettings(Settings):
     """A sum over tanh(W_q q + W_k k): additive without v. `concat` is its old name, under which Luong has a score with v."""
 
-    kind: Literal["sum_tanh", "concat"] = "sum_tanh"
-
-    @field_validator("kind")
-    @classmethod
-    def _new_name(cls, _: str) -> str:
-        return "sum_tanh"
+    kind: Annotated[Literal["sum_tanh", "concat"], AfterValidator(lambda _: "sum_tanh")] = "sum_tanh"
 
 
 class LocationAwareSettings(Settings):

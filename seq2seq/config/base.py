@@ -43,6 +43,11 @@ def spell_out(value: Any) -> Any:
     return {"kind": "custom", "path": value} if ":" in value else {"kind": value}
 
 
+def usual(**choice: str) -> BeforeValidator:
+    """Put beside a union so that settings which do not say which part they are of are of this one."""
+    return BeforeValidator(lambda value: {**choice, **value} if isinstance(value, dict) else value)
+
+
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 

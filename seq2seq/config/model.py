@@ -1,11 +1,11 @@
 """Settings of models: which encoder, which decoder, what bridges them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from seq2seq.config.attention import AttentionSettings, FixedSettings
-from seq2seq.config.base import Part, Settings, Size
+from seq2seq.config.base import Part, Settings, Size, usual
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     LearnedPositionsSettings,
@@ -33,11 +33,6 @@ class RnnEncoderSettings(Settings):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and between layers, 0 to 1."""
 
-    @property
-    def memory_size(self) -> int:
-        """Features of an annotation."""
-        return self.hidden_size * (2 if self.bidirectional else 1)
-
 
 class ConvEncoderSettings(Settings):
     """A convolutional encoder of gated linear units (Gehring et al. 2017); its fixed vector is the mean of its states."""
@@ -55,11 +50,6 @@ class ConvEncoderSettings(Settings):
     """What is added to the embeddings: learned (as in the paper), sinusoidal or none."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and before each convolution, 0 to 1."""
-
-    @property
-    def memory_size(self) -> int:
-        """Features of an annotation."""
-        return self.hidden_size
 
     @model_validator(mode="after")
     def _waves_come_in_pairs(self) -> "ConvEncoderSettings":
@@ -80,11 +70,6 @@ class ImageEncoderSettings(Settings):
     """Features of a pixel's colour, >= 1."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of a cell, 0 to 1."""
-
-    @property
-    def memory_size(self) -> int:
-        """Features of an annotation."""
-        return self.hidden_size
 
 
 class RnnDecoderSettings(Settings):
@@ -108,16 +93,10 @@ class RnnDecoderSettings(Settings):
     """Feed the previous attentional state into the cell (Luong et al. 2015, section 3.3)."""
 
 
-def _default_kind(value: Any) -> Any:
-    """A part that does not say its kind is an RNN."""
-    return {"kind": "rnn", **value} if isinstance(value, dict) else value
-
-
 EncoderSettings = Annotated[
-    Part[RnnEncoderSettings | ConvEncoderSettings | ImageEncoderSettings | TransformerEncoderSettings],
-    BeforeValidator(_default_kind),
+    Part[RnnEncoderSettings | ConvEncoderSettings | ImageEncoderSettings | TransformerEncoderSettings], usual(kind="rnn")
 ]
-DecoderSettings = Annotated[Part[RnnDecoderSettings | TransformerDecoderSettings], BeforeValidator(_default_kind)]
+DecoderSettings = Annotated[Part[RnnDecoderSettings | TransformerDecoderSettings], usual(kind="rnn")]
 
 
 class EncoderDecoderSettings(Settings):
@@ -161,11 +140,12 @@ class EncoderDecoderSettings(Settings):
     @model_validator(mode="after")
     def _heads_share_out(self) -> "EncoderDecoderSettings":
         """More than one head, and a Transformer always, cuts the comparison and the context into equal parts."""
-        heads = self.attention.heads
-        query = self.decoder.hidden_size
+        heads, query, memory = self.attention.heads, self.decoder.hidden_size, self.encoder.hidden_size
+        if isinstance(self.encoder, RnnEncoderSettings) and self.encoder.bidirectional:
+            memory *= 2
         sizes = {"the comparison (attention_size, or those of the decoder's state)": self.attention.attention_size or query}
         if self.decoder.kind == "rnn":
-            sizes["the context (those of the encoder's states)"] = self.encoder.memory_size
+            sizes["the context (those of the encoder's states)"] = memory
         else:
             sizes["the context (decoder.hidden_size)"] = query
         for owner, features in sizes.items():
@@ -177,10 +157,6 @@ class EncoderDecoderSettings(Settings):
         return self
 
 
-def _default_architecture(value: Any) -> Any:
-    return {"architecture": "encoder_decoder", **value} if isinstance(value, dict) else value
-
-
 ModelSettings = Annotated[
-    EncoderDecoderSettings | DecoderOnlySettings, BeforeValidator(_default_architecture), Field(discriminator="architecture")
+    EncoderDecoderSettings | DecoderOnlySettings, Field(discriminator="architecture"), usual(architecture="encoder_decoder")
 ]

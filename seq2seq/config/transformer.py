@@ -205,11 +205,6 @@ class StackSettings(Settings):
         """Features of a token embedding."""
         return self.hidden_size
 
-    @property
-    def memory_size(self) -> int:
-        """Features of an annotation, of an encoder."""
-        return self.hidden_size
-
     @model_validator(mode="after")
     def _sizes_and_positions_fit(self) -> Self:
         heads, inner = self.self_attention.heads, self.self_attention.attention_size or self.hidden_size
