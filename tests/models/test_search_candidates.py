@@ -14,9 +14,9 @@ def test_equals_a_sort_of_everything(vocabulary, beam):
     if beam > 1:
         scores[1, 1:] = float("-inf")
     count = min(2 * beam, vocabulary - 1)
-    found = _best_continuations(scores, logits.clone(), count)
+    totals, parents, tokens = _best_continuations(scores, logits.clone(), count)
     every = (scores.view(-1, 1) + logits.log_softmax(dim=-1)).view(3, -1)
     expected, places = every.topk(count)
-    torch.testing.assert_close(found.totals, expected)
-    assert torch.equal(found.parents, places // vocabulary)
-    assert torch.equal(found.tokens, places % vocabulary)
+    torch.testing.assert_close(totals, expected)
+    assert torch.equal(parents, places // vocabulary)
+    assert torch.equal(tokens, places % vocabulary)
