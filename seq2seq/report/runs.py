@@ -243,7 +243,7 @@ def read_study(folder: Path) -> StudyRuns:
             "folder of the study itself"
         )
     missing = [absent for system in study.systems or runs for absent in _missing(system, runs.get(system, []))]
-    kept = {f"{place.system} seed {place.seed}": len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
+    kept = {place.name: len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
     if named := [f"{name} ({count})" for name, count in kept.items() if count]:
         more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
         notes.append(

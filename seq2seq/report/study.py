@@ -117,7 +117,7 @@ def study_runs(runs: Path) -> list[RunFolder]:
         print(f"left out: {note}")
     for folder in folders:
         if not folder.is_finished():
-            print(f"not finished, left out: {folder.system} seed {folder.seed}")
+            print(f"not finished, left out: {folder.name}")
     return finished_runs(runs)
 
 

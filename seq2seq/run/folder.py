@@ -58,6 +58,11 @@ class RunFolder:
         found = _SEED.fullmatch(self.path.absolute().name)
         return int(found[1]) if found else 0
 
+    @property
+    def name(self) -> str:
+        """System and seed, as a person calls the run."""
+        return f"{self.system} seed {self.seed}"
+
     def recent_checkpoints(self) -> list[Path]:
         """Return the complete checkpoints in `recent`, oldest first."""
         return sorted(place for place in self.recent.glob("step-*") if not place.suffix)

@@ -115,7 +115,7 @@ class Run:
     @property
     def name(self) -> str:
         """System and seed."""
-        return f"{self.trained.folder.system} seed {self.trained.folder.seed}"
+        return self.trained.folder.name
 
     def translate(
         self,
@@ -226,7 +226,7 @@ def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = 
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, Run] = {}
     for folder in folders:
-        name = f"{folder.system} seed {folder.seed}" if seeds else folder.system
+        name = folder.name if seeds else folder.system
         runs[str(folder.path) if name in runs else name] = load_run(folder.path, device=device, allow_code=allow_code)
     return runs
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import Study
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.signals import Interrupted
-from seq2seq.study.runner import Task, begin_study, complain, cores, let_children_import, single_run
+from seq2seq.study.runner import begin_study, complain, cores, let_children_import, single_run
 
 _GRACE = 80.0
 """Seconds a run is given to save; Slurm warns 90 seconds ahead."""
@@ -91,7 +92,7 @@ def submit_study(
     start = [sys.executable, "-m"]
     if (processes := int(parameters.get("gpus_per_node", 1))) > 1:
         start += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(processes), "-m"]
-    jobs = {task: RunJob([*start, "seq2seq", *single_run(study, task, out)], str(Path.cwd())) for task in todo}
+    jobs = {run: RunJob([*start, "seq2seq", *single_run(study, run, out)], str(Path.cwd())) for run in todo}
     try:
         failed = _wait_for(executor, jobs, at_once=len(jobs) if kind == "slurm" else cores())
     except Interrupted:
@@ -125,34 +126,32 @@ def _executor(folder: Path, kind: str, parameters: dict[str, Any]) -> Any:
     return executor
 
 
-def _wait_for(executor: Any, jobs: Mapping[Task, RunJob], at_once: int) -> list[Task]:
+def _wait_for(executor: Any, jobs: Mapping[RunFolder, RunJob], at_once: int) -> list[RunFolder]:
     """Submit jobs, `at_once` at a time, and print how each ends; returns the runs that are not finished."""
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     waiting, failed = list(jobs), []
-    running: dict[Task, Any] = {}
+    running: dict[RunFolder, Any] = {}
     while waiting or running:
         now = waiting[: at_once - len(running)]
         del waiting[: len(now)]
         try:
             if now:
                 with executor.batch():  # one array; jobs are submitted themselves, since their `checkpoint` is looked for
-                    submitted = {task: executor.submit(jobs[task]) for task in now}
-                for task, job in submitted.items():
-                    print(
-                        f"[{task.system} seed {task.seed}] is job {job.job_id}, output in {job.paths.stdout}", file=sys.stderr
-                    )
+                    submitted = {run: executor.submit(jobs[run]) for run in now}
+                for run, job in submitted.items():
+                    print(f"[{run.name}] is job {job.job_id}, output in {job.paths.stdout}", file=sys.stderr)
                 running |= submitted
         except (FailedJobError, FailedSubmissionError) as error:
             raise RunError(f"--cluster: the jobs were not taken: {' '.join(str(error).split())[:300]}") from None
         time.sleep(1.0)
-        for task, job in [entry for entry in running.items() if entry[1].done()]:
-            del running[task]
-            finished = task.folder.is_finished()
-            print(f"[{task.system} seed {task.seed}] {'is finished' if finished else 'failed'}", file=sys.stderr)
+        for run, job in [entry for entry in running.items() if entry[1].done()]:
+            del running[run]
+            finished = run.is_finished()
+            print(f"[{run.name}] {'is finished' if finished else 'failed'}", file=sys.stderr)
             if not finished:
                 print(f"  {_last_line(job)}; more in {job.paths.stderr}", file=sys.stderr)
-                failed.append(task)
+                failed.append(run)
     return failed
 
 

@@ -104,7 +104,7 @@ def _check_target(runs: Path, target: Path) -> Path:
 def _check_revisions(folders: Sequence[RunFolder]) -> None:
     nameless = [folder for folder in folders if not folder.read_environment().get("revision")]
     if nameless:
-        names = ", ".join(f"{folder.system} seed {folder.seed}" for folder in nameless[:5])
+        names = ", ".join(folder.name for folder in nameless[:5])
         raise UserError(
             f"{nameless[0].environment}: no revision of the code that trained {names}{' ...' if len(nameless) > 5 else ''}; "
             "results that nobody can make again are not published, so train from a git checkout"

@@ -117,7 +117,7 @@ def _results(report: Report, run: RunFolder, settings: RunSettings) -> list[Eval
             dataset_name=settings.data.corpus,
             dataset_split=report.split,
             metric_type="sacrebleu",
-            metric_name=f"BLEU, {run.system} seed {run.seed}",
+            metric_name=f"BLEU, {run.name}",
             metric_value=round(system.seed_bleu[system.seeds.index(run.seed)], 2),
             metric_args={"signature": report.signature},
         )

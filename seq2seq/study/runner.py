@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -28,33 +27,20 @@ _POLL = 0.2
 """Seconds between looks at the runs that are being made."""
 
 
-@dataclass(frozen=True)
-class Task:
-    """One run to be made."""
-
-    system: str
-    seed: int
-    folder: RunFolder
-
-    @property
-    def name(self) -> str:
-        """The run as a person calls it."""
-        return f"{self.system} seed {self.seed}"
-
-
 Child = tuple[subprocess.Popen[bytes], Thread]
 """A process that makes a run, and the thread that shows what it writes."""
 
 
-def list_tasks(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[Task]:
+def list_runs(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[RunFolder]:
     """Return the runs asked for, each once, seed by seed, so that an interrupted study has whole seeds."""
     chosen = dict.fromkeys(systems or study.systems)
-    tasks = [
-        Task(system, seed, RunFolder(out / system / f"seed-{seed}"))
+    runs = [
+        RunFolder(out / system / f"seed-{seed}")
         for system in chosen
         for seed in dict.fromkeys(seeds or study.systems[system].training.seeds)
     ]
-    return sorted(tasks, key=lambda task: list(dict.fromkeys(t.seed for t in tasks)).index(task.seed))
+    order = list(dict.fromkeys(run.seed for run in runs))
+    return sorted(runs, key=lambda run: order.index(run.seed))
 
 
 def write_study(study: Study, out: Path) -> None:
@@ -91,7 +77,7 @@ def train_study(
     study, todo = begin_study(study, out, systems, seeds)
     at_once = min(len(todo), jobs or _jobs(study)) if processes.world == 1 else 1
     threads = threads_of_a_run(study, jobs)
-    with open_screen({task.name: study.systems[task.system].training.max_steps for task in todo}) as screen:
+    with open_screen({run.name: study.systems[run.system].training.max_steps for run in todo}) as screen:
         if at_once > 1:
             _prepare_once(study, todo, threads, screen)
             _side_by_side(todo, at_once, study, out, threads, screen)
@@ -99,29 +85,29 @@ def train_study(
             _one_by_one(todo, study, arguments, threads, screen)
 
 
-def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[Task]]:
+def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[RunFolder]]:
     """Match widths, write `study.yaml`, and say which runs are finished; returns the matched study and the runs to be made."""
     processes = join_processes()
     for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
         check_tokenizer(tokenizer)
     matched = match_study(study, systems)
     study = matched.study
-    tasks = list_tasks(study, out, systems, seeds)
+    runs = list_runs(study, out, systems, seeds)
     configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}
     for config in configs.values():  # refusals before anything is written
         if path := imported_class(config):
             load_score(path)
-    for task in tasks:
-        processes.on_first(partial(task.folder.check, configs[task.system]))
+    for run in runs:
+        processes.on_first(partial(run.check, configs[run.system]))
     processes.on_first(lambda: write_study(study, out))
     for match in matched.matches if processes.first and EVENTS not in os.environ else ():
         print(match, file=sys.stderr)
-    todo = [task for task in tasks if not processes.on_first(partial(task.folder.is_done, configs[task.system]))]
-    for task in tasks:
-        if task not in todo:
-            processes.on_first(partial(task.folder.claim, configs[task.system]))
+    todo = [run for run in runs if not processes.on_first(partial(run.is_done, configs[run.system]))]
+    for run in runs:
+        if run not in todo:
+            processes.on_first(partial(run.claim, configs[run.system]))
             if processes.first:
-                print(f"[{task.name}] is finished; skipped", file=sys.stderr)
+                print(f"[{run.name}] is finished; skipped", file=sys.stderr)
     return study, todo
 
 
@@ -149,68 +135,61 @@ def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
     return max(1, min(torch.get_num_threads(), cores() // min(runs, jobs or _jobs(study))))
 
 
-def _prepare_once(study: Study, todo: Sequence[Task], threads: int, screen: Screen) -> None:
+def _prepare_once(study: Study, todo: Sequence[RunFolder], threads: int, screen: Screen) -> None:
     """Fill the corpus cache, and let the first run decide the study's arithmetic, before several processes want them."""
     seen = set()
-    training = [task for task in todo if not task.folder.is_finished()]  # a finished run only translates
-    for task in training:
-        settings = study.systems[task.system]
+    training = [run for run in todo if not run.is_finished()]  # a finished run only translates
+    for run in training:
+        settings = study.systems[run.system]
         key = (settings.data, settings.tokenizer)
         if key not in seen:
             seen.add(key)
             data = prepare(settings.data, settings.tokenizer, report=lambda text: screen.show("", {"status": text}))
-            if task is training[0]:
-                decide_arithmetic(task.folder, settings, data, threads=threads)
+            if run is training[0]:
+                decide_arithmetic(run, settings, data, threads=threads)
     screen.show("", {"done": ""})
 
 
-def _one_by_one(todo: Sequence[Task], study: Study, arguments: list[str], threads: int, screen: Screen) -> None:
+def _one_by_one(todo: Sequence[RunFolder], study: Study, arguments: list[str], threads: int, screen: Screen) -> None:
     failed = []
-    for task in todo:
-        settings, path = study.systems[task.system], task.folder.path
+    for run in todo:
         try:
-            tokenizer = study.bleu_tokenizer(task.system)
             train_run(
-                settings,
-                seed=task.seed,
-                path=path,
+                study.systems[run.system],
+                seed=run.seed,
+                path=run.path,
                 arguments=arguments,
                 threads=threads,
-                bleu_tokenizer=tokenizer,
+                bleu_tokenizer=study.bleu_tokenizer(run.system),
                 screen=screen,
             )
         except RunError as error:
             if len(todo) == 1:
                 raise
             if str(error):  # told by one process only
-                screen.show(task.name, {"done": f"failed: {error}"})
-            failed.append(task)
+                screen.show(run.name, {"done": f"failed: {error}"})
+            failed.append(run)
     complain(failed)
 
 
-def complain(failed: Sequence[Task], stopped: Sequence[Task] = ()) -> None:
+def complain(failed: Sequence[RunFolder], stopped: Sequence[RunFolder] = ()) -> None:
     """Raise a RunError that names the runs that failed, and those that a signal of their own stopped, if there are any."""
-    parts = [f"{len(failed)} of the runs failed: {_names(failed)}"] if failed else []
-    if stopped:
-        parts.append(f"stopped by a signal, the same command resumes: {_names(stopped)}")
+    told = {f"{len(failed)} of the runs failed": failed, "stopped by a signal, the same command resumes": stopped}
+    parts = [f"{what}: {', '.join(run.name for run in runs)}" for what, runs in told.items() if runs]
     if parts:
         raise RunError("; ".join([*parts, "the others are finished"]) if is_first_process() else "")
 
 
-def _names(tasks: Sequence[Task]) -> str:
-    return ", ".join(task.name for task in tasks)
-
-
-def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
+def _side_by_side(todo: Sequence[RunFolder], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
     """Run each task in a process of its own; a signal is passed on to all, one's own signal ends no other."""
     let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), EVENTS: "1"}
 
-    def start(task: Task) -> Child:
-        command = [sys.executable, "-m", "seq2seq", *single_run(study, task, out)]
+    def start(run: RunFolder) -> Child:
+        command = [sys.executable, "-m", "seq2seq", *single_run(study, run, out)]
         pipe = subprocess.PIPE  # input that ends when this process does
         child = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
-        reader = Thread(target=forward, args=(child.stdout, task.name, screen), daemon=True)
+        reader = Thread(target=forward, args=(child.stdout, run.name, screen), daemon=True)
         reader.start()
         return child, reader
 
@@ -223,33 +202,33 @@ def _side_by_side(todo: Sequence[Task], at_once: int, study: Study, out: Path, t
     if 2 in statuses.values():
         raise UserError(f"{study.path}: not started; the message above says why")
     stopped = {128 + number for number in ENDING} | {-number for number in ENDING}
-    failed = [task for task, status in statuses.items() if status and status not in stopped]
-    complain(failed, [task for task, status in statuses.items() if status in stopped])
+    failed = [run for run, status in statuses.items() if status and status not in stopped]
+    complain(failed, [run for run, status in statuses.items() if status in stopped])
 
 
 def _wait_for_all(
-    waiting: list[Task], at_once: int, start: Callable[[Task], Child], signals: Sequence[int], screen: Screen
-) -> dict[Task, int]:
+    waiting: list[RunFolder], at_once: int, start: Callable[[RunFolder], Child], signals: Sequence[int], screen: Screen
+) -> dict[RunFolder, int]:
     """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started."""
-    running: dict[Task, Child] = {}
-    statuses: dict[Task, int] = {}
+    running: dict[RunFolder, Child] = {}
+    statuses: dict[RunFolder, int] = {}
     passed_on = 0
     try:
         while running or (waiting and not signals):
             while waiting and len(running) < at_once and not signals:
-                task = waiting.pop(0)
-                running[task] = start(task)
+                run = waiting.pop(0)
+                running[run] = start(run)
             if len(signals) > passed_on:
                 passed_on = len(signals)
                 _end(running.values())
             time.sleep(_POLL)
-            for task, (process, reader) in list(running.items()):
+            for run, (process, reader) in list(running.items()):
                 if (status := process.poll()) is not None:
                     reader.join(_POLL)  # everything that it wrote is shown first
-                    del running[task]
-                    statuses[task] = status
+                    del running[run]
+                    statuses[run] = status
                     if status:
-                        screen.show(task.name, {"done": ""})
+                        screen.show(run.name, {"done": ""})
     finally:
         _end(running.values())  # none but after an error here
     return statuses
@@ -268,8 +247,8 @@ def let_children_import() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, known)])
 
 
-def single_run(study: Study, task: Task, out: Path) -> list[str]:
+def single_run(study: Study, run: RunFolder, out: Path) -> list[str]:
     """Return the arguments of the command that makes one run."""
     overrides = [part for text in study.overrides for part in ("--set", text)]
-    which = ["--system", task.system, "--seed", str(task.seed)]
+    which = ["--system", run.system, "--seed", str(run.seed)]
     return ["train", study.path, *which, "--out", str(out), "--jobs", "1", *overrides]

@@ -28,20 +28,16 @@ def probe_study(path: Path, *, allow_code: bool = False) -> str:
     folders = finished_runs(path)
     if read_settings(folders[0]).data.probe is not None:
         title = "exact match, % of answers"
-        found = {_name(folder): _exact_match(folder) for folder in folders}
+        found = {folder.name: _exact_match(folder) for folder in folders}
     else:
         loaded = loaded_runs(path, allow_code=allow_code)
-        points = {_name(run.folder): concatenate_run(run, data, device)["points"] for run, data, device in loaded}
+        points = {run.folder.name: concatenate_run(run, data, device)["points"] for run, data, device in loaded}
         title = "BLEU, short pairs joined"
         found = {name: {f"{p['joined']} joined": _bleu(p["counts"]) for p in some} for name, some in points.items()}
     if not (path / "config.yaml").is_file():
         collect_analyses(path)
     heads = next(iter(found.values()))
     return f"{title}\n{as_text(Table(heads=['run', *heads], rows=[[name, *cells.values()] for name, cells in found.items()]))}"
-
-
-def _name(folder: RunFolder) -> str:
-    return f"{folder.system} seed {folder.seed}"
 
 
 def _exact_match(folder: RunFolder) -> dict[str, Cell]:

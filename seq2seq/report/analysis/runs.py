@@ -68,7 +68,6 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
     passed_over: dict[str, list[str]] = {}
     measured: set[str] = set()
     for place in folders:
-        name = f"{place.system} seed {place.seed}"
         try:
             run = load_run(place, device, allow_code=allow_code)
         except UserError as error:
@@ -76,9 +75,9 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
             if again or not all(place.hypotheses(split).exists() for split in wanted):
                 raise
             reason = str(error).replace(str(place.path), str(folder / "..."))
-            passed_over.setdefault(reason, []).append(name)
+            passed_over.setdefault(reason, []).append(place.name)
             continue
-        print(f"[{name}] alignment, interventions, costs")
+        print(f"[{place.name}] alignment, interventions, costs")
         data = splits_of(run, further=further)
         translate_tests(run, data, device, again=again)
         if run.settings.data.probe is not None:
