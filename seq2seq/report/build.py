@@ -17,8 +17,9 @@ from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, Texts, score_split
 from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
-from seq2seq.scoring import Comparisons, Evidence, compare
 from seq2seq.scoring.claims import judge_claims
+from seq2seq.scoring.comparison import SystemResult, compare, notes
+from seq2seq.scoring.evidence import Evidence
 from seq2seq.scoring.length import length_effects
 from seq2seq.scoring.ranking import rank_systems
 from seq2seq.scoring.shape_checks import load_papers, run_checks
@@ -73,19 +74,19 @@ def build_report(
         headline="",  # the texts are made from the numbers below
         notes=[],
         split=name,
-        n=found.n,
+        n=len(scored.lengths),
         length_unit=length_unit(study.language("source")),
         source_sha256=scored.source_sha256,
         reference_sha256=scored.reference_sha256,
         texts_available=scored.texts_available,
-        signature=found.signatures["bleu"],
-        signatures=dict(found.signatures),
-        baseline=found.baseline,
+        signature=evidence.signatures["bleu"],
+        signatures=evidence.signatures,
+        baseline=evidence.baseline,
         evaluation=study.evaluation.model_dump(mode="json"),
         systems=systems,
         comparisons=[
             each
-            for result in found.systems
+            for result in found.values()
             for cells in zip(*result.comparisons.values(), strict=True)  # a bucket's metrics together
             for each in cells
         ],
@@ -106,7 +107,7 @@ def build_report(
         shape_checks=None if papers is None else run_checks(load_papers(papers), evidence),
     )
     report.bottleneck_caution = bottleneck_caution(report)
-    report.notes = [*found.notes, *study.notes, *reading_notes(report)]
+    report.notes = [*notes(evidence), *study.notes, *reading_notes(report)]
     report.headline = headline(report)
     return BuiltReport(report=report, exhibits=collect_exhibits(name, scored, by_system, texts.get(name)))
 
@@ -129,26 +130,30 @@ def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence
 
 
 def _systems(
-    evidence: Evidence, found: Comparisons, split: str, runs: Mapping[str, Sequence[Run]], changes: Mapping[str, dict[str, Any]]
+    evidence: Evidence,
+    found: Mapping[str, SystemResult],
+    split: str,
+    runs: Mapping[str, Sequence[Run]],
+    changes: Mapping[str, dict[str, Any]],
 ) -> dict[str, SystemReport]:
     """Every system with both kinds of buckets: the study's, and the other kind with its default numbers."""
     equal_count = evidence.settings.buckets.kind == "equal_count"
     other = compare(evidence, FixedBucketSettings() if equal_count else EqualCountBucketSettings())
     fixed, equal = (other, found) if equal_count else (found, other)
-    effects, reports = length_effects(evidence), {}
-    for result in found.systems:
-        name = result.name
-        reports[name] = system_report(
+    effects = length_effects(evidence)
+    return {
+        name: system_report(
             result,
             split,
             runs[name],
             card=system_card(runs[name][0].config),
             changes={path: values.get(name) for path, values in changes.items()},
-            buckets=list(fixed[name].buckets),
-            buckets_equal_count=list(equal[name].buckets),
+            buckets=fixed[name].buckets,
+            buckets_equal_count=equal[name].buckets,
             length=effects.get(name),
         )
-    return reports
+        for name, result in found.items()
+    }
 
 
 def _missing(study: StudyRuns, split: str, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Iterator[MissingRun]:
@@ -174,5 +179,5 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | Non
             continue
         scored = score_split(study, split, lines, study.evaluation, recount=recount)
         found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
-        summaries[split] = SplitSummary(n=found.n, systems={result.name: result.overall for result in found.systems})
+        summaries[split] = SplitSummary(n=len(scored.lengths), systems={name: each.overall for name, each in found.items()})
     return summaries

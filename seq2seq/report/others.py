@@ -10,7 +10,9 @@ from seq2seq.corpus.files import read_lines
 from seq2seq.report.document import bleu_by_length
 from seq2seq.report.runs import bleu_tokenizer
 from seq2seq.report.values import as_text
-from seq2seq.scoring import Evidence, SystemScores, compare, source_words
+from seq2seq.scoring.buckets import source_words
+from seq2seq.scoring.comparison import compare
+from seq2seq.scoring.evidence import Evidence, SystemScores
 from seq2seq.scoring.sentences import sentence_statistics
 
 
@@ -53,7 +55,7 @@ def score_files(
         systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
     if len({system.name for system in systems}) < len(systems):
         raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
-    found = compare(Evidence(systems, source_words(sources, languages[0]), settings))
-    rows = {each.name: (each.overall, each.buckets) for each in found.systems}
+    evidence = Evidence(systems, source_words(sources, languages[0]), settings)
+    rows = {name: (each.overall, each.buckets) for name, each in compare(evidence).items()}
     title = f"BLEU by source {length_unit(languages[0])}"
-    return "\n".join([title, as_text(bleu_by_length(rows)), "", *found.signatures.values()])
+    return "\n".join([title, as_text(bleu_by_length(rows)), "", *evidence.signatures.values()])

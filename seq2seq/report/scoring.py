@@ -18,8 +18,8 @@ from seq2seq.config.files import read_json
 from seq2seq.config.languages import length_unit
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256
 from seq2seq.run.folder import write_json
-from seq2seq.scoring import SystemScores, source_words
-from seq2seq.scoring.buckets import Lengths
+from seq2seq.scoring.buckets import Lengths, source_words
+from seq2seq.scoring.evidence import SystemScores
 from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
 
 SLOW = "ter"

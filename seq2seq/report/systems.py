@@ -8,7 +8,7 @@ from typing import Any
 from seq2seq.report.runs import Run
 from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, Pretraining, SeedRun, SystemReport
 from seq2seq.run.learning import Learning, State, learning
-from seq2seq.scoring import SystemResult
+from seq2seq.scoring.comparison import SystemResult
 
 _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zero", "not known", "at rest")
 

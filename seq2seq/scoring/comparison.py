@@ -18,18 +18,17 @@ Cell = tuple[str, Bucket]
 
 @dataclass(frozen=True, kw_only=True)
 class SystemResult:
-    """One system.
+    """Scores of one system: of every run by metric, on all sentences, by length bucket.
 
-    `per_seed` has the score of every run on the whole test set, by metric; `comparisons` the differences to the baseline by
-    metric, the whole test set first. They are empty, and `bottleneck` is None, for the baseline and without one.
+    `comparisons` has the differences to the baseline by metric, the whole test set first. They are empty, and `bottleneck` is
+    None, for the baseline and without one.
     """
 
-    name: str
     seeds: tuple[int, ...]
+    per_seed: Mapping[str, list[float]]
     overall: Scores
-    per_seed: Mapping[str, tuple[float, ...]]
-    buckets: tuple[BucketScores, ...]
-    comparisons: Mapping[str, tuple[Comparison, ...]]
+    buckets: list[BucketScores]
+    comparisons: Mapping[str, list[Comparison]]
     bottleneck: Slope | None
 
     @property
@@ -38,69 +37,30 @@ class SystemResult:
         return self.comparisons["bleu"][0] if self.comparisons else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparisons:
-    """Everything the report says about scores.
-
-    Systems in the order given, the buckets that hold a sentence, n sentences, sacreBLEU's signature of each metric, and notes:
-    what a reader has to be told beside the numbers.
-    """
-
-    systems: tuple[SystemResult, ...]
-    buckets: tuple[Bucket, ...]
-    baseline: str | None
-    n: int
-    signatures: Mapping[str, str]
-    notes: tuple[str, ...]
-
-    def __getitem__(self, name: str) -> SystemResult:
-        return next(system for system in self.systems if system.name == name)
-
-
-def compare(evidence: Evidence, buckets: BucketSettings | None = None) -> Comparisons:
-    """Score every system on every bucket and compare it with the baseline; resamples are shared with checks and claims.
-
-    Args:
-        evidence: the systems.
-        buckets: cut by length in another way than the study's.
-    """
+def compare(evidence: Evidence, settings: BucketSettings | None = None) -> dict[str, SystemResult]:
+    """Score every system on every bucket, cut as `settings` or else the study says, and compare it with the baseline."""
     if len(evidence.source_words) == 0:
         raise ValueError("the test set has no sentence to compare on")
-    cut = build_buckets(buckets or evidence.settings.buckets, evidence.source_words)
-    first = next(iter(evidence.systems.values())).statistics[0]
-    return Comparisons(
-        systems=_systems(evidence, cut),
-        buckets=cut,
-        baseline=evidence.baseline,
-        n=len(evidence.source_words),
-        signatures={name: first.signatures[name] for name in evidence.metrics},
-        notes=_notes(evidence),
-    )
-
-
-def _systems(evidence: Evidence, buckets: Sequence[Bucket]) -> tuple[SystemResult, ...]:
+    buckets = build_buckets(settings or evidence.settings.buckets, evidence.source_words)
     found: dict[tuple[str, str, Bucket], Comparison] = {}
     for metric in evidence.metrics:
         for family in ((EVERYTHING,), buckets):
             found |= {(metric, *cell): each for cell, each in _family(evidence, metric, family).items()}
-    results = []
+    results = {}
     for name, system in evidence.systems.items():
         compared = name in evidence.others
-        results.append(
-            SystemResult(
-                name=name,
-                seeds=system.seeds,
-                overall=Scores(**_scores(evidence, name, EVERYTHING)),
-                per_seed={metric: tuple(evidence.part(name, metric).points.tolist()) for metric in evidence.metrics},
-                buckets=tuple(_bucket(evidence, name, bucket, found.get(("bleu", name, bucket))) for bucket in buckets),
-                comparisons={
-                    metric: tuple(found[metric, name, bucket] for bucket in (EVERYTHING, *buckets))
-                    for metric in (evidence.metrics if compared else ())
-                },
-                bottleneck=_index(evidence, name) if compared else None,
-            )
+        results[name] = SystemResult(
+            seeds=system.seeds,
+            per_seed={metric: evidence.part(name, metric).points.tolist() for metric in evidence.metrics},
+            overall=Scores(**_scores(evidence, name, EVERYTHING)),
+            buckets=[_bucket(evidence, name, bucket, found.get(("bleu", name, bucket))) for bucket in buckets],
+            comparisons={
+                metric: [found[metric, name, bucket] for bucket in (EVERYTHING, *buckets)]
+                for metric in (evidence.metrics if compared else ())
+            },
+            bottleneck=_index(evidence, name) if compared else None,
         )
-    return tuple(results)
+    return results
 
 
 def _scores(evidence: Evidence, name: str, bucket: Bucket) -> dict[str, Any]:
@@ -174,10 +134,11 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
     return f"{verdict} by {abs(estimate.value):.1f} {label} at {lengths}{seeds}"
 
 
-def _notes(evidence: Evidence) -> tuple[str, ...]:
-    notes = []
+def notes(evidence: Evidence) -> list[str]:
+    """Notes that a reader needs beside the numbers."""
+    found = []
     if evidence.baseline is None:
-        notes.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
+        found.append(f"No system is named {evidence.settings.baseline!r} (evaluation.baseline), so no differences are given.")
     if empty := int((evidence.source_words == 0).sum()):
-        notes.append(f"{empty} source lines are empty: counted in the whole, in no bucket.")
-    return tuple(notes)
+        found.append(f"{empty} source lines are empty: counted in the whole, in no bucket.")
+    return found

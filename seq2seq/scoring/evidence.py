@@ -94,6 +94,12 @@ class Evidence:
         return self.settings.metrics
 
     @property
+    def signatures(self) -> dict[str, str]:
+        """SacreBLEU's signature of each metric, the same for all runs."""
+        first = next(iter(self.systems.values())).statistics[0]
+        return {name: first.signatures[name] for name in self.metrics}
+
+    @property
     def baseline(self) -> str | None:
         """Name of the system that others are compared with; None where the study has none of that name."""
         return self.settings.baseline if self.settings.baseline in self.systems else None

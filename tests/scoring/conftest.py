@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from seq2seq.scoring import SystemScores
+from seq2seq.scoring.evidence import SystemScores
 from seq2seq.scoring.sentences import SentenceStatistics
 
 

@@ -29,9 +29,10 @@ import numpy as np
 import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
-from seq2seq.scoring import Bucket, Evidence, Term, compare
+from seq2seq.scoring.buckets import Bucket
 from seq2seq.scoring.claims import judge_claims
-from seq2seq.scoring.evidence import LOG_BLEU, SLOPE
+from seq2seq.scoring.comparison import compare
+from seq2seq.scoring.evidence import LOG_BLEU, SLOPE, Evidence, Term
 from seq2seq.scoring.results import verdict_on
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, run_check
 
@@ -166,7 +167,7 @@ def test_a_family_of_comparisons_has_one_false_positive_in_twenty(simulate, worl
     for seed in range(families):
         settings = SETTINGS.model_copy(update={"minimum_bucket": 50})
         result = compare(Evidence(*simulate(world(sentences=400), seed, seeds=(3, 3, 3)), settings))
-        cells = [bucket.comparison for system in result.systems[1:] for bucket in system.buckets]
+        cells = [bucket.comparison for system in [*result.values()][1:] for bucket in system.buckets]
         wrong += any(cell.verdict in {"better", "worse"} for cell in cells)
     print(f"\n3 systems x buckets, equally good: a wrong verdict in {wrong / families:.1%} of {families} families")
     assert wrong / families <= 0.08

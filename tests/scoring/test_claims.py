@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
-from seq2seq.scoring import Evidence, SystemScores
 from seq2seq.scoring.claims import CLAIMS, FIXED, judge_claims
+from seq2seq.scoring.evidence import Evidence, SystemScores
 
 SETTINGS = EvaluationSettings(
     metrics=("bleu",), bottleneck_score="bleu", resamples=200, minimum_bucket=50, buckets=FixedBucketSettings(edges=(25,))

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring import EVERYTHING, Bucket, Evidence, SystemScores, Term
-from seq2seq.scoring.evidence import SLOPE
+from seq2seq.scoring.buckets import EVERYTHING, Bucket
+from seq2seq.scoring.evidence import SLOPE, Evidence, SystemScores, Term
 from seq2seq.scoring.sentences import SentenceStatistics
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seq2seq.config.evaluation import EvaluationSettings, FixedBucketSettings
-from seq2seq.scoring import Bucket, Evidence, SystemScores
+from seq2seq.scoring.buckets import Bucket
+from seq2seq.scoring.evidence import Evidence, SystemScores
 from seq2seq.scoring.length import half_length, length_effects, length_ends
 from seq2seq.scoring.sentences import SentenceStatistics
 

@@ -6,8 +6,8 @@ import pytest
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring import Bucket, Evidence
-from seq2seq.scoring.evidence import SLOPE
+from seq2seq.scoring.buckets import Bucket
+from seq2seq.scoring.evidence import SLOPE, Evidence
 from seq2seq.scoring.shape_checks import CheckSettings, Paper, load_papers, run_checks
 from seq2seq.scoring.shape_checks import run_check as run_check_of
 
