@@ -218,11 +218,7 @@ class Analyses(BaseModel):
 
 
 def read_analyses(folder: Path) -> Analyses:
-    """Read the analyses that lie in a study's folder.
-
-    Raises:
-        UserError: a file is there and is not such an analysis.
-    """
+    """Read the analyses that lie in a study's folder; a `UserError` if a file is there and is not such an analysis."""
     found: dict[str, Any] = {}
     for name, field in Analyses.model_fields.items():
         path = folder / f"{name}.json"

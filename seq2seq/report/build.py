@@ -45,18 +45,10 @@ def build_report(
     command: str = "",
     recount: bool = False,
 ) -> BuiltReport:
-    """Score and compare a study's runs.
+    """Score and compare a study's runs; a `UserError` if the folder holds no study, or its files do not fit together.
 
-    Args:
-        folder: the study's runs.
-        texts: split -> (source lines, reference lines); a split that is absent or None is scored from kept counts.
-        split: by default the first one with hypotheses.
-        papers: the papers' numbers (`data/papers.yaml`); None leaves the shape checks out.
-        command: for the record.
-        recount: score the lines anew instead of using counts that are kept beside the runs.
-
-    Raises:
-        UserError: the folder holds no study, or its files do not fit together.
+    `texts` has (source lines, reference lines) by split; one without is scored from kept counts, with `recount` no other is.
+    `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are no shape checks.
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)

@@ -26,15 +26,9 @@ def score_files(
 ) -> str:
     """Return BLEU by source length of translations that are there as text, one sentence a line, plain or .gz.
 
-    Args:
-        source: what was translated; its words say which bucket a sentence is in.
-        reference: the right translations.
-        hypotheses: files of translations; each is called by its name, or its path where names repeat.
-        settings: metrics, tokenizer, buckets; the baseline is the file of that name, if there is one.
-        languages: of source and target: whether length is counted in words or characters, and which tokenizer `auto` is.
-
-    Raises:
-        UserError: a file cannot be read or has another number of lines, or there is no sentence.
+    Words of `source` say which bucket a sentence is in. A file is called by its name, or its path where names repeat; the
+    baseline is the file of that name, if there is one. `languages` are those of source and target: whether length is counted in
+    words or characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines.
     """
     sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
     if not sources:

@@ -62,8 +62,7 @@ class Decoded:
     def complete_lines(self, references: Sequence[str]) -> list[str]:
         """Return the lines with those put back that publishing left out because they equal their reference.
 
-        Raises:
-            UserError: the result is not what was published.
+        A `UserError` if the result is not what was published.
         """
         left_out = set(self.record.as_reference)
         if not left_out:
@@ -149,11 +148,7 @@ def lines_sha256(lines: Sequence[str]) -> str:
 
 
 def read_report(path: Path) -> Report:
-    """Read a `report.json`.
-
-    Raises:
-        UserError: it is not there, or not one.
-    """
+    """Read a `report.json`; a `UserError` if it is not there, or not one."""
     return checked(Report, read_json(path), path, "make the report again")
 
 
@@ -168,11 +163,7 @@ def is_published(folder: Path) -> bool:
 
 @contextmanager
 def unpacked(folder: Path) -> Iterator[Path]:
-    """Yield a study's folder; the runs of a published study are unpacked to a temporary one.
-
-    Raises:
-        UserError: the runs of a published study cannot be read.
-    """
+    """Yield a study's folder; the runs of a published study are unpacked to a temporary one, or a `UserError` says why not."""
     if not is_published(folder):
         yield folder
         return
@@ -189,10 +180,7 @@ def unpacked(folder: Path) -> Iterator[Path]:
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     """Return the runs of a study in its own order, and a note on each system in its folder that `study.yaml` does not have.
 
-    A run's own folder is a study of one run.
-
-    Raises:
-        UserError: no runs there.
+    A run's own folder is a study of one run. A `UserError` if there are none.
     """
     runs = find_runs(folder)
     systems = read_study_file(folder / "study.yaml").systems
@@ -213,11 +201,7 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
 
 
 def finished_runs(folder: Path) -> list[RunFolder]:
-    """Return the finished runs of a study, in its order.
-
-    Raises:
-        UserError: there are none.
-    """
+    """Return the finished runs of a study, in its order; a `UserError` if there are none."""
     finished = [run for run in study_folders(folder)[0] if run.is_finished()]
     if not finished:
         raise UserError(f"{folder}: no run is finished yet; run the train command again to resume")
@@ -227,8 +211,7 @@ def finished_runs(folder: Path) -> list[RunFolder]:
 def read_study(folder: Path) -> StudyRuns:
     """Read every run of a study.
 
-    Raises:
-        UserError: no runs there, a file that cannot be read, or seeds of one system that were trained differently.
+    A `UserError` if there are none, a file cannot be read, or seeds of one system were trained differently.
     """
     places, notes = study_folders(folder)
     study = read_study_file(folder / "study.yaml")
@@ -265,11 +248,7 @@ def _check_alike(runs: Sequence[Run]) -> None:
 
 
 def bleu_tokenizer(evaluation: EvaluationSettings, language: str) -> str:
-    """Return sacreBLEU's tokenizer for a target language.
-
-    Raises:
-        UserError: the settings ask for one that cannot serve the language.
-    """
+    """Return sacreBLEU's tokenizer for a target language; a `UserError` if the settings name one that cannot serve it."""
     try:
         return resolve_tokenizer(evaluation.tokenizer, language)
     except ValueError as error:
@@ -277,11 +256,7 @@ def bleu_tokenizer(evaluation: EvaluationSettings, language: str) -> str:
 
 
 def read_study_file(path: Path) -> StudyFile:
-    """Read the `study.yaml` beside runs; without one everything is as usual.
-
-    Raises:
-        UserError: it is damaged.
-    """
+    """Read the `study.yaml` beside runs; without one everything is as usual, a damaged one is a `UserError`."""
     if not path.exists():
         return StudyFile()
     raw = plain(read_yaml(path))
@@ -326,11 +301,7 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
 
 
 def read_decoded(path: Path) -> Decoded:
-    """Read the hypotheses of a split.
-
-    Raises:
-        UserError: they or the record beside them are damaged, or do not fit together.
-    """
+    """Read the hypotheses of a split; a `UserError` if they and the record beside them are damaged or do not fit together."""
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")

@@ -31,10 +31,8 @@ def report_study(
     """Write `<runs>/report/`, or `<runs>/report-<split>/` about another split of the corpus, and print what it says in short.
 
     Runs translate a split where they have not; with `retranslate` also what was translated by other weights, with another
-    search or of other sentences. The other options are those of the command.
-
-    Raises:
-        UserError: no finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.
+    search or of other sentences. The other options are those of the command. A `UserError` says why there can be no report: no
+    finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.
     """
     if is_published(runs):
         raise UserError(
@@ -78,11 +76,9 @@ def write_study_report(
 
 
 def verify_study(runs: Path, split: str | None = None) -> None:
-    """Score the stored hypotheses again.
+    """Score the stored hypotheses again; a `RunError` if the report differs from what they score now.
 
-    Raises:
-        UserError: there is no report, or the corpus is not the one that was translated.
-        RunError: the report differs from what the hypotheses score now.
+    A `UserError` if there is no report, or the corpus is not the one that was translated.
     """
     path = report_folder(runs, split) / "report.json"
     with unpacked(runs) as place:
@@ -107,8 +103,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
 def study_runs(runs: Path) -> list[RunFolder]:
     """Return the finished runs of a study; prints which are not, and which do not belong to it.
 
-    Raises:
-        UserError: there are none, or it is the folder of a single run.
+    A `UserError` if there are none, or if it is the folder of a single run.
     """
     if (runs / "config.yaml").is_file():
         raise UserError(f"{runs}: the folder of a single run; give the study's, {runs.resolve().parent.parent}")
@@ -144,11 +139,7 @@ def translated_splits(folders: Sequence[RunFolder]) -> list[str]:
 
 
 def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) -> None:
-    """Check that all runs translated the same sentences, and that those at hand are the same.
-
-    Raises:
-        UserError: systems have different test sets, or a split changed since.
-    """
+    """Check that all runs translated the same sentences, and that those at hand are the same; a `UserError` if not."""
     for name in translated_splits(folders):
         known = {folder: facts for folder in folders if (facts := folder.decoding(name)) and "fingerprint" in facts}
         for folder in known:

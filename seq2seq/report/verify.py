@@ -32,20 +32,12 @@ class Verification(NamedTuple):
 def verify_report(
     runs: Path, report: Path | None = None, texts: Mapping[str, Texts | None] | None = None, *, papers: Path | None = None
 ) -> Verification:
-    """Score the stored hypotheses again and compare with a report.
+    """Score the stored hypotheses again and compare with a report, by default `<runs>/report/report.json`.
 
-    With the corpus at hand sacreBLEU counts every hypothesis anew; without it the counts kept beside the runs are taken,
-    if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by score; its
-    intervals, p and verdicts were made by other methods, and `basis` says so.
-
-    Args:
-        runs: the study's folder, a published one as well.
-        report: `report.json`; by default the one in `<runs>/report/`.
-        texts: split -> (source lines, reference lines).
-        papers: the papers' numbers; must be given if they were when the report was made.
-
-    Raises:
-        UserError: there is no report, it is not one, or nothing is at hand to score with.
+    With the corpus at hand (`texts`: split -> source lines, reference lines) sacreBLEU counts every hypothesis anew; without it
+    the counts kept beside the runs are taken, if they are of just these hypotheses. A report of an earlier version of the
+    statistics is compared score by score; its intervals, p and verdicts were made by other methods, and `basis` says so. `runs`
+    may be a published study; `papers` must be given if they were when the report was made.
     """
     known = read_report(report or runs / "report" / "report.json")
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before

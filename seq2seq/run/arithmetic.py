@@ -58,12 +58,8 @@ def choose_arithmetic(
 ) -> Arithmetic:
     """Choose the fastest accurate arithmetic for some work on a device; default fp32 wins ties.
 
-    Args:
-        work: computes what is to be fast, such as the gradients of a batch, given its number.
-        precision: "auto", or the one that is asked for.
-        threads: of each matmul.
-        device: kind of device that computes it, "cpu" or an accelerator.
-        times: stands in for `measure`.
+    `work` computes what is to be fast, such as the gradients of a batch, given its number; `precision` is "auto", or the one
+    that is asked for; `times` stands in for `measure`.
     """
     libraries = ["default", *(["onednn"] if device == "cpu" and onednn_is_accurate() else [])]
     candidates = {_name("fp32", library): ("fp32", library) for library in libraries}

@@ -38,12 +38,9 @@ def translate_tests(
 ) -> None:
     """Translate every split of `data` that has no translations yet, and write attention of a few of its sentences.
 
-    Args:
-        run: who translates, with its own search.
-        data: the splits; a `UserError` if translations that are to stay were made of other sentences.
-        device: where the model is.
-        again: also replace translations that were made by other weights, with another search or of other sentences.
-        instead_of: the search of the run's config, where `run` has another one that stands in for it (tuning).
+    With `again` also replace translations that were made by other weights, with another search or of other sentences; without,
+    those of other sentences are a `UserError`. `instead_of` is the search of the run's config, where `run` has another one that
+    stands in for it (tuning).
     """
     for name, split in data.tests.items():
         search, fingerprint = run.settings.search.model_dump(), data.fingerprints[name]

@@ -94,11 +94,8 @@ def translate_lines(
     """Translate UTF-8 lines, each as soon as it is there; one line out for each line in, an empty one for an empty one.
 
     Bytes that are no UTF-8 are replaced by U+FFFD; without options it is the run's own search, and text alone. Returns the
-    number of lines.
-
-    Raises:
-        RunError: some lines were too long for the model, or no scenes where sources are pictures; they are named on standard
-            error, and empty in the output.
+    number of lines, or raises a `RunError` at the end: some were too long for the model, or no scenes where sources are
+    pictures; they are named on standard error, and empty in the output.
     """
     folder, options = RunFolder(run_path), options or LineOptions()
     machine = prepare_machine(evaluation_arithmetic(folder))

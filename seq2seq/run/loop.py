@@ -64,17 +64,10 @@ class Position:
 
 
 class Trainer:
-    """Trains one run.
+    """Trains one run: what is in `folder` decides where it begins, and everything is written there.
 
-    Args:
-        settings: the run's resolved settings.
-        seed: determines initial weights, dropout and the order of batches.
-        data: prepared corpus.
-        machine: what to compute with.
-        folder: where everything is written.
-        progress: what the person sees.
-        processes: that share the run; None for this one alone.
-        bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
+    `seed` determines initial weights, dropout and the order of batches. `processes` share the run; None for this one alone.
+    `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
     """
 
     def __init__(

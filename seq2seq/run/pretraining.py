@@ -30,10 +30,7 @@ def pretraining_task(
 ) -> tuple[EncodedSplit, Examples | None, Callable[[Model], Model]]:
     """Return text of one side, what makes the examples of an epoch of it (None takes its sentences), and the task's model.
 
-    Args:
-        settings: which task.
-        data: the corpus, of which all training text is used.
-        max_tokens: subwords of an example, at most.
+    All training text of the corpus is used; an example has at most `max_tokens` subwords.
     """
     if not isinstance(settings, MaskedSettings):
         return text_of_targets(data.monolingual), None, lambda model: LanguageModel(whole=model)

@@ -127,8 +127,7 @@ def _counter(name: str, options: dict[str, Any]) -> Any:
 def check_tokenizer(tokenizer: str) -> None:
     """Make sure that sacreBLEU can count BLEU with a tokenizer here: some need a package, some a model.
 
-    Raises:
-        UserError: how to get what is missing.
+    A `UserError` says how to get what is missing.
     """
     extra = tokenizer.removesuffix("-mecab")
     if extra != tokenizer:

@@ -23,14 +23,7 @@ class Result(BaseModel):
 
 
 def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float, higher_is_better: bool = True) -> Verdict:
-    """Judge a difference.
-
-    Args:
-        estimate: the difference.
-        p: its p, corrected where it is one of many.
-        small: whether it rests on fewer sentences than the study's minimum.
-        level: p below which a difference counts, for instance 0.05.
-        higher_is_better: False for error rates.
+    """Judge a difference by its p, which is corrected where it is one of many.
 
     Returns:
         "small sample" for few sentences, whatever p says; "undecided" where p is not below the level, or too few seeds leave no

@@ -59,11 +59,7 @@ class SentenceStatistics:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: the file is not such an archive, is damaged or has another format.
-        """
+        """Read what `save` wrote; a ValueError if it is not such an archive, is damaged or has another format."""
         if not zipfile.is_zipfile(path):
             raise ValueError(f"{path}: not an archive of sentence statistics")
         try:
@@ -120,15 +116,8 @@ def sentence_statistics(
 ) -> SentenceStatistics:
     """Count every sentence of n detokenised lines and their references.
 
-    Args:
-        hypotheses: n lines.
-        references: n lines.
-        metrics: keys of `METRICS`, BLEU among them.
-        tokenizer: sacreBLEU's tokenizer for BLEU.
-        truncated: (n,) True where the search stopped at the length limit, if it is known.
-
-    Raises:
-        ValueError: the numbers of lines differ.
+    `metrics` has BLEU among them, whose `tokenizer` is sacreBLEU's; `truncated` is (n,), True where the search stopped at the
+    length limit, None if that is not known. A ValueError if the numbers of lines differ.
     """
     surface = _surface(hypotheses, references, [False] * len(hypotheses) if truncated is None else truncated)
     counted = {name: METRICS[name].count(hypotheses, references, tokenizer=tokenizer) for name in metrics}

@@ -232,11 +232,7 @@ class ShapeCheck(Result):
 
 
 def load_papers(path: Path) -> Papers:
-    """Read the papers' numbers and the checks.
-
-    Raises:
-        UserError: the file cannot be read or says something unknown.
-    """
+    """Read the papers' numbers and the checks; a `UserError` if the file cannot be read or says something unknown."""
     return checked(Papers, plain(read_yaml(path)), path, "mend it, or take the one that comes with the project")
 
 

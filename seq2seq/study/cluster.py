@@ -70,12 +70,7 @@ def submit_study(
 
     `kind` is slurm, or local: processes of this machine, as many as it has cores at a time. `out` lies on a disk that the
     machines share; `systems` and `seeds` choose some runs; `options` are `KEY=VALUE` texts for submitit, such as
-    gpus_per_node=1.
-
-    Raises:
-        Interrupted: the person ended the waiting (jobs of Slurm are not stopped).
-        UserError: no such kind, no submitit, no Slurm, or an option that it does not know.
-        RunError: some runs failed; the others are finished.
+    gpus_per_node=1. A `RunError` if some runs failed; the others are finished. An interruption ends the waiting, not the jobs.
     """
     if kind not in ("slurm", "local"):
         raise UserError(f"--cluster {kind}: expected slurm or local")

@@ -54,8 +54,7 @@ class MatchedStudy:
 def match_study(study: Study, only: Sequence[str] = ()) -> MatchedStudy:
     """Choose widths as the study's `match` asks, for `only` these systems or all; deterministic.
 
-    Raises:
-        UserError: no width comes near enough, or `match` names no budget or two.
+    A `UserError` if no width comes near enough, or `match` names no budget or two.
     """
     settings = study.header.match
     if settings is None:

@@ -31,9 +31,6 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
     our own; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events. Sentences of a corpus whose
     card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of every
     file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
-
-    Raises:
-        UserError: no finished runs, a run whose code is not known, or a target that is not one.
     """
     target = _check_target(runs, target)
     folders = study_runs(runs)

@@ -29,10 +29,7 @@ def push(path: Path, name: str, *, private: bool = False, licence: str | None = 
     """Publish a run, or the finished runs of a study, as OWNER/NAME with a model card; returns where it is.
 
     A new repository may be `private`; `licence` is as the hub writes it (`mit`, `cc-by-4.0`), None leaves it open; with
-    `folder` the files are written there and nothing is uploaded.
-
-    Raises:
-        UserError: no finished run, no report, or the hub refuses; nothing is uploaded that is not complete.
+    `folder` the files are written there and nothing is uploaded. Nothing is uploaded that is not complete.
     """
     runs = [run for run in find_runs(path) if run.is_finished() and run.evaluated().exists()]
     if not runs:

@@ -62,14 +62,10 @@ def train_study(
     jobs: int | None = None,
     arguments: list[str],
 ) -> None:
-    """Train every run of a study that is not finished.
+    """Train every run of a study that is not finished; a `RunError` names those that failed, the others are finished.
 
     `systems` and `seeds` choose some; `jobs` run side by side, as many as study or machine say if None; `arguments` are the
-    command line, for the record.
-
-    Raises:
-        Interrupted: a signal ended it; every run is saved.
-        RunError: some runs failed; the others are finished.
+    command line, for the record. Where a signal ends it every run is saved.
     """
     if EVENTS in os.environ:
         end_with_parent()

@@ -22,15 +22,9 @@ _RESAMPLES = 1000
 
 
 def collect_analyses(folder: Path) -> list[str]:
-    """Gather what lies in the runs of a study into one file for each analysis.
+    """Gather what lies in the runs of a study into one file for each analysis; returns the names of those that there are.
 
     Runs of one system with different cache keys (another split, other sentences) are not averaged: the most common key counts.
-
-    Returns:
-        The names of the analyses that there are.
-
-    Raises:
-        UserError: no runs in the folder.
     """
     runs, _ = study_folders(folder)
     written = []

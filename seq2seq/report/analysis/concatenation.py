@@ -30,8 +30,7 @@ _WHOLE = int(np.lcm.reduce(JOINED))  # a multiple of it leaves no pair over at a
 def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     """Short pairs, evenly spread over a split, in an order that has nothing to do with theirs, the same for every system.
 
-    Raises:
-        UserError: too few of them.
+    A `UserError` if there are too few.
     """
     short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
@@ -48,9 +47,6 @@ def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device,
 
     Writes `analysis/concatenation.json`, or keeps it: for every number of joined pairs the BLEU counts of each joined sentence,
     or null where the model refuses such long sources.
-
-    Raises:
-        UserError: the split has too few short pairs.
     """
     name, split = next(iter(data.tests.items()))
     key = {"pairs": pairs, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}

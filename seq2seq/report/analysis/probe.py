@@ -56,8 +56,7 @@ def share(values: Iterable[bool]) -> float | None:
 def probe_run(folder: RunFolder) -> dict[str, Any]:
     """Score the hypotheses of a run on its probe and write `analysis/probe.json`; no model is needed.
 
-    Raises:
-        UserError: the run was not trained on a probe, or has no translations of its test split.
+    A `UserError` if the run was not trained on a probe, or has no translations of its test split.
     """
     data = read_settings(folder).data
     if data.probe is None or SPLIT not in data.test:

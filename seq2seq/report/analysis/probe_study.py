@@ -21,9 +21,6 @@ def probe_study(path: Path, *, allow_code: bool = False) -> str:
 
     Runs on a synthetic probe: exact match in percent, by source length, from their hypotheses. Runs on any other corpus: BLEU
     on short pairs of the test split joined to long ones (`concatenation`).
-
-    Raises:
-        UserError: as `probe_run` and `concatenate_run`, or no finished run.
     """
     folders = finished_runs(path)
     if read_settings(folders[0]).data.probe is not None:

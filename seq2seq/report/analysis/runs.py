@@ -31,8 +31,7 @@ def loaded_runs(
 ) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
     """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them.
 
-    Raises:
-        UserError: no finished run, one without weights or of a class that is not allowed, or a corpus that cannot be had.
+    A `UserError` for one without weights or of a class that is not allowed, or a corpus that cannot be had.
     """
     folders, device = _ready(folder, allow_code)
     for place in folders:
@@ -56,13 +55,10 @@ def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[st
 def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[str] = (), again: bool = False) -> list[str]:
     """Translate and analyse every finished run (alignment, interventions, costs, probe); gather it beside the runs.
 
-    What is there already is kept; runs whose weights are gone keep what they have. Takes seconds a run on small models, and
-    prints a line for each, and one for all that cannot be analysed for the same reason. `further` splits are translated beside
-    those of the configs; with `again` also what was translated by other weights, with another search or of other sentences.
-    Returns the names of the analyses that the study has now.
-
-    Raises:
-        UserError: as `loaded_runs`; weights are only needed where translations are missing.
+    What is there already is kept; runs whose weights are gone keep what they have, unless translations are missing. Takes
+    seconds a run on small models, and prints a line for each, and one for all that cannot be analysed for the same reason.
+    `further` splits are translated beside those of the configs; with `again` also what was translated by other weights, with
+    another search or of other sentences. Returns the names of the analyses that the study has now.
     """
     folders, device = _ready(folder, allow_code)
     passed_over: dict[str, list[str]] = {}
@@ -96,10 +92,8 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
 def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -> None:
     """Tune every finished run of a study, write `beam_sweep.json` beside them and print what was chosen for each system.
 
-    With `apply` the test splits are translated again with what was chosen.
-
-    Raises:
-        UserError: as `loaded_runs`, or sentences to choose on or to translate that changed since the run.
+    With `apply` the test splits are translated again with what was chosen. A `UserError` if sentences to choose on or to
+    translate changed since the run.
     """
     sweeps: dict[str, list[Any]] = {}
     for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
