@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from seq2seq.config.base import checked
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit, Texts
-from seq2seq.run.reading import group_words, merge_subwords
+from seq2seq.run.reading import Reading
+from seq2seq.run.trained import rounded
 
 OWN = "own"
 """Name of the file of attention on sentences of our own, in place of a split's."""
@@ -44,20 +45,17 @@ class AttentionMap(BaseModel):
         return not rows or any(weight > 0 for row in rows for weight in row)
 
     def words(self) -> "AttentionMap":
-        """The same by words: a word's weight is the sum over its source subwords and the mean over its target subwords."""
-        source, columns = group_words(self.source)
+        """The same by words, as of `Reading.by_words`."""
 
-        def by_words(target: list[str], weights: list[list[float]]) -> tuple[list[str], list[list[float]]]:
-            words, rows = group_words(target)
-            merged = merge_subwords(np.asarray(weights), rows[: len(weights)], columns) if weights else np.zeros(0)
-            return words, merged.round(4).tolist()
+        def read(target: list[str], weights: list[list[float]]) -> Reading:
+            return Reading(self.source, target, np.asarray(weights) if weights else None).by_words()
 
-        forced = None
-        if self.forced is not None:
-            reference, rows = by_words(self.forced.reference, self.forced.weights)
-            forced = Forced(reference=reference, weights=rows)
-        hypothesis, rows = by_words(self.hypothesis, self.weights)
-        return self.model_copy(update={"source": source, "hypothesis": hypothesis, "weights": rows, "forced": forced})
+        own, forced = read(self.hypothesis, self.weights), self.forced
+        if forced is not None:
+            given = read(forced.reference, forced.weights)
+            forced = Forced(reference=given.target, weights=rounded(given.weights))
+        changed = {"source": own.source, "hypothesis": own.target, "weights": rounded(own.weights), "forced": forced}
+        return self.model_copy(update=changed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,14 +48,14 @@ class Journal:
         values = {"loss": loss, "learning_rate": learning_rate, "gradient_norm": gradient_norm, "tokens_per_second": speed}
         write_scalars(self._events, event, step, values)
 
-    def validation(self, *, step: int, target_tokens: int, result: Validation, attention: Reading | None) -> None:
-        """Write a validation, BLEU by length as one panel, and the attention of its first pair where there is one."""
+    def validation(self, *, step: int, target_tokens: int, result: Validation, attention: Reading) -> None:
+        """Write a validation, BLEU by length as one panel, and the attention of its first pair if it has any."""
         self._log.write(event="validation", step=step, target_tokens=target_tokens, **asdict(result))
         values = {"loss": result.loss, "perplexity": result.perplexity, "token_accuracy": result.token_accuracy}
         write_scalars(self._events, "validation", step, values if result.bleu is None else {**values, "bleu": result.bleu})
         by_length = {f"{low:03d}-{high:03d}": bleu for low, high, bleu in result.bleu_by_length}
         write_scalars(self._events, "validation_bleu_by_length", step, by_length)
-        if attention is not None and attention.attends:
+        if attention.attends:
             picture = _drawn(attention.by_words())
             self._events.add_image("attention/first_validation_pair", picture, step, dataformats="HW")
 

@@ -32,8 +32,9 @@ from seq2seq.run.progress import Progress
 from seq2seq.run.schedule import is_exhausted, learning_rate
 from seq2seq.run.sharding import share_out
 from seq2seq.run.signals import Interrupted
+from seq2seq.run.trained import read_reference
 from seq2seq.run.update import Updater
-from seq2seq.run.validation import Validation, first_attention, validate
+from seq2seq.run.validation import Validation, validate
 
 
 @dataclass
@@ -299,21 +300,11 @@ class Trainer:
             self._keep_for_average()
 
     def _measure(self, model: Model) -> Validation:
-        sentences = self.training.validation_bleu_sentences
-        result = validate(
-            model,
-            self.data,
-            device=self.machine.device,
-            bleu_sentences=sentences,
-            search=self.settings.search,
-            tokenizer=self.bleu_tokenizer,
-        )
-        attention = first_attention(model, self.data, self.machine.device)
+        data, device, position = self.data, self.machine.device, self.position
+        result = validate(model, data, self.settings, device=device, tokenizer=self.bleu_tokenizer)
         if self.journal:
-            position = self.position
-            self.journal.validation(
-                step=position.step, target_tokens=position.target_tokens, result=result, attention=attention
-            )
+            first = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0, device)
+            self.journal.validation(step=position.step, target_tokens=position.target_tokens, result=result, attention=first)
         return result
 
     def _keep_for_average(self) -> None:

@@ -220,17 +220,10 @@ def _score(folder: RunFolder, data: PreparedData, trainer: Trainer) -> str:
 
 def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine: Machine, trainer: Trainer) -> TrainedRun:
     """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
-    training, folder, best_score = trainer.training, run.folder, trainer.position.best_score
+    folder, best_score = run.folder, trainer.position.best_score
     load_weights(run.model, average.model, "the average")
-    result = validate(
-        run.model,
-        data,
-        device=machine.device,
-        bleu_sentences=training.validation_bleu_sentences,
-        search=run.settings.search,
-        tokenizer=trainer.bleu_tokenizer,
-    )
-    better = result.score(training.best_by) > best_score
+    result = validate(run.model, data, trainer.settings, device=machine.device, tokenizer=trainer.bleu_tokenizer)
+    better = result.score(trainer.training.best_by) > best_score
     trainer.progress.status(
         f"{describe_weights(average.state)}: {result.describe()}; "
         + ("better than the best, it translates" if better else f"step {trainer.position.best_step} is better and translates")

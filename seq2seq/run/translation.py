@@ -51,11 +51,9 @@ def translate_n_best(
     """
     chosen = list(range(len(split))) if sentences is None else list(sentences)
     found: dict[int, list[Hypothesis]] = {}
-    was_training = model.training
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
         batch = batch.to(device)
         hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
         found.update(zip(batch.indices.tolist(), hypotheses, strict=True))
-    model.train(was_training)
     return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]

@@ -8,14 +8,12 @@ from typing import Any, Literal
 import torch
 from torch.nn import functional
 
-from seq2seq.config.training import SearchSettings
+from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.models.interface import Model
 from seq2seq.models.output import real_positions
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.reading import Reading
-from seq2seq.run.trained import read_reference
 from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
@@ -52,24 +50,19 @@ class Validation:
         return f"validation loss {self.loss:.3f}, perplexity {self.perplexity:.2f}, {accuracy}{bleu}"
 
 
-def validate(
-    model: Model, data: PreparedData, *, device: torch.device, bleu_sentences: int, search: SearchSettings, tokenizer: str
-) -> Validation:
+def validate(model: Model, data: PreparedData, settings: RunSettings, *, device: torch.device, tokenizer: str) -> Validation:
     """Measure loss and accuracy on the whole validation split and BLEU on its first sentences, in fp32.
 
-    The model keeps its mode. `bleu_sentences` >= 0 are translated greedily, within the limits of `search`; `tokenizer` is
-    sacreBLEU's.
+    As many as the settings say are translated greedily, within the limits of the run's search; `tokenizer` is sacreBLEU's.
     """
-    was_training = model.training
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid, device)
     bleu: dict[str, Any] = {"bleu": None, "bleu_signature": None, "bleu_by_length": ()}
-    if bleu_sentences:
-        chosen = range(min(bleu_sentences, len(data.valid)))
-        greedy = search.model_copy(update={"beam": 1})
+    if count := settings.training.validation_bleu_sentences:
+        chosen = range(min(count, len(data.valid)))
+        greedy = settings.search.model_copy(update={"beam": 1})
         translated = translate(model, data.valid, data.target_tokenizer, greedy, device=device, sentences=chosen)
         bleu = _bleu([one_line(translation.text) for translation in translated], data.valid, tokenizer)
-    model.train(was_training)
     return Validation(loss=loss, perplexity=math.exp(min(loss, 700.0)), token_accuracy=accuracy, **bleu)
 
 
@@ -104,17 +97,6 @@ def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> dic
             rows.append((bucket.low, last, counted.select(inside).score("bleu")))
     signature = counted.signatures["bleu"]
     return {"bleu": counted.score("bleu"), "bleu_signature": signature, "bleu_by_length": tuple(rows)}
-
-
-def first_attention(model: Model, data: PreparedData, device: torch.device) -> Reading | None:
-    """The first validation pair with its weights under teacher forcing; None for a model that has none."""
-    was_training = model.training
-    model.eval()
-    try:
-        reading = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0, device)
-    finally:
-        model.train(was_training)
-    return None if reading.weights is None else reading
 
 
 def score_tests(folder: RunFolder, data: PreparedData, tokenizer: str) -> dict[str, dict[str, float]]:
