@@ -16,14 +16,10 @@ import altair as alt
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from seq2seq.report.palette import Look
+from seq2seq.report.palette import GROUND, HEAT, LINE, SOFT, Look, Spec, styled
 from seq2seq.report.values import Table
 
-Spec = dict[str, Any]
-
 WIDTH, HEIGHT = 560, 330
-INK, SOFT, LINE, EDGE, GROUND, HEAT = "#1d2023", "#565b61", "#e4e1da", "#bdb9b0", "#ffffff", "#08458f"
-FONT = "system-ui, 'Helvetica Neue', Arial, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
 LABEL_GAP, LONGEST_NAME = 14, 26
 """Distance of two labels in pixels, letters of a label."""
 POINTED = "pointed"
@@ -358,11 +354,7 @@ def _chart(data: str, switches: Sequence[str]) -> alt.Chart:
 
 
 def _finished(
-    chart: Any,
-    views: Views,
-    switches: Sequence[str],
-    data: Mapping[str, Sequence[Mapping[str, Any]]],
-    before: str = "",
+    chart: Any, views: Views, switches: Sequence[str], data: Mapping[str, Sequence[Mapping[str, Any]]], before: str = ""
 ) -> Spec:
     """Add menus, a title that names the vertical axis, and the style of all figures."""
     menus = _menus(views)
@@ -386,24 +378,3 @@ def on_paper(spec: Spec, caption: str) -> Spec:
     axis = spec.get("usermeta", {}).get("axis") or [""]
     title = {"text": wrap(caption, 96), "color": SOFT, "fontSize": 11}
     return {**spec, "datasets": kept, "title": {**title, "subtitle": axis[0].replace("\n", " "), "subtitlePadding": 10}}
-
-
-def styled(spec: Spec) -> Spec:
-    """A specification with the style of all figures."""
-    text = {"labelFont": FONT, "titleFont": FONT}
-    axis: dict[str, Any] = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
-    axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
-    title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}
-    title |= {"font": FONT, "subtitleColor": INK, "subtitleFontSize": 12.5, "subtitleFont": FONT}
-    config = {
-        "font": FONT,
-        "background": GROUND,
-        "view": {"stroke": None},
-        "axis": {**axis, **text},
-        "axisX": {"grid": False},
-        "axisTop": {"labelPadding": 3},
-        "title": title,
-        "legend": {"labelColor": SOFT, "titleColor": SOFT, "titleFontWeight": "normal"},
-        "text": {"font": FONT},
-    }
-    return {**spec, "config": config}

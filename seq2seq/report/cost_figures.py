@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from seq2seq.report.charts import Figure, Point, line_chart, scatter
-from seq2seq.report.lines import lines_of, style_of
+from seq2seq.report.crowd import lines_of, style_of
 from seq2seq.report.schema import Report
 from seq2seq.report.values import Cell, Measured, Table, bleu
 

@@ -1,7 +1,9 @@
-"""Studies of many systems: which of them are drawn in colour, and how lists of names stay short."""
+"""The systems of a report as all figures draw them: which in colour, in which order; and how lists of names stay short."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from seq2seq.report.charts import Line, Point, Style
+from seq2seq.report.palette import looks
 from seq2seq.report.schema import Report
 
 CROWD = 8
@@ -31,3 +33,21 @@ def named(names: Sequence[str], total: int) -> str:
     if len(names) <= _NAMED:
         return ", ".join(names)
     return f"all {total} systems" if len(names) == total else f"{len(names)} of {total} systems"
+
+
+def style_of(report: Report, banded: Sequence[str] = ()) -> Style:
+    """Colours and marks of a report's systems; those out of focus lie behind the others and have no name."""
+    focus = in_focus(report)
+    return Style(looks=looks(drawn(report), focus), labelled=focus, banded=banded)
+
+
+def drawn(report: Report) -> list[str]:
+    """Systems in the order in which they are drawn, those in focus last."""
+    focus = in_focus(report)
+    return [*(name for name in report.systems if name not in focus), *focus]
+
+
+def lines_of(report: Report, points: Callable[[str], Iterable[Point]]) -> list[Line]:
+    """A line of each system that has points."""
+    found = {name: list(points(name)) for name in drawn(report)}
+    return [Line(system=name, points=some) for name, some in found.items() if some]

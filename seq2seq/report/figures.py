@@ -4,23 +4,12 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 
 from seq2seq.report.analyses import ConcatenationPoint
-from seq2seq.report.charts import (
-    Figure,
-    Line,
-    Point,
-    cells,
-    dot_plot,
-    heat_map,
-    line_chart,
-    many,
-    picture_map,
-)
+from seq2seq.report.charts import Figure, Line, Point, cells, dot_plot, heat_map, line_chart, many, picture_map
 from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
-from seq2seq.report.crowd import in_focus, is_crowd, named
+from seq2seq.report.crowd import drawn, in_focus, is_crowd, lines_of, named, style_of
 from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
-from seq2seq.report.lines import drawn, lines_of, style_of
 from seq2seq.report.schema import LearningCurve, Report
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.scoring.results import BucketScores

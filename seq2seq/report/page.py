@@ -20,13 +20,13 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup, escape
 
-from seq2seq.report.charts import Figure, heat_map, styled
+from seq2seq.report.charts import Figure, heat_map
 from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.document import UNTESTED, sections
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.figures import ATTENTION, choose_sentence
 from seq2seq.report.headline import answer
-from seq2seq.report.palette import dark_colours, looks
+from seq2seq.report.palette import dark_colours, looks, styled
 from seq2seq.report.schema import Report
 from seq2seq.report.values import NONE, Cell, Code, Measured
 

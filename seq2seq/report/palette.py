@@ -6,7 +6,7 @@ the light set have a contrast of at least 4.5 on white, those of the dark set on
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Look(NamedTuple):
@@ -44,15 +44,14 @@ RESERVE = (
 REST = Look("#8f8f94", "#75757c", "circle")
 """Look of a system that is one of a crowd and not in focus."""
 
-INK = {
-    "#1d2023": "#e9e7e2",
-    "#565b61": "#a9afb5",
-    "#e4e1da": "#31353a",
-    "#bdb9b0": "#565c63",
-    "#ffffff": "#1d2024",
-    "#08458f": "#8cc8ff",
-}
-"""Colours of text, lines, ground and heat maps on a light ground -> on a dark one; they occur in no look."""
+INK, SOFT, LINE, EDGE, GROUND, HEAT = "#1d2023", "#565b61", "#e4e1da", "#bdb9b0", "#ffffff", "#08458f"
+"""Colours of text, lines, ground and heat maps on a light ground; they occur in no look."""
+DARK = {INK: "#e9e7e2", SOFT: "#a9afb5", LINE: "#31353a", EDGE: "#565c63", GROUND: "#1d2024", HEAT: "#8cc8ff"}
+"""The same on a dark ground."""
+FONT = "system-ui, 'Helvetica Neue', Arial, 'Liberation Sans', 'Noto Sans', 'Noto Sans CJK SC', sans-serif"
+
+Spec = dict[str, Any]
+"""A figure in Vega-Lite."""
 
 
 def looks(systems: Sequence[str], focus: Sequence[str] | None = None) -> dict[str, Look]:
@@ -65,4 +64,25 @@ def looks(systems: Sequence[str], focus: Sequence[str] | None = None) -> dict[st
 
 def dark_colours() -> dict[str, str]:
     """Every light colour -> the dark one in its place."""
-    return INK | {look.light: look.dark for look in (*KNOWN.values(), *RESERVE, REST)}
+    return DARK | {look.light: look.dark for look in (*KNOWN.values(), *RESERVE, REST)}
+
+
+def styled(spec: Spec) -> Spec:
+    """A specification with the style of all figures."""
+    text = {"labelFont": FONT, "titleFont": FONT}
+    axis: dict[str, Any] = {"labelColor": SOFT, "titleColor": SOFT, "gridColor": LINE, "domainColor": EDGE, "tickColor": EDGE}
+    axis |= {"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal", "titlePadding": 8, "labelOverlap": True}
+    title = {"anchor": "start", "frame": "group", "color": INK, "fontSize": 12.5, "fontWeight": "normal", "offset": 10}
+    title |= {"font": FONT, "subtitleColor": INK, "subtitleFontSize": 12.5, "subtitleFont": FONT}
+    config = {
+        "font": FONT,
+        "background": GROUND,
+        "view": {"stroke": None},
+        "axis": {**axis, **text},
+        "axisX": {"grid": False},
+        "axisTop": {"labelPadding": 3},
+        "title": title,
+        "legend": {"labelColor": SOFT, "titleColor": SOFT, "titleFontWeight": "normal"},
+        "text": {"font": FONT},
+    }
+    return {**spec, "config": config}

@@ -37,11 +37,12 @@ from seq2seq.corpus.tokenizer import normalise
 from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
-from seq2seq.report.charts import Figure, Spec, cells, heat_map, many, on_paper
+from seq2seq.report.charts import Figure, cells, heat_map, many, on_paper
 from seq2seq.report.document import length_table
 from seq2seq.report.drawing import svg_of
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
+from seq2seq.report.palette import Spec
 from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
 from seq2seq.report.study import report_study
@@ -89,9 +90,8 @@ class Translation(Reading):
     def _repr_html_(self) -> str:
         words = self.by_words()
         cut = " <em>(cut at the length limit)</em>" if self.truncated else ""
-        if words.weights is None:
-            return f"<p>{escape(self.text)}{cut}</p>"
-        return f"<p>{escape(self.text)}{cut}</p>{_image(_map(words.weights, words.source, words.target), self.text)}"
+        weights = "" if words.weights is None else _image(_map(words.weights, words.source, words.target), self.text)
+        return f"<p>{escape(self.text)}{cut}</p>{weights}"
 
 
 def _translation(text: str, reading: Reading, **found: Any) -> Translation:
@@ -138,21 +138,16 @@ class Run:
         Raises:
             UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
         """
-        search = LineOptions(beam, length_penalty, max_length, n_best).search(self.trained.settings.search)
+        run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
+        search = options.search(run.settings.search)
         split = self._encoded([lines] if isinstance(lines, str) else lines)
         found = translate_n_best(
-            self.trained.model,
-            split,
-            self.trained.target_tokenizer,
-            search,
-            device=self.device,
-            need_weights=True,
-            n_best=n_best,
+            run.model, split, run.target_tokenizer, search, device=self.device, need_weights=True, n_best=n_best
         )
         return Translations(
             _translation(
                 one_line(each.text),
-                read_hypothesis(self.trained, split, index, each.hypothesis),
+                read_hypothesis(run, split, index, each.hypothesis),
                 score=each.hypothesis.score,
                 truncated=each.hypothesis.truncated,
             )
@@ -187,14 +182,12 @@ class Run:
         return f"<Run {self.name}: {self._facts()['outline']}, {self._facts()['parameters']} parameters>"
 
     def _facts(self) -> dict[str, str]:
-        card = system_card(self.trained.settings.model_dump(mode="json"))
-        parameters = f"{sum(count_parameters(self.trained.model).values()):,}"
-        data = self.trained.settings.data
+        card, data = system_card(self.trained.settings.model_dump(mode="json")), self.trained.settings.data
         return {
             "formula": card.formula,
             "source": card.source,
             "outline": card.outline,
-            "parameters": parameters,
+            "parameters": f"{sum(count_parameters(self.trained.model).values()):,}",
             "corpus": f"{data.corpus}, {data.source} to {data.target}",
             "parameters of": self.trained.weights or "nothing trained",
         }
@@ -205,15 +198,12 @@ class Run:
 
 
 def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = False) -> Run:
-    """Load a trained run; needs nothing but its folder.
+    """Load a trained run; a `UserError` if there is none, no usable checkpoint, or a class that is not allowed.
 
     Args:
-        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
+        path: its folder, which is all that is needed, such as `runs/demo/additive/seed-1`, or on the hub `hub:OWNER/NAME`.
         device: a torch device name; None takes an accelerator if there is one.
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
-
-    Raises:
-        UserError: there is no run, no usable checkpoint, or a class that is not allowed.
     """
     folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
@@ -235,12 +225,11 @@ def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence
     """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
 
     Args:
-        study: a study file, or the name of one that ships.
+        study: a study file, or the name of one that ships; a `UserError` if it or its corpus cannot be used.
         out: where runs go; None for `runs/<study>`.
         changes: settings laid over every system, such as `"training.max_steps=500"`.
 
     Raises:
-        UserError: the study, or the corpus.
         RunError: some runs failed; the others are finished.
     """
     loaded = load_study(study, changes)
@@ -275,9 +264,7 @@ class Member(nn.Module):
             `context` (B, Q, memory_size) and `weights` (B, H, Q, S); both without B if they were asked without.
         """
         if query.ndim == 2:
-            one = self(
-                query[None], memory[None], None if mask is None else mask[None], None if summary is None else summary[None]
-            )
+            one = self(*(None if each is None else each[None] for each in (query, memory, mask, summary)))
             return AttentionOutput(one.context[0], one.weights[0])
         mask = torch.ones(memory.shape[:2], dtype=torch.bool, device=memory.device) if mask is None else mask
         keys = self.part.project_keys(memory, mask, mean_memory(memory, mask).summary if summary is None else summary)
@@ -304,10 +291,8 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
         score: a score or fixed context, such as `"dot"`, `"none"` or `{"kind": "cosine", "temperature": 0.2}`.
         query_size: features of a query, > 0.
         memory_size: features of the memory, > 0.
-        settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md.
-
-    Raises:
-        UserError: a setting that does not exist or cannot work.
+        settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md. A `UserError`
+            names one that does not exist or cannot work.
     """
     chosen = part_from(AttentionSettings, {"score": score, **settings}, "attention")
     return Member(chosen, build_part(chosen, query_size=query_size, memory_size=memory_size, summary_size=memory_size))
@@ -316,8 +301,7 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
 def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *, title: str = "") -> alt.TopLevelMixin:
     """Draw weights (T, S) from 0 to 1 as the report does, columns source, rows target, `title` above.
 
-    Raises:
-        UserError: S and T names do not fit the weights.
+    A `UserError` if S and T names do not fit the weights.
     """
     array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
     return _chart(_map(array, source, target, title))
@@ -409,9 +393,7 @@ def read_report(path: str | Path) -> StudyReport:
 
     `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
     """
-    path = Path(path)
-    places = [path, path / "report.json", path / "report" / "report.json"]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
-    return StudyReport(read_json_report(found))
+    for place in (Path(path), Path(path, "report.json"), Path(path, "report", "report.json")):
+        if place.is_file():
+            return StudyReport(read_json_report(place))
+    raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")

@@ -23,7 +23,7 @@ from seq2seq.report.figures import report_figures
 from seq2seq.report.headline import answer, kept_share
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
-from seq2seq.report.palette import INK, KNOWN, RESERVE, REST, dark_colours, looks
+from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
 from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
@@ -247,7 +247,7 @@ def test_a_well_known_system_has_the_same_look_in_every_study():
 
 def test_every_colour_has_one_dark_colour():
     every = [*KNOWN.values(), *RESERVE, REST]
-    assert len({look.light for look in every} | set(INK)) == len(every) + len(INK) == len(dark_colours())
+    assert len({look.light for look in every} | set(DARK)) == len(every) + len(DARK) == len(dark_colours())
 
 
 def linear(colour: str) -> np.ndarray:
