@@ -8,6 +8,7 @@ from typing import Any
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
 from seq2seq.config.languages import length_unit
+from seq2seq.corpus.prepare import SplitText
 from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.cards import attends, system_card
@@ -15,7 +16,7 @@ from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
-from seq2seq.report.scoring import ScoredSplit, Texts, score_split
+from seq2seq.report.scoring import ScoredSplit, score_split
 from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.comparison import SystemResult, compare, notes
@@ -38,7 +39,7 @@ class BuiltReport:
 
 def build_report(
     folder: Path,
-    texts: Mapping[str, Texts | None] | None = None,
+    texts: Mapping[str, SplitText] | None = None,
     *,
     split: str | None = None,
     papers: Path | None = None,
@@ -47,7 +48,7 @@ def build_report(
 ) -> BuiltReport:
     """Score and compare a study's runs; a `UserError` if the folder holds no study, or its files do not fit together.
 
-    `texts` has (source lines, reference lines) by split; one without is scored from kept counts, with `recount` no other is.
+    `texts` has the lines of splits; one without is scored from kept counts, with `recount` no other is.
     `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are no shape checks.
     """
     study, texts = read_study(folder), texts or {}
@@ -104,7 +105,7 @@ def build_report(
     return BuiltReport(report=report, exhibits=collect_exhibits(name, scored, by_system, texts.get(name)))
 
 
-def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Texts | None]) -> str:
+def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, SplitText]) -> str:
     splits = study.splits()
     if split is not None and split not in splits:
         raise UserError(f"{study.folder}: no hypotheses of split {split!r}; there are: {', '.join(splits)}")
@@ -162,7 +163,7 @@ def _missing(study: StudyRuns, split: str, runs: Mapping[str, Sequence[Run]], an
                 yield MissingRun(system=system, seed=None, analysis=name, reason=reason)
 
 
-def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, Texts | None], recount: bool) -> dict[str, SplitSummary]:
+def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, SplitText], recount: bool) -> dict[str, SplitSummary]:
     """The same systems on the other splits whose texts are at hand."""
     summaries = {}
     for split in study.splits():

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from seq2seq.config.base import checked
+from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run
-from seq2seq.report.scoring import ScoredSplit, Texts
+from seq2seq.report.scoring import ScoredSplit
 from seq2seq.run.reading import Reading
 from seq2seq.run.trained import rounded
 
@@ -81,13 +82,13 @@ class Exhibits:
         return replace(self, sources=None, references=None, attention=self.own_attention)
 
 
-def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], texts: Texts | None) -> Exhibits:
+def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], texts: SplitText | None) -> Exhibits:
     """Gather what there is to look at on a split."""
     metric = "chrf" if "chrf" in scored.systems[0].statistics[0].signatures else "bleu"
     return Exhibits(
         lengths=scored.lengths.tolist(),
-        sources=list(texts[0]) if texts else None,
-        references=list(texts[1]) if texts else None,
+        sources=texts.sources if texts else None,
+        references=texts.references if texts else None,
         hypotheses={name: {run.seed: run.decoded[split].lines for run in some} for name, some in runs.items()},
         sentence_scores={
             system.name: {

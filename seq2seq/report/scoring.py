@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +15,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.files import read_json
 from seq2seq.config.languages import length_unit
+from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256
 from seq2seq.run.folder import write_json
 from seq2seq.scoring.buckets import Lengths, source_words
@@ -24,9 +24,6 @@ from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
 
 SLOW = "ter"
 """The metric whose search takes minutes where the others take seconds."""
-
-Texts = tuple[Sequence[str], Sequence[str]]
-"""(source lines, reference lines) of a split."""
 
 
 class SplitIndex(BaseModel):
@@ -53,7 +50,7 @@ class ScoredSplit:
 
 
 def score_split(
-    study: StudyRuns, split: str, texts: Texts | None, settings: EvaluationSettings, *, recount: bool = False
+    study: StudyRuns, split: str, texts: SplitText | None, settings: EvaluationSettings, *, recount: bool = False
 ) -> ScoredSplit:
     """Count every run's hypotheses of a split against the references, or take the counts that were kept.
 
@@ -73,10 +70,10 @@ def score_split(
         index = _kept_index(path, split, length_unit(language))
     else:
         index = SplitIndex(
-            source_words=source_words(texts[0], language).tolist(),
+            source_words=source_words(texts.sources, language).tolist(),
             length_unit=length_unit(language),
-            source_sha256=lines_sha256(texts[0]),
-            reference_sha256=lines_sha256(texts[1]),
+            source_sha256=lines_sha256(texts.sources),
+            reference_sha256=lines_sha256(texts.references),
         )
     scores = []
     for name, runs in study.on(split).items():
@@ -111,7 +108,7 @@ def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:
 
 
 def _statistics(
-    run: Run, split: str, texts: Texts | None, reference_sha256: str, settings: EvaluationSettings, recount: bool
+    run: Run, split: str, texts: SplitText | None, reference_sha256: str, settings: EvaluationSettings, recount: bool
 ) -> SentenceStatistics:
     """Counts of one run, kept in `<run>/statistics/<split>.npz` beside their cache key."""
     decoded = run.decoded[split]
@@ -133,8 +130,8 @@ def _statistics(
             "make the corpus available (its card says how) and run the report again"
         )
     counted = sentence_statistics(
-        decoded.complete_lines(texts[1]),
-        texts[1],
+        decoded.complete_lines(texts.references),
+        texts.references,
         metrics=[name for name in settings.metrics if kept is None or name != SLOW],
         tokenizer=settings.tokenizer,
         truncated=decoded.truncation_flags,

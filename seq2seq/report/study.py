@@ -15,7 +15,6 @@ from seq2seq.report.document import contrast, length_table
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
 from seq2seq.report.runs import finished_runs, is_published, study_folders, unpacked
 from seq2seq.report.schema import Report
-from seq2seq.report.scoring import Texts
 from seq2seq.report.values import as_text
 from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report
@@ -70,7 +69,7 @@ def write_study_report(
 ) -> Report:
     """Build the report of finished runs and write its files into `target`."""
     command = portable_command(arguments)
-    built = build_report(runs, as_pairs(texts), split=split, papers=data_path("papers.yaml"), command=command)
+    built = build_report(runs, texts, split=split, papers=data_path("papers.yaml"), command=command)
     write_report(built, target, without_text=without_text)
     return built.report
 
@@ -91,7 +90,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
                 raise
             print("the corpus here holds other sentences than were translated, so stored counts are used")
             texts = {}
-        result = verify_report(place, path, as_pairs(texts), papers=data_path("papers.yaml"))
+        result = verify_report(place, path, texts, papers=data_path("papers.yaml"))
     print(result.basis)
     if result.differences:
         listed = "; ".join(result.differences[:5])
@@ -157,11 +156,6 @@ def _check_alike(split: str, first: RunFolder, other: RunFolder, known: Mapping[
         f"{other.path}: split '{split}' held other sentences than for {first.path} ({why}); systems in one table translate the "
         "same text, so make them two studies, or move one out of the folder"
     )
-
-
-def as_pairs(texts: Mapping[str, SplitText]) -> dict[str, Texts | None]:
-    """Return (sources, references) by split."""
-    return {name: (text.sources, text.references) for name, text in texts.items()}
 
 
 def summary_table(report: Report) -> str:

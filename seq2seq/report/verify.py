@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.config.differences import differences
+from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.build import STATISTICS, build_report
 from seq2seq.report.runs import read_report, unpacked
-from seq2seq.report.scoring import SLOW, Texts
+from seq2seq.report.scoring import SLOW
 
 TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
@@ -30,11 +31,11 @@ class Verification(NamedTuple):
 
 
 def verify_report(
-    runs: Path, report: Path | None = None, texts: Mapping[str, Texts | None] | None = None, *, papers: Path | None = None
+    runs: Path, report: Path | None = None, texts: Mapping[str, SplitText] | None = None, *, papers: Path | None = None
 ) -> Verification:
     """Score the stored hypotheses again and compare with a report, by default `<runs>/report/report.json`.
 
-    With the corpus at hand (`texts`: split -> source lines, reference lines) sacreBLEU counts every hypothesis anew; without it
+    With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it
     the counts kept beside the runs are taken, if they are of just these hypotheses. A report of an earlier version of the
     statistics is compared score by score; its intervals, p and verdicts were made by other methods, and `basis` says so. `runs`
     may be a published study; `papers` must be given if they were when the report was made.

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from seq2seq.corpus.prepare import SplitText
 from seq2seq.report import build_report
 from tests.report.invented import invent_texts, write_study
 
 
 @pytest.fixture(scope="session")
-def texts() -> tuple[list[str], list[str]]:
+def texts() -> SplitText:
     return invent_texts()
 
 

@@ -5,6 +5,8 @@ import random
 import shutil
 from pathlib import Path
 
+from seq2seq.corpus.prepare import SplitText
+
 SYLLABLES = ["ka", "lo", "mi", "ten", "ru", "sol", "ve", "dar", "pi", "no"]
 HOSTILE = "<script>window.broken=1</script>"
 SENTENCES = 120
@@ -18,14 +20,14 @@ def _translate(generator: random.Random, reference: str, error: float) -> str:
     return " ".join(_sentence(generator, 1) if generator.random() < error else word for word in reference.split())
 
 
-def invent_texts(sentences: int = SENTENCES) -> tuple[list[str], list[str]]:
+def invent_texts(sentences: int = SENTENCES) -> SplitText:
     generator = random.Random(5)
     lengths = [4 + (7 * index) % 57 for index in range(sentences)]
     sources = ["q" + _sentence(generator, words) for words in lengths]
     references = ["z" + _sentence(generator, words) for words in lengths]
     sources[3] = f"{HOSTILE} & {sources[3]}"
     references[3] = f"{HOSTILE} {references[3]}"
-    return sources, references
+    return SplitText(sources, references, "")
 
 
 def _attention(index: int, rows: int, columns: int, sharp: bool, text: tuple[str, str, str]) -> dict:
@@ -48,10 +50,10 @@ ERRORS = {"none": (0.02, 0.011), "additive": (0.05, 0.001), "scaled": (0.1, 0.00
 SEEDS = {"none": [1, 2], "additive": [1, 2], "scaled": [1]}
 
 
-def write_run(folder: Path, system: str, seed: int, texts: tuple[list[str], list[str]], split: str = "test") -> None:
+def write_run(folder: Path, system: str, seed: int, texts: SplitText, split: str = "test") -> None:
     generator = random.Random(f"{system}{seed}")
     base, growth = ERRORS[system]
-    sources, references = texts
+    sources, references, _ = texts
     lines = [
         _translate(generator, reference, min(0.97, base + growth * len(source.split()) + 0.01 * seed))
         for source, reference in zip(sources, references, strict=True)
@@ -141,7 +143,7 @@ PROBE = {
 """Put as `probe.json` beside runs it makes the study one of a probe."""
 
 
-def write_study(folder: Path, texts: tuple[list[str], list[str]]) -> None:
+def write_study(folder: Path, texts: SplitText) -> None:
     for system, seeds in SEEDS.items():
         for seed in seeds:
             write_run(folder, system, seed, texts)
@@ -162,7 +164,7 @@ def copy_of(study: Path, place: Path) -> Path:
     return Path(shutil.copytree(study, place / "invented", ignore=shutil.ignore_patterns("statistics", "report")))
 
 
-def write_crowd(folder: Path, texts: tuple[list[str], list[str]], systems: int = 12) -> None:
+def write_crowd(folder: Path, texts: SplitText, systems: int = 12) -> None:
     """A study of many systems: copies of two, each with lines of its own."""
     names = ["none", *(f"additive-{number}" for number in range(1, systems))]
     for number, name in enumerate(names):

@@ -16,7 +16,7 @@ from tests.report.invented import copy_of
 
 
 def test_scores_equal_sacrebleu_overall_and_in_buckets(built, study, texts):
-    sources, references = texts
+    sources, references, _ = texts
     lines = (study / "scaled/seed-1/hypotheses/test.txt").read_text().splitlines()
     system = built.report.systems["scaled"]
     assert system.bleu == pytest.approx(sacrebleu.corpus_bleu(lines, [references]).score, abs=1e-9)

@@ -106,9 +106,9 @@ def test_forged_counts_do_not_survive_the_corpus(reported, texts):
 
 
 def test_a_changed_reference_is_found(reported, texts):
-    sources, references = texts
+    references = texts.references
     changed = [f"{line} more" for line in references]
-    assert verify_report(reported, texts={"test": (sources, changed)}).differences
+    assert verify_report(reported, texts={"test": texts._replace(references=changed)}).differences
 
 
 def test_no_report_or_a_foreign_one_is_one_clear_line(reported):
