@@ -48,18 +48,11 @@ class Arithmetic(Settings):
         return ", ".join(parts) + (f" (measured, ms: {times})" if times else "")
 
 
-def choose_arithmetic(
-    work: Callable[[int], object],
-    precision: str,
-    *,
-    threads: int,
-    device: str = "cpu",
-    times: Callable[..., dict[str, float]] | None = None,
-) -> Arithmetic:
+def choose_arithmetic(work: Callable[[int], object], precision: str, *, threads: int, device: str = "cpu") -> Arithmetic:
     """Choose the fastest accurate arithmetic for some work on a device; default fp32 wins ties.
 
     `work` computes what is to be fast, such as the gradients of a batch, given its number; `precision` is "auto", or the one
-    that is asked for; `times` stands in for `measure`.
+    that is asked for.
     """
     libraries = ["default", *(["onednn"] if device == "cpu" and onednn_is_accurate() else [])]
     candidates = {_name("fp32", library): ("fp32", library) for library in libraries}
@@ -67,7 +60,7 @@ def choose_arithmetic(
         candidates["bf16"] = ("bf16", "default")
     with _restored():
         torch.set_num_threads(threads)
-        found = (times or measure)(work, candidates, device)
+        found = measure(work, candidates, device)
     library = "onednn" if found.get("fp32 oneDNN", float("inf")) < (1 - _MARGIN) * found["fp32"] else "default"
     if precision == "auto":
         precision = "bf16" if found["bf16"] < (1 - _MARGIN) * found[_name("fp32", library)] else "fp32"

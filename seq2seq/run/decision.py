@@ -41,7 +41,7 @@ def decide_arithmetic(
     Precision and threads that the settings name are used whatever the study has decided; `threads` is for a run whose settings
     and records name none; `device` None takes an accelerator if there is one.
     """
-    recorded = recorded_arithmetic(folder)
+    recorded = folder.recorded("arithmetic", Arithmetic)
     if recorded is not None:
         return recorded
     training = settings.training
@@ -68,15 +68,10 @@ def decide_arithmetic(
     return found.model_copy(update=changes)
 
 
-def recorded_arithmetic(folder: RunFolder) -> Arithmetic | None:
-    """Return what a run was begun with, None where its record does not say."""
-    return folder.recorded("arithmetic", Arithmetic)
-
-
 def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
     """Return fp32 by the library that a run was trained with, on this process's threads; measured where there is no record."""
     threads = torch.get_num_threads()
-    recorded = (folder and recorded_arithmetic(folder)) or _measured("decoding", _decoding_step, "fp32", threads)
+    recorded = (folder and folder.recorded("arithmetic", Arithmetic)) or _measured("decoding", _decoding_step, "fp32", threads)
     return Arithmetic(library=recorded.library, threads=threads)
 
 
@@ -145,8 +140,9 @@ def _of_study(study: Path, measure: Callable[[], Arithmetic]) -> Arithmetic:
     """Return a study's decision, that of its runs where they were published without it; else measure and write it down."""
     record = study / "arithmetic.json"
     if not record.exists():  # of several processes that come at once the first one decides
-        runs = (recorded_arithmetic(RunFolder(path.parent)) for path in sorted(study.glob("*/seed-*/environment.json")))
-        decided = next((found for found in runs if found is not None), None) or measure()
+        places = sorted(study.glob("*/seed-*/environment.json"))
+        known = (RunFolder(place.parent).recorded("arithmetic", Arithmetic) for place in places)
+        decided = next((found for found in known if found is not None), None) or measure()
         write_aside(record, decided.model_dump_json(indent=1) + "\n", first=True)
     advice = "remove the file and run the same command again"
     return checked(Arithmetic, read_json(record, advice), record, advice)

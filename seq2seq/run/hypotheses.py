@@ -22,7 +22,7 @@ from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
 from seq2seq.run.trained import TrainedRun, read_hypothesis, read_reference, rounded
-from seq2seq.run.translation import Translation, one_line, translate
+from seq2seq.run.translation import one_line, translate
 
 SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
@@ -115,12 +115,12 @@ def _write_text(run: TrainedRun, name: str, split: EncodedSplit, device: torch.d
     return {"sentences": len(found), "truncated": truncated, "seconds": round(seconds, 3)}
 
 
-def showcase(split: EncodedSplit, count: int = SHOWCASE) -> list[int]:
+def showcase(split: EncodedSplit) -> list[int]:
     """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
     order = sorted(range(len(split)), key=lambda i: (split.length(i), i))
-    if len(order) <= count:
+    if len(order) <= SHOWCASE:
         return order
-    return [order[round(k * (len(order) - 1) / (count - 1))] for k in range(count)]
+    return [order[round(k * (len(order) - 1) / (SHOWCASE - 1))] for k in range(SHOWCASE)]
 
 
 def write_attention(
@@ -137,16 +137,13 @@ def write_attention(
     for index, translation in zip(sentences, found, strict=True):
         if translation.hypothesis.weights is None:
             return
-        record = _attention_record(run, split, index, translation)
+        reading = read_hypothesis(run, split, index, translation.hypothesis)
+        weights = rounded(reading.weights)
+        record = {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights}
+        if run.settings.data.source == IMAGE:
+            record["picture"] = picture(split.source(index))
         if references:
             forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
             record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
         records.append(record)
     write_json(run.folder.path / "attention" / f"{name}.json", records)
-
-
-def _attention_record(run: TrainedRun, split: EncodedSplit, index: int, translation: Translation) -> dict[str, Any]:
-    reading = read_hypothesis(run, split, index, translation.hypothesis)
-    shown = {"picture": picture(split.source(index))} if run.settings.data.source == IMAGE else {}
-    weights = rounded(reading.weights)
-    return {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights, **shown}

@@ -1,6 +1,7 @@
 """The arithmetic of a run: measured, not assumed; of one kind in a study; kept when the run is resumed."""
 
 import json
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.prepare import prepare
 from seq2seq.models.interface import EncoderDecoder
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic, matmul_error, measure, use_library
-from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, gradients_of, recorded_arithmetic
+from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, gradients_of
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.train import train_run
 from seq2seq.study.runner import threads_of_a_run, train_study
@@ -26,9 +27,8 @@ def study(tmp_path, monkeypatch):
 
 def chosen(precision="auto", **seconds):
     times = {"fp32": 1.0, "fp32 oneDNN": 1.0, "bf16": 1.0} | {name.replace("_", " "): value for name, value in seconds.items()}
-    return choose_arithmetic(
-        list, precision, threads=1, times=lambda _, candidates, device: {name: times[name] for name in candidates}
-    )
+    with patch("seq2seq.run.arithmetic.measure", lambda _, candidates, device: {name: times[name] for name in candidates}):
+        return choose_arithmetic(list, precision, threads=1)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
     monkeypatch.setattr("seq2seq.run.decision.choose_arithmetic", choose)
     out = tmp_path / "runs"
     train_study(study, out=out, arguments=[])
-    records = [recorded_arithmetic(RunFolder(out / name / "seed-1")) for name in ("none", "additive")]
+    records = [RunFolder(out / name / "seed-1").recorded("arithmetic", Arithmetic) for name in ("none", "additive")]
     assert made == ["auto"]
     assert records == [Arithmetic(precision="bf16", threads=1, milliseconds={"bf16": 1.0})] * 2
     assert evaluation_arithmetic(RunFolder(out / "none" / "seed-1")).precision == "fp32"
@@ -121,7 +121,7 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
     (out / "arithmetic.json").write_text(Arithmetic(threads=1).model_dump_json())
     (out / "none" / "seed-1" / "summary.json").unlink()
     train_run(study.systems["none"], seed=1, path=out / "none" / "seed-1", arguments=[], threads=7)
-    assert recorded_arithmetic(RunFolder(out / "none" / "seed-1")) == records[0]
+    assert RunFolder(out / "none" / "seed-1").recorded("arithmetic", Arithmetic) == records[0]
 
 
 def test_settings_have_the_last_word_where_a_run_begins(tmp_path, monkeypatch):
@@ -141,7 +141,7 @@ def test_damaged_records_are_named(study, tmp_path):
     folder.path.mkdir(parents=True)
     folder.environment.write_text(json.dumps({"arithmetic": {"precision": "int4"}}))
     with pytest.raises(UserError, match=r"environment\.json: precision: .*; give --out DIR"):
-        recorded_arithmetic(folder)
+        folder.recorded("arithmetic", Arithmetic)
 
 
 def test_threads_do_not_depend_on_what_is_left(study, monkeypatch):
