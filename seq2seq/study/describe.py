@@ -26,12 +26,12 @@ _ABOUT = (
 
 def describe_study(study: Study) -> str:
     """Describe every system of a study; trains nothing. A `UserError` if a model cannot be built or matched."""
-    matched = match_study(study)
+    study, matches = match_study(study)
     lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT, "")]
-    lines += [line for match in matched.matches for line in _filled(str(match), "")]
-    first = next(iter(matched.study.systems))
-    for name, settings in matched.study.systems.items():
-        lines += ["", *_card(name, settings, None if name == first else (first, matched.study.systems[first]))]
+    lines += [line for match in matches for line in _filled(str(match), "")]
+    first = next(iter(study.systems))
+    for name, settings in study.systems.items():
+        lines += ["", *_card(name, settings, None if name == first else (first, study.systems[first]))]
     return "\n".join(lines)
 
 

@@ -43,22 +43,14 @@ class Match:
         return f"matched {self.system}: {told} ({self.budget:,.0f} {_UNITS[self.kind]}, {share:+.2%} of {self.reference})"
 
 
-@dataclass(frozen=True)
-class MatchedStudy:
-    """A study whose systems agree, and what was done for it."""
-
-    study: Study
-    matches: tuple[Match, ...]
-
-
-def match_study(study: Study, only: Sequence[str] = ()) -> MatchedStudy:
-    """Choose widths as the study's `match` asks, for `only` these systems or all; deterministic.
+def match_study(study: Study, only: Sequence[str] = ()) -> tuple[Study, list[Match]]:
+    """Choose widths as the study's `match` asks, for `only` these systems or all; deterministic. Returns what was done, too.
 
     A `UserError` if no width comes near enough, or `match` names no budget or two.
     """
     settings = study.header.match
     if settings is None:
-        return MatchedStudy(study, ())
+        return study, []
     kind, tolerance = _wanted(settings, study.path)
     reference = settings.to or next(iter(study.systems))
     wanted = budget_of(study.systems[reference], kind)
@@ -71,7 +63,7 @@ def match_study(study: Study, only: Sequence[str] = ()) -> MatchedStudy:
         systems[name] = chosen
         changes = tuple(differences(system.model_dump(mode="json"), chosen.model_dump(mode="json")))
         matches.append(Match(system=name, reference=reference, kind=kind, budget=budget, wanted=wanted, changes=changes))
-    return MatchedStudy(replace(study, systems=systems), tuple(matches))
+    return replace(study, systems=systems), matches
 
 
 def _wanted(settings: MatchSettings, path: str) -> tuple[str, float]:

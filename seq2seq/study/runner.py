@@ -86,8 +86,7 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     processes = join_processes()
     for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
         check_tokenizer(tokenizer)
-    matched = match_study(study, systems)
-    study = matched.study
+    study, matches = match_study(study, systems)
     runs = list_runs(study, out, systems, seeds)
     configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}
     for config in configs.values():  # refusals before anything is written
@@ -96,7 +95,7 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     for run in runs:
         processes.on_first(partial(run.check, configs[run.system]))
     processes.on_first(lambda: write_study(study, out))
-    for match in matched.matches if processes.first and EVENTS not in os.environ else ():
+    for match in matches if processes.first and EVENTS not in os.environ else ():
         print(match, file=sys.stderr)
     todo = [run for run in runs if not processes.on_first(partial(run.is_done, configs[run.system]))]
     for run in runs:
