@@ -22,8 +22,6 @@ UNTESTED = ("not tested", "not applicable")
 class Block(str):
     """Lines of text as they are."""
 
-    __slots__ = ()
-
 
 @dataclass(frozen=True)
 class Folded:

@@ -11,8 +11,6 @@ NONE = "–"
 class Code(str):
     """Text that is shown as code."""
 
-    __slots__ = ()
-
 
 @dataclass(frozen=True)
 class Measured:

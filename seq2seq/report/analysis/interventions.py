@@ -93,10 +93,6 @@ DESCRIPTION = {
 class Intervention(Normaliser):
     """A trained normaliser whose answer is replaced by a function of `REPLACEMENTS`."""
 
-    formula = "replacement(weights)"
-    source = "compare Jain and Wallace 2019, arXiv:1902.10186"
-    expects = "worse translations where the weights matter"
-
     def __init__(self, trained: Normaliser, replacement: Replacement) -> None:
         super().__init__()
         self.trained = trained
