@@ -8,8 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from seq2seq.config.base import checked
-from seq2seq.config.files import read_json
+from seq2seq.config.files import read_record
 
 
 class Analysis(BaseModel):
@@ -219,10 +218,6 @@ class Analyses(BaseModel):
 
 def read_analyses(folder: Path) -> Analyses:
     """Read the analyses that lie in a study's folder; a `UserError` if a file is there and is not such an analysis."""
-    found: dict[str, Any] = {}
-    for name, field in Analyses.model_fields.items():
-        path = folder / f"{name}.json"
-        kind: Any = field.annotation
-        if path.exists():
-            found[name] = checked(kind, read_json(path), path, "remove the file or run the analysis again")
-    return Analyses(**found)
+    kinds: dict[str, Any] = {name: field.annotation for name, field in Analyses.model_fields.items()}
+    advice = "remove the file or run the analysis again"
+    return Analyses(**{name: read_record(folder / f"{name}.json", kind, advice) for name, kind in kinds.items()})

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from seq2seq.config.base import checked
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.files import read_json
+from seq2seq.config.files import read_record
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256
@@ -98,7 +97,7 @@ def score_split(
 
 def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:
     advice = "remove it and run the report with the corpus at hand"
-    index = checked(SplitIndex, read_json(path), path, advice) if path.exists() else None
+    index = read_record(path, SplitIndex, advice)
     if index is None or index.length_unit != unit:
         raise UserError(
             f"{path}: split {split!r} was never scored here and its corpus is not at hand; "
