@@ -255,7 +255,7 @@ def tune(
 @app.command()
 def probe(runs: Runs, allow_code: AllowCode = False) -> None:
     """Print exact match by source length of runs trained on a synthetic probe, of others BLEU on short pairs joined."""
-    from seq2seq.report.analysis.probe_study import probe_study
+    from seq2seq.report.analysis.runs import probe_study
 
     print(probe_study(runs, allow_code=allow_code))
 

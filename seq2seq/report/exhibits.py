@@ -6,15 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from seq2seq.config.base import checked
+from seq2seq.config.files import read_record
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit
+from seq2seq.run.hypotheses import OWN
 from seq2seq.run.reading import Reading
 from seq2seq.run.trained import rounded
-
-OWN = "own"
-"""Name of the file of attention on sentences of our own, in place of a split's."""
 
 
 class Forced(BaseModel):
@@ -106,8 +104,8 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
 def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, AttentionMap]]:
     found: dict[int, dict[str, AttentionMap]] = {}
     for system, some in runs.items():
-        run, kept = next(((run, kept) for run in some if (kept := run.attention(split))), (some[0], []))
-        where = f"{run.folder}/attention/{split}.json"
-        for shown in checked(list[AttentionMap], kept, where, "remove the file and evaluate the run again"):
+        places = (run.folder / "attention" / f"{split}.json" for run in some)
+        kept = (read_record(place, list[AttentionMap], "remove the file and evaluate the run again") for place in places)
+        for shown in next((maps for maps in kept if maps), []):
             found.setdefault(shown.index, {})[system] = shown
     return dict(sorted(found.items()))

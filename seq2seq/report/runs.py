@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from seq2seq.config.base import checked
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.files import read_json
+from seq2seq.config.files import read_json, read_record
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
@@ -96,11 +96,6 @@ class Run:
     def name(self) -> str:
         """System and seed, for messages."""
         return f"{self.system} seed {self.seed}"
-
-    def attention(self, split: str) -> Any:
-        """Attention weights of some sentences of a split, as they were written; empty where none were."""
-        path = self.folder / "attention" / f"{split}.json"
-        return read_json(path) if path.exists() else []
 
 
 @dataclass(frozen=True)
@@ -266,7 +261,7 @@ def read_study_file(path: Path) -> StudyFile:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    return checked(dict[str, Any], read_json(path), path, "remove the file and make it again") if path.exists() else {}
+    return read_record(path, dict[str, Any], "remove the file and make it again") or {}
 
 
 def _read_run(place: RunFolder, notes: list[str]) -> Run:
@@ -311,8 +306,7 @@ def read_decoded(path: Path) -> Decoded:
         raise UserError(f"{path}: not readable ({error.strerror}); evaluate the run again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
     beside = path.with_suffix(".json")
-    found = read_json(beside) if beside.exists() else {}
-    record = checked(SearchRecord, found, beside, "remove the file and evaluate the run again")
+    record = read_record(beside, SearchRecord, "remove the file and evaluate the run again") or SearchRecord()
     if record.sentences not in (None, len(lines)):
         raise UserError(
             f"{path}: {len(lines)} lines, but {beside.name} says {record.sentences} sentences; evaluate the run again"

@@ -18,6 +18,7 @@ from seq2seq.config.identity import same_search
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
+from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
@@ -26,6 +27,23 @@ from seq2seq.run.translation import one_line, translate
 
 SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
+OWN = "own"
+"""Name of the file of attention on sentences of our own, in place of a split's; they may be shown where others may not."""
+OWN_SENTENCES = {
+    "en": (
+        "A man with a red hat is playing the guitar while two children dance in the street.",
+        "I think that the people who voted for this law have to know what it will cost.",
+    ),
+    "de": (
+        "Ein Mann mit einem roten Hut spielt Gitarre, während zwei Kinder auf der Straße tanzen.",
+        "Ich glaube, dass die Menschen, die für dieses Gesetz gestimmt haben, wissen müssen, was es kosten wird.",
+    ),
+    "fr": (
+        "Un homme avec un chapeau rouge joue de la guitare pendant que deux enfants dansent dans la rue.",
+        "Je crois que ceux qui ont voté pour cette loi doivent savoir ce qu'elle va coûter.",
+    ),
+}
+"""Source language -> sentences, made up for this project."""
 
 
 def translate_tests(
@@ -147,3 +165,11 @@ def write_attention(
             record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
         records.append(record)
     write_json(run.folder.path / "attention" / f"{name}.json", records)
+
+
+def attend_own(run: TrainedRun, device: torch.device) -> None:
+    """Translate our own sentences and write their attention to `attention/own.json`; nothing for a language without any."""
+    lines = list(OWN_SENTENCES.get(run.settings.data.source, ()))
+    if lines:
+        split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
+        write_attention(run, OWN, split, range(len(lines)), device, references=False)

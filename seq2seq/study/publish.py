@@ -13,10 +13,10 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.files import read_json
 from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
-from seq2seq.report.exhibits import OWN
 from seq2seq.report.runs import RUNS, is_published, study_folders
 from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits, write_study_report
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
+from seq2seq.run.hypotheses import OWN
 from seq2seq.run.trained import read_settings
 
 _OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))

@@ -12,7 +12,7 @@ from seq2seq.corpus.lookup import open_corpus
 from seq2seq.corpus.probes import ANSWERS, ProbeCorpus, split_of
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report.analysis.probe import match_exactly, probe_run
-from seq2seq.report.analysis.probe_study import probe_study
+from seq2seq.report.analysis.runs import probe_study
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside, write_json
 
 SMALL = ProbeSettings(train_pairs=400, valid_pairs=50, test_pairs=300, max_length=9)

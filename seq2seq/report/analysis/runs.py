@@ -5,25 +5,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from seq2seq.config.data import with_tests
 from seq2seq.config.errors import UserError
-from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.prepare import EvaluationData, encode_tests
 from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses, mean
+from seq2seq.report.analysis.concatenation import concatenate_run
 from seq2seq.report.analysis.costs import measure_costs
 from seq2seq.report.analysis.interventions import intervene
-from seq2seq.report.analysis.own import attend_own
-from seq2seq.report.analysis.probe import probe_run
+from seq2seq.report.analysis.probe import length_ranges, probe_run, share
 from seq2seq.report.analysis.sweep import choose, tune_run
 from seq2seq.report.runs import finished_runs
+from seq2seq.report.values import Cell, Measured, Table, as_text
+from seq2seq.report.values import share as percent
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.hypotheses import check_all_sentences, translate_tests
+from seq2seq.run.hypotheses import attend_own, check_all_sentences, translate_tests
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
+from seq2seq.scoring.metrics import METRICS
 
 
 def loaded_runs(
@@ -92,8 +95,8 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
 def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -> None:
     """Tune every finished run of a study, write `beam_sweep.json` beside them and print what was chosen for each system.
 
-    With `apply` the test splits are translated again with what was chosen. A `UserError` if sentences to choose on or to
-    translate changed since the run.
+    With `apply` the test splits are translated again with what was chosen, and what was there is set aside; a report that was
+    made before no longer stands. A `UserError` if sentences to choose on or to translate changed since the run.
     """
     sweeps: dict[str, list[Any]] = {}
     for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
@@ -108,15 +111,39 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -
         )
     for run, data, device in loaded_runs(folder, allow_code=allow_code) if apply else ():
         best = {name: chosen[run.folder.system][name] for name in ("beam", "length_penalty")}
-        translate_again(run, data, run.settings.search.model_copy(update=best), device)
+        search = run.settings.search.model_copy(update=best)
+        changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
+        translate_tests(changed, data, device, again=True, instead_of=run.settings.search)
     collect_analyses(folder)
 
 
-def translate_again(run: TrainedRun, data: EvaluationData, search: SearchSettings, device: torch.device) -> None:
-    """Translate the test splits with another search and redraw their attention; the hypotheses that are there are set aside.
+def probe_study(path: Path, *, allow_code: bool = False) -> str:
+    """Probe every finished run under a folder, and gather the results beside the runs for the report; returns a table.
 
-    The record beside them says how they were searched; the run's config keeps what it was trained with. A report that was
-    made before no longer stands: `report --verify` says so until the report is made again.
+    Runs on a synthetic probe: exact match in percent, by source length, from their hypotheses. Runs on any other corpus: BLEU
+    on short pairs of the test split joined to long ones (`concatenation`).
     """
-    changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
-    translate_tests(changed, data, device, again=True, instead_of=run.settings.search)
+    folders = finished_runs(path)
+    if read_settings(folders[0]).data.probe is not None:
+        title = "exact match, % of answers"
+        found = {folder.name: _exact_match(folder) for folder in folders}
+    else:
+        loaded = loaded_runs(path, allow_code=allow_code)
+        points = {run.folder.name: concatenate_run(run, data, device)["points"] for run, data, device in loaded}
+        title = "BLEU, short pairs joined"
+        found = {name: {f"{p['joined']} joined": _bleu(p["counts"]) for p in some} for name, some in points.items()}
+    if not (path / "config.yaml").is_file():
+        collect_analyses(path)
+    heads = next(iter(found.values()))
+    return f"{title}\n{as_text(Table(heads=['run', *heads], rows=[[name, *cells.values()] for name, cells in found.items()]))}"
+
+
+def _exact_match(folder: RunFolder) -> dict[str, Cell]:
+    found = probe_run(folder)
+    right = [(length, each == "1") for length, each in zip(found["lengths"], found["right"], strict=True)]
+    ranges = length_ranges(found["trained"], max(found["lengths"]))
+    return {f"{low}-{high} words": percent(share(r for n, r in right if low <= n <= high), digits=1) for low, high in ranges}
+
+
+def _bleu(counts: list[list[float]] | None) -> Cell:
+    return "refused" if counts is None else Measured(float(METRICS["bleu"].score(np.sum(counts, axis=0))))

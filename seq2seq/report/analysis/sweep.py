@@ -14,33 +14,25 @@ from seq2seq.run.translation import translate
 BEAMS = (1, 2, 5, 10)
 PENALTIES = (0.0, 0.6, 1.0, 1.4)
 SENTENCES = 200
+"""Sentences that are translated, evenly spaced over lengths, at most."""
 _CLOSE = 0.005
 """BLEU below which two ways to search are equally good; the smaller beam, then the smaller penalty, is taken."""
 
 
-def tune_run(
-    run: TrainedRun,
-    data: EvaluationData,
-    device: torch.device,
-    *,
-    beams: Sequence[int] = BEAMS,
-    penalties: Sequence[float] = PENALTIES,
-    sentences: int = SENTENCES,
-) -> dict[str, Any]:
+def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
     """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`.
 
-    Greedy search has one hypothesis, which no penalty changes: it is searched once. At most `sentences` are translated, evenly
-    spaced over lengths.
+    Greedy search has one hypothesis, which no penalty changes: it is searched once.
     """
     name = run.settings.data.valid
     valid = data.tests[name]
-    chosen = choose_sentences(valid, sentences)
+    chosen = choose_sentences(valid, SENTENCES)
     references = [valid.target(i) for i in chosen]
 
     def score_all() -> dict[str, Any]:
         points = []
-        for beam in beams:
-            for penalty in penalties if beam > 1 else penalties[:1]:
+        for beam in BEAMS:
+            for penalty in PENALTIES if beam > 1 else PENALTIES[:1]:
                 settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
                 found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
                 bleu = count_bleu(run, found, references).score("bleu")
@@ -48,8 +40,8 @@ def tune_run(
         return {"split": name, "points": points, "n": len(chosen)}
 
     search = run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"})
-    tried = {"beams": list(beams), "penalties": list(penalties), "search": search, "tokenizer": bleu_tokenizer(run)}
-    return cached(run, data, name, "beam_sweep", score_all, sentences=sentences, **tried)
+    tried = {"beams": list(BEAMS), "penalties": list(PENALTIES), "search": search, "tokenizer": bleu_tokenizer(run)}
+    return cached(run, data, name, "beam_sweep", score_all, sentences=SENTENCES, **tried)
 
 
 def choose(points: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analyses import read_analyses
+from seq2seq.report.analysis import sweep
 from seq2seq.report.analysis.alignment import align_run
 from seq2seq.report.analysis.collect import collect_analyses, mean
 from seq2seq.report.analysis.costs import measure_costs
@@ -30,7 +32,8 @@ def measured(make_run_in, data, tmp_path_factory):
         align_run(run, data, CPU, sentences=6)
         intervene(run, data, CPU, sentences=4)
         measure_costs(run, data, CPU)
-        tune_run(run, validation, CPU, beams=(1, 2), penalties=(0.0, 1.0), sentences=3)
+        with patch.multiple(sweep, BEAMS=(1, 2), PENALTIES=(0.0, 1.0), SENTENCES=3):
+            tune_run(run, validation, CPU)
     write_aside(folder / "study.yaml", "{name: s, systems: [none, additive, transformer]}\n")
     return folder
 

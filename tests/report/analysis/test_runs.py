@@ -7,13 +7,12 @@ import torch
 
 from seq2seq.cli import main
 from seq2seq.report.analyses import read_analyses
-from seq2seq.report.analysis.own import SENTENCES
+from seq2seq.report.analysis import sweep
 from seq2seq.report.analysis.runs import analyse_study, loaded_runs
-from seq2seq.report.analysis.sweep import tune_run
 from seq2seq.report.exhibits import AttentionMap
 from seq2seq.run.checkpoint import Checkpoint, save_checkpoint, trainable_state
 from seq2seq.run.folder import dump_yaml, write_aside
-from seq2seq.run.hypotheses import translate_tests
+from seq2seq.run.hypotheses import OWN_SENTENCES, translate_tests
 from seq2seq.run.trained import load_run, write_tokenizers
 
 CPU = torch.device("cpu")
@@ -42,7 +41,7 @@ def test_a_study_is_analysed(runs):
     assert list(found.alignment.systems) == ["additive"]
     own = json.loads((runs / "additive" / "seed-1" / "attention" / "own.json").read_text())
     assert [AttentionMap.model_validate(record).words().source[:-1] for record in own] == [
-        line.split() for line in SENTENCES["en"]
+        line.split() for line in OWN_SENTENCES["en"]
     ]
     fixed = json.loads((runs / "none" / "seed-1" / "attention" / "own.json").read_text())
     assert not any(AttentionMap.model_validate(record).attends for record in fixed)
@@ -57,8 +56,8 @@ def test_unfinished_runs_are_left_out(runs):
 @pytest.fixture
 def quick_tuning(monkeypatch):
     """Few ways to search, few sentences."""
-    for name, values in (("beams", (1, 3)), ("penalties", (0.0, 2.0)), ("sentences", 4)):
-        monkeypatch.setitem(tune_run.__kwdefaults__, name, values)
+    for name, values in (("BEAMS", (1, 3)), ("PENALTIES", (0.0, 2.0)), ("SENTENCES", 4)):
+        monkeypatch.setattr(sweep, name, values)
 
 
 def test_missing_hypotheses_are_made_with_the_model_that_is_analysed(runs, monkeypatch):
