@@ -2,8 +2,8 @@
 
 import shutil
 import signal
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from seq2seq.run.hypotheses import translate_tests
 from seq2seq.run.learning import learning_of
 from seq2seq.run.log import open_events, write_scalars
 from seq2seq.run.loop import Trainer
-from seq2seq.run.machine import Machine, limit_primitives, prepare_machine
+from seq2seq.run.machine import limit_primitives, prepare_machine
 from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Lines, Progress, Screen, duration
 from seq2seq.run.signals import Interrupted, on_signals
@@ -65,12 +65,39 @@ def train_run(
         run=f"{folder.system} seed {seed}",
         screen=(screen or Lines()) if processes.first else None,
     )
+    with _disk_errors(folder, processes), ExitStack() as held:
+        processes.on_first(lambda: held.enter_context(folder.locked()))
+        if processes.on_first(lambda: _claim(folder, settings, progress)):
+            processes.on_first(lambda: _translate_missing(settings, folder, processes.device, progress))
+            return
+        limit_primitives()
+        most = threads or torch.get_num_threads()
+        arithmetic = processes.on_first(  # the others find the data in the cache
+            lambda: _prepare(settings, folder, arguments, progress, threads=most, device=processes.device)
+        )
+        machine = prepare_machine(arithmetic, deterministic=settings.training.deterministic, device=processes.device)
+        data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
+        shared = f", shared by {processes.world} processes" if processes.world > 1 else ""
+        progress.status(f"{machine.describe()}; {len(data.train):,} training pairs{shared}")
+        trainer = Trainer(
+            settings=settings,
+            seed=seed,
+            data=data,
+            machine=machine,
+            folder=folder,
+            progress=progress,
+            processes=processes,
+            bleu_tokenizer=bleu_tokenizer,
+        )
+        processes.on_first(lambda: check_lengths(trainer.model, data))
+        _train(trainer)
+
+
+@contextmanager
+def _disk_errors(folder: RunFolder, processes: Processes) -> Iterator[None]:
+    """Turn a failure of the disk into one line."""
     try:
-        with ExitStack() as held:
-            processes.on_first(lambda: held.enter_context(folder.locked()))
-            _train_locked(
-                settings, seed, folder, processes, progress, arguments, threads or torch.get_num_threads(), bleu_tokenizer
-            )
+        yield
     except OSError as error:
         raise RunError(
             f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
@@ -78,39 +105,9 @@ def train_run(
         ) from error
 
 
-def _train_locked(
-    settings: RunSettings,
-    seed: int,
-    folder: RunFolder,
-    processes: Processes,
-    progress: Progress,
-    arguments: list[str],
-    threads: int,
-    bleu_tokenizer: str | None,
-) -> None:
-    if processes.on_first(lambda: _claim(folder, settings, progress)):
-        processes.on_first(lambda: _translate_missing(settings, folder, processes.device, progress))
-        return
-    training = settings.training
-    limit_primitives()
-    arithmetic = processes.on_first(  # the others find the data in the cache
-        lambda: _prepare(settings, folder, arguments, progress, threads=threads, device=processes.device)
-    )
-    machine = prepare_machine(arithmetic, deterministic=training.deterministic, device=processes.device)
-    data = prepare(settings.data, settings.tokenizer, report=lambda _: None)
-    shared = f", shared by {processes.world} processes" if processes.world > 1 else ""
-    progress.status(f"{machine.describe()}; {len(data.train):,} training pairs{shared}")
-    trainer = Trainer(
-        settings=settings,
-        seed=seed,
-        data=data,
-        machine=machine,
-        folder=folder,
-        progress=progress,
-        processes=processes,
-        bleu_tokenizer=bleu_tokenizer,
-    )
-    processes.on_first(lambda: check_lengths(trainer.model, data))
+def _train(trainer: Trainer) -> None:
+    """Train, then translate the test sets, sum up and score."""
+    processes, progress = trainer.processes, trainer.progress
     try:
         with on_signals(_stop_gently(trainer)):
             position = trainer.train()
@@ -120,10 +117,10 @@ def _train_locked(
     except RunError as error:
         if processes.first:
             with suppress(OSError):  # a full disk cannot take the summary either; the error itself is told
-                _write_summary(folder, trainer, "failed", str(error))
+                _write_summary(trainer, "failed", str(error))
         raise
-    processes.on_first(lambda: _finish(folder, data, machine, trainer))
-    scores = processes.on_first(lambda: _score(folder, data, trainer))
+    processes.on_first(lambda: _finish(trainer))
+    scores = processes.on_first(lambda: _score(trainer))
     progress.done(
         f"finished: {position.step} steps, {position.target_tokens:,} target tokens, {duration(position.seconds)}; {scores}"
     )
@@ -201,28 +198,29 @@ def _stop_gently(trainer: Trainer) -> Callable[[int], None]:
     return request
 
 
-def _finish(folder: RunFolder, data: PreparedData, machine: Machine, trainer: Trainer) -> None:
-    run = load_run(folder, machine.device, allow_code=True)  # the study file asked for it
-    if recent := folder.recent_checkpoints():
-        run = _better_of(run, average_checkpoints(recent), data, machine, trainer)
-    translate_tests(run, data, machine.device, again=True)
-    _write_summary(folder, trainer, "finished", None, evaluated=run.weights)
+def _finish(trainer: Trainer) -> None:
+    device = trainer.machine.device
+    run = load_run(trainer.folder, device, allow_code=True)  # the study file asked for it
+    if recent := trainer.folder.recent_checkpoints():
+        run = _better_of(run, average_checkpoints(recent), trainer)
+    translate_tests(run, trainer.data, device, again=True)
+    _write_summary(trainer, "finished", None, evaluated=run.weights)
 
 
-def _score(folder: RunFolder, data: PreparedData, trainer: Trainer) -> str:
+def _score(trainer: Trainer) -> str:
     """Score the translations of the test sets for TensorBoard; returns BLEU in words."""
-    found = score_tests(folder, data, trainer.bleu_tokenizer)
-    with open_events(folder) as events:
+    found = score_tests(trainer.folder, trainer.data, trainer.bleu_tokenizer)
+    with open_events(trainer.folder) as events:
         for name, scores in found.items():
             write_scalars(events, name, trainer.position.step, scores)
     return ", ".join(f"BLEU {scores['bleu']:.1f} on {name}" for name, scores in found.items())
 
 
-def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine: Machine, trainer: Trainer) -> TrainedRun:
+def _better_of(run: TrainedRun, average: Checkpoint, trainer: Trainer) -> TrainedRun:
     """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
-    folder, best_score = run.folder, trainer.position.best_score
+    folder, device, best_score = run.folder, trainer.machine.device, trainer.position.best_score
     load_weights(run.model, average.model, "the average")
-    result = validate(run.model, data, trainer.settings, device=machine.device, tokenizer=trainer.bleu_tokenizer)
+    result = validate(run.model, trainer.data, trainer.settings, device=device, tokenizer=trainer.bleu_tokenizer)
     better = result.score(trainer.training.best_by) > best_score
     trainer.progress.status(
         f"{describe_weights(average.state)}: {result.describe()}; "
@@ -232,7 +230,7 @@ def _better_of(run: TrainedRun, average: Checkpoint, data: PreparedData, machine
         save_checkpoint(folder.averaged, average)
     else:
         shutil.rmtree(folder.averaged, ignore_errors=True)
-    return load_run(folder, machine.device, allow_code=True)
+    return load_run(folder, device, allow_code=True)
 
 
 def average_checkpoints(places: list[Path]) -> Checkpoint:
@@ -246,8 +244,9 @@ def average_checkpoints(places: list[Path]) -> Checkpoint:
     return Checkpoint(weights, {}, {"step": steps[-1], "averaged": len(loaded), "steps": steps})
 
 
-def _write_summary(folder: RunFolder, trainer: Trainer, status: str, error: str | None, evaluated: str | None = None) -> None:
-    blocks, position, found = count_parameters(trainer.model), trainer.position, learning_of(folder.log)
+def _write_summary(trainer: Trainer, status: str, error: str | None, evaluated: str | None = None) -> None:
+    folder, position, blocks = trainer.folder, trainer.position, count_parameters(trainer.model)
+    found = learning_of(folder.log)
     summary: dict[str, Any] = {
         "status": status,
         "parameters": sum(blocks.values()),
