@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ class Update(NamedTuple):
     """Of the gradient, before clipping."""
 
 
+@dataclass(kw_only=True, eq=False)
 class Updater:
     """Makes updates.
 
@@ -49,19 +50,13 @@ class Updater:
     memory.
     """
 
-    def __init__(
-        self,
-        *,
-        sharing: Whole,
-        training: TrainingSettings,
-        machine: Machine,
-        processes: Processes,
-        seed: int,
-        train: EncodedSplit,
-        say: Callable[[str], None],
-    ) -> None:
-        self.sharing, self.training, self.machine, self.processes = sharing, training, machine, processes
-        self.seed, self.train, self.say = seed, train, say
+    sharing: Whole
+    training: TrainingSettings
+    machine: Machine
+    processes: Processes
+    seed: int
+    train: EncodedSplit
+    say: Callable[[str], None]
 
     def __call__(self, step: int, group: list[Batch], *, rate: float, stop: bool, seconds: Callable[[], float]) -> Update:
         """Make update number `step`, from 1, over this process's shards of a group of batches.
