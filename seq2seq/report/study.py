@@ -143,8 +143,8 @@ def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) ->
         known = {folder: facts for folder in folders if (facts := folder.decoding(name)) and "fingerprint" in facts}
         for folder in known:
             _check_alike(name, next(iter(known)), folder, known)
-        for folder, facts in known.items() if name in texts else ():
-            check_sentences(folder, name, facts, texts[name].fingerprint)
+        for folder in known if name in texts else ():
+            check_sentences(folder, name, texts[name].fingerprint)
 
 
 def _check_alike(split: str, first: RunFolder, other: RunFolder, known: Mapping[RunFolder, Mapping[str, Any]]) -> None:

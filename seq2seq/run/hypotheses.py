@@ -65,7 +65,7 @@ def translate_tests(
         made = {"search": search, "step": run.step, "weights": run.weights, "fingerprint": fingerprint}
         facts = run.folder.decoding(name)
         if facts is not None and not again:
-            check_sentences(run.folder, name, facts, data.fingerprints[name])
+            check_sentences(run.folder, name, fingerprint)
         elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
             if run.folder.hypotheses(name).exists():
                 _set_aside(run.folder, name, facts or {})
@@ -75,22 +75,15 @@ def translate_tests(
             write_json(run.folder.hypotheses(name).with_suffix(".json"), {**facts, **made, **standing_for})
 
 
-def check_sentences(folder: RunFolder, split: str, facts: Mapping[str, Any], fingerprint: str) -> None:
-    """Check that translations were made of the sentences that a split holds now; a `UserError` if of others."""
-    then = facts.get("fingerprint", fingerprint)
+def check_sentences(folder: RunFolder, split: str, fingerprint: str) -> None:
+    """Check that translations, if there are any, were made of the sentences that a split holds now; a `UserError` if not."""
+    then = (folder.decoding(split) or {}).get("fingerprint", fingerprint)
     if then != fingerprint:
         raise UserError(
             f"{folder.hypotheses(split)}: translations of other sentences than split '{split}' holds now: it changed since "
             f"(SHA-256 {then[:12]} then, {fingerprint[:12]} now); put the corpus back, or translate what is there now with "
             "report --retranslate (the old translations are kept)"
         )
-
-
-def check_all_sentences(folder: RunFolder, data: EvaluationData) -> None:
-    """`check_sentences` for every split that has translations."""
-    for name in data.tests:
-        if facts := folder.decoding(name):
-            check_sentences(folder, name, facts, data.fingerprints[name])
 
 
 def _made_so(facts: Mapping[str, Any], made: Mapping[str, Any], *, exactly: bool) -> bool:

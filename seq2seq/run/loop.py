@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batch, Batches, Examples
@@ -260,10 +260,8 @@ class Trainer:
         shown = ", ".join(map(str, pairs[:5])) + (f" and {len(pairs) - 5} more, see {self.folder.timing}" if pairs[5:] else "")
         where = f"{what} is not finite in batch {position.batch} of epoch {position.epoch} (training pairs {shown})"
         if self.training.non_finite == "stop":
-            raise self.processes.told_once(
-                f"{self.folder.path}: {where}. Leave such batches out with --set training.non_finite=skip, or lower "
-                "training.learning_rate in a new place (--out DIR)"
-            )
+            advice = "Leave such batches out with --set training.non_finite=skip, or lower training.learning_rate"
+            raise RunError(f"{self.folder.path}: {where}. {advice} in a new place (--out DIR)" if self.processes.first else "")
         position.skipped += 1
         self.progress.say(f"{where}; the update was left out ({position.skipped} so far)")
 

@@ -79,10 +79,6 @@ class Processes:
             return result  # type: ignore[no-any-return]
         raise failed or (UserError("") if kind == "user" else RunError(""))
 
-    def told_once(self, text: str) -> RunError:
-        """Return an error that all processes raise at the same place, with its text in the first one only."""
-        return RunError(text if self.first else "")
-
     def named(self) -> str:
         """Return what a message of this process alone begins with."""
         return f"process {self.rank} of {self.world}: " if self._fabric else ""

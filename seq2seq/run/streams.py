@@ -35,11 +35,6 @@ class _Stream:
             self._stream = self._on_failure(self._stream, error)
 
 
-def _say_no_more(_stream: TextIO, _error: OSError) -> TextIO:
-    """Standard error: a message that cannot be shown ends no training."""
-    return _nowhere()
-
-
 def _give_up(stream: TextIO, error: OSError) -> TextIO:
     """Standard output: what cannot be written is an error; a reader that has gone away (`| head`) is none to tell."""
     _discard(stream)
@@ -75,7 +70,8 @@ def checked_streams() -> Iterator[None]:
         os.set_inheritable(number, True)
     os.close(number)
     with ExitStack() as held:
-        held.enter_context(redirect_stderr(cast(TextIO, _Stream(sys.stderr or _nowhere(), _say_no_more))))
+        silent = _Stream(sys.stderr or _nowhere(), lambda _stream, _error: _nowhere())  # no message ends a training
+        held.enter_context(redirect_stderr(cast(TextIO, silent)))
         if sys.stdout is not None:
             if hasattr(sys.stdout, "reconfigure"):
                 sys.stdout.reconfigure(encoding="utf-8")

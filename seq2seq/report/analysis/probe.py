@@ -16,18 +16,11 @@ SPLIT = "test"
 
 
 def match_exactly(sources: Sequence[str], references: Sequence[str], hypotheses: Sequence[str], trained: int) -> dict[str, Any]:
-    """Compare answers word for word.
+    """Compare n answers with the right ones word for word; `trained` is the words of the longest source that was trained on.
 
-    Args:
-        sources: n questions.
-        references: n right answers.
-        hypotheses: n given answers.
-        trained: L, words of the longest source that was trained on.
-
-    Returns:
-        exact: share of answers that are right in every word, 0 to 1; within, beyond: the same up to L source words and above,
-        None where there are none; by_position: of the answers that should have a word at a position, counted from 0, the share
-        that has the right one there; lengths, right: of every question.
+    Returns exact: share of answers that are right in every word, 0 to 1; within, beyond: the same up to so many source words
+    and above, None where there are none; by_position: of the answers that should have a word at a position, counted from 0, the
+    share that has the right one there; lengths, right: of every question.
     """
     right = [hypothesis.split() == reference.split() for hypothesis, reference in zip(hypotheses, references, strict=True)]
     lengths = [len(source.split()) for source in sources]
@@ -62,10 +55,10 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     if data.probe is None or SPLIT not in data.test:
         raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")
     text = read_tests(data, [SPLIT])[SPLIT]
-    path, facts = folder.hypotheses(SPLIT), folder.decoding(SPLIT)
+    path = folder.hypotheses(SPLIT)
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
-    check_sentences(folder, SPLIT, facts or {}, text.fingerprint)
+    check_sentences(folder, SPLIT, text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):
         raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; evaluate the run again")

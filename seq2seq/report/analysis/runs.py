@@ -23,7 +23,7 @@ from seq2seq.report.values import Cell, Measured, Table, as_text
 from seq2seq.report.values import share as percent
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.hypotheses import attend_own, check_all_sentences, translate_tests
+from seq2seq.run.hypotheses import attend_own, check_sentences, translate_tests
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 from seq2seq.scoring.metrics import METRICS
@@ -102,7 +102,8 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -
     for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
         run.folder.check_fingerprints({name: data.fingerprints[name] for name in data.tests})
         if apply:
-            check_all_sentences(run.folder, splits_of(run))
+            for name, fingerprint in splits_of(run).fingerprints.items():
+                check_sentences(run.folder, name, fingerprint)
         sweeps.setdefault(run.folder.system, []).append(tune_run(run, data, device)["points"])
     chosen = {system: choose(mean(some)) for system, some in sweeps.items()}
     for system, best in chosen.items():
