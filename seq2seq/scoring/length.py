@@ -129,15 +129,12 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
 
 
 def half_length(words: Floats, scores: Floats, sentences: Floats) -> Floats:
-    """Length at which curves cross half of their first value.
+    """Length at which curves (..., B) cross half of their first value: (...), infinite if never, NaN if that is not above 0.
 
     Args:
         words: (B,) mean length of each step, increasing.
         scores: (..., B) scores of the steps, the first of the shortest bucket.
         sentences: (B,) weight of each step.
-
-    Returns:
-        (...), infinite where the half is not reached, NaN where the first score is not above 0.
     """
     from scipy.optimize import isotonic_regression
 

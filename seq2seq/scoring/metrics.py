@@ -31,11 +31,7 @@ def _share(part: Counts, whole: Counts) -> Scores:
 def brevity_penalty(sums: Counts) -> Scores:
     """Papineni et al. 2002, section 2.3: exp(1 - r / c) where the hypotheses (c tokens) are shorter than the references (r).
 
-    Args:
-        sums: (..., 10) BLEU counts.
-
-    Returns:
-        (...), 0 to 1; 0 where there is no hypothesis token but a reference token.
+    From (..., 10) BLEU counts to (...), 0 to 1; 0 where there is no hypothesis token but a reference token.
     """
     hypothesis, reference = sums[..., 0], sums[..., 1]
     ratio = np.divide(reference, hypothesis, out=np.full(hypothesis.shape, np.inf), where=hypothesis > 0)
@@ -71,11 +67,8 @@ def bleu(sums: Counts, *, effective_order: bool = False) -> Scores:
 def chrf(sums: Counts) -> Scores:
     """chrF2 (Popović 2015): F-score of character n-grams of order 1 to 6, recall counted twice, in points from 0 to 100.
 
-    Args:
-        sums: (..., 18): for each order hypothesis n-grams, reference n-grams, matched n-grams.
-
-    Returns:
-        (...). Precision and recall are averaged over the orders that both sides have, then combined (sacreBLEU 2).
+    `sums` has (..., 18) hypothesis n-grams, reference n-grams and matched n-grams of each order. Precision and recall are
+    averaged over the orders that both sides have, then combined (sacreBLEU 2).
     """
     counts = sums.reshape(*sums.shape[:-1], CHRF_ORDER, 3)
     hypothesis, reference, matched = counts[..., 0], counts[..., 1], counts[..., 2]
@@ -89,11 +82,7 @@ def chrf(sums: Counts) -> Scores:
 def ter(sums: Counts) -> Scores:
     """Translation edit rate (Snover et al. 2006): edits per reference word times 100; lower is better and it has no upper end.
 
-    Args:
-        sums: (..., 2): edits (insertions, deletions, substitutions, shifts), reference words.
-
-    Returns:
-        (...). 100 where there are edits but no reference word.
+    `sums` has (..., 2) edits (insertions, deletions, substitutions, shifts) and reference words; 100 for edits without a word.
     """
     edits, words = sums[..., 0], sums[..., 1]
     return 100 * np.where(words > 0, _share(edits, words), edits > 0)

@@ -65,14 +65,9 @@ def link_scores(counts: Counts) -> dict[str, float]:
 
 
 def hard_links(words: Weights, end: Weights | None = None) -> Weights:
-    """Read weights as links.
+    """Read weights (m, n), target by source words, as links; `end` is (m,), the weight on the end of the source.
 
-    Args:
-        words: (m, n), target by source words.
-        end: (m,), weight on the end of the source; None for none.
-
-    Returns:
-        (m, n): 1 on the heaviest source word of each target word, 1/k on each of k that tie, 0 in rows that link to nothing.
+    Returns (m, n): 1 on the heaviest source word of each target word, 1/k on each of k that tie, 0 in rows without a link.
     """
     best = words.max(axis=1, keepdims=True)
     heaviest = np.isclose(words, best, rtol=1e-9, atol=0.0) & (best > 0)
