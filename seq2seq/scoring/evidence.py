@@ -38,10 +38,6 @@ class SystemScores:
     statistics: tuple[SentenceStatistics, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        if not self.seeds or len(self.seeds) != len(self.statistics):
-            raise ValueError(f"system {self.name}: {len(self.seeds)} seeds but {len(self.statistics)} statistics")
-
 
 @dataclass(frozen=True)
 class Term:
@@ -64,27 +60,16 @@ class _Family:
 
 
 class Evidence:
-    """Systems scored on the same test set.
-
-    Args:
-        systems: with distinct names; every run has counts for the same n sentences.
-        source_words: (n,) length of every source line.
-        settings: metrics, resamples, confidence, seed.
-    """
+    """Systems of distinct names scored on the same n sentences, whose lengths are `source_words` (n,)."""
 
     def __init__(self, systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings) -> None:
         self.systems = {system.name: system for system in systems}
         self.source_words = source_words
         self.settings = settings
-        if len(self.systems) != len(systems):
-            raise ValueError(f"two systems share a name: {[system.name for system in systems]}")
         for system in systems:
             sizes = {len(run) for run in system.statistics}
             if sizes != {len(source_words)}:
                 raise ValueError(f"system {system.name}: counts for {sorted(sizes)} sentences, but {len(source_words)} sources")
-        signatures = {tuple(run.signatures[name] for name in self.metrics) for system in systems for run in system.statistics}
-        if len(signatures) > 1:
-            raise ValueError(f"runs were scored with different signatures: {sorted(signatures)}")
         self._parts: dict[Bucket, dict[tuple[str, str], Part]] = {}
         self._families: dict[tuple[str, Shape], _Family] = {}
 

@@ -85,25 +85,7 @@ def test_seeds_that_move_all_systems_together_sharpen_their_difference(simulate,
     assert ours.standard_error < 0.7 * theirs.standard_error
 
 
-def broken(simulate, world, **changes):
+def test_other_sentences_are_refused(simulate, world):
     systems, lengths = simulate(world(sentences=20), 1)
-    fields = {"name": "none", "seeds": (1,), "statistics": (systems[0].statistics[0],)} | changes
-    return [SystemScores(**fields), systems[1]], lengths
-
-
-def test_other_sentences_equal_names_and_missing_statistics_are_refused(simulate, world):
-    systems, lengths = broken(simulate, world)
     with pytest.raises(ValueError, match=r"counts for \[20\] sentences, but 19 sources"):
         Evidence(systems, lengths[:-1], SETTINGS)
-    with pytest.raises(ValueError, match="share a name"):
-        Evidence(*broken(simulate, world, name="other1"), SETTINGS)
-    with pytest.raises(ValueError, match="2 seeds but 1 statistics"):
-        broken(simulate, world, seeds=(1, 2))
-
-
-def test_mixed_signatures_are_refused(simulate, world):
-    systems, lengths = broken(simulate, world)
-    run = systems[0].statistics[0]
-    odd = SystemScores(name="none", seeds=(1,), statistics=(SentenceStatistics(run.counts, {"bleu": "tok:char"}),))
-    with pytest.raises(ValueError, match="different signatures"):
-        Evidence([odd, systems[1]], lengths, SETTINGS)

@@ -260,12 +260,9 @@ def test_a_missing_file_is_one_clear_line(tmp_path):
         load_papers(tmp_path / "papers.yaml")
 
 
-def test_unknown_roles_and_papers_are_refused(papers):
-    with pytest.raises(ValueError, match="roles that its systems do not name"):
-        check(terms=[{"weight": 1, "system": "nobody"}])
-    with pytest.raises(ValueError, match="are about roles that its systems do not name"):
-        check(requires={"nobody": {"heads": 1}})
-    with pytest.raises(ValueError, match="needs terms, or a reason in not_measured"):
-        check(terms=[])
-    with pytest.raises(ValueError, match="papers that are not listed"):
-        type(papers)(papers=papers.papers, checks=(check(),))
+def test_the_file_names_known_roles_and_papers_and_measures_or_says_why_not(papers):
+    for each in papers.checks:
+        assert each.paper in papers.papers
+        assert {term.system for term in each.terms} <= set(each.systems), each.id
+        assert {*each.requires, *each.setting} <= {*each.systems, "all"}, each.id
+        assert bool(each.terms) != bool(each.not_measured), each.id
