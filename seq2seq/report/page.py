@@ -16,7 +16,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -36,13 +36,6 @@ SIZE_LIMIT = 6_000_000
 SCRIPTS = ("core.js", "charts.js", "table.js", "translations.js", "attention.js", "start.js")
 
 
-class _Packed(NamedTuple):
-    """Exhibits as text for the page: JSON, compressed, in letters; and what was left out of it."""
-
-    text: str
-    left_out: str
-
-
 def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     """The page as HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -59,7 +52,7 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     scripts = [vega(), "\n".join(_asset(name) for name in SCRIPTS)]
     data = _compress(_page_data(report, {figure.name: figure.spec for figure in figures if figure.name != ATTENTION}))
     used = len(data) + sum(len(script.encode()) for script in scripts)
-    packed = pack(exhibits, SIZE_LIMIT - used - 300_000)
+    packed, left_out = pack(exhibits, SIZE_LIMIT - used - 300_000)
     return environment.get_template("index.html.jinja").render(
         report=report,
         answer=answer(report),
@@ -73,6 +66,7 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
         hashes=[script_hash(script) for script in scripts],
         data=data,
         packed=packed,
+        left_out=left_out,
         has_attention=choose_sentence(exhibits) is not None,
         has_texts=exhibits.sources is not None,
     )
@@ -113,14 +107,14 @@ def script_hash(script: str) -> str:
     return base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
 
 
-def pack(exhibits: Exhibits, budget: int) -> _Packed:
-    """Exhibits compressed, with fewer seeds and then fewer sentences where they would not fit into a number of bytes."""
+def pack(exhibits: Exhibits, budget: int) -> tuple[str, str]:
+    """Exhibits as JSON, compressed, in letters, and what is left out of them so that they fit into a number of bytes."""
     total = len(exhibits.lengths)
     count, every_seed, left_out = total, True, ""
     while True:
         text = _compress(_exhibits_json(exhibits, count, every_seed=every_seed))
         if len(text) <= budget or count <= 1:
-            return _Packed(text, left_out)
+            return text, left_out
         if every_seed:
             every_seed = False
         else:

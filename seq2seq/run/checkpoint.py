@@ -108,24 +108,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model=model, optimizer=optimizer, state=body["state"])
 
 
-class Found(NamedTuple):
-    """The newest usable checkpoint, and what was wrong with those passed over."""
-
-    checkpoint: Checkpoint | None
-    complaints: tuple[str, ...]
-
-
-def find_checkpoint(folder: Path) -> Found:
-    """Load `folder`, or, if it is damaged or was being replaced, the complete one beside it; say which were passed over."""
+def find_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+    """Load `folder`, or, if it is damaged or was being replaced, the complete one beside it; says which were passed over."""
     complaints: list[str] = []
     for candidate in (folder, folder.with_name(folder.name + ".previous")):
         if not candidate.exists():
             continue
         try:
-            return Found(load_checkpoint(candidate), tuple(complaints))
+            return load_checkpoint(candidate), complaints
         except DamagedError as error:
             complaints.append(f"damaged checkpoint passed over: {error}")
-    return Found(None, tuple(complaints))
+    return None, complaints
 
 
 def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: str) -> None:

@@ -333,14 +333,14 @@ class Trainer:
 
     def _resume(self) -> int:
         """Continue from the last checkpoint if there is one; returns how many bytes of the log belong to it."""
-        found = find_checkpoint(self.folder.last)
-        for complaint in found.complaints:
+        found, complaints = find_checkpoint(self.folder.last)
+        for complaint in complaints:
             self.progress.say(complaint)
-        if found.checkpoint is None:
-            if found.complaints:
+        if found is None:
+            if complaints:
                 self.progress.say("no checkpoint can be used; starts from the beginning")
             return 0
-        model, tensors, state = found.checkpoint
+        model, tensors, state = found
         try:
             if state["position"].keys() != asdict(Position()).keys():
                 raise ValueError(f"its position has {', '.join(state['position'])}")

@@ -66,19 +66,19 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
         device
     )
     place = folder.evaluated()
-    found = find_checkpoint(place)
-    if found.checkpoint is None:
-        why = f" ({'; '.join(found.complaints)})" if found.complaints else ""
+    found, complaints = find_checkpoint(place)
+    if found is None:
+        why = f" ({'; '.join(complaints)})" if complaints else ""
         raise UserError(f"{place}: no usable checkpoint{why}; give the command that trains it again to train or resume it")
-    load_weights(model, found.checkpoint.model, str(place))
+    load_weights(model, found.model, str(place))
     return TrainedRun(
         folder=folder,
         settings=settings,
         model=model.eval(),
         source_tokenizer=source,
         target_tokenizer=target,
-        step=int(found.checkpoint.state["step"]),
-        weights=describe_weights(found.checkpoint.state),
+        step=int(found.state["step"]),
+        weights=describe_weights(found.state),
     )
 
 

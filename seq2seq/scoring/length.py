@@ -16,7 +16,7 @@ translates nothing keeps all of it: read retention and L50 beside the score on s
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,14 +106,7 @@ class LengthEffect(Result):
     """Growth of the gap in points of sentence score per ten source words."""
 
 
-class Ends(NamedTuple):
-    """The short and the long sources that are compared."""
-
-    short: Bucket
-    long: Bucket
-
-
-def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
+def length_ends(settings: EvaluationSettings, lengths: Lengths) -> tuple[Bucket, Bucket] | None:
     """Short and long sources of a test set, from (n,) source words; None where either has fewer than two sentences."""
     if not len(lengths):
         return None
@@ -124,7 +117,7 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> Ends | None:
     upto = settings.short_up_to
     if upto is None:
         upto = SHORT if above >= SHORT else int(third)
-    ends = Ends(Bucket(1, min(upto, above)), Bucket(above + 1))
+    ends = Bucket(1, min(upto, above)), Bucket(above + 1)
     return ends if all(bucket.holds(lengths).sum() > 1 for bucket in ends) else None
 
 
@@ -157,18 +150,19 @@ def length_effects(evidence: Evidence) -> dict[str, LengthEffect]:
     ends = length_ends(evidence.settings, evidence.source_words)
     if ends is None:
         return {}
-    contrasts, halves = _contrasts(evidence, ends), _half_lengths(evidence)
+    short, long = ends
+    contrasts, halves = _contrasts(evidence, short, long), _half_lengths(evidence)
     effects = {}
     for name in evidence.systems:
-        kept = evidence.contrast([Term(1, name, ends.long), Term(-1, name, ends.short)], LOG_BLEU)
+        kept = evidence.contrast([Term(1, name, long), Term(-1, name, short)], LOG_BLEU)
         low, high = (None if end is None else float(np.exp(end)) for end in (kept.low, kept.high))
         effects[name] = LengthEffect(
-            short_max=ends.short.high or 0,
-            long_min=ends.long.low,
-            n_short=evidence.sentences(ends.short),
-            n_long=evidence.sentences(ends.long),
-            short=evidence.score(name, "bleu", ends.short).value,
-            long=evidence.score(name, "bleu", ends.long).value,
+            short_max=short.high or 0,
+            long_min=long.low,
+            n_short=evidence.sentences(short),
+            n_long=evidence.sentences(long),
+            short=evidence.score(name, "bleu", short).value,
+            long=evidence.score(name, "bleu", long).value,
             retention=Retention(value=float(np.exp(kept.value)), low=low, high=high),
             half_length=halves.get(name),
             **{key: found[name] for key, found in contrasts.items() if name in found},
@@ -180,12 +174,12 @@ _MEASURES = {"log_ratio": LOG_BLEU, "points": "bleu", "bottleneck_index": SLOPE}
 """Measure -> the figure that it is a contrast of."""
 
 
-def _contrasts(evidence: Evidence, ends: Ends) -> dict[str, dict[str, Contrast]]:
+def _contrasts(evidence: Evidence, short: Bucket, long: Bucket) -> dict[str, dict[str, Contrast]]:
     """Measure -> system -> contrast to the baseline, corrected over the systems."""
-    small, level = evidence.small(*ends), 1 - evidence.settings.confidence
+    small, level = evidence.small(short, long), 1 - evidence.settings.confidence
     judged: dict[str, dict[str, Contrast]] = {}
     for key, figure in _MEASURES.items():
-        growth = ((1, EVERYTHING),) if figure == SLOPE else ((1, ends.long), (-1, ends.short))
+        growth = ((1, EVERYTHING),) if figure == SLOPE else ((1, long), (-1, short))
         found = {}
         for name in evidence.others:
             pair = ((1, name), (-1, str(evidence.baseline)))

@@ -104,8 +104,7 @@ def test_half_length_has_an_interval_over_sentences_and_seeds(simulate, world):
     ],
 )
 def test_what_long_and_short_mean(lengths, changes, expected):
-    ends = length_ends(SETTINGS.model_copy(update=changes), np.array(lengths))
-    assert (ends.short, ends.long) == expected
+    assert length_ends(SETTINGS.model_copy(update=changes), np.array(lengths)) == expected
 
 
 def test_one_length_only_has_no_effect_of_length():
