@@ -7,6 +7,7 @@ from typing import Any
 
 from seq2seq.report.runs import Run
 from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, Pretraining, SeedRun, SystemReport
+from seq2seq.run.hypotheses import evenly_spaced
 from seq2seq.run.learning import Learning, State, learning
 from seq2seq.scoring.comparison import SystemResult
 
@@ -91,7 +92,7 @@ def learning_curve(run: Run) -> LearningCurve:
     return LearningCurve(
         seed=run.seed,
         validation=[_point(step, record, seconds) for step, record in sorted(validations.items())],
-        training=thin(sorted(losses.items()), TRAINING_POINTS),
+        training=evenly_spaced(sorted(losses.items()), TRAINING_POINTS),
     )
 
 
@@ -113,13 +114,6 @@ def _point(step: int, record: Mapping[str, Any], seconds: Mapping[int, float]) -
 def finite(value: float | None) -> float | None:
     """A number that can be drawn and written as JSON; None for none, infinity and not-a-number."""
     return value if value is not None and math.isfinite(value) else None
-
-
-def thin(points: Sequence[tuple[int, float]], most: int) -> list[tuple[int, float]]:
-    """At most `most` of the points, evenly spread, the first and the last among them."""
-    if len(points) <= most:
-        return list(points)
-    return [points[round(index * (len(points) - 1) / (most - 1))] for index in range(most)]
 
 
 BUDGETS = {

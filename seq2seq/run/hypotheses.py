@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -24,6 +24,8 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
 from seq2seq.run.trained import TrainedRun, read_hypothesis, read_reference, rounded
 from seq2seq.run.translation import one_line, translate
+
+T = TypeVar("T")
 
 SHOWCASE = 8
 """Test sentences whose attention is kept, the same for every system."""
@@ -127,11 +129,15 @@ def _write_text(run: TrainedRun, name: str, split: EncodedSplit, device: torch.d
 
 
 def showcase(split: EncodedSplit) -> list[int]:
-    """Choose sentences for heat maps: evenly spaced over the lengths of the split, the same for every system."""
-    order = sorted(range(len(split)), key=lambda i: (split.length(i), i))
-    if len(order) <= SHOWCASE:
-        return order
-    return [order[round(k * (len(order) - 1) / (SHOWCASE - 1))] for k in range(SHOWCASE)]
+    """Choose sentences for heat maps, over the lengths of the split, the same for every system."""
+    return evenly_spaced(sorted(range(len(split)), key=lambda i: (split.length(i), i)), SHOWCASE)
+
+
+def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
+    """At most `most` of the items, evenly spaced, the first and the last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
 def write_attention(

@@ -16,9 +16,10 @@ from typing import Any
 
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import Study
+from seq2seq.run.environment import cores
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.signals import Interrupted
-from seq2seq.study.runner import begin_study, complain, cores, let_children_import, single_run
+from seq2seq.study.runner import begin_study, complain, let_children_import, single_run
 
 _GRACE = 80.0
 """Seconds a run is given to save; Slurm warns 90 seconds ahead."""

@@ -15,6 +15,7 @@ from seq2seq.config.loading import imported_class
 from seq2seq.config.study import Study
 from seq2seq.corpus.prepare import prepare
 from seq2seq.run.decision import decide_arithmetic
+from seq2seq.run.environment import cores
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
 from seq2seq.run.processes import is_first_process, join_processes
 from seq2seq.run.progress import EVENTS, Screen, forward, open_screen
@@ -112,11 +113,6 @@ def _jobs(study: Study) -> int:
     import torch
 
     return 1 if torch.cuda.is_available() else cores()
-
-
-def cores() -> int:
-    """Return the number of processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_of_a_run(study: Study, jobs: int | None = None) -> int:

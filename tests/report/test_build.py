@@ -11,7 +11,8 @@ from seq2seq.report import build_report
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.document import sections
 from seq2seq.report.settings import differences, facts_for_claims
-from seq2seq.report.systems import compare_budgets, finite, thin
+from seq2seq.report.systems import compare_budgets, finite
+from seq2seq.run.hypotheses import evenly_spaced
 from tests.report.invented import copy_of
 
 
@@ -127,8 +128,8 @@ def test_learning_curves_join_log_and_timing(built):
     first = built.report.learning_curves["none"][0].validation[0]
     assert (first.step, first.tokens, first.seconds) == (50, 45_000, 20.0)
     assert first.bleu_longest == pytest.approx(first.bleu / 2)
-    assert thin([(i, 0.0) for i in range(1000)], 7)[0] == (0, 0.0)
-    assert thin([(i, 0.0) for i in range(1000)], 7)[-1] == (999, 0.0)
+    assert evenly_spaced([(i, 0.0) for i in range(1000)], 7)[0] == (0, 0.0)
+    assert evenly_spaced([(i, 0.0) for i in range(1000)], 7)[-1] == (999, 0.0)
     assert (finite(float("nan")), finite(float("inf")), finite(None), finite(2.5)) == (None, None, None, 2.5)
 
 
