@@ -53,7 +53,7 @@ def build_report(
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)
-    scored = score_split(study, name, texts.get(name), study.evaluation, recount=recount)
+    scored = score_split(study, name, texts.get(name), recount=recount)
     by_system, analyses = study.on(name), read_analyses(folder)
     runs = [run for some in by_system.values() for run in some]
     evidence = _evidence(study, scored, by_system, analyses)
@@ -170,7 +170,7 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, SplitText],
         lines = texts.get(split)
         if split == chosen or lines is None:
             continue
-        scored = score_split(study, split, lines, study.evaluation, recount=recount)
+        scored = score_split(study, split, lines, recount=recount)
         found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
         summaries[split] = SplitSummary(n=len(scored.lengths), systems={name: each.overall for name, each in found.items()})
     return summaries

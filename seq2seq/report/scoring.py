@@ -48,21 +48,12 @@ class ScoredSplit:
     texts_available: bool
 
 
-def score_split(
-    study: StudyRuns, split: str, texts: SplitText | None, settings: EvaluationSettings, *, recount: bool = False
-) -> ScoredSplit:
+def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recount: bool = False) -> ScoredSplit:
     """Count every run's hypotheses of a split against the references, or take the counts that were kept.
 
-    Args:
-        study: the runs.
-        split: one that some run has hypotheses of.
-        texts: the split's lines; None to score from kept counts.
-        settings: metrics and tokenizer.
-        recount: with texts, count anew, as a verification must; TER's search takes minutes, so its kept counts are taken if
-            they are of just these lines.
-
-    Raises:
-        UserError: line counts differ, or nothing was kept for hypotheses as they are now.
+    Without texts there are only these. With texts `recount` counts anew, as a verification must; TER's search takes minutes, so
+    its kept counts are taken if they are of just these lines. A `UserError` if line counts differ, or nothing was kept for
+    hypotheses as they are now.
     """
     path, language = study.folder / "statistics" / f"{split}.json", study.language("source")
     if texts is None:
@@ -82,7 +73,7 @@ def score_split(
                     f"{run.folder}/hypotheses/{split}.txt: {found} lines, but the split has {expected} sentences; "
                     "evaluate the run again"
                 )
-        counted = tuple(_statistics(run, split, texts, index.reference_sha256, settings, recount) for run in runs)
+        counted = tuple(_statistics(run, split, texts, index.reference_sha256, study.evaluation, recount) for run in runs)
         scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counted))
     if texts is not None and not recount:
         write_json(path, index.model_dump())
