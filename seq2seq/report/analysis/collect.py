@@ -16,6 +16,8 @@ from seq2seq.run.folder import write_json
 from seq2seq.scoring.bootstrap import Estimate, Floats, Part, estimate_alone, resampled_counts
 from seq2seq.scoring.metrics import METRICS, length_ratio
 
+Runs = Sequence[dict[str, Any]]
+"""The analysis of each seed of a system."""
 Known = dict[str, list[dict[str, Any]]]
 """System -> the analysis of each of its seeds."""
 _RESAMPLES = 1000
@@ -28,13 +30,17 @@ def collect_analyses(folder: Path) -> list[str]:
     """
     runs, _ = study_folders(folder)
     written = []
-    for name, gather in GATHERERS.items():
+    for name, (gather, common) in GATHERERS.items():
         known: Known = {}
         for run in runs:
             if (found := read_analysis(run, name)) is not None:
                 known.setdefault(run.system, []).append(found)
         if known := _same_question(known):
-            write_json(folder / f"{name}.json", gather(known, next(iter(known.values()))[0]))
+            systems = {system: gather(some) for system, some in known.items()}
+            first = next(iter(known.values()))[0]
+            about = {"n": len(first.get("lengths", ())), **first}  # a probe has the length of each of its n questions
+            content = {**{key: about[key] for key in common}, "systems": systems} if common else systems
+            write_json(folder / f"{name}.json", content)
             written.append(name)
     return written
 
@@ -61,7 +67,7 @@ def mean(values: Sequence[Any]) -> Any:
     return known[0] if all(value == known[0] for value in known) else fmean(known)
 
 
-def _mean_of(runs: Sequence[dict[str, Any]], *names: str) -> dict[str, Any]:
+def _mean_of(runs: Runs, *names: str) -> dict[str, Any]:
     return {name: mean([run.get(name) for run in runs]) for name in names}
 
 
@@ -72,55 +78,38 @@ def _estimate(counts: Floats, score: Callable[[Floats], Floats], most: float) ->
     return estimate_alone(part, sentences=counts.shape[1], bounds=(0, most))
 
 
-def _alignment(known: Known, first: dict[str, Any]) -> dict[str, Any]:
-    systems = {}
-    for system, some in known.items():
-        counts = np.array([run["counts"] for run in some])  # (K, n, 6)
-        found = _estimate(counts, error_rate, 1)
-        rates = error_rate(counts.sum(axis=1)).tolist()
-        means = _mean_of(some, "aer", "precision", "recall", "soft_mass")
-        systems[system] = {**means, "low": found.low, "high": found.high, "aer_by_seed": rates}
-    return {"systems": systems, "baselines": first["baselines"], "n": first["n"], "conventions": first["conventions"]}
+def _alignment(some: Runs) -> dict[str, Any]:
+    counts = np.array([run["counts"] for run in some])  # (K, n, 6)
+    found = _estimate(counts, error_rate, 1)
+    rates = error_rate(counts.sum(axis=1)).tolist()
+    means = _mean_of(some, "aer", "precision", "recall", "soft_mass")
+    return {**means, "low": found.low, "high": found.high, "aer_by_seed": rates}
 
 
-def _interventions(known: Known, first: dict[str, Any]) -> dict[str, Any]:
-    systems = {system: mean([run["kinds"] for run in some]) for system, some in known.items()}
-    return {"systems": systems, "n": first["n"], "description": first["description"]}
-
-
-def _costs(known: Known, _first: dict[str, Any]) -> dict[str, Any]:
+def _costs(some: Runs) -> dict[str, Any]:
+    measured = [run["by_length"] for run in some if run["by_length"]]  # of the first seed; older analyses have all
+    points = [
+        {**mean(seeds), "peak_bytes": max(point["peak_bytes"] for point in seeds)} for seeds in zip(*measured, strict=True)
+    ]
     names = ("training_tokens_per_second", "flops_per_token", "heads_used", "positions_used", "hardware")
-    systems = {}
-    for system, some in known.items():
-        measured = [run["by_length"] for run in some if run["by_length"]]  # of the first seed; older analyses have all
-        points = [
-            {**mean(seeds), "peak_bytes": max(point["peak_bytes"] for point in seeds)} for seeds in zip(*measured, strict=True)
-        ]
-        systems[system] = {**_mean_of(some, *names), "by_length": points}
-    return systems
+    return {**_mean_of(some, *names), "by_length": points}
 
 
-def _beam_sweep(known: Known, first: dict[str, Any]) -> dict[str, Any]:
-    systems = {}
-    for system, some in known.items():
-        points = mean([run["points"] for run in some])
-        best = choose(points)
-        systems[system] = [{**point, "chosen": point is best} for point in points]
-    return {"split": first["split"], "systems": systems}
+def _beam_sweep(some: Runs) -> list[dict[str, Any]]:
+    points = mean([run["points"] for run in some])
+    best = choose(points)
+    return [{**point, "chosen": point is best} for point in points]
 
 
-def _probe(known: Known, first: dict[str, Any]) -> dict[str, Any]:
-    lengths = np.array(first["lengths"])
-    systems = {}
-    for system, some in known.items():
-        right = np.array([[int(each) for each in run["right"]] for run in some], dtype=np.float64)  # (K, n)
-        by_length = [
-            {"min": low, "max": high, "n": int(inside.sum()), **_share(right[:, inside])}
-            for low, high in length_ranges(first["trained"], int(lengths.max()))
-            if (inside := (lengths >= low) & (lengths <= high)).any()
-        ]
-        systems[system] = {**_mean_of(some, "exact", "within", "beyond", "by_position"), "by_length": by_length}
-    return {"task": first["task"], "trained": first["trained"], "n": len(lengths), "systems": systems}
+def _probe(some: Runs) -> dict[str, Any]:
+    lengths = np.array(some[0]["lengths"])
+    right = np.array([[int(each) for each in run["right"]] for run in some], dtype=np.float64)  # (K, n)
+    by_length = [
+        {"min": low, "max": high, "n": int(inside.sum()), **_share(right[:, inside])}
+        for low, high in length_ranges(some[0]["trained"], int(lengths.max()))
+        if (inside := (lengths >= low) & (lengths <= high)).any()
+    ]
+    return {**_mean_of(some, "exact", "within", "beyond", "by_position"), "by_length": by_length}
 
 
 def _share(right: Floats) -> dict[str, float]:
@@ -140,15 +129,11 @@ def _share(right: Floats) -> dict[str, float]:
     return {"exact": share, "low": min(ends), "high": max(ends)}
 
 
-def _concatenation(known: Known, first: dict[str, Any]) -> dict[str, Any]:
-    systems = {
-        system: [_joined(points) for points in zip(*(run["points"] for run in some), strict=True)]
-        for system, some in known.items()
-    }
-    return {"split": first["split"], "pairs": first["pairs"], "longest": first["longest"], "systems": systems}
+def _concatenation(some: Runs) -> list[dict[str, Any]]:
+    return [_joined(points) for points in zip(*(run["points"] for run in some), strict=True)]
 
 
-def _joined(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _joined(points: Runs) -> dict[str, Any]:
     """BLEU of one number of joined pairs over resampled seeds and joined sentences."""
     common = _mean_of(points, "joined", "n", "words")
     if any(point["counts"] is None for point in points):
@@ -159,11 +144,12 @@ def _joined(points: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**common, "bleu": found.value, "length_ratio": ratio, "low": found.low, "high": found.high}
 
 
-GATHERERS: dict[str, Callable[[Known, dict[str, Any]], dict[str, Any]]] = {
-    "alignment": _alignment,
-    "interventions": _interventions,
-    "costs": _costs,
-    "beam_sweep": _beam_sweep,
-    "probe": _probe,
-    "concatenation": _concatenation,
+GATHERERS: dict[str, tuple[Callable[[Runs], Any], tuple[str, ...]]] = {
+    "alignment": (_alignment, ("baselines", "n", "conventions")),
+    "interventions": (lambda some: mean([run["kinds"] for run in some]), ("n", "description")),
+    "costs": (_costs, ()),
+    "beam_sweep": (_beam_sweep, ("split",)),
+    "probe": (_probe, ("task", "trained", "n")),
+    "concatenation": (_concatenation, ("split", "pairs", "longest")),
 }
+"""Analysis -> what becomes of the analyses of one system's seeds, and what they have in common."""
