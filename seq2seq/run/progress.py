@@ -55,27 +55,22 @@ class Lines:
 
     def show(self, run: str, event: Event) -> None:
         """Print an event, unless it is an update and one was printed a moment ago."""
+        label, text = f"[{run}] " if run else "", ""
         with self._lock:
-            self._show(f"[{run}] " if run else "", run, event)
-
-    def _show(self, label: str, run: str, event: Event) -> None:
-        if "step" not in event:
-            text = next(event[kind] for kind in ("status", "say", "done") if kind in event)
+            if "step" in event:
+                loss, rate, left = f"loss {event['loss']:.3f}", f"{event['rate']:,.0f} target tokens/s", _left(event["left"])
+                self._steps[run] = f"{label}step {event['step']}/{event['total']}, {loss}, {rate}, {left} left"
+                if time.monotonic() - self._printed >= self.interval:
+                    self._printed = time.monotonic()
+                    text = "  ".join(self._steps.values())
+            elif told := next(event[kind] for kind in ("status", "say", "done") if kind in event):
+                text = f"{label}{told}"
             if "done" in event:
                 self._steps.pop(run, None)
             if text:
-                self._put(f"{label}{text}")
-            return
-        loss, rate, left = f"loss {event['loss']:.3f}", f"{event['rate']:,.0f} target tokens/s", _left(event["left"])
-        self._steps[run] = f"{label}step {event['step']}/{event['total']}, {loss}, {rate}, {left} left"
-        if time.monotonic() - self._printed >= self.interval:
-            self._printed = time.monotonic()
-            self._put("  ".join(self._steps.values()))
-
-    def _put(self, text: str) -> None:
-        stream = self.stream or sys.stderr
-        stream.write(f"{text}\n")
-        stream.flush()
+                stream = self.stream or sys.stderr
+                stream.write(f"{text}\n")
+                stream.flush()
 
 
 class Events:
