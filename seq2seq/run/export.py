@@ -61,10 +61,8 @@ def export_ctranslate2(run_path: Path, target: Path) -> None:
     Exported are encoder-decoder Transformers with sinusoidal or learned positions and scaled dot-product attention. Greedy
     search agrees with ours up to ties in the last digits. Beam search differs in two points: CTranslate2 divides a score by
     length^alpha where ours divides by ((5 + length) / 6)^alpha, and at alpha 0 it goes on until the best hypothesis has ended
-    where ours stops at K finished ones. It writes no empty translation unless `min_decoding_length=0`.
-
-    Raises:
-        UserError: CTranslate2 is not installed or does not hold this model, or `target` is not empty.
+    where ours stops at K finished ones. It writes no empty translation unless `min_decoding_length=0`. A `UserError` if
+    CTranslate2 is not installed or does not hold this model, or `target` is not empty.
     """
     run = _loaded(run_path, target, "ctranslate2", IN_CTRANSLATE2)
     specification = _transformer(run)
@@ -79,9 +77,7 @@ def export_onnx(run_path: Path, target: Path) -> None:
     `encoder.onnx`: source (1, S), end of sentence included, to state_0, state_1 ...
     `decoder.onnx`: a token (1,) (the first is `<s>`) and a state to logits (1, V), weights (1, S) and the next state
     (`next_state_4` for `state_4`); what the decoder does not return belongs to the sentence and stays.
-
-    Raises:
-        UserError: ONNX is not installed, the model cannot be written, or `target` is not empty.
+    A `UserError` if ONNX is not installed, the model cannot be written, or `target` is not empty.
     """
     run = _loaded(run_path, target, "onnxscript", IN_ONNX)
     for parameter in run.model.parameters():

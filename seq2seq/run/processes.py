@@ -60,8 +60,7 @@ class Processes:
     def on_first(self, work: Callable[[], T]) -> T:
         """Let the first process do something while the others wait; all return its result or raise its error.
 
-        Raises:
-            UserError, RunError: what `work` raised; with its text in the first process only, so that it is told once.
+        The text of a `UserError` or `RunError` is in the first process only, so that it is told once.
         """
         if not self._fabric:
             return work()

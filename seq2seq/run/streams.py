@@ -61,10 +61,8 @@ def checked_streams() -> Iterator[None]:
     """Make the standard streams safe to use while a command runs: UTF-8 out, failures as one line.
 
     A closed stream stays None in `sys` (standard error becomes one that says nothing), but /dev/null takes its number: else the
-    next file that is opened would get it, and with it whatever a library prints.
-
-    Raises:
-        RunError: standard output cannot be written; without text where its reader has gone away.
+    next file that is opened would get it, and with it whatever a library prints. A `RunError` if standard output cannot be
+    written; without text where its reader has gone away.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)

@@ -61,11 +61,8 @@ class Updater:
     def __call__(self, step: int, group: list[Batch], *, rate: float, stop: bool, seconds: Callable[[], float]) -> Update:
         """Make update number `step`, from 1, over this process's shards of a group of batches.
 
-        `rate` is the learning rate, `stop` whether this process was asked to stop, `seconds` its time, asked when gradients
-        are ready.
-
-        Raises:
-            RunError: memory ran out, or another process has ended.
+        `rate` is the learning rate, `stop` whether this process was asked to stop, `seconds` its time, asked when gradients are
+        ready. A `RunError` if memory ran out, or another process has ended.
         """
         predicted = sum(batch.global_target_tokens for batch in group)
         tokens = sum(batch.global_tokens for batch in group)

@@ -123,10 +123,8 @@ class Evidence:
         """Weighted sum of scores of any systems on any buckets, with its interval.
 
         Shared buckets have shared resamples, a system's buckets have shared seeds, and systems with the same seeds are paired
-        as far as the study shows that seeds move them together, so what is paired stays paired.
-
-        Raises:
-            ValueError: two buckets overlap without being the same; their sentences would be resampled as if unrelated.
+        as far as the study shows that seeds move them together, so what is paired stays paired. A ValueError if two buckets
+        overlap without being the same; their sentences would be resampled as if unrelated.
         """
         buckets = {term.bucket for term in terms}
         inside = np.sum([bucket.holds(self.source_words) for bucket in buckets], axis=0)
