@@ -41,11 +41,9 @@ class Arithmetic(Settings):
     def describe(self) -> str:
         """Return one line for the start of a run."""
         times = ", ".join(f"{name} {value:.0f}" for name, value in self.milliseconds.items())
-        library = " through oneDNN" if self.library == "onednn" else ""
-        parts = [f"{self.threads} thread{'s' if self.threads > 1 else ''}", f"{self.precision} matmuls"]
-        if self.precision == "fp32":
-            parts[-1] += library
-        return ", ".join(parts) + (f" (measured, ms: {times})" if times else "")
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        library = " through oneDNN" if (self.precision, self.library) == ("fp32", "onednn") else ""
+        return f"{threads}, {self.precision} matmuls{library}" + (f" (measured, ms: {times})" if times else "")
 
 
 def choose_arithmetic(work: Callable[[int], object], precision: str, *, threads: int, device: str = "cpu") -> Arithmetic:

@@ -233,15 +233,14 @@ class Trainer:
 
     def _finished(self) -> bool:
         training, position = self.training, self.position
-        if position.step >= training.max_steps:
-            return True
-        if training.max_target_tokens is not None and position.target_tokens >= training.max_target_tokens:
-            return True
-        if training.max_minutes is not None and position.seconds >= training.max_minutes * 60:
-            return True
-        if is_exhausted(position.scores, training):
-            return True
-        return training.patience is not None and position.waiting >= training.patience
+        limits = (
+            (position.step, training.max_steps),
+            (position.target_tokens, training.max_target_tokens),
+            (position.seconds / 60, training.max_minutes),
+            (position.waiting, training.patience),
+        )
+        reached = any(limit is not None and value >= limit for value, limit in limits)
+        return reached or is_exhausted(position.scores, training)
 
     def _batches(self) -> Iterator[tuple[int, int, Batch]]:
         """Yield (epoch, batches used of it with this one, batch), endlessly, from where the run stands."""

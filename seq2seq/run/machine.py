@@ -34,10 +34,8 @@ class Machine:
 
     def describe(self) -> str:
         """Return one line for the start of a run."""
-        parts = [str(self.device), self.arithmetic.describe()]
-        if self.keeps_memory:
-            parts.append("allocator keeps memory")
-        return ", ".join(parts)
+        memory = ", allocator keeps memory" if self.keeps_memory else ""
+        return f"{self.device}, {self.arithmetic.describe()}{memory}"
 
 
 def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool = False, device: str | None = None) -> Machine:

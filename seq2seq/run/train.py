@@ -45,14 +45,9 @@ def train_run(
 ) -> None:
     """Train run `seed` in the folder `path`, or resume it, or skip it when it is finished.
 
-    Args:
-        settings: of the system.
-        seed: of the run.
-        path: the run's folder.
-        arguments: the command line, for the record.
-        threads: of a run that begins here and whose settings leave them to the machine; None takes those of the process.
-        bleu_tokenizer: sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
-        screen: where to show how it goes; None for plain lines on standard error.
+    `arguments` are the command line, for the record. `threads` are those of a run that begins here and whose settings leave
+    them to the machine; None takes those of the process. `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; None for the
+    usual one of the target language. Without a `screen` plain lines on standard error show how it goes.
 
     Raises:
         Interrupted: a signal ended it; everything is saved.

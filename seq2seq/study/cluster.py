@@ -110,11 +110,11 @@ def _read_options(options: Sequence[str]) -> dict[str, Any]:
 def _executor(folder: Path, kind: str, parameters: dict[str, Any]) -> Any:
     try:
         import submitit
-    except ModuleNotFoundError:
-        raise UserError("--cluster: submitit is not installed; install it with: pip install 'seq2seq[cluster]'") from None
-    try:
+
         executor = submitit.AutoExecutor(folder=str(folder / "%j"), cluster=kind, slurm_max_num_timeout=_RESTARTS)
         executor.update_parameters(**parameters)
+    except ModuleNotFoundError:
+        raise UserError("--cluster: submitit is not installed; install it with: pip install 'seq2seq[cluster]'") from None
     except OSError as error:
         raise UserError(f"{folder}: cannot be written to ({error.strerror}); give --out DIR for another place") from None
     except (RuntimeError, NameError, TypeError, ValueError, AssertionError) as error:

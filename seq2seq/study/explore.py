@@ -9,7 +9,7 @@ A Space on the Hugging Face hub needs the runs beside an `app.py` of two lines:
 import os
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -61,10 +61,7 @@ def build_app(paths: Sequence[str | Path], *, allow_code: bool = False) -> Any:
         import gradio
     except ModuleNotFoundError:
         raise UserError("explore needs Gradio: pip install 'seq2seq[explore]'") from None
-    return _app(gradio, load_runs(*paths, allow_code=allow_code))
-
-
-def _app(gradio: Any, runs: Mapping[str, Run]) -> Any:
+    runs = load_runs(*paths, allow_code=allow_code)
     with gradio.Blocks(title="Explore", analytics_enabled=False) as app:
         gradio.Markdown(_INTRODUCTION)
         text = gradio.Textbox(label="Sentence", max_length=MAX_CHARACTERS, autofocus=True)
