@@ -138,10 +138,7 @@ def load_weights(model: torch.nn.Module, weights: Mapping[str, Tensor], where: s
 
 def trainable_state(model: torch.nn.Module) -> dict[str, Tensor]:
     """Return parameters and buffers by name, a shared tensor once under its first name."""
-    seen: dict[int, str] = {}
-    result = {}
+    first: dict[int, tuple[str, Tensor]] = {}
     for name, value in model.state_dict(keep_vars=True).items():
-        if id(value) not in seen:
-            seen[id(value)] = name
-            result[name] = value
-    return result
+        first.setdefault(id(value), (name, value))
+    return dict(first.values())

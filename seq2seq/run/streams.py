@@ -4,35 +4,27 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
 from typing import Any, TextIO, cast
 
 from seq2seq.config.errors import RunError
 
 
 class _Stream:
-    """A text stream whose failures mean what they should; everything else is the stream's own."""
+    """A text stream whose failures to write mean what they should; everything else is the stream's own."""
 
     def __init__(self, stream: TextIO, on_failure: Callable[[TextIO, OSError], TextIO]) -> None:
         self._stream, self._on_failure = stream, on_failure
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return partial(self._try, name) if name in ("write", "writelines", "flush") else getattr(self._stream, name)
 
-    def write(self, text: str) -> int:
-        self._try("write", text)
-        return len(text)
-
-    def writelines(self, lines: Any) -> None:
-        self._try("writelines", lines)
-
-    def flush(self) -> None:
-        self._try("flush")
-
-    def _try(self, method: str, *arguments: Any) -> None:
+    def _try(self, method: str, *arguments: Any) -> Any:
         try:
-            getattr(self._stream, method)(*arguments)
+            return getattr(self._stream, method)(*arguments)
         except OSError as error:
             self._stream = self._on_failure(self._stream, error)
+            return None
 
 
 def _give_up(stream: TextIO, error: OSError) -> TextIO:
