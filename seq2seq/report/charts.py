@@ -77,7 +77,6 @@ class Style:
         return channel("system:N", scale=scale, legend=None)
 
     def shape(self) -> alt.Shape:
-        """The system's mark."""
         scale = alt.Scale(domain=list(self.looks), range=[look.shape for look in self.looks.values()])
         return alt.Shape("system:N", scale=scale, legend=None)
 

@@ -94,7 +94,6 @@ class Run:
 
     @property
     def name(self) -> str:
-        """System and seed, for messages."""
         return f"{self.system} seed {self.seed}"
 
 
@@ -110,7 +109,6 @@ class StudyRuns:
 
     @property
     def name(self) -> str:
-        """The study's name."""
         return self.study.name or self.folder.resolve().name
 
     def language(self, side: str) -> str:

@@ -42,7 +42,6 @@ class Measured:
         return " ".join(part for part in (self.text, self.ends, self.marks, self.verdict) if part)
 
     def bare(self) -> "Measured":
-        """The number without its interval."""
         return replace(self, low=None, high=None, seeds=(), marks="")
 
 

@@ -39,7 +39,6 @@ class Arithmetic(Settings):
     """Measured time of gradients (of a large model: on part of a batch) by candidate; empty where nothing was measured."""
 
     def describe(self) -> str:
-        """Return one line for the start of a run."""
         times = ", ".join(f"{name} {value:.0f}" for name, value in self.milliseconds.items())
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
         library = " through oneDNN" if (self.precision, self.library) == ("fp32", "onednn") else ""

@@ -68,7 +68,6 @@ class RunFolder:
         return sorted(place for place in self.recent.glob("step-*") if not place.suffix)
 
     def hypotheses(self, split: str) -> Path:
-        """Return the file of translations of a split."""
         return self.path / "hypotheses" / f"{split}.txt"
 
     def read_summary(self) -> dict[str, Any]:
@@ -236,7 +235,6 @@ class JsonLines:
         self._file.seek(0, os.SEEK_END)
 
     def write(self, **record: Any) -> None:
-        """Append one record."""
         self._file.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
         self._file.flush()
 
@@ -246,5 +244,4 @@ class JsonLines:
         return self._file.tell()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()

@@ -64,7 +64,6 @@ class Journal:
         return self._log.size()
 
     def close(self) -> None:
-        """Close all three."""
         for part in (self._log, self._timing, self._events):
             part.close()
 

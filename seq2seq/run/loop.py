@@ -128,7 +128,6 @@ class Trainer:
 
     @property
     def model(self) -> Model:
-        """The model being trained."""
         model = self.sharing.model
         return model.whole if isinstance(model, PretrainedModel) else model
 

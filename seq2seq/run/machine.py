@@ -33,7 +33,6 @@ class Machine:
         return torch.autocast(self.device.type, dtype=torch.bfloat16)
 
     def describe(self) -> str:
-        """Return one line for the start of a run."""
         memory = ", allocator keeps memory" if self.keeps_memory else ""
         return f"{self.device}, {self.arithmetic.describe()}{memory}"
 

@@ -215,7 +215,6 @@ class Progress:
         self._show({"say": text})
 
     def done(self, text: str) -> None:
-        """Tell that the run has ended."""
         self._show({"done": text})
 
     def _show(self, event: Event) -> None:

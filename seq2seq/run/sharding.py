@@ -37,7 +37,6 @@ class Whole:
         return build_optimizer(self.parameters, self.training)
 
     def combine_gradients(self) -> None:
-        """Sum gradients over the processes."""
         self.processes.sum_gradients(self.parameters)
 
     def clip(self, largest: float) -> float:

@@ -44,7 +44,6 @@ class Validation:
         return -math.inf if math.isnan(score) else score
 
     def describe(self) -> str:
-        """Return the measurements as a person reads them."""
         bleu = "" if self.bleu is None else f", BLEU {self.bleu:.1f}"
         accuracy = f"accuracy {100 * self.token_accuracy:.1f} %"
         return f"validation loss {self.loss:.3f}, perplexity {self.perplexity:.2f}, {accuracy}{bleu}"

@@ -95,7 +95,6 @@ class Part:
         return Part(self.points + other.points, self.replicates + other.replicates)
 
     def times(self, weight: float) -> "Part":
-        """The figure times a number."""
         return Part(weight * self.points, weight * self.replicates)
 
     def run_noise(self) -> float:

@@ -75,7 +75,6 @@ class Evidence:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Names of the metrics that were counted."""
         return self.settings.metrics
 
     @property
@@ -95,7 +94,6 @@ class Evidence:
         return [name for name in self.systems if self.baseline not in (None, name)]
 
     def sentences(self, bucket: Bucket = EVERYTHING) -> int:
-        """Sentences of the bucket."""
         return int(bucket.holds(self.source_words).sum())
 
     def small(self, *buckets: Bucket) -> bool:

@@ -114,7 +114,6 @@ class Run:
 
     @property
     def name(self) -> str:
-        """System and seed."""
         return self.trained.folder.name
 
     def translate(
