@@ -37,23 +37,6 @@ Outcome = Literal[
 Side = Literal["paper's", "other", "neither"]
 
 
-class PaperNumber(Settings):
-    """One number of a paper."""
-
-    where: str
-    """Table or figure, and column."""
-    row: str
-    """The paper's name of the system."""
-    value: float
-    """The number, in the unit of the column."""
-    sd: float | None = None
-    """Standard deviation over the paper's runs, in the same unit, where it gives one."""
-    unit: str = "BLEU"
-    """Unit; the papers' BLEU is tokenised, so differences may be compared with ours and levels may not."""
-    seen_in_source: bool
-    """Whether the number was read in the text of the paper when it was written down here."""
-
-
 class Conditions(Settings):
     """Conditions of a paper's systems; a condition that is not given is not compared."""
 
@@ -118,7 +101,8 @@ class Paper(Settings):
     """Language pair, test set and training data in a few words."""
     setting: Conditions = Conditions()
     """What all of its systems share."""
-    numbers: tuple[PaperNumber, ...] = ()
+    numbers: tuple[Mapping[str, Any], ...] = ()
+    """Those of its tables that checks compare with; `where` and `row` name them, the `unit` is BLEU unless one is given."""
 
 
 class TermSettings(Settings):

@@ -75,7 +75,8 @@ def test_every_paper_has_a_check_and_every_check_an_id_of_its_own(papers):
     ],
 )
 def test_paper_values_follow_from_the_papers_numbers(papers, check_id, paper, plus, minus):
-    numbers = {(number.row, number.where): number.value for number in papers.papers[paper].numbers if number.unit == "BLEU"}
+    given = [number for number in papers.papers[paper].numbers if number.get("unit", "BLEU") == "BLEU"]
+    numbers = {(number["row"], number["where"]): number["value"] for number in given}
     value = next(check.paper_value for check in papers.checks if check.id == check_id)
     assert value == pytest.approx(numbers[plus] - numbers[minus])
 
@@ -258,6 +259,16 @@ def test_a_broken_file_is_one_clear_line(tmp_path, text, message):
 def test_a_missing_file_is_one_clear_line(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_papers(tmp_path / "papers.yaml")
+
+
+def test_the_numbers_of_papers_say_where_they_are_from(papers):
+    for number in (number for paper in papers.papers.values() for number in paper.numbers):
+        assert (
+            {"where", "row", "value", "seen_in_source"}
+            <= set(number)
+            <= {"where", "row", "value", "seen_in_source", "unit", "sd"}
+        )
+        assert isinstance(number["value"], float | int)
 
 
 def test_the_file_names_known_roles_and_papers_and_measures_or_says_why_not(papers):
