@@ -43,7 +43,7 @@ from seq2seq.config.transformer import (
     TransformerEncoderSettings,
 )
 from seq2seq.models.pretraining import PRETRAINED
-from seq2seq.report import report_schema
+from seq2seq.report.write import report_schema
 
 FOLDER = Path(__file__).resolve().parent
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.corpus.prepare import SplitText
-from seq2seq.report import build_report
+from seq2seq.report.build import build_report
 from tests.report.invented import invent_texts, write_study
 
 

@@ -7,8 +7,8 @@ import pytest
 import sacrebleu
 
 from seq2seq.config.errors import UserError
-from seq2seq.report import build_report
 from seq2seq.report.analyses import Analyses
+from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
 from seq2seq.report.settings import differences, facts_for_claims
 from seq2seq.report.systems import compare_budgets, finite

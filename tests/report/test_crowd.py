@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from seq2seq.report import build_report
+from seq2seq.report.build import build_report
 from seq2seq.report.crowd import in_focus, named
 from seq2seq.report.document import sections, systems_table
 from seq2seq.report.drawing import save

@@ -12,10 +12,11 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
-from seq2seq.report import BuiltReport, build_report, write_report
+from seq2seq.report.build import BuiltReport, build_report
 from seq2seq.report.figures import report_figures
 from seq2seq.report.page import page as html_page
 from seq2seq.report.palette import KNOWN
+from seq2seq.report.write import write_report
 from tests.report.invented import PROBE, copy_of, write_crowd
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

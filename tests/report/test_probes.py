@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from seq2seq.report import build_report
+from seq2seq.report.build import build_report
 from seq2seq.report.figures import report_figures
 from seq2seq.report.markdown import markdown
 from seq2seq.report.tables import report_rows

@@ -10,8 +10,8 @@ import pytest
 from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
-from seq2seq.report import build_report, verify_report
-from seq2seq.report.verify import compare_reports
+from seq2seq.report.build import build_report
+from seq2seq.report.verify import compare_reports, verify_report
 from seq2seq.run.folder import write_aside
 from seq2seq.scoring.metrics import Metric
 from seq2seq.study.publish import publish_study

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seq2seq.report import BuiltReport, Report, report_schema, write_report
+from seq2seq.report.build import BuiltReport
 from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
@@ -24,10 +24,12 @@ from seq2seq.report.headline import answer, kept_share
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
+from seq2seq.report.schema import Report
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
 from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
+from seq2seq.report.write import report_schema, write_report
 from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 

@@ -17,7 +17,7 @@ from seq2seq.cli import main
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.tokenizer import Tokenizer
-from seq2seq.report import build_report
+from seq2seq.report.build import build_report
 from seq2seq.study.api import Run, Translation
 from tests.report.invented import HOSTILE, invent_texts, write_study
 from tests.study.untrained import LINES, SIZE, make_run
