@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seq2seq.config.errors import RunError, UserError
+from seq2seq.run.hub import local_path
 from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
 from seq2seq.run.streams import checked_streams
@@ -187,7 +188,6 @@ def translate(
     allow_code: AllowCode = False,
 ) -> None:
     """Translate lines from standard input to standard output, each as soon as it is there."""
-    from seq2seq.run.hub import local_path
     from seq2seq.run.lines import LineOptions, translate_lines
 
     for name, stream in (("input", sys.stdin), ("output", sys.stdout)):
@@ -223,7 +223,6 @@ def export(
 ) -> None:
     """Write a trained model for serving without this package."""
     from seq2seq.run.export import export_ctranslate2, export_onnx
-    from seq2seq.run.hub import local_path
 
     {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](local_path(run), target)
     print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
@@ -279,7 +278,6 @@ def explore(
     allow_code: AllowCode = False,
 ) -> None:
     """Open a page on this machine where every system translates what one types and shows its attention."""
-    from seq2seq.run.hub import local_path
     from seq2seq.study.explore import explore as serve
 
     serve([local_path(run) for run in runs], port=port, allow_code=allow_code)

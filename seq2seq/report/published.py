@@ -28,11 +28,6 @@ def _ranking(report: Report) -> Table:
     return table.select(["system", "rank", "BLEU", *(head for head in table.heads if head == "difference"), "parameters"])
 
 
-def _checks(report: Report) -> Table:
-    """Paper against ours: the claims that the study's systems and sentences allow to be checked, with both numbers."""
-    return tested(checks_table(report), 2)[0]
-
-
 def _probe(report: Report) -> Table:
     """Exact match on a synthetic probe by words of the question, a row a system."""
     assert report.probe is not None
@@ -64,7 +59,7 @@ def _attention(report: Report) -> Table:
 TABLES: dict[str, Callable[[Report], Table]] = {
     "lengths": _lengths,
     "ranking": _ranking,
-    "checks": _checks,
+    "checks": lambda report: tested(checks_table(report), 2)[0],
     "probe": _probe,
     "attention": _attention,
 }

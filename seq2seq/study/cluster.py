@@ -47,9 +47,10 @@ class RunJob:
         from submitit.helpers import DelayedSubmission
 
         if self._child is not None:
-            os.kill(self._child.pid, signal.SIGTERM)
+            pid, look = self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+            os.kill(pid, signal.SIGTERM)
             until = time.monotonic() + _GRACE
-            while time.monotonic() < until and not _has_ended(self._child.pid):
+            while time.monotonic() < until and os.waitid(os.P_PID, pid, look) is None:
                 time.sleep(_POLL)
         return DelayedSubmission(RunJob(self.command, self.folder))
 
@@ -58,10 +59,6 @@ def _ignore_warnings() -> None:
     """Slurm's warning goes to every process of a job; the one that starts the run takes care of it."""
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
-
-
-def _has_ended(pid: int) -> bool:
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def submit_study(

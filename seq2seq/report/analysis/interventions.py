@@ -172,14 +172,11 @@ def bleu_by_length(
 
 
 def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
-    """Say what weights look like, with the reference fed.
+    """Say what weights look like, with the reference fed: figures of `report.analyses.Intervention`, means over all sentences.
 
-    entropy: of a row over source subwords, in bits, the row taken as shares; mean over target subwords and the end.
-    eos_mass: weight of a target word on the end of the source, or a picture's empty cells, as a share of its row; mean over
-        target words.
-    coverage: share of source words whose weights from all target words sum to `COVERED` or more.
-    diagonal_mass: weight of a target word within `NEAR` words of its relative place, as a share of its row; mean over words.
-    Rows that attend to nothing are left out.
+    Shares of a row are of its sum: weight on the end of the source or on a picture's empty cells, and within `NEAR` words of
+    its relative place. Covered are source words whose weights from all target words sum to `COVERED` or more. Rows that attend
+    to nothing are left out.
     """
     entropies, ends, covered, near = [], [], [], []
     for sentence in sentences:
