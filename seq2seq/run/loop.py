@@ -64,29 +64,26 @@ class Position:
     """Step of the last validation."""
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class Trainer:
     """Trains one run: what is in `folder` decides where it begins, and everything is written there.
 
     `seed` determines initial weights, dropout and the order of batches. `processes` share the run; None for this one alone.
-    `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; None for the usual one of the target language.
+    `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; empty for the usual one of the target language.
     """
 
-    def __init__(
-        self,
-        *,
-        settings: RunSettings,
-        seed: int,
-        data: PreparedData,
-        machine: Machine,
-        folder: RunFolder,
-        progress: Progress,
-        processes: Processes | None = None,
-        bleu_tokenizer: str | None = None,
-    ) -> None:
-        self.settings, self.training, self.seed = settings, settings.training, seed
-        self.data, self.machine, self.folder, self.progress = data, machine, folder, progress
-        self.processes = processes or Processes()
-        self.bleu_tokenizer = bleu_tokenizer or resolve_tokenizer("auto", settings.data.target)
+    settings: RunSettings
+    seed: int
+    data: PreparedData
+    machine: Machine
+    folder: RunFolder
+    progress: Progress
+    processes: Processes = field(default_factory=Processes)
+    bleu_tokenizer: str = ""
+
+    def __post_init__(self) -> None:
+        self.training = self.settings.training
+        self.bleu_tokenizer = self.bleu_tokenizer or resolve_tokenizer("auto", self.settings.data.target)
         self.pretraining = None if self.training.pretrain is None else Pretraining()
         self._prepare()
         self.position = Position()

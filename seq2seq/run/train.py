@@ -82,7 +82,7 @@ def train_run(
             folder=folder,
             progress=progress,
             processes=processes,
-            bleu_tokenizer=bleu_tokenizer,
+            bleu_tokenizer=bleu_tokenizer or "",
         )
         processes.on_first(lambda: check_lengths(trainer.model, data))
         _train(trainer)
