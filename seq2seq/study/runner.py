@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from threading import Thread
 
+import torch
+
 from seq2seq.attention.custom import load_score
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.loading import imported_class
@@ -110,8 +112,6 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
 def _jobs(study: Study) -> int:
     if study.header.jobs != "auto":
         return study.header.jobs
-    import torch
-
     return 1 if torch.cuda.is_available() else cores()
 
 
@@ -120,8 +120,6 @@ def threads_of_a_run(study: Study, jobs: int | None = None) -> int:
 
     All its runs count, since losses depend on threads and must not depend on which runs are asked for first.
     """
-    import torch
-
     runs = sum(len(settings.training.seeds) for settings in study.systems.values())
     return max(1, min(torch.get_num_threads(), cores() // min(runs, jobs or _jobs(study))))
 
