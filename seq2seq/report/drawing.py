@@ -11,7 +11,7 @@ from typing import Any
 from seq2seq.report.charts import Figure, on_paper
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
+def save(figure: Figure, stem: Path) -> None:
     """Write `<stem>.png`, `.svg` and `.pdf`; the same figure gives the same bytes, but for the order of entries in the PDF."""
     import vl_convert
 
@@ -19,14 +19,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     if scripts := missing_scripts(json.dumps(on_paper(figure.spec, caption), ensure_ascii=False)):
         caption += f" No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
     svg = svg_of(on_paper(figure.spec, caption))
-    made = {
-        ".png": in_few_colours(vl_convert.svg_to_png(svg, scale=2)),
-        ".svg": svg.encode(),
-        ".pdf": vl_convert.svg_to_pdf(svg),
-    }
-    for suffix, content in made.items():
-        stem.with_suffix(suffix).write_bytes(content)
-    return [stem.with_suffix(suffix) for suffix in made]
+    stem.with_suffix(".png").write_bytes(in_few_colours(vl_convert.svg_to_png(svg, scale=2)))
+    stem.with_suffix(".svg").write_text(svg, encoding="utf-8")
+    stem.with_suffix(".pdf").write_bytes(vl_convert.svg_to_pdf(svg))
 
 
 def svg_of(spec: Mapping[str, Any]) -> str:

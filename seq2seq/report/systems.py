@@ -87,8 +87,8 @@ def learning_curve(run: Run) -> LearningCurve:
     """Validations of a run, each with the tokens and seconds it took to get there, and its training loss, thinned."""
     seconds = {int(r["step"]): float(r["seconds"]) for r in run.log if "step" in r and "seconds" in r}
     validations = {int(r["step"]): r for r in run.log if r.get("event") == "validation" and "step" in r}
-    training = [(int(r["step"]), finite(r.get("loss"))) for r in run.log if r.get("event") == "train"]
-    losses = {step: loss for step, loss in training if loss is not None}
+    training = [r for r in run.log if r.get("event") == "train"]
+    losses = {int(r["step"]): loss for r in training if (loss := finite(r.get("loss"))) is not None}
     return LearningCurve(
         seed=run.seed,
         validation=[_point(step, record, seconds) for step, record in sorted(validations.items())],

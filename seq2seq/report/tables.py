@@ -50,14 +50,13 @@ def report_rows(report: Report) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> list[Path]:
+def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> None:
     """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket."""
-    tables = report_rows(report) | {"sentences": _sentences(exhibits)}
-    paths = [_write_csv(folder / f"{name}.csv", rows) for name, rows in tables.items() if rows]
+    for name, rows in (report_rows(report) | {"sentences": _sentences(exhibits)}).items():
+        if rows:
+            _write_csv(folder / f"{name}.csv", rows)
     for name, full in (("table.tex", False), ("table_full.tex", True)):
         (folder / name).write_text(latex_table(report, full=full), encoding="utf-8")
-        paths.append(folder / name)
-    return paths
 
 
 def _row(value: BaseModel, left_out: set[str] | None = None, /, **first: Any) -> dict[str, Any]:
@@ -66,12 +65,11 @@ def _row(value: BaseModel, left_out: set[str] | None = None, /, **first: Any) ->
     return first | {key: " ".join(map(str, leaf)) if isinstance(leaf, list) else leaf for key, leaf in leaves.items()}
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
-    return path
 
 
 def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:

@@ -16,8 +16,8 @@ from seq2seq.run.folder import write_aside
 _SMALL = 1e-3
 
 
-def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> list[Path]:
-    """Write index.html, report.md, report.json, CSV, LaTeX, and every figure as PNG, SVG and PDF; returns the files.
+def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False) -> None:
+    """Write index.html, report.md, report.json, CSV, LaTeX, and every figure as PNG, SVG and PDF.
 
     With `without_text` every sentence of the corpus is left out: sources, references, and the subwords under heat maps. The
     systems' hypotheses stay.
@@ -33,11 +33,9 @@ def write_report(built: BuiltReport, folder: Path, *, without_text: bool = False
     }
     for name, text in texts.items():
         write_aside(folder / name, text)
-    return [
-        *(folder / name for name in texts),
-        *write_tables(report, exhibits, folder),
-        *(path for figure in figures for path in save(figure, folder / figure.name)),
-    ]
+    write_tables(report, exhibits, folder)
+    for figure in figures:
+        save(figure, folder / figure.name)
 
 
 def rounded(value: Any) -> Any:
