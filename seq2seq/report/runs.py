@@ -60,10 +60,7 @@ class Decoded:
     record: SearchRecord
 
     def complete_lines(self, references: Sequence[str]) -> list[str]:
-        """Return the lines with those put back that publishing left out because they equal their reference.
-
-        A `UserError` if the result is not what was published.
-        """
+        """Return the lines with those put back that publishing left out; a `UserError` if they are not what was published."""
         left_out = set(self.record.as_reference)
         if not left_out:
             return self.lines
@@ -171,10 +168,7 @@ def unpacked(folder: Path) -> Iterator[Path]:
 
 
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
-    """Return the runs of a study in its own order, and a note on each system in its folder that `study.yaml` does not have.
-
-    A run's own folder is a study of one run. A `UserError` if there are none.
-    """
+    """Return a study's runs in its order (of a run's folder, that run), and notes on systems that `study.yaml` lacks."""
     runs = find_runs(folder)
     systems = read_study_file(folder / "study.yaml").systems
     if not systems:
@@ -202,10 +196,7 @@ def finished_runs(folder: Path) -> list[RunFolder]:
 
 
 def read_study(folder: Path) -> StudyRuns:
-    """Read every run of a study.
-
-    A `UserError` if there are none, a file cannot be read, or seeds of one system were trained differently.
-    """
+    """Read every run of a study; a `UserError` if one cannot be read, or seeds of a system were trained differently."""
     places, notes = study_folders(folder)
     study = read_study_file(folder / "study.yaml")
     runs: dict[str, list[Run]] = {}

@@ -75,10 +75,7 @@ def write_study_report(
 
 
 def verify_study(runs: Path, split: str | None = None) -> None:
-    """Score the stored hypotheses again; a `RunError` if the report differs from what they score now.
-
-    A `UserError` if there is no report, or the corpus is not the one that was translated.
-    """
+    """Score the stored hypotheses again; a `RunError` if the report differs from what they score now."""
     path = report_folder(runs, split) / "report.json"
     with unpacked(runs) as place:
         folders, _ = study_folders(place)
@@ -100,10 +97,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
 
 
 def study_runs(runs: Path) -> list[RunFolder]:
-    """Return the finished runs of a study; prints which are not, and which do not belong to it.
-
-    A `UserError` if there are none, or if it is the folder of a single run.
-    """
+    """Return the finished runs of a study; prints which are not, and which do not belong to it."""
     if (runs / "config.yaml").is_file():
         raise UserError(f"{runs}: the folder of a single run; give the study's, {runs.resolve().parent.parent}")
     folders, notes = study_folders(runs)
@@ -116,10 +110,7 @@ def study_runs(runs: Path) -> list[RunFolder]:
 
 
 def texts_of(folders: Sequence[RunFolder], further: Sequence[str] = ()) -> dict[str, SplitText]:
-    """Return the sentences of every split that runs were tested on, by name; none (with a message) if they are not available.
-
-    The training text is not read.
-    """
+    """Return the sentences of every split that runs were tested on, by name; none, with a message, if they are not there."""
     texts: dict[str, SplitText] = {}
     settings = with_tests(read_settings(folders[0]).data, further)
     for name in dict.fromkeys((*further, *settings.test, *translated_splits(folders))):

@@ -35,10 +35,10 @@ def verify_report(
 ) -> Verification:
     """Score the stored hypotheses again and compare with a report, by default `<runs>/report/report.json`.
 
-    With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it
-    the counts kept beside the runs are taken, if they are of just these hypotheses. A report of an earlier version of the
-    statistics is compared score by score; its intervals, p and verdicts were made by other methods, and `basis` says so. `runs`
-    may be a published study; `papers` must be given if they were when the report was made.
+    With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it the counts kept beside the
+    runs are taken, if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by
+    score, as its intervals and verdicts were made by other methods. `runs` may be a published study; `papers` must be given if
+    they were when the report was made.
     """
     known = read_report(report or runs / "report" / "report.json")
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before

@@ -143,10 +143,7 @@ def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
 def write_attention(
     run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
 ) -> None:
-    """Write `attention/<split>.json`: the weights of each sentence's hypothesis, and of its reference by forced decoding.
-
-    `references` is False where the split has none.
-    """
+    """Write `attention/<split>.json`: weights of each sentence's hypothesis and, with `references`, of its reference."""
     found = translate(
         run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True
     )

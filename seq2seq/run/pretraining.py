@@ -28,10 +28,7 @@ class Pretraining:
 def pretraining_task(
     settings: PretrainingSettings, data: PreparedData, max_tokens: int
 ) -> tuple[EncodedSplit, Examples | None, Callable[[Model], Model]]:
-    """Return text of one side, what makes the examples of an epoch of it (None takes its sentences), and the task's model.
-
-    All training text of the corpus is used; an example has at most `max_tokens` subwords.
-    """
+    """Return text of one side, what makes an epoch's examples of it (None: its sentences), and what puts a model to it."""
     if not isinstance(settings, MaskedSettings):
         return text_of_targets(data.monolingual), None, lambda model: LanguageModel(whole=model)
     split, size = text_of_sources(data.monolingual), data.source_tokenizer.vocabulary_size

@@ -58,10 +58,7 @@ class Processes:
             parameter.grad = part.view_as(parameter)
 
     def on_first(self, work: Callable[[], T]) -> T:
-        """Let the first process do something while the others wait; all return its result or raise its error.
-
-        The text of a `UserError` or `RunError` is in the first process only, so that it is told once.
-        """
+        """Let the first process work while others wait; all return its result or raise its error, whose text it alone has."""
         if not self._fabric:
             return work()
         message: tuple[str, Any] | None = None

@@ -7,10 +7,7 @@ from seq2seq.config.training import CosineSchedule, InverseRootSchedule, LinearS
 
 
 def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float] = ()) -> float:
-    """Return the learning rate of update number `step`, from 1.
-
-    `scores` are of the validations before it, higher is better; only the plateau schedule looks at them.
-    """
+    """Return the learning rate of update number `step`, from 1; a plateau looks at the scores so far, higher is better."""
     peak, warmup, last = settings.learning_rate, settings.warmup_steps, settings.max_steps
     if settings.pretrain is not None:  # each of the two has a schedule of its own
         first = settings.pretrain.steps

@@ -55,10 +55,7 @@ def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
 
 
 def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = False) -> TrainedRun:
-    """Load the weights that are evaluated: the average of the last validations where it was the better one, else the best.
-
-    A `UserError` if no checkpoint is usable and fits the config, or a class of its own is not allowed (`check_code`).
-    """
+    """Load the weights that are evaluated; a `UserError` if none are usable and fit the config, or a class is not allowed."""
     check_code([folder], allow_code=allow_code)
     settings = read_settings(folder)
     source, target = read_tokenizers(folder)

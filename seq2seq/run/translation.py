@@ -45,10 +45,7 @@ def translate_n_best(
     need_weights: bool = False,
     n_best: int = 1,
 ) -> list[list[Translation]]:
-    """Find the best translations of a split, or of some of its sentences, in order; of each sentence the best one first.
-
-    Sentences are searched sorted by length, so that little is padded, and put back in order; the result does not depend on it.
-    """
+    """Find the best translations of a split, or of some of its sentences, in order; of each sentence the best one first."""
     chosen = list(range(len(split))) if sentences is None else list(sentences)
     found: dict[int, list[Hypothesis]] = {}
     model.eval()

@@ -50,10 +50,7 @@ class Validation:
 
 
 def validate(model: Model, data: PreparedData, settings: RunSettings, *, device: torch.device, tokenizer: str) -> Validation:
-    """Measure loss and accuracy on the whole validation split and BLEU on its first sentences, in fp32.
-
-    As many as the settings say are translated greedily, within the limits of the run's search; `tokenizer` is sacreBLEU's.
-    """
+    """Measure loss and accuracy on the validation split, and BLEU of greedy translations of its first sentences, in fp32."""
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid, device)
     bleu: dict[str, Any] = {"bleu": None, "bleu_signature": None, "bleu_by_length": ()}

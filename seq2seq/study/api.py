@@ -298,10 +298,7 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
 
 
 def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *, title: str = "") -> alt.TopLevelMixin:
-    """Draw weights (T, S) from 0 to 1 as the report does, columns source, rows target, `title` above.
-
-    A `UserError` if S and T names do not fit the weights.
-    """
+    """Draw weights (T, S) from 0 to 1 as the report does, `title` above; a `UserError` if the names of S and T do not fit."""
     array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
     return _chart(_map(array, source, target, title))
 

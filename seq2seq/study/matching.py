@@ -44,10 +44,7 @@ class Match:
 
 
 def match_study(study: Study, only: Sequence[str] = ()) -> tuple[Study, list[Match]]:
-    """Choose widths as the study's `match` asks, for `only` these systems or all; deterministic. Returns what was done, too.
-
-    A `UserError` if no width comes near enough, or `match` names no budget or two.
-    """
+    """Choose widths as the study's `match` asks, for `only` these systems or all; a `UserError` if none fit."""
     settings = study.header.match
     if settings is None:
         return study, []

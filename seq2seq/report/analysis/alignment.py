@@ -105,11 +105,7 @@ BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
 def align_run(
     run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
-    """Measure a run's attention against gold links and write `analysis/alignment.json`; kept if it is there for these weights.
-
-    Looks at no more than `sentences` of the test split, evenly spaced over lengths. Returns None for a corpus without links or
-    a model without weights.
-    """
+    """Compare a run's attention with gold links in `analysis/alignment.json`, or keep that; None without links or weights."""
     found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
     if found is None or not has_weights(run):
         return None

@@ -28,10 +28,7 @@ _WHOLE = int(np.lcm.reduce(JOINED))  # a multiple of it leaves no pair over at a
 
 
 def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
-    """Short pairs, evenly spread over a split, in an order that has nothing to do with theirs, the same for every system.
-
-    A `UserError` if there are too few.
-    """
+    """Short pairs evenly spread over a split, in an unrelated order, the same for all systems; a `UserError` if too few."""
     short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
     if count == 0:

@@ -34,10 +34,7 @@ REPEATS = 3
 
 
 def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device, *, decoding: bool = True) -> dict[str, Any]:
-    """Measure a run and write `analysis/costs.json`; kept if it is there for these weights and this machine.
-
-    Without `decoding` its time and memory are left out: those of another seed of the same system say as much.
-    """
+    """Measure a run in `analysis/costs.json`, or keep that; `decoding` need not be measured for each seed of a system."""
     name, split = next(iter(data.tests.items()))
     lengths = of_length(split) if decoding else {}
     hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"

@@ -131,11 +131,7 @@ def intervened(model: Model, kind: str) -> Iterator[None]:
 def intervene(
     run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
 ) -> dict[str, Any] | None:
-    """Translate greedily under every intervention and write `analysis/interventions.json`; kept if it is there already.
-
-    Translates no more than `sentences` of the first test split, evenly spaced over lengths. Returns None for a model without a
-    bridge that compares.
-    """
+    """Translate with every intervention for `analysis/interventions.json`, or keep that; None without attention to replace."""
     if not bridges(run.model):
         return None
     name, split = next(iter(data.tests.items()))

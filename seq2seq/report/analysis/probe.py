@@ -47,10 +47,7 @@ def share(values: Iterable[bool]) -> float | None:
 
 
 def probe_run(folder: RunFolder) -> dict[str, Any]:
-    """Score the hypotheses of a run on its probe and write `analysis/probe.json`; no model is needed.
-
-    A `UserError` if the run was not trained on a probe, or has no translations of its test split.
-    """
+    """Score a run's hypotheses on its probe in `analysis/probe.json`, without a model; a `UserError` if either is missing."""
     data = read_settings(folder).data
     if data.probe is None or SPLIT not in data.test:
         raise UserError(f"{folder.config}: trained on corpus '{data.corpus}', which is no probe; see configs/probes.yaml")

@@ -32,10 +32,7 @@ from seq2seq.scoring.metrics import METRICS
 def loaded_runs(
     folder: Path, *, allow_code: bool = False, validation: bool = False
 ) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
-    """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them.
-
-    A `UserError` for one without weights or of a class that is not allowed, or a corpus that cannot be had.
-    """
+    """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them."""
     folders, device = _ready(folder, allow_code)
     for place in folders:
         run = load_run(place, device, allow_code=allow_code)

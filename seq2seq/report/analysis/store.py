@@ -43,10 +43,7 @@ def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:
 def cached(
     run: TrainedRun, data: EvaluationData, split: str, name: str, make: Callable[[], dict[str, Any]], **more: Any
 ) -> dict[str, Any]:
-    """Return an analysis of a run on a split; it is made and written where none lies under its cache key, or a damaged one.
-
-    The key is what decides it: the split's sentences, the weights, and `more`.
-    """
+    """Return an analysis of a run on a split, made and written anew where none lies under the key of all that decides it."""
     key = {"split": split, "fingerprint": data.fingerprints[split], "step": run.step, **more}
     known = read_analysis(run.folder, name)
     if known is not None and known.get("question") == key:

@@ -20,10 +20,7 @@ _CLOSE = 0.005
 
 
 def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
-    """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`.
-
-    Greedy search has one hypothesis, which no penalty changes: it is searched once.
-    """
+    """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`."""
     name = run.settings.data.valid
     valid = data.tests[name]
     chosen = choose_sentences(valid, SENTENCES)
@@ -32,7 +29,7 @@ def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dic
     def score_all() -> dict[str, Any]:
         points = []
         for beam in BEAMS:
-            for penalty in PENALTIES if beam > 1 else PENALTIES[:1]:
+            for penalty in PENALTIES if beam > 1 else PENALTIES[:1]:  # no penalty changes a single hypothesis
                 settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
                 found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
                 bleu = count_bleu(run, found, references).score("bleu")
