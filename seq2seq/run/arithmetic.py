@@ -51,28 +51,21 @@ def choose_arithmetic(work: Callable[[int], object], precision: str, *, threads:
     `work` computes what is to be fast, such as the gradients of a batch, given its number; `precision` is "auto", or the one
     that is asked for.
     """
-    libraries = ["default", *(["onednn"] if device == "cpu" and onednn_is_accurate() else [])]
-    candidates = {_name("fp32", library): ("fp32", library) for library in libraries}
+    candidates = {"fp32": ("fp32", "default")}
+    if device == "cpu" and onednn_is_accurate():
+        candidates["fp32 oneDNN"] = ("fp32", "onednn")
     if precision == "auto":
         candidates["bf16"] = ("bf16", "default")
     with _restored():
         torch.set_num_threads(threads)
         found = measure(work, candidates, device)
-    library = "onednn" if found.get("fp32 oneDNN", float("inf")) < (1 - _MARGIN) * found["fp32"] else "default"
+    best = "fp32 oneDNN" if found.get("fp32 oneDNN", float("inf")) < (1 - _MARGIN) * found["fp32"] else "fp32"
+    library = candidates[best][1]
     if precision == "auto":
-        precision = "bf16" if found["bf16"] < (1 - _MARGIN) * found[_name("fp32", library)] else "fp32"
-    return Arithmetic.model_validate(
-        {
-            "precision": precision,
-            "library": library,
-            "threads": threads,
-            "milliseconds": {name: round(1000 * seconds, 2) for name, seconds in found.items()},
-        }
-    )
-
-
-def _name(precision: str, library: str) -> str:
-    return f"{precision} oneDNN" if library == "onednn" else precision
+        precision = "bf16" if found["bf16"] < (1 - _MARGIN) * found[best] else "fp32"
+    times = {name: round(1000 * seconds, 2) for name, seconds in found.items()}
+    about = {"precision": precision, "library": library, "threads": threads, "milliseconds": times}
+    return Arithmetic.model_validate(about)
 
 
 def measure(work: Callable[[int], object], candidates: dict[str, tuple[str, str]], device: str = "cpu") -> dict[str, float]:
