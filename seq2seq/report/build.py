@@ -19,10 +19,9 @@ from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, score_split
 from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
 from seq2seq.scoring.claims import judge_claims
-from seq2seq.scoring.comparison import SystemResult, compare, notes
+from seq2seq.scoring.comparison import SystemResult, compare, notes, rank_systems
 from seq2seq.scoring.evidence import Evidence
 from seq2seq.scoring.length import length_effects
-from seq2seq.scoring.ranking import rank_systems
 from seq2seq.scoring.shape_checks import load_papers, run_checks
 
 STATISTICS = 2

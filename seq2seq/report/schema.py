@@ -17,8 +17,8 @@ from seq2seq.report.analyses import (
     SystemCosts,
 )
 from seq2seq.scoring.claims import Claim
+from seq2seq.scoring.comparison import Ranked
 from seq2seq.scoring.length import LengthEffect
-from seq2seq.scoring.ranking import Ranked
 from seq2seq.scoring.results import BucketScores, Comparison, Result, Scores, Slope
 from seq2seq.scoring.shape_checks import ShapeCheck
 

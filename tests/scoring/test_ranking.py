@@ -1,8 +1,8 @@
 """Ranks and their intervals on simulated studies."""
 
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.scoring.comparison import rank_systems
 from seq2seq.scoring.evidence import Evidence
-from seq2seq.scoring.ranking import rank_systems
 
 SETTINGS = EvaluationSettings(metrics=("bleu",), bottleneck_score="bleu", resamples=200)
 
