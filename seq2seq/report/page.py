@@ -41,11 +41,7 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("seq2seq.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("seq2seq.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"marked": marked, "shown": shown, "sort_key": sort_key}
     environment.globals |= {"kind": lambda part: type(part).__name__}

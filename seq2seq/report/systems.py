@@ -103,10 +103,7 @@ def _point(step: int, record: Mapping[str, Any], seconds: Mapping[int, float]) -
         step=step,
         tokens=record.get("target_tokens", record.get("tokens")),
         seconds=record.get("seconds", seconds[max(known)] if known else None),
-        loss=finite(record.get("loss")),
-        perplexity=finite(record.get("perplexity")),
-        token_accuracy=finite(record.get("token_accuracy")),
-        bleu=finite(record.get("bleu")),
+        **{name: finite(record.get(name)) for name in ("loss", "perplexity", "token_accuracy", "bleu")},
         bleu_longest=by_length[-1][2] if by_length else None,
     )
 

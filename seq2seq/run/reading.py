@@ -57,10 +57,7 @@ def _spelled(word: str) -> str:
 
 
 def merge_subwords(weights: Weights, target_words: Sequence[int], source_words: Sequence[int]) -> Weights:
-    """Sum weights (T, S) over the subwords of each source word and average them over those of each target word: (m, n).
-
-    (T,) and (S,) give the word of each subword, 0, 0, 1 ...
-    """
+    """Sum weights (T, S) over source words (S,) and average them over target words (T,), numbered 0, 0, 1 ...: (m, n)."""
     rows, columns = np.asarray(target_words), np.asarray(source_words)
     by_source = np.zeros((len(rows), columns.max() + 1))
     np.add.at(by_source.T, columns, weights.T)

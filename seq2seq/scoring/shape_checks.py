@@ -41,7 +41,6 @@ class Conditions(Settings):
     """Conditions of a paper's systems; a condition that is not given is not compared."""
 
     pair: tuple[str, str] | None = None
-    """Source and target language."""
     natural: bool | None = None
     """Whether sentences were written by people; a grammar's or a probe's were not."""
     trained_words: int | None = None
@@ -57,13 +56,10 @@ class Conditions(Settings):
     attention_size: int | None = None
     """That size, in features."""
     heads: int | None = None
-    """Heads of the bridge."""
     reversed: bool | None = None
     """Whether the source is read backwards."""
     input_feeding: bool | None = None
-    """Luong's input feeding."""
     positions: str | None = None
-    """Kind of positions."""
 
     def differences(self, facts: Mapping[str, Any]) -> list[str]:
         """Differences of a system, as `placement after (paper: before)`; a fact that is not known differs."""
@@ -211,11 +207,9 @@ def run_check(check: CheckSettings, paper: Paper, evidence: Evidence) -> ShapeCh
     there = {role: [name for name in names if name in evidence.systems] for role, names in check.systems.items()}
     systems = {role: names[0] for role, names in there.items() if names}
     about = {
-        "id": check.id,
+        **check.model_dump(include={"id", "where", "claim"}),
         "paper": f"{paper.authors} {paper.year}",
-        "where": check.where,
         "source": paper.source,
-        "claim": check.claim,
         "seen": check.seen_in_source,
         "theirs": check.paper_value,
         "systems": systems,
