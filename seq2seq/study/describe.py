@@ -27,8 +27,8 @@ _ABOUT = (
 def describe_study(study: Study) -> str:
     """Describe every system of a study; trains nothing. A `UserError` if a model cannot be built or matched."""
     study, matches = match_study(study)
-    lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT, "")]
-    lines += [line for match in matches for line in _filled(str(match), "")]
+    lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT)]
+    lines += [line for match in matches for line in _filled(str(match))]
     first = next(iter(study.systems))
     for name, settings in study.systems.items():
         lines += ["", *_card(name, settings, None if name == first else (first, study.systems[first]))]
@@ -55,20 +55,20 @@ def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | Non
     blocks = count_parameters(model)
     lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
     kinds = settings.model.model_dump(mode="json").items()
-    lines += _entry("model", "; ".join(f"{key}: {_told(value)}" for key, value in kinds))
+    lines += _filled("; ".join(f"{key}: {_told(value)}" for key, value in kinds), "model")
     for part, paths in _parts(model).items():
         text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(paths)})"  # type: ignore[attr-defined]
-        lines += _entry(part.__name__, text)
+        lines += _filled(text, part.__name__)
     if (pretrain := settings.training.pretrain) is not None:
         part = PRETRAINED[pretrain.kind]
-        lines += _entry(f"{pretrain.steps:,} updates first", f"{part.formula}. {part.source}. Expected: {part.expects}.")
-    lines += _entry("parameters", f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()))
+        lines += _filled(f"{part.formula}. {part.source}. Expected: {part.expects}.", f"{pretrain.steps:,} updates first")
+    lines += _filled(f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()), "parameters")
     counted = ", ".join(f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS)
-    lines += _entry("FLOPs per target token", counted)
+    lines += _filled(counted, "FLOPs per target token")
     if first is not None:
         changes = differences(first[1].model_dump(mode="json"), settings.model_dump(mode="json"))
         told = [f"{path}: {before} -> {after}" for path, before, after in changes]
-        lines += _entry(f"against {first[0]}", "; ".join(told) or "no difference")
+        lines += _filled("; ".join(told) or "no difference", f"against {first[0]}")
     return lines
 
 
@@ -92,10 +92,6 @@ def _parts(model: Model) -> dict[type[nn.Module], dict[str, None]]:
     return found
 
 
-def _entry(label: str, text: str) -> list[str]:
-    return _filled(text, f"  {label}: ")
-
-
-def _filled(text: str, label: str) -> list[str]:
-    indent = "      " if label else ""
-    return textwrap.wrap(label + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+def _filled(text: str, label: str = "") -> list[str]:
+    start, indent = (f"  {label}: ", "      ") if label else ("", "")
+    return textwrap.wrap(start + text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
