@@ -322,7 +322,6 @@ def tested(table: Table, column: int) -> tuple[Table, Table]:
 
 
 def _tested(table: Table, column: int) -> Iterator[Part]:
-    """Tested claims as a table, then the rest on demand."""
     first, rest = tested(table, column)
     if first.rows:
         yield first

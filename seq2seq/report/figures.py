@@ -180,7 +180,6 @@ def _learning(report: Report) -> Figure | None:
 
 
 def _late(curve: LearningCurve, field: str) -> list[Point]:
-    """The points of a curve after its first updates."""
     found = curve.training if field == "training" else [(p.step, getattr(p, field)) for p in curve.validation]
     known = [(step, value) for step, value in found if value is not None and isfinite(value)]
     start = FIRST_UPDATES * max((step for step, _ in known), default=0)

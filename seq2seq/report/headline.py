@@ -228,7 +228,6 @@ def reading_notes(report: Report) -> Iterator[str]:
 
 
 def _arithmetic_notes(report: Report) -> Iterator[str]:
-    """Whether the runs were trained with one arithmetic."""
     titles = {"precision": "", "library": "", "threads": "threads "}
     parts = {key: report.environment_differences.get(f"arithmetic.{key}", {}) for key in titles}
     by_kind: dict[str, list[str]] = {}

@@ -69,7 +69,6 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
 
 
 def _page_data(report: Report, specs: dict[str, Any]) -> dict[str, Any]:
-    """Data for the page's scripts beside the exhibits."""
     buckets = next(iter(report.systems.values())).buckets
     return {
         "figures": specs,

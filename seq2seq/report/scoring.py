@@ -36,16 +36,13 @@ class SplitIndex(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredSplit:
-    """A split with the counts of every run, by system in the study's order.
-
-    `texts_available` says whether the counts were made from the lines (now, or by a cache that the lines confirmed).
-    """
+    """A split with the counts of every run, by system in the study's order."""
 
     lengths: Lengths
     systems: tuple[SystemScores, ...]
     source_sha256: str
     reference_sha256: str
-    texts_available: bool
+    texts_available: bool  # whether counts were made from the lines, now or by a cache that they confirmed
 
 
 def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recount: bool = False) -> ScoredSplit:

@@ -138,7 +138,6 @@ def compare_budgets(systems: Mapping[str, SystemReport]) -> Fairness:
 
 
 def _pretrained(systems: Mapping[str, SystemReport]) -> list[str]:
-    """Say what of the budgets was pre-training."""
     parts = [
         f"{name} {part.kind}, {part.steps:,.0f} updates, {part.target_tokens:,.0f} tokens, {part.seconds / 60:,.1f} min"
         for name, system in systems.items()

@@ -38,10 +38,7 @@ class DamagedError(Exception):
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Replace the checkpoint in `folder`; the one before it stays beside it as `<folder>.previous` until the next call.
-
-    At no moment is there less than one complete checkpoint on disk; a `RunError` says that this one could not be written.
-    """
+    """Replace the checkpoint in `folder`, and keep the one before as `<folder>.previous`: one is always complete on disk."""
     writing, previous = folder.with_name(folder.name + ".writing"), folder.with_name(folder.name + ".previous")
     try:
         shutil.rmtree(writing, ignore_errors=True)

@@ -120,8 +120,7 @@ class RunFolder:
     def check(self, config: Mapping[str, Any]) -> list[str]:
         """Check that a config is this run's, or asks for more of it (`config.identity`); writes nothing.
 
-        Returns the limits of training that it raises, as `path: 1 there, 2 here`; a `UserError` says why the folder cannot be
-        used.
+        Returns the limits of training that it raises, as `path: 1 there, 2 here`; a `UserError` if the folder cannot be used.
         """
         if not self.config.exists():
             # a process that was killed at once leaves no more than a lock and a file half written
@@ -222,10 +221,7 @@ def dump_yaml(data: Mapping[str, Any]) -> str:
 
 
 class JsonLines:
-    """An append-only log whose length is part of a checkpoint, so that a resumed run continues it without repeats.
-
-    Of what is there `keep` bytes stay, None for all, up to the last whole line.
-    """
+    """An append-only log; of what is there `keep` bytes stay, as a checkpoint says (None: all), up to the last whole line."""
 
     def __init__(self, path: Path, keep: int | None = None) -> None:
         self._file = path.open("a+b")

@@ -99,7 +99,6 @@ _CELLS = {"step": "{step:,}/{total:,}", "loss": "loss {loss:.3f}", "bleu": "BLEU
 
 
 def _cells(row: Event) -> dict[str, Any]:
-    """Text of each column beside a bar."""
     cells = {name: form.format(**row) if row.get(name) is not None else "" for name, form in _CELLS.items()}
     left = _left(row["left"]) if "left" in row else ""
     return {**cells, "text": left if "step" in row else " ".join(filter(None, [row.get("status"), left]))}

@@ -24,7 +24,6 @@ CHRF_BETA = 2
 
 
 def _share(part: Counts, whole: Counts) -> Scores:
-    """Part over whole, and 0 where the whole is 0."""
     return np.divide(part, whole, out=np.zeros(np.broadcast_shapes(part.shape, whole.shape)), where=whole > 0)
 
 
@@ -114,10 +113,7 @@ def _counter(name: str, options: dict[str, Any]) -> Any:
 
 
 def check_tokenizer(tokenizer: str) -> None:
-    """Make sure that sacreBLEU can count BLEU with a tokenizer here: some need a package, some a model.
-
-    A `UserError` says how to get what is missing.
-    """
+    """Make sure that sacreBLEU has what a tokenizer needs for BLEU; a `UserError` says how to get a package or model for it."""
     extra = tokenizer.removesuffix("-mecab")
     if extra != tokenizer:
         if not all(find_spec(module) for module in _MECAB[extra]):

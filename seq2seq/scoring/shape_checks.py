@@ -318,7 +318,6 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
 
 
 def _side(check: CheckSettings, ours: Estimate) -> Side:
-    """Side on which the whole interval lies."""
     if check.expect != "near":
         side = ours.side(check.threshold)
         return "neither" if side == "neither" else "paper's" if side == check.expect else "other"

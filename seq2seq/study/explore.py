@@ -28,10 +28,7 @@ times to see what length does to each system. Give an output to see where each s
 
 
 def answer(run: Run, text: str, output: str, times: int, by_words: bool) -> tuple[str, Any]:
-    """Ask a system to translate a sentence, or to write `output`, each said so many `times`; weights of words or subwords.
-
-    Returns markup for the translation, and a chart of its attention or None.
-    """
+    """Ask a system to translate, or to write `output`, said so many `times`: markup, and a chart of its attention or None."""
     try:
         source, target = (" ".join([one] * times) for one in (text, output))
         if max(len(source), len(target)) > MAX_CHARACTERS:

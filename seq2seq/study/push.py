@@ -102,7 +102,6 @@ def model_card(name: str, report: Report, runs: Sequence[RunFolder], *, licence:
 
 
 def _results(report: Report, run: RunFolder, settings: RunSettings) -> list[EvalResult]:
-    """The run's own scores, as the hub writes them."""
     system = report.systems.get(run.system)
     if system is None or run.seed not in system.seeds:
         return []

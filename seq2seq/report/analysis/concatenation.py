@@ -40,11 +40,7 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
 
 
 def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
-    """Translate at most `pairs` joined pairs of the first test split with the run's own search.
-
-    Writes `analysis/concatenation.json`, or keeps it: for every number of joined pairs the BLEU counts of each joined sentence,
-    or null where the model refuses such long sources.
-    """
+    """Count BLEU of joined pairs of the first test split in `analysis/concatenation.json`, null where refused, or keep that."""
     name, split = next(iter(data.tests.items()))
     key = {"pairs": pairs, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
     return cached(run, data, name, "concatenation", lambda: _joined(run, name, split, pairs, device), **key)
