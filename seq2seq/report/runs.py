@@ -5,13 +5,12 @@ import json
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.config.base import checked
@@ -69,12 +68,6 @@ class Decoded:
             raise UserError("published hypotheses do not fit this corpus: another edition of it, or a damaged file")
         return lines
 
-    @property
-    def truncation_flags(self) -> list[bool] | None:
-        """(n,) True where the search stopped at the length limit."""
-        cut = self.record.truncated
-        return None if cut is None else np.isin(np.arange(len(self.lines)), cut).tolist()
-
 
 @dataclass(frozen=True)
 class Run:
@@ -101,8 +94,8 @@ class StudyRuns:
     folder: Path
     study: StudyFile
     runs: dict[str, list[Run]]
-    missing: list[MissingRun] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    missing: list[MissingRun]
+    notes: list[str]
 
     @property
     def name(self) -> str:

@@ -98,12 +98,12 @@ def _statistics(
     run: Run, split: str, texts: SplitText | None, reference_sha256: str, settings: EvaluationSettings, recount: bool
 ) -> SentenceStatistics:
     """Counts of one run, kept in `<run>/statistics/<split>.npz` beside their cache key."""
-    decoded = run.decoded[split]
+    decoded, cut = run.decoded[split], run.decoded[split].record.truncated
     place = run.folder / "statistics" / f"{split}.npz"
     key = {
         "hypotheses_sha256": decoded.sha256,
         "reference_sha256": reference_sha256,
-        "truncated_sha256": hashlib.sha256(json.dumps(decoded.record.truncated).encode()).hexdigest(),
+        "truncated_sha256": hashlib.sha256(json.dumps(cut).encode()).hexdigest(),
         "metrics": list(settings.metrics),
         "tokenizer": settings.tokenizer,
         "sacrebleu": version("sacrebleu"),
@@ -121,7 +121,7 @@ def _statistics(
         texts.references,
         metrics=[name for name in settings.metrics if kept is None or name != SLOW],
         tokenizer=settings.tokenizer,
-        truncated=decoded.truncation_flags,
+        truncated=None if cut is None else np.isin(np.arange(len(decoded.lines)), cut).tolist(),
     )
     if kept is not None and SLOW in settings.metrics:
         counts = {**counted.counts, SLOW: kept.counts[SLOW]}
