@@ -141,12 +141,7 @@ class Trainer:
         return model
 
     def train(self) -> Position:
-        """Train to the end, from wherever the folder stands.
-
-        Raises:
-            Interrupted: `stop_requested` was set here or in another process; the run is saved and can be resumed.
-            RunError: the loss is not finite, memory ran out, the disk is full, or another process of the run has ended.
-        """
+        """Train to the end, from wherever the folder stands; what was saved is kept where it is interrupted or cannot go on."""
         keep = self._resume()
         if not self.processes.first:
             self._loop()

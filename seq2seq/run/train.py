@@ -47,12 +47,9 @@ def train_run(
 
     `arguments` are the command line, for the record. `threads` are those of a run that begins here and whose settings leave
     them to the machine; None takes those of the process. `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; None for the
-    usual one of the target language. Without a `screen` plain lines on standard error show how it goes.
-
-    Raises:
-        Interrupted: a signal ended it; everything is saved.
-        UserError: the folder belongs to another config or another process; the corpus cannot be had.
-        RunError: the run could not finish; what it had is kept.
+    usual one of the target language. Without a `screen` plain lines on standard error show how it goes. What a run had is kept
+    where a signal ends it (`Interrupted`) or it cannot finish (`RunError`); a `UserError` if the folder belongs to another
+    config or process, or the corpus cannot be had.
     """
     folder, processes = RunFolder(path), join_processes()
     progress = Progress(

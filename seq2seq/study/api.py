@@ -128,14 +128,11 @@ class Run:
         """Translate sentences, or one, as the command `translate` does, and keep the attention.
 
         Args:
-            lines: sentences, or one.
+            lines: sentences, or one; a `UserError` for one that is empty or longer than the model can take.
             beam: hypotheses kept a sentence, >= n_best; None takes the run's setting.
             length_penalty: exponent alpha; None takes the run's setting.
             max_length: subwords of a translation, at most; None takes the run's ratio to the source.
             n_best: translations of each sentence, the best first.
-
-        Raises:
-            UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
         """
         run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
         search = options.search(run.settings.search)
@@ -225,11 +222,8 @@ def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence
 
     Args:
         study: a study file, or the name of one that ships; a `UserError` if it or its corpus cannot be used.
-        out: where runs go; None for `runs/<study>`.
+        out: where runs go; None for `runs/<study>`. A `RunError` names those that failed; the others are finished.
         changes: settings laid over every system, such as `"training.max_steps=500"`.
-
-    Raises:
-        RunError: some runs failed; the others are finished.
     """
     loaded = load_study(study, changes)
     place = Path(out) if out is not None else Path("runs") / loaded.name
