@@ -56,5 +56,4 @@ def missing_scripts(text: str) -> list[str]:
     return [script for script, letter in letters.items() if drawn(letter) == box]
 
 
-_NOWHERE = "\U0010fffd"
-"""A letter for private use, which no font has."""
+_NOWHERE = "\U0010fffd"  # a letter for private use, which no font has

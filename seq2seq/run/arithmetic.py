@@ -15,15 +15,12 @@ from pydantic import Field
 
 from seq2seq.config.base import Settings
 
-_SECONDS = 0.4
-"""Wall-clock time of a measurement; the fewest batches may take a little longer."""
+_SECONDS = 0.4  # wall-clock time of a measurement; the fewest batches may take a little longer
 _FEWEST_BATCHES = 3
-_MARGIN = 0.1
-"""Share of its time by which a candidate has to beat default fp32, so that noise decides nothing."""
+_MARGIN = 0.1  # share of its time by which a candidate has to beat default fp32, so that noise decides nothing
 _LARGEST_ERROR = 5e-6
 """Largest accepted relative error of an fp32 matmul over 512 terms; IEEE single precision itself gives about 5e-7."""
-_MATMUL_PRECISION = {"default": "highest", "onednn": "medium"}
-"""What makes torch send fp32 matmuls to a library."""
+_MATMUL_PRECISION = {"default": "highest", "onednn": "medium"}  # what makes torch send fp32 matmuls to a library
 
 
 class Arithmetic(Settings):

@@ -27,8 +27,7 @@ from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import choose_device
 from seq2seq.run.update import is_out_of_memory, loss_of
 
-_WORK = 1_000_000_000
-"""Parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second."""
+_WORK = 1_000_000_000  # parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second
 _CPU = torch.device("cpu")
 _FEWEST_TOKENS, _FEWEST_STEPS, _BATCHES = 256, 4, 24
 

@@ -21,8 +21,7 @@ from seq2seq.run.trained import TrainedRun, load_run, read_settings
 
 _POSITIONS = 2048
 """Sinusoidal positions written to the file, as many as by CTranslate2's own converters; it refuses longer sentences."""
-_NEVER = -1e4
-"""Bias of a token that is never predicted; within the range of float16."""
+_NEVER = -1e4  # bias of a token that is never predicted; within the range of float16
 
 _STACK = {
     "kind": ("transformer",),

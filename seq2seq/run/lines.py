@@ -25,15 +25,12 @@ from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, load_run, read_hypothesis, rounded
 from seq2seq.run.translation import Translation, one_line, translate_n_best
 
-_AT_ONCE = 1000
-"""Lines translated together, sorted by length, at most."""
-_PAUSE = 0.05
-"""Seconds without a further line after which those that have come are translated."""
+_AT_ONCE = 1000  # lines translated together, sorted by length, at most
+_PAUSE = 0.05  # seconds without a further line after which those that have come are translated
 _CHUNK = 1 << 16
 _MAX_CHARACTERS = 100_000
 _MAX_BYTES = 4 * _MAX_CHARACTERS + 4
-_PROGRESS = 15.0
-"""Seconds between lines of progress on standard error."""
+_PROGRESS = 15.0  # seconds between lines of progress on standard error
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,8 @@ from torch import Tensor, nn
 
 from seq2seq.config.training import TrainingSettings
 
-_STATE = {"step", "exp_avg", "exp_avg_sq"}
-"""What Adam keeps of each parameter."""
-
-
-_HIDDEN = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")
-"""Methods that torch hides from its compiler with a decorator."""
+_STATE = {"step", "exp_avg", "exp_avg_sq"}  # what Adam keeps of each parameter
+_HIDDEN = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")  # hidden from torch's compiler by a decorator
 
 
 def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:

@@ -17,8 +17,7 @@ from seq2seq.run.folder import RunFolder
 from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
-_EDGES = (10, 20, 30, 40)
-"""Last source length of each bucket but the open last one."""
+_EDGES = (10, 20, 30, 40)  # last source length of each bucket but the open last one
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,9 @@ from seq2seq.run.folder import RunFolder
 from seq2seq.run.signals import Interrupted
 from seq2seq.study.runner import begin_study, complain, let_children_import, single_run
 
-_GRACE = 80.0
-"""Seconds a run is given to save; Slurm warns 90 seconds ahead."""
+_GRACE = 80.0  # seconds a run is given to save; Slurm warns 90 seconds ahead
 _POLL = 0.2
-_RESTARTS = 1000
-"""How often a job whose time is up may queue again."""
+_RESTARTS = 1000  # how often a job whose time is up may queue again
 
 
 class RunJob:

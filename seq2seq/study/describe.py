@@ -16,8 +16,7 @@ from seq2seq.study.matching import match_study
 
 _WIDTH = 120
 _LENGTHS = (25, 50)
-_NAMES = 40
-"""Letters for the names of a study's systems; of more only the number is told."""
+_NAMES = 40  # letters for the names of a study's systems; of more only the number is told
 _ABOUT = (
     "FLOPs: forward pass, two for each multiply-add of a matmul, at S source and T target tokens; training does about "
     f"{BACKWARD} times as many."

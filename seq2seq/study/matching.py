@@ -20,8 +20,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.study import MatchSettings, RunSettings, Study
 from seq2seq.models.budget import budget_of
 
-_LARGEST = 1 << 14
-"""Largest hidden size that is tried."""
+_LARGEST = 1 << 14  # largest hidden size that is tried
 _UNITS = {"parameters": "parameters", "flops": "FLOPs per target token at S = T = 25"}
 
 

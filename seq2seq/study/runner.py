@@ -26,8 +26,7 @@ from seq2seq.run.train import train_run
 from seq2seq.scoring.metrics import check_tokenizer
 from seq2seq.study.matching import match_study
 
-_POLL = 0.2
-"""Seconds between looks at the runs that are being made."""
+_POLL = 0.2  # seconds between looks at the runs that are being made
 
 
 Child = tuple[subprocess.Popen[bytes], Thread]

@@ -15,8 +15,7 @@ BEAMS = (1, 2, 5, 10)
 PENALTIES = (0.0, 0.6, 1.0, 1.4)
 SENTENCES = 200
 """Sentences that are translated, evenly spaced over lengths, at most."""
-_CLOSE = 0.005
-"""BLEU below which two ways to search are equally good; the smaller beam, then the smaller penalty, is taken."""
+_CLOSE = 0.005  # BLEU below which two ways to search are equally good; the smaller beam, then the smaller penalty, is taken
 
 
 def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
