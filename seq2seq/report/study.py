@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from seq2seq.config.data import with_tests
 from seq2seq.config.data_files import data_path
@@ -131,19 +130,19 @@ def translated_splits(folders: Sequence[RunFolder]) -> list[str]:
 def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) -> None:
     """Check that all runs translated the same sentences, and that those at hand are the same; a `UserError` if not."""
     for name in translated_splits(folders):
-        known = {folder: facts for folder in folders if (facts := folder.decoding(name)) and "fingerprint" in facts}
-        for folder in known:
-            _check_alike(name, next(iter(known)), folder, known)
+        found = {folder: (folder.decoding(name) or {}).get("fingerprint") for folder in folders}
+        known = {folder: fingerprint for folder, fingerprint in found.items() if fingerprint is not None}
+        for folder, fingerprint in known.items():
+            if fingerprint != next(iter(known.values())):
+                raise _other_sentences(name, next(iter(known)), folder)
         for folder in known if name in texts else ():
             check_sentences(folder, name, texts[name].fingerprint)
 
 
-def _check_alike(split: str, first: RunFolder, other: RunFolder, known: Mapping[RunFolder, Mapping[str, Any]]) -> None:
-    if known[first]["fingerprint"] == known[other]["fingerprint"]:
-        return
+def _other_sentences(split: str, first: RunFolder, other: RunFolder) -> UserError:
     found = described(*(read_settings(folder).data.model_dump(mode="json") for folder in (first, other)))
     why = f"data.{'; data.'.join(found[:3])}" if found else "it changed in between: report --retranslate translates it again"
-    raise UserError(
+    return UserError(
         f"{other.path}: split '{split}' held other sentences than for {first.path} ({why}); systems in one table translate the "
         "same text, so make them two studies, or move one out of the folder"
     )
