@@ -1,18 +1,24 @@
 """Description of each system, in a formula and a line, from its configuration."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seq2seq.attention.fixed import FIXED
+from seq2seq.attention.mechanisms import MECHANISMS
+from seq2seq.attention.normalisers import NORMALISERS
+from seq2seq.attention.positions import POSITIONS
+from seq2seq.attention.scores import SCORES
+from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.differences import flatten
 from seq2seq.report.schema import SystemCard
 
-_DEFAULTS = {
-    "attention.normaliser.kind": "softmax",
-    "attention.window.kind": "global",
-    "encoder.positions.kind": "sinusoidal",
-    "encoder.self_attention.mechanism.kind": "full",
+_TABLES: dict[str, tuple[str, Mapping[str, type[Any]]]] = {
+    "attention.normaliser.kind": ("softmax", NORMALISERS),
+    "attention.window.kind": ("global", WINDOWS),
+    "encoder.positions.kind": ("sinusoidal", POSITIONS),
+    "encoder.self_attention.mechanism.kind": ("full", MECHANISMS),
 }
-"""Settings whose formula is told only where another one was chosen -> the usual choice."""
+"""Settings whose formula is told only where another one was chosen -> the usual choice, and all of them."""
 
 
 def system_card(config: Mapping[str, Any]) -> SystemCard:
@@ -28,25 +34,15 @@ def system_card(config: Mapping[str, Any]) -> SystemCard:
 
 def attends(config: Mapping[str, Any]) -> bool:
     """Whether a system's decoder weighs source tokens by a score, so that its weights can be read and replaced."""
-    from seq2seq.attention.scores import SCORES
-
     model = flatten(config.get("model") or {})
     return model.get("attention.score.kind") in {*SCORES, "custom"} and model.get("architecture") != "decoder_only"
 
 
 def _parts(model: Mapping[str, Any]) -> Iterator[Any]:
     """The class of the score or of the fixed context, then those of unusual parts."""
-    from seq2seq.attention.fixed import FIXED
-    from seq2seq.attention.mechanisms import MECHANISMS
-    from seq2seq.attention.normalisers import NORMALISERS
-    from seq2seq.attention.positions import POSITIONS
-    from seq2seq.attention.scores import SCORES
-    from seq2seq.attention.windows import WINDOWS
-
     kind = str(model.get("attention.score.kind") or model.get("self_attention.score.kind"))
     yield SCORES.get(kind) or FIXED.get(kind)
-    tables: Sequence[Mapping[str, type[Any]]] = (NORMALISERS, WINDOWS, POSITIONS, MECHANISMS)
-    for (path, usual), table in zip(_DEFAULTS.items(), tables, strict=True):
+    for path, (usual, table) in _TABLES.items():
         if model.get(path) not in (None, usual):
             yield table.get(model[path])
 
