@@ -40,7 +40,6 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Lay a setting over every system asked for (repeatable)."),
 ]
-
 AllowCode = Annotated[
     bool, typer.Option("--allow-code", help="Let a run's config import a class of its own (score: module:Class).")
 ]
