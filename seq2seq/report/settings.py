@@ -24,7 +24,7 @@ def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, d
 
 
 def facts_for_claims(
-    configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]] | None = None
+    configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
     """Facts about each system for claims and the papers' conditions, from configs, analyses and summaries of first runs.
 
@@ -32,7 +32,7 @@ def facts_for_claims(
     with them make another model, which the number of parameters tells, so head twins have as many parameters.
     """
     flat = {system: flatten(comparable(config)) for system, config in configs.items()}
-    sizes = {system: (summaries or {}).get(system, {}).get("parameters") for system in configs}
+    sizes = {system: summaries.get(system, {}).get("parameters") for system in configs}
     facts: dict[str, dict[str, Any]] = {}
     for system, leaves in flat.items():
         heads = _twins(flat, system, lambda path: "heads" in path.split("."))

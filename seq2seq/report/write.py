@@ -49,5 +49,4 @@ def rounded(value: Any) -> Any:
 
 def report_schema() -> dict[str, object]:
     """JSON schema of `report.json`."""
-    schema = Report.model_json_schema(mode="serialization")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Report.model_json_schema(mode="serialization")}

@@ -310,11 +310,10 @@ class Trainer:
         self.processes.on_first(lambda: save_checkpoint(path, Checkpoint(weights, tensors, state)))
 
     def _save(self) -> None:
-        log_bytes = self.journal.size() if self.journal else 0
         state = {
             "position": asdict(self.position),
             "seed": self.seed,
-            "log_bytes": log_bytes,
+            "log_bytes": self.journal.size() if self.journal else 0,
             "bleu_tokenizer": self.bleu_tokenizer,
         }
         if self.pretraining is not None:

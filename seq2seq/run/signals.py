@@ -5,7 +5,6 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
-from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -21,12 +20,8 @@ class Interrupted(BaseException):
 @contextmanager
 def on_signals(handle: Callable[[int], None]) -> Iterator[None]:
     """Call `handle` with the number of each signal that would end the process, in the main thread, until the block ends."""
-
-    def handler(number: int, _frame: FrameType | None) -> None:
-        handle(number)
-
     heeded = [number for number in ENDING if signal.getsignal(number) not in (signal.SIG_IGN, None)]
-    before = {number: signal.signal(number, handler) for number in heeded}
+    before = {number: signal.signal(number, lambda number, _frame: handle(number)) for number in heeded}
     try:
         yield
     finally:

@@ -74,6 +74,5 @@ def _counts(run: TrainedRun, sources: list[str], references: list[str], device: 
         found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
-    counted = count_bleu(run, found, references)
-    counts: list[list[float]] = counted.counts["bleu"].tolist()
+    counts: list[list[float]] = count_bleu(run, found, references).counts["bleu"].tolist()
     return counts
