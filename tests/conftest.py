@@ -26,6 +26,13 @@ torch.set_num_threads(1)  # tests are tiny, run side by side, and two threads on
 arithmetic._SECONDS = 0.0  # the fewest batches decide: what is fastest matters to no test, and each would time it for so long
 
 
+@pytest.fixture
+def no_figures(monkeypatch):
+    """A report without figures and with an empty page, for tests of what else a command does; tests/report draws and fills them."""
+    monkeypatch.setattr("seq2seq.report.write.report_figures", lambda *_: [])
+    monkeypatch.setattr("seq2seq.report.write.page", lambda *_: "")
+
+
 settings.register_profile("busy", deadline=None)  # a busy machine is no failure
 settings.load_profile("busy")
 

@@ -74,6 +74,7 @@ def test_from_training_to_report_and_translation(tmp_path, capsys, monkeypatch):
     assert lines[1] == ""
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_run_with_a_class_of_its_own_is_reported_only_when_allowed(tmp_path, capsys, monkeypatch):
     code = "import torch\nfrom seq2seq.attention.scores import Score\n\n\nclass Distance(Score):\n"
     code += "    formula = source = expects = 'ours'\n\n    def forward(self, query, keys):\n        return -torch.cdist(query, keys)\n"

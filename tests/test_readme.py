@@ -45,6 +45,7 @@ def commands():
         yield (["train"] if words[1] == "train.py" else []) + words[2:], source, target
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_own_text_works_as_the_readme_says(tmp_path, monkeypatch, capsys):
     """Its study, with 3 updates in place of 5,000 and one model size smaller, and every command of the block, in order."""
     monkeypatch.chdir(tmp_path)

@@ -57,6 +57,7 @@ def trained(tmp_path, monkeypatch):
     return train
 
 
+@pytest.mark.usefixtures("no_figures")
 @pytest.mark.parametrize(("language", "tokenizer"), [("zh", "zh"), ("ja", "ja-mecab")])
 def test_a_study_is_scored_as_sacrebleu_scores_it(trained, language, tokenizer):
     if language == "ja":
@@ -89,6 +90,7 @@ def test_a_source_without_spaces_is_counted_in_characters(trained, capsys):
     assert "source length in characters" in figure
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_tokenizer_of_the_study_reaches_validation_and_report(trained):
     report, _, _, run = trained("en", "zh", tokenizer="char")
     assert "tok:char" in report["signature"]

@@ -9,11 +9,7 @@ import pytest
 from tests.study.conftest import SMALL, Place, bytes_of, copy_of, study_of, write_split
 from tests.tiny import tiny_study
 
-
-@pytest.fixture(autouse=True)
-def _no_pictures(monkeypatch):
-    """Figures are drawn in other tests."""
-    monkeypatch.setattr("seq2seq.report.write.save", lambda figure, stem: [])
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture

@@ -48,6 +48,13 @@ def place(trained_once, tmp_path, capsys, monkeypatch):
     return there
 
 
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Every figure is an empty file."""
+    monkeypatch.setattr("seq2seq.report.write.save", lambda figure, stem: stem.with_suffix(".png").touch() or [])
+
+
+@pytest.mark.usefixtures("no_pictures")
 def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert place("report", place.runs)[0] == 0  # which also translates sentences of our own
     before = bytes_of(place.runs)
@@ -58,6 +65,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert bytes_of(place.runs) == before
     assert [path.name for path in target.parent.iterdir()] == ["mine"]
     once = bytes_of(target)
+    assert Path("report/bleu_by_length.png") in once
     assert {path.name for path in once if path.suffix != ".png"} == {"report.md", "report.json", "runs.tar.xz"}
     with unpacked(target) as folder:
         published = once | bytes_of(folder)
@@ -81,6 +89,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert "also holds notes.md" in said
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_card_may_allow_text(place, monkeypatch):
     shown = []
     monkeypatch.setattr(
@@ -98,6 +107,7 @@ def test_a_card_may_allow_text(place, monkeypatch):
         assert "as_reference" not in json.loads((folder / "additive/seed-1/hypotheses/test.json").read_text())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_damaged_archive_is_one_line(place):
     assert place("publish", place.runs, place.folder / "out")[0] == 0
     archive = place.folder / "out" / "runs.tar.xz"
@@ -140,6 +150,7 @@ def link(path, target):
     return path
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch):
     target, rename = place.folder / "results", Path.rename
     assert place("publish", place.runs, target)[0] == 0
