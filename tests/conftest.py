@@ -12,6 +12,13 @@ def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the long tests as well")
 
 
+def pytest_configure(config):
+    """Hypothesis tries as many examples as it always does where time is no matter; a busy machine is no failure."""
+    settings.register_profile("fast", deadline=None, max_examples=30)
+    settings.register_profile("slow", deadline=None)
+    settings.load_profile("slow" if config.getoption("--slow") else "fast")
+
+
 def pytest_collection_modifyitems(config, items):
     for item in items:
         if "slow" in item.keywords and not config.getoption("--slow"):
@@ -31,10 +38,6 @@ def no_figures(monkeypatch):
     """A report without figures and with an empty page, for tests of what else a command does; tests/report draws and fills them."""
     monkeypatch.setattr("seq2seq.report.write.report_figures", lambda *_: [])
     monkeypatch.setattr("seq2seq.report.write.page", lambda *_: "")
-
-
-settings.register_profile("busy", deadline=None)  # a busy machine is no failure
-settings.load_profile("busy")
 
 
 @pytest.fixture(autouse=True)
