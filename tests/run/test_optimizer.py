@@ -1,6 +1,3 @@
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -41,20 +38,3 @@ def test_hooks_are_called_and_the_state_can_be_put_back():
         assert torch.equal(value, optimizer_tensors(again)[name])
     optimizer.step()
     assert calls == [1]
-
-
-def test_neither_a_step_nor_a_checkpoint_imports_the_compiler():
-    script = """
-import sys, torch
-from seq2seq.config.training import TrainingSettings
-from seq2seq.run.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
-weight = torch.nn.Parameter(torch.ones(3))
-optimizer = build_optimizer([weight], TrainingSettings())
-optimizer.zero_grad()
-weight.sum().backward()
-optimizer.step()
-restore_optimizer(build_optimizer([weight], TrainingSettings()), optimizer_tensors(optimizer))
-print("torch._dynamo" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
