@@ -1,4 +1,4 @@
-"""10,000 samples against a checker that shares only the raw lexicon with the package."""
+"""Thousands of samples against a checker that shares only the raw lexicon with the package."""
 
 import re
 
@@ -37,13 +37,13 @@ def clauses(trees):
                 yield branch, *branch.parts
 
 
-def test_articles_adjectives_and_nouns(samples):
+def test_articles_adjectives_and_nouns(samples, least):
     seen = 0
     for pair in samples:
         for phrase in noun_phrases(pair.target):
             seen += 1
             assert agrees(*phrase), f"{phrase} in: {pair.target}"
-    assert seen > 10_000
+    assert seen > least(10_000)
 
 
 def test_the_checker_sees_mistakes():
@@ -59,7 +59,7 @@ def test_the_checker_sees_mistakes():
         assert not all(agrees(*phrase) for phrase in noun_phrases(sentence)), sentence
 
 
-def test_the_verb_agrees_with_its_subject(grammar, trees):
+def test_the_verb_agrees_with_its_subject(grammar, trees, least):
     checked = {"1s": 0, "3s": 0, "p": 0}
     for _, subject, predicate in clauses(trees):
         english = written(grammar, subject, language="en")
@@ -74,7 +74,7 @@ def test_the_verb_agrees_with_its_subject(grammar, trees):
         else:
             checked["3s"] += 1
             assert finite in SINGULAR_VERBS, f"{english}: {finite}"
-    assert min(checked.values()) > 80
+    assert min(checked.values()) > least(80)
 
 
 def is_plural(english):
@@ -90,7 +90,7 @@ IRREGULAR_PLURALS = {"men", "women", "children", "mice", "policemen", "thieves",
 SINGULARS_IN_S = {"bus", "boss", "glass", "dress", "Thomas", "Jonas"}
 
 
-def test_the_verb_is_second_in_main_clauses(grammar, trees):
+def test_the_verb_is_second_in_main_clauses(grammar, trees, least):
     seen = {"plain": 0, "fronted": 0}
     for tree in trees:
         for branch in branches(tree):
@@ -105,11 +105,11 @@ def test_the_verb_is_second_in_main_clauses(grammar, trees):
             second = text[len(first) :].split()[0].strip(",")
             assert second in FINITE or subject == "ich", text
             assert name == "plain" or subject in text[len(first) :]
-    assert seen["plain"] > 800
-    assert seen["fronted"] > 400
+    assert seen["plain"] > least(800)
+    assert seen["fronted"] > least(400)
 
 
-def test_the_verb_is_last_in_subordinate_clauses(trees, samples):
+def test_the_verb_is_last_in_subordinate_clauses(trees, samples, least):
     conjunction = re.compile(r"(?:^|, )(?:[Ww]eil|[Oo]bwohl|dass|ob|[Bb]evor|[Ss]obald|[Ww]enn|[Bb]is|damit) ([^,;.?]*)")
     seen = 0
     for tree, pair in zip(trees, samples, strict=True):
@@ -119,10 +119,10 @@ def test_the_verb_is_last_in_subordinate_clauses(trees, samples):
             seen += 1
             last = clause.split()[-1]
             assert last in FINITE or " ich " in f" {clause} ", pair.target
-    assert seen > 600
+    assert seen > least(600)
 
 
-def test_relative_clauses_are_verb_final_between_commas(grammar, trees):
+def test_relative_clauses_are_verb_final_between_commas(grammar, trees, least):
     seen = 0
     for tree in trees:
         for branch in branches(tree):
@@ -132,10 +132,10 @@ def test_relative_clauses_are_verb_final_between_commas(grammar, trees):
                 assert text.endswith(",")
                 last = text.rstrip(",").split()[-1]
                 assert last in FINITE or "ich" in text.split(), text
-    assert seen > 320
+    assert seen > least(320)
 
 
-def test_infinitives_and_participles_close_the_main_clause(grammar, trees):
+def test_infinitives_and_participles_close_the_main_clause(grammar, trees, least):
     seen = 0
     for clause, _, predicate in clauses(trees):
         finite, right = written(grammar, predicate, "finite"), written(grammar, predicate, "right")
@@ -145,11 +145,11 @@ def test_infinitives_and_participles_close_the_main_clause(grammar, trees):
             if "main" in clause.rule.pattern.orders["de"]:
                 text, tail = written(grammar, clause, "main"), written(grammar, predicate, "tail")
                 assert text.removesuffix(tail).rstrip(", ").endswith(right)
-    assert seen > 600
+    assert seen > least(600)
 
 
 @pytest.mark.parametrize(
     ("english", "german"), [("who", 60), ("not", 200), ("because", 40), ("whether", 8), ("in order to", 20)]
 )
-def test_samples_show_the_constructions(samples, english, german):
-    assert sum(f" {english} " in pair.source for pair in samples) > german
+def test_samples_show_the_constructions(samples, english, german, least):
+    assert sum(f" {english} " in pair.source for pair in samples) > least(german)

@@ -13,7 +13,7 @@ from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.grammar.generate import SPLITS, generate, split_of
 
-SETTINGS = GrammarSettings(train_pairs=2_280, valid_pairs=228, test_pairs=228)
+SETTINGS = GrammarSettings(train_pairs=1_080, valid_pairs=108, test_pairs=108, max_words=30)
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +22,13 @@ def splits():
 
 
 def test_sizes_are_settings(splits):
-    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 2_280, "valid": 228, "test": 228}
+    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 1_080, "valid": 108, "test": 108}
 
 
 def test_every_length_is_equally_frequent(splits):
     for split, each in (("train", 40), ("valid", 4), ("test", 4)):
         lengths = Counter(len(pair.source.split()) for pair in splits[split])
-        assert lengths == dict.fromkeys(range(4, 61), each)
+        assert lengths == dict.fromkeys(range(4, 31), each)
 
 
 def test_lengths_stay_even_when_the_size_is_not_a_multiple():
@@ -47,12 +47,12 @@ def test_balanced_by_words_short_sentences_are_more_frequent():
 
 
 def test_held_out_sentences_are_those_that_the_training_split_met(splits, monkeypatch):
-    corpus = GrammarCorpus(SETTINGS.model_copy(update={"valid_pairs": 57, "test_pairs": 57}), source="en")
+    corpus = GrammarCorpus(SETTINGS.model_copy(update={"valid_pairs": 27, "test_pairs": 27}), source="en")
     assert list(corpus.pairs("train")) == splits["train"]
     assert list(corpus.pairs("train")) == splits["train"]
     monkeypatch.setattr("seq2seq.corpus.grammar.generate.PATIENCE", 0)  # nothing can be drawn
-    assert list(corpus.pairs("test")) == splits["test"][:57]
-    assert list(corpus.pairs("valid")) == splits["valid"][:57]
+    assert list(corpus.pairs("test")) == splits["test"][:27]
+    assert list(corpus.pairs("valid")) == splits["valid"][:27]
 
 
 def test_held_out_sentences_that_the_training_split_did_not_meet_are_drawn(splits):
@@ -62,7 +62,7 @@ def test_held_out_sentences_that_the_training_split_did_not_meet_are_drawn(split
 
 
 def test_the_start_of_a_corpus_does_not_depend_on_its_size(splits):
-    smaller = GrammarSettings(train_pairs=100)
+    smaller = SETTINGS.model_copy(update={"train_pairs": 100})
     assert list(generate(smaller, "train")) == splits["train"][:100]
 
 
@@ -90,7 +90,7 @@ def test_one_source_has_one_translation():
     """Across seeds, and mostly short, where the same English is drawn again by another derivation."""
     known: dict[str, str] = {}
     for seed in range(4):
-        for pair in generate(GrammarSettings(train_pairs=2_000, max_words=9, seed=seed), "train"):
+        for pair in generate(GrammarSettings(train_pairs=1_000, max_words=9, seed=seed), "train"):
             assert known.setdefault(pair.source, pair.target) == pair.target
 
 
@@ -103,9 +103,9 @@ def test_the_seed_decides():
 def test_the_same_bytes_in_another_process():
     code = (
         "from seq2seq.config.grammar import GrammarSettings; from seq2seq.corpus.grammar.generate import generate; "
-        "print(*generate(GrammarSettings(train_pairs=200), 'train'), sep='\\n')"
+        "print(*generate(GrammarSettings(train_pairs=60), 'train'), sep='\\n')"
     )
-    here = "\n".join(str(pair) for pair in generate(GrammarSettings(train_pairs=200), "train")) + "\n"
+    here = "\n".join(str(pair) for pair in generate(GrammarSettings(train_pairs=60), "train")) + "\n"
     environment = os.environ | {"PYTHONHASHSEED": "12345", "PYTHONIOENCODING": "utf-8"}
     there = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=True).stdout
     assert hashlib.sha256(there).digest() == hashlib.sha256(here.encode()).digest()
