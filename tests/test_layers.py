@@ -40,12 +40,13 @@ def test_the_drawing_is_what_the_imports_say():
 FIRST_STEP = """
 import torch, seq2seq.run.train
 from seq2seq.config.training import TrainingSettings
-from seq2seq.run.optimizer import build_optimizer
+from seq2seq.run.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 weight = torch.nn.Parameter(torch.ones(3))
 optimizer = build_optimizer([weight], TrainingSettings())
 optimizer.zero_grad()
 weight.sum().backward()
 optimizer.step()
+restore_optimizer(optimizer, optimizer_tensors(optimizer))
 """
 
 
@@ -60,6 +61,6 @@ def test_light_imports_stay_light():
 
 
 def test_a_training_command_does_not_pay_for_what_it_may_not_need():
-    """Not even when it has taken a step; torch's own optimisers import its compiler (torch._dynamo)."""
+    """Not even when it has taken a step, saved and resumed; torch's own optimisers import its compiler (torch._dynamo)."""
     heavy = {"datasets", "lightning_fabric", "matplotlib", "tensorboard", "scipy", "sacrebleu", "submitit", "torch._dynamo"}
     assert not heavy & set(loaded_by(FIRST_STEP))
