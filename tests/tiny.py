@@ -26,7 +26,7 @@ TINY = {
             "log_every": 3,
             "validation_bleu_sentences": 4,
         },
-        "search": {"beam": 2},
+        "search": {"beam": 2, "max_ratio": 1.0},
     },
     "systems": {"none": {}, "additive": {"model": {"attention": {"score": "additive"}}}},
 }

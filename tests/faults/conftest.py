@@ -20,7 +20,8 @@ TRAINING = {
 def kept(tmp_path_factory):
     """A folder with the study, open to every user, the cache, and a run that nothing happened to."""
     folder = tmp_path_factory.mktemp("faults")
-    write_study(folder, tiny_study(training=TRAINING))
+    few = {"train_pairs": 300, "valid_pairs": 10, "test_pairs": 10, "min_words": 4, "max_words": 12}
+    write_study(folder, tiny_study(training=TRAINING, data={"grammar": few}))
     return folder
 
 
