@@ -112,7 +112,7 @@ def test_the_middle_of_an_epoch_is_one_integer():
 
 
 def test_little_is_padding_and_batches_are_nearly_full():
-    split = natural_split(60_000)
+    split = natural_split(30_000)
     batches = Batches(split, batch_tokens=4096, seed=1)
     source, target = split.source_lengths + 1, split.target_lengths + 1
     padded = sum(len(rows) * (int(source[rows].max()) + int(target[rows].max())) for rows in batches.plan(0))

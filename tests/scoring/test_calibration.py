@@ -61,7 +61,7 @@ WORLDS = {
 
 
 def test_false_positives_with_three_seeds(simulate, world):
-    rate, _ = rejections(simulate, world(**WORLDS["strong seeds"]), comparisons=200)
+    rate, _ = rejections(simulate, world(**WORLDS["strong seeds"]), comparisons=100)
     assert 0.01 <= rate <= 0.09
 
 
