@@ -41,6 +41,11 @@ def folder(built, tmp_path_factory):
     return place
 
 
+@pytest.fixture(scope="module")
+def figures(built):
+    return report_figures(built.report, built.exhibits)
+
+
 def exhibits_of(html: str, name: str = "exhibits-data") -> dict:
     packed = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', html, re.S).group(1)
     return json.loads(gzip.decompress(b64decode(packed)))
@@ -96,8 +101,7 @@ def test_pictures_are_pictures(folder):
     assert (folder / "bleu_by_length.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_the_same_report_gives_the_same_bytes(built, folder, tmp_path):
-    figures = report_figures(built.report, built.exhibits)
+def test_the_same_report_gives_the_same_bytes(built, figures, folder, tmp_path):
     save(figures[0], tmp_path / figures[0].name)
     for path in (tmp_path / f"{figures[0].name}.png", tmp_path / f"{figures[0].name}.svg"):
         assert path.read_bytes() == (folder / path.name).read_bytes()
@@ -326,8 +330,8 @@ def test_names_at_line_ends_keep_their_order_and_do_not_overlap():
     assert np.mean(places) == pytest.approx(50.4)
 
 
-def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built):
-    spec = report_figures(built.report, built.exhibits)[0].spec
+def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built, figures):
+    spec = figures[0].spec
     labels = spec["usermeta"]["axis"]
     share = labels.index("BLEU, % of the shortest bucket")
     rows = [row for row in spec["datasets"]["rows"] if (row["v0"], row["v1"]) == (share, 0) and "y" in row]
@@ -336,8 +340,8 @@ def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built):
     assert none == pytest.approx([100 * bucket.bleu / buckets[0].bleu for bucket in buckets], rel=1e-5)
 
 
-def test_costs_that_all_systems_share_are_left_out(built):
-    figure = next(figure for figure in report_figures(built.report, built.exhibits) if figure.name == "cost")
+def test_costs_that_all_systems_share_are_left_out(figures):
+    figure = next(figure for figure in figures if figure.name == "cost")
     assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
     assert "training, target tokens" not in figure.table.heads
     assert figure.table.select(["decoding, ms per sentence of 20 words (8 at a time)"]).rows[0] == [Measured(2.0, digits=2)]
