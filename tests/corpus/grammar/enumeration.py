@@ -31,7 +31,7 @@ class Enumeration:
         words = ["a" if word == "an" else word for word in words]
         self.line = f" {' '.join(words)} "
         self.bag: Bag = Counter(words)
-        self.known: dict[tuple[str, int], bool] = {}
+        self.known: dict[tuple[str | tuple[str, ...], int], bool] = {}
         self.entries: dict[str, list[tuple[Lexeme, tuple[str, ...]]]] = {}
 
     def trees(self) -> Iterator[Branch]:
@@ -67,8 +67,11 @@ class Enumeration:
     def possible_parts(self, symbols: tuple[str, ...], words: int) -> bool:
         if not symbols:
             return words == 0
-        first, rest = symbols[0], symbols[1:]
-        return any(self.possible(first, n) and self.possible_parts(rest, words - n) for n in range(words + 1))
+        if (symbols, words) not in self.known:
+            first, rest = symbols[0], symbols[1:]
+            found = any(self.possible(first, n) and self.possible_parts(rest, words - n) for n in range(words + 1))
+            self.known[symbols, words] = found
+        return self.known[symbols, words]
 
     def derivations(self, symbol: str, words: int, bag: Bag) -> Iterator[tuple[Tree, Bag]]:
         if symbol in self.grammar.lexicon:
