@@ -29,8 +29,8 @@ def kept_share(effect: LengthEffect | None) -> Cell:
 
 
 def half_length_in_words(found: HalfLength | None, unit: str) -> Cell:
-    """`17 words [15, 22]`, or `not reached up to 55 words, at least 40`."""
-    if found is None:
+    """`17 words [15, 22]`, or `not reached up to 55 words, at least 40`; a dash where there is no score to halve."""
+    if found is None or found.start < LEAST_BLEU:
         return NONE
     if found.words is not None and found.high is not None:
         return Measured(found.words, found.low, found.high, digits=0, unit=f" {unit}")
@@ -78,14 +78,17 @@ def answer(report: Report) -> str:
     names = [name for name in effects if name == "additive"] or list(effects)
     name = max(names, key=lambda each: (len(report.systems[each].seeds), report.systems[each].bleu))
     ours = effects[name]
-    verdict = ours.log_ratio.verdict if ours.log_ratio else ""
-    kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
-    loses = _LOSES.get(verdict, "which loses more in proportion is undecided")
-    return (
-        f"`{name}` scores {ours.short - base.short:+.1f} BLEU against `{report.baseline}` on sources of up to {ours.short_max} "
-        f"{report.length_unit} and {ours.long - base.long:+.1f} above {ours.long_min - 1}, where it keeps {kept} of its score "
-        f"and `{report.baseline}` {base_kept}: {loses}."
+    gaps = (ours.short - base.short, ours.long - base.long)
+    short, long = (f"{abs(gap):.1f} BLEU {'more' if gap > 0 else 'less'}" for gap in gaps)
+    text = (
+        f"`{name}` scores {short} than `{report.baseline}` on sources of up to {ours.short_max} {report.length_unit} and "
+        f"{long} above {ours.long_min - 1}"
     )
+    if nothing := [f"`{each}`" for each, found in ((name, ours), (report.baseline, base)) if kept_share(found) == NONE]:
+        return f"{text}; {' and '.join(nothing)} translated next to nothing, of which no share can be kept."
+    kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
+    loses = _LOSES.get(ours.log_ratio.verdict if ours.log_ratio else "", "which loses more in proportion is undecided")
+    return f"{text}, where it keeps {kept} of its score and `{report.baseline}` {base_kept}: {loses}."
 
 
 _LOSES = {

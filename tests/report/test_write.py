@@ -20,7 +20,7 @@ from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
 from seq2seq.report.figures import report_figures
-from seq2seq.report.headline import answer, kept_share
+from seq2seq.report.headline import answer, half_length_in_words, kept_share
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
@@ -386,3 +386,14 @@ def test_nothing_is_said_to_be_kept_of_no_translation(built):
     assert str(kept_share(effect)).endswith("]")
     assert kept_share(effect.model_copy(update={"short": 0.0, "long": 0.0})) == NONE
     assert kept_share(None) == NONE
+    assert half_length_in_words(effect.half_length.model_copy(update={"start": 0.0}), "words") == NONE
+
+
+def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
+    report = built.report.model_copy(deep=True)
+    additive, none = (report.systems[name].length for name in ("additive", "none"))
+    gap = additive.short - none.short
+    assert answer(report).startswith(f"`additive` scores {gap:.1f} BLEU more than `none` on sources of up to 20 words")
+    additive.short = additive.long = 0.0
+    assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
+    assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")
