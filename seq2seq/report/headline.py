@@ -48,6 +48,10 @@ MEASURES = {
 """Measures of what length does, as `evaluation.primary` names them and as readers know them."""
 
 
+MANY_EMPTY = 0.1
+"""Share of empty translations above which a reader is told of them."""
+
+
 def headline(report: Report) -> str:
     """Scores on long and short sentences, per system, and whether the gap to the baseline grows; nobody is called best."""
     if report.probe is not None:
@@ -211,6 +215,7 @@ def reading_notes(report: Report) -> Iterator[str]:
         else:
             yield "No measure of what length does was planned (evaluation.primary): read points and proportion together."
     yield from _search_notes(report)
+    yield from _empty_notes(report)
     yield from _seen_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
@@ -240,6 +245,17 @@ def _arithmetic_notes(report: Report) -> Iterator[str]:
     if len(by_kind) > 1:
         kinds = "; ".join(f"{kind}: {', '.join(runs)}" for kind, runs in by_kind.items())
         yield f"Runs were not all trained with one arithmetic, so equal seeds differ by more than their systems ({kinds})."
+
+
+def _empty_notes(report: Report) -> Iterator[str]:
+    """Which systems often wrote nothing, as a beam prefers while a system has hardly learned."""
+    many = {name: system for name, system in report.systems.items() if system.empty > MANY_EMPTY * report.n}
+    if many:
+        told = named([f"{name} {system.empty:,.0f}" for name, system in many.items()], len(report.systems))
+        searches = [run.decoding.get("search") or {} for system in many.values() for run in system.runs]
+        greedy = any(search.get("beam", 1) > 1 for search in searches)
+        advice = " Greedy search (search.beam: 1) seldom ends at once; see whether it does better." if greedy else ""
+        yield f"Many of the {report.n:,} translations are empty: {told}.{advice}"
 
 
 def _seen_notes(report: Report) -> Iterator[str]:

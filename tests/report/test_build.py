@@ -61,6 +61,14 @@ def notes_of(folder, texts):
     return "\n".join(build_report(folder, {"test": texts}).report.notes)
 
 
+def test_many_empty_translations_are_said(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    assert "are empty" not in notes_of(folder, texts)
+    for path in folder.glob("none/seed-*/hypotheses/test.txt"):
+        path.write_text("\n" * len(texts[0]))
+    assert f"Many of the {len(texts[0])} translations are empty: none {len(texts[0])}." in notes_of(folder, texts)
+
+
 def test_a_baseline_at_the_floor_is_said_beside_the_index(study, texts, tmp_path, built):
     assert built.report.bottleneck_caution == ""
     folder = copy_of(study, tmp_path)
