@@ -238,7 +238,7 @@ def _interventions(report: Report) -> Iterator[Part]:
         return
     told = "".join(f" `{name}`: {text}." for name, text in found.description.items())
     count = f", n = {found.n:,} sentences" if found.n else ""
-    yield f"Weights replaced while translating, without retraining{count}.{told}"
+    yield f"Weights replaced while translating by greedy search, without retraining{count}.{told}"
     first = next(iter(found.systems.values()))
     about_weights = {**_ABOUT_WEIGHTS, **({"eos_mass": "mass on empty cells"} if report.length_unit == "objects" else {})}
 
