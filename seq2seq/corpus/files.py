@@ -74,7 +74,7 @@ class FileCorpus:
         reverse = self._tables()[1] in table.name
         for number, line in enumerate(read_lines(table), start=1):
             first, tab, rest = line.partition("\t")
-            if not tab:
+            if not tab and line.strip():
                 raise UserError(f"{table}: line {number} has no tab; each line holds a sentence, a tab and its translation")
             second = rest.partition("\t")[0]
             yield SentencePair(second, first) if reverse else SentencePair(first, second)

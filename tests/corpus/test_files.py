@@ -186,6 +186,11 @@ def test_a_damaged_file_is_one_line(tmp_path, ending):
             list(read_lines(path))
 
 
+def test_a_blank_row_of_a_table_is_an_empty_pair(tmp_path):
+    (tmp_path / "train.en-xx.tsv").write_text("a\tx\n\n \r\n")
+    assert [pair.source.strip() for pair in corpus(tmp_path).pairs("train")] == ["a", "", ""]
+
+
 def test_a_table_without_tabs_and_two_forms_at_once_are_refused(tmp_path):
     (tmp_path / "train.en-xx.tsv").write_text("a\tx\nb\n")
     with pytest.raises(UserError, match=r"train\.en-xx\.tsv: line 2 has no tab"):
