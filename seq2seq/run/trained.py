@@ -1,5 +1,6 @@
 """Use of a trained run: its weights loaded, its test sets translated, its attention written down."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,8 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     if found is None:
         why = f" ({'; '.join(complaints)})" if complaints else ""
         raise UserError(f"{place}: no usable checkpoint{why}; give the command that trains it again to train or resume it")
+    for complaint in complaints:
+        print(f"{complaint}; the weights of {describe_weights(found.state)} are used", file=sys.stderr)
     load_weights(model, found.model, str(place))
     return TrainedRun(
         folder=folder,
