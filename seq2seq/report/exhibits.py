@@ -105,7 +105,8 @@ def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[
     found: dict[int, dict[str, AttentionMap]] = {}
     for system, some in runs.items():
         places = (run.folder / "attention" / f"{split}.json" for run in some)
-        kept = (read_record(place, list[AttentionMap], "remove the file and evaluate the run again") for place in places)
+        advice = "remove the file and the run's hypotheses, and a report makes both again"
+        kept = (read_record(place, list[AttentionMap], advice) for place in places)
         for shown in next((maps for maps in kept if maps), []):
             found.setdefault(shown.index, {})[system] = shown
     return dict(sorted(found.items()))

@@ -283,15 +283,17 @@ def read_decoded(path: Path) -> Decoded:
         content = path.read_bytes()
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); evaluate the run again") from None
+        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); remove it, and a report translates again") from None
     except OSError as error:
-        raise UserError(f"{path}: not readable ({error.strerror}); evaluate the run again") from None
+        raise UserError(f"{path}: not readable ({error.strerror}); remove it, and a report translates again") from None
     lines = text.removesuffix("\n").split("\n") if text else []
     beside = path.with_suffix(".json")
-    record = read_record(beside, SearchRecord, "remove the file and evaluate the run again") or SearchRecord()
+    advice = "remove it and the text beside it, and a report translates again"
+    record = read_record(beside, SearchRecord, advice) or SearchRecord()
     if record.sentences not in (None, len(lines)):
         raise UserError(
-            f"{path}: {len(lines)} lines, but {beside.name} says {record.sentences} sentences; evaluate the run again"
+            f"{path}: {len(lines)} lines, but {beside.name} says {record.sentences} sentences; remove it, and a report "
+            "translates again"
         )
     if not all(0 <= i < len(lines) for i in record.as_reference):
         raise UserError(f"{beside}: as_reference names lines that are not there; publish the study again")

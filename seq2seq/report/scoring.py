@@ -68,7 +68,7 @@ def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recoun
             if (found := len(run.decoded[split].lines)) != (expected := len(index.source_words)):
                 raise UserError(
                     f"{run.folder}/hypotheses/{split}.txt: {found} lines, but the split has {expected} sentences; "
-                    "evaluate the run again"
+                    "remove it, and a report translates again"
                 )
         counted = tuple(_statistics(run, split, texts, index.reference_sha256, study.evaluation, recount) for run in runs)
         scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counted))

@@ -99,7 +99,7 @@ class RunFolder:
 
     def decoding(self, split: str) -> dict[str, Any] | None:
         """Return what is known of the translations of a split: search, step, fingerprint; None while there are none."""
-        path, advice = self.hypotheses(split), "remove it and the text beside it, then evaluate the run again"
+        path, advice = self.hypotheses(split), "remove it and the text beside it, and a report translates again"
         return read_record(path.with_suffix(".json"), dict[str, Any], advice) if path.exists() else None
 
     @contextmanager

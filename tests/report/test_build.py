@@ -213,7 +213,11 @@ RUN = "none/seed-1"
 @pytest.mark.parametrize(
     ("damaged", "content", "message"),
     [
-        (f"{RUN}/hypotheses/test.txt", b"one line\n", "test.txt: 1 lines, but"),
+        (
+            f"{RUN}/hypotheses/test.txt",
+            b"one line\n",
+            "test.txt: 1 lines, but test.json says 120 sentences; remove it, and a report translates again",
+        ),
         (f"{RUN}/summary.json", b"{", "summary.json: not valid JSON"),
         (f"{RUN}/log.jsonl", b"garbage\n{}\n", "log.jsonl:1: not a JSON record"),
         ("additive/seed-1/attention/test.json", b'[{"index": 1, "source": 5}]', "attention/test.json: 0.source"),

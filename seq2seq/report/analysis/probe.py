@@ -58,7 +58,10 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     check_sentences(folder, SPLIT, text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):
-        raise UserError(f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; evaluate the run again")
+        raise UserError(
+            f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; remove it, and a report translates "
+            "again"
+        )
     result = match_exactly(text.sources, text.references, hypotheses, data.probe.max_length)
     question = {"task": data.corpus.removeprefix(PROBE), "probe": data.probe.model_dump(mode="json")}
     content = {"question": question, "task": question["task"], **result}
