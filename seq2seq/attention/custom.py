@@ -47,9 +47,15 @@ def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
         raise UserError(
             f"model.attention.score: {settings.path} cannot be made with options {settings.options}: {error}"
         ) from error
-    with torch.no_grad():
-        keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
-        scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
+    try:
+        with torch.no_grad():
+            keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
+            scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
+    except RuntimeError as error:
+        raise UserError(
+            f"model.attention.score: {settings.path} fails on queries of {sizes['query_size']} and keys of "
+            f"{sizes['memory_size']} features: {error}; if it needs equal sizes, put equal_sizes = True into the class"
+        ) from error
     if tuple(scores.shape) != (2, heads, 3, 5):
         raise UserError(
             f"model.attention.score: {settings.path} gives scores of shape {tuple(scores.shape)} for 2 sentences, "

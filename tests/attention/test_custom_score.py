@@ -9,7 +9,7 @@ import torch
 from seq2seq.attention.custom import load_score
 from seq2seq.attention.scores import ProductScore
 from seq2seq.config.errors import UserError
-from tests.attention.conftest import build, draw
+from tests.attention.conftest import MEMORY, QUERY, build, draw
 
 SOURCE_CODE = '''
 """Somebody's scores."""
@@ -41,6 +41,15 @@ class DistanceScore(Score):
 class Flat(DistanceScore):
     def forward(self, query, keys):
         return keys.sum(-1)
+
+
+class Bare(Score):
+    def forward(self, query, keys):
+        return -torch.cdist(query, keys)
+
+
+class Equal(Bare):
+    equal_sizes = True
 
 
 class NegativeDot(DotScore):
@@ -136,3 +145,8 @@ def test_mistakes_in_the_class():
         build({"score": {"kind": "custom", "path": "others_scores.distance:DistanceScore", "options": {"blunt": 1}}})
     with pytest.raises(UserError, match=r"shape \(2, 1, 5\) for 2 sentences.*must return \(B, H, Q, S\), here \(2, 1, 3, 5\)"):
         build({"score": "others_scores.distance:Flat"})
+    with pytest.raises(
+        UserError, match=f"Bare fails on queries of {QUERY} and keys of {MEMORY} features: .*equal_sizes = True"
+    ):
+        build({"score": "others_scores.distance:Bare"})
+    build({"score": "others_scores.distance:Equal"})
