@@ -18,6 +18,7 @@ for _name, _value in {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}.items(
     os.environ.setdefault(_name, _value)  # read when torch is imported: threads that wait must not keep others from the cores
 
 app = typer.Typer(
+    context_settings={"help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -34,8 +34,9 @@ def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):
     assert error.count("\n") == 1
 
 
-def test_no_arguments_show_help(capsys):
-    assert main([]) == 0
+@pytest.mark.parametrize("arguments", [[], ["-h"]])
+def test_no_arguments_or_a_short_flag_show_help(capsys, arguments):
+    assert main(arguments) == 0
     assert "Commands:" in capsys.readouterr().out
 
 

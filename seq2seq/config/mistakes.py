@@ -121,7 +121,9 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "union_tag_not_found":
         return f"says no kind; write for example {_with_kind(kind, detail)}"
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        return f"expected a mapping of settings, found {value!r}"
+        fields = getattr(_descend(kind, detail["loc"])[0], "model_fields", {})
+        holder = next((name for name, field in fields.items() if value in map(tag, members(field.annotation))), None)
+        return f"expected a mapping of settings{f', such as {{{holder}: {value}}}' if holder else ''}, found {value!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")
     if detail["type"] == "value_error":
         return message

@@ -148,6 +148,7 @@ def broken(old, new):
         (broken("  none: {}", "  none: 3"), r"systems.none: expected the settings that it changes, found 3"),
         (broken("  none: {}", "  ../x: {}"), r"a system's name is a folder's name"),
         (broken("base:", "base: 3\nrest:"), r"base: expected a mapping of settings, found 3"),
+        (broken("attention: {score: additive}", "attention: dot"), r"attention: .*, such as {score: dot}, found 'dot'"),
         ("base: {}\n", r"systems: expected at least one named system"),
         ("- 1\n", r"a study is a mapping"),
         ("a: [1\n", r"not valid YAML"),
