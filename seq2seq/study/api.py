@@ -114,6 +114,7 @@ class Run:
 
     @property
     def name(self) -> str:
+        """System and seed."""
         return self.trained.folder.name
 
     def translate(
@@ -128,11 +129,14 @@ class Run:
         """Translate sentences, or one, as the command `translate` does, and keep the attention.
 
         Args:
-            lines: sentences, or one; a `UserError` for one that is empty or longer than the model can take.
+            lines: sentences, or one.
             beam: hypotheses kept a sentence, >= n_best; None takes the run's setting.
             length_penalty: exponent alpha; None takes the run's setting.
             max_length: subwords of a translation, at most; None takes the run's ratio to the source.
             n_best: translations of each sentence, the best first.
+
+        Raises:
+            UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
         """
         run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
         search = options.search(run.settings.search)
@@ -194,12 +198,15 @@ class Run:
 
 
 def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = False) -> Run:
-    """Load a trained run; a `UserError` if there is none, no usable checkpoint, or a class that is not allowed.
+    """Load a trained run; needs nothing but its folder.
 
     Args:
-        path: its folder, which is all that is needed, such as `runs/demo/additive/seed-1`, or on the hub `hub:OWNER/NAME`.
+        path: its folder, such as `runs/demo/additive/seed-1`, or a name on the hub, `hub:OWNER/NAME`.
         device: a torch device name; None takes an accelerator if there is one.
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
+
+    Raises:
+        UserError: there is no run, no usable checkpoint, or a class that is not allowed.
     """
     folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
@@ -221,9 +228,13 @@ def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence
     """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
 
     Args:
-        study: a study file, or the name of one that ships; a `UserError` if it or its corpus cannot be used.
-        out: where runs go; None for `runs/<study>`. A `RunError` names those that failed; the others are finished.
+        study: a study file, or the name of one that ships.
+        out: where runs go; None for `runs/<study>`.
         changes: settings laid over every system, such as `"training.max_steps=500"`.
+
+    Raises:
+        UserError: the study or its corpus cannot be used.
+        RunError: some runs failed; the others are finished.
     """
     loaded = load_study(study, changes)
     place = Path(out) if out is not None else Path("runs") / loaded.name
@@ -284,15 +295,21 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
         score: a score or fixed context, such as `"dot"`, `"none"` or `{"kind": "cosine", "temperature": 0.2}`.
         query_size: features of a query, > 0.
         memory_size: features of the memory, > 0.
-        settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md. A `UserError`
-            names one that does not exist or cannot work.
+        settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md.
+
+    Raises:
+        UserError: a setting that does not exist or cannot work.
     """
     chosen = part_from(AttentionSettings, {"score": score, **settings}, "attention")
     return Member(chosen, build_part(chosen, query_size=query_size, memory_size=memory_size, summary_size=memory_size))
 
 
 def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *, title: str = "") -> alt.TopLevelMixin:
-    """Draw weights (T, S) from 0 to 1 as the report does, `title` above; a `UserError` if the names of S and T do not fit."""
+    """Draw weights (T, S) from 0 to 1 as the report does, columns source, rows target, `title` above.
+
+    Raises:
+        UserError: the names of S and T do not fit the weights.
+    """
     array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
     return _chart(_map(array, source, target, title))
 

@@ -51,6 +51,12 @@ def test_the_package_offers_its_functions_and_stays_light():
         _ = seq2seq.load_runz
 
 
+def test_help_lists_what_is_refused():
+    refusing = (seq2seq.load_run, seq2seq.train, seq2seq.build_attention, seq2seq.draw_attention, Run.translate)
+    assert {each.__name__: "Raises:" in each.__doc__ for each in refusing} == {each.__name__: True for each in refusing}
+    assert "columns source, rows target" in seq2seq.draw_attention.__doc__
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_translations_carry_their_attention(make, reverse):
     run = make(reverse)
