@@ -26,6 +26,9 @@ class Dropout(nn.Module):
         """(...) to the same shape."""
         return dropout(features, self.p, self.training)
 
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
 
 def dropout(features: Tensor, p: float, training: bool = True) -> Tensor:
     """Drop numbers of `features` (...) with probability p while training."""

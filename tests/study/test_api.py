@@ -137,6 +137,10 @@ def test_every_member_of_the_family_runs_by_itself(score):
     assert "parameters" in member._repr_html_()
 
 
+def test_a_printed_model_shows_how_much_it_drops(make):
+    assert re.search(r"Dropout\(p=0\.\d", repr(make().trained.model))
+
+
 def test_queries_of_a_member_that_reads_its_past_are_steps():
     member = seq2seq.build_attention("coverage", query_size=4, memory_size=4)
     query, memory = torch.randn(1, 4).expand(3, 4), torch.randn(5, 4)
