@@ -12,7 +12,6 @@ from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.reading import Reading
-from seq2seq.run.trained import rounded
 
 
 class Forced(BaseModel):
@@ -44,17 +43,17 @@ class AttentionMap(BaseModel):
         return not rows or any(weight > 0 for row in rows for weight in row)
 
     def words(self) -> "AttentionMap":
-        """The same by words, as of `Reading.by_words`."""
+        """The same by words: a word's weight is the sum over its source subwords and the mean over its target subwords."""
 
-        def read(target: list[str], weights: list[list[float]]) -> Reading:
-            return Reading(self.source, target, np.asarray(weights) if weights else None).by_words()
+        def read(target: list[str], weights: list[list[float]]) -> tuple[Reading, list[list[float]]]:
+            found = Reading(self.source, target, np.asarray(weights) if weights else None).by_words()
+            return found, [] if found.weights is None else found.weights.round(4).tolist()  # ties as in figures made before
 
-        own, forced = read(self.hypothesis, self.weights), self.forced
+        (own, rows), forced = read(self.hypothesis, self.weights), self.forced
         if forced is not None:
-            given = read(forced.reference, forced.weights)
-            forced = Forced(reference=given.target, weights=rounded(given.weights))
-        changed = {"source": own.source, "hypothesis": own.target, "weights": rounded(own.weights), "forced": forced}
-        return self.model_copy(update=changed)
+            given, given_rows = read(forced.reference, forced.weights)
+            forced = Forced(reference=given.target, weights=given_rows)
+        return self.model_copy(update={"source": own.source, "hypothesis": own.target, "weights": rows, "forced": forced})
 
 
 @dataclass(frozen=True, kw_only=True)
