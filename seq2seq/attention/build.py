@@ -214,7 +214,7 @@ def build_fixed(
 
 
 def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttention:
-    """Build the self-attention of one layer of a stack; `causal` positions see what stands before them only."""
+    """Build the self-attention of one layer of a stack; with `causal` a position sees only itself and those before it."""
     attention, mechanism, size = settings.self_attention, settings.self_attention.mechanism, settings.hidden_size
     if isinstance(mechanism, LinearMechanismSettings):
         return LinearAttention(hidden_size=size, heads=attention.heads, causal=causal)

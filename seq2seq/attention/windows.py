@@ -46,8 +46,9 @@ class GlobalWindow(Window):
 class LocalWindow(Window):
     """Tokens within D of a centre p, and a Gaussian exp(-(s - p)^2 / (2 sigma^2)), sigma = D / 2, on their weights.
 
-    The Gaussian is put on after the normaliser, as in the paper, so that the weights of a row then sum to less than one. Source
-    positions are counted from 0 here. "hard" edges cut at D = `width`; "soft" ones leave it to the Gaussian.
+    Source: Luong et al. 2015, arXiv:1508.04025, section 3.2 and equation 10. The Gaussian is put on after the normaliser, as
+    in the paper, so that the weights of a row then sum to less than one. Source positions are counted from 0 here. D is
+    `width`, tokens on each side; "hard" edges cut there, "soft" ones leave it to the Gaussian.
     """
 
     def __init__(self, *, width: int, edges: Literal["hard", "soft"] = "hard", gaussian: bool, **sizes: int) -> None:

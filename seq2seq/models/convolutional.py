@@ -15,8 +15,8 @@ from seq2seq.models.interface import Encoder, Memory, mean_memory
 class ConvLayer(nn.Module):
     """y = sqrt(1/2) (x + a sigmoid(b)) with [a; b] = W * x + c, a convolution over the tokens within `width` on each side.
 
-    Gehring et al. 2017, sections 3.2, 3.4 and 3.5: the gated linear unit, the factor that keeps the variance of a sum of two,
-    and the first values of W. Padding is zero before every convolution, so that it is never seen.
+    Source: Gehring et al. 2017, arXiv:1705.03122, sections 3.2, 3.4 and 3.5: the gated linear unit, the factor that keeps the
+    variance of a sum of two, and the first values of W. Padding is zero before every convolution, so that it is never seen.
     """
 
     def __init__(self, *, hidden_size: int, width: int, dropout: float = 0.0) -> None:

@@ -8,7 +8,7 @@ from seq2seq.attention.mechanisms import MECHANISMS
 from seq2seq.attention.normalisers import NORMALISERS
 from seq2seq.attention.positions import POSITIONS
 from seq2seq.attention.scales import SCALES
-from seq2seq.attention.scores import SCORES
+from seq2seq.attention.scores import SCORES, Score
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.models.interface import index_rows
 from tests.attention.conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
@@ -241,3 +241,7 @@ def test_every_member_has_a_card():
             assert member.formula
             assert member.source
             assert member.expects
+
+
+def test_help_on_a_score_names_the_texts_of_its_card():
+    assert all(f"`{name}`" in Score.__doc__ for name in ("formula", "source", "expects"))

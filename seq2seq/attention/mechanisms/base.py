@@ -70,6 +70,7 @@ class SelfAttention(Described):
 class HeadProjections(nn.Module):
     """The projections around a mechanism: one product makes query, key and value of all heads, without bias.
 
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2. The heads share out the hidden_size, which they divide;
     `shared` is one projection for query and key (Reformer).
     """
 

@@ -24,6 +24,9 @@ class Score(Described):
         query_size: features of a query (of one head), > 0.
         memory_size: features of the memory (of one head), > 0.
         attention_size: features of the comparison space (of one head), > 0; scores without parameters leave it unused.
+
+    A derived class also has three texts for its card: `formula`, the `source` of it, and `expects`, a sentence on what theory
+    lets one expect of it.
     """
 
     position_blind: bool = True
@@ -54,7 +57,11 @@ class Score(Described):
         return memory
 
     def forward(self, query: Tensor, keys: Tensor) -> Tensor:
-        """Compare every query (B, H, Q, query_size) with every key (B, H, S, A) from `project_keys`.
+        """Compare every query with every key.
+
+        Args:
+            query: (B, H, Q, query_size).
+            keys: (B, H, S, A), from `project_keys`.
 
         Returns:
             (B, H, Q, S), unbounded, not yet masked.

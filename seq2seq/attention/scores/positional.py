@@ -14,7 +14,8 @@ from seq2seq.config.errors import UserError
 class PositionalScore(Score):
     """Common part of the family: a trained row for each of `max_source` positions, and a decision about longer sources.
 
-    These have real tokens past `max_source`: "refuse" them, or "ignore" those tokens, which then get no weight.
+    `longer` says what to do with a source that has real tokens past `max_source`: "refuse" it, or "ignore" those tokens, which
+    then get no weight. The attention_size is unused.
     """
 
     position_blind = False
