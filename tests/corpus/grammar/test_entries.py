@@ -21,7 +21,7 @@ from tests.corpus.grammar.test_alignment import (
 MADE = ("preposition", "silent_preposition")  # from what the other entries ask for
 
 
-@pytest.fixture(scope="module", params=[1, 2, 3])
+@pytest.fixture(scope="module", params=[1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def small(request):
     return load_grammar(request.param), request.param
 
