@@ -230,7 +230,7 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
 
 
 def build_relation(settings: StackSettings, *, compared: int) -> Relation:
-    """Build what self-attention itself knows of positions, its heads comparing so many features; maybe nothing."""
+    """Build what self-attention itself knows of positions (nothing if they are embedded); heads compare so many features."""
     positions, heads = settings.positions, settings.self_attention.heads
     if isinstance(positions, RelativePositionsSettings):
         return RelativeRelation(head_size=compared, value_size=settings.hidden_size // heads, **options(positions))

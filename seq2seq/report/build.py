@@ -47,8 +47,9 @@ def build_report(
 ) -> BuiltReport:
     """Score and compare a study's runs; a `UserError` if the folder holds no study, or its files do not fit together.
 
-    `texts` has the lines of splits; one without is scored from kept counts, with `recount` no other is.
-    `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are no shape checks.
+    `texts` has the lines of splits; a split without lines is scored from the counts kept beside the runs, and with `recount`
+    only such a split is. `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are
+    no shape checks.
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)

@@ -190,7 +190,8 @@ def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
 
 def row_entropies(weights: Weights) -> Weights:
     """Entropy in bits of each row (T, S) that has weight, taken as shares of its sum."""
-    from scipy.stats import entropy  # takes a second to import
+    from scipy.special import entr  # scipy.stats takes a second to import
 
-    entropies: Weights = entropy(weights[weights.sum(axis=1) > 0], base=2, axis=1)
+    rows = weights[weights.sum(axis=1) > 0]
+    entropies: Weights = entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
     return entropies
