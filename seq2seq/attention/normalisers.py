@@ -181,7 +181,8 @@ class Hierarchical(Normaliser):
         total = torch.zeros_like(of_segments).scatter_add(-1, index, shares)  # (B, H, Q, G)
         seen = total > 0
         if self.form == "rescaled":
-            of_segments = of_segments + highest + total.clamp(min=1).log()  # the segment's part of the softmax over all
+            # the segment's part of the softmax over all
+            of_segments = of_segments + (highest + total.clamp(min=1).log()).masked_fill(~seen, 0.0)
         beta = masked_softmax(of_segments, seen)
         return shares * (beta / total.clamp(min=1)).gather(-1, index)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seq2seq.attention.masks import block
+from seq2seq.attention.masks import block, softmax
 from seq2seq.attention.scores.blocks import bounded_exp, factors
 from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
 
@@ -115,7 +115,7 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
     """
     inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), factors(projected).unsqueeze(2)).reciprocal_()
     scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
-    weights = torch.softmax(scores, dim=-1)
+    weights = softmax(scores)
     return torch.bmm(weights, keys.values), weights
 
 
