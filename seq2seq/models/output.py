@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
 
 _CHUNK_BYTES = 16 * 1024 * 1024
 """Logits of a chunk, in fp32."""
@@ -37,11 +36,14 @@ class _LinearCrossEntropy(torch.autograd.Function):
         parts = (torch.split(part, size) for part in (features, wanted.unsqueeze(1), by_features))
         for rows, target, by_rows in zip(*parts, strict=True):
             inputs = rows.to(matmul)
-            log_p = functional.log_softmax((inputs @ table.t()).to(rows.dtype).add_(bias), dim=-1)
-            picked = log_p.gather(1, target).sum()
-            nats = nats - picked
-            smoothed = smoothed - (1 - smoothing) * picked - smoothing * log_p.mean(dim=-1).sum()
-            by_logits = log_p.exp_().sub_(smoothing / vocabulary)  # p - s / V - (1 - s) onehot(y)
+            logits = (inputs @ table.t()).to(rows.dtype).add_(bias)
+            largest = logits.amax(dim=-1)
+            scored, average = logits.gather(1, target).squeeze(1), logits.mean(dim=-1)
+            chances = torch.softmax(logits, dim=-1, out=logits)
+            norms = largest - chances.amax(dim=-1).log()  # log sum exp: passes of maxima cost less than one of exp
+            nats = nats + (norms - scored).sum()
+            smoothed = smoothed + (norms - (1 - smoothing) * scored - smoothing * average).sum()
+            by_logits = chances.sub_(smoothing / vocabulary)  # p - s / V - (1 - s) onehot(y)
             by_logits.scatter_add_(1, target, by_logits.new_full(target.shape, smoothing - 1))
             by_bias += by_logits.sum(dim=0)
             by_logits = by_logits.to(matmul)
