@@ -25,7 +25,7 @@ def attention(**settings):
 
 def follow(layer, sequences):
     """Search with beam 2 over 2 sentences: after each step rows go on from the parents given."""
-    parents = [[1, 0, 2, 2], [0, 0, 3, 2], [1, 0, 3, 3]]
+    parents = [[1, 0, 2, 2], [0, 0, 3, 2], [1, 0, 3, 3]] * 6  # further than room is made at once
     cache = index_rows(layer.start(torch.zeros(2, 1, SIZE, dtype=torch.float64)), torch.tensor([0, 0, 1, 1]))
     pasts = [[], [], [], []]
     with torch.no_grad():
@@ -41,7 +41,7 @@ def follow(layer, sequences):
 
 @pytest.mark.parametrize("settings", [{}, {"positions": "rope"}, {"positions": "relative"}, {"positions": "alibi"}])
 def test_steps_of_a_beam_equal_whole_sequences(settings):
-    cache = follow(attention(**settings), torch.randn(4, 3, SIZE, dtype=torch.float64))
+    cache = follow(attention(**settings), torch.randn(4, 18, SIZE, dtype=torch.float64))
     assert isinstance(cache, Pool)
 
 

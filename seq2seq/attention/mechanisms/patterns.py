@@ -58,15 +58,15 @@ class FullAttention(SelfAttention):
 
     def _step_pool(self, states: Tensor, pool: Pool, position: int) -> tuple[Tensor, Pool]:
         grown = pool.append(self.project_keys(states), position)
-        mask = grown.mask()  # (B, K, P)
+        mask, places = grown.view()  # (B, K, P), (P,)
         positions = torch.full((mask.shape[1],), position, device=states.device)
-        seen = self.sees(positions, grown.places)
+        seen = self.sees(positions, places)
         grouped: Tensor = self.attention(
             states.view(*mask.shape[:2], -1),
             grown.keys(),
             mask=mask if seen is None else mask & seen,
             positions=positions,
-            key_positions=grown.places,
+            key_positions=places,
             relation=self.relation,
             need_weights=False,
         ).context

@@ -5,35 +5,32 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from seq2seq.attention.keys import Keys
+
+_STEPS = 8
+"""For which room is made at once."""
 
 
 @dataclass
 class _Store:
-    """Room for the keys and values of B sentences, of which the first `filled` slots are in use."""
+    """Room for the keys and values of B sentences, of which the first `filled` slots are in use; what is not is zero."""
 
     keys: Tensor
-    """(B, H, capacity, A)."""
+    """(B, H, A, capacity), as the product with queries reads them."""
     values: Tensor
     """(B, H, capacity, Dv)."""
     filled: int
 
     def copy(self, used: int, capacity: int) -> "_Store":
         """The first `used` slots, in a room of their own."""
-        return _Store(_moved(self.keys[:, :, :used], capacity), _moved(self.values[:, :, :used], capacity), used)
+        keys = functional.pad(self.keys[..., :used], (0, capacity - used))
+        return _Store(keys, functional.pad(self.values[:, :, :used], (0, 0, 0, capacity - used)), used)
 
     def select(self, sentences: Tensor) -> "_Store":
         """Some of the sentences."""
-        used = slice(self.filled)
-        keys, values = self.keys[:, :, used].index_select(0, sentences), self.values[:, :, used].index_select(0, sentences)
-        return _Store(keys, values, self.filled)
-
-
-def _moved(part: Tensor, capacity: int) -> Tensor:
-    room = part.new_empty(*part.shape[:2], capacity, part.shape[-1])
-    room[:, :, : part.shape[2]] = part
-    return room
+        return _Store(self.keys.index_select(0, sentences), self.values.index_select(0, sentences), self.filled)
 
 
 class Pool(NamedTuple):
@@ -41,7 +38,8 @@ class Pool(NamedTuple):
 
     Each step adds K slots to a sentence, one a hypothesis. When the beam takes other parents only rows of `table` move;
     copying their keys and values, as a cache a hypothesis must, would cost more than attending to them. All K hypotheses of a
-    sentence attend to its whole pool in one product, and `table` masks what is not theirs.
+    sentence attend to its whole pool in one product, and `table` masks what is not theirs. Free slots take part, masked: a
+    product reads the room as it lies, and would copy a slice of it first.
 
     A pool is a value: appending writes behind what older pools can see, or to a copy if another pool has written there.
     """
@@ -57,7 +55,7 @@ class Pool(NamedTuple):
         """A pool without slots, given keys of no positions for N hypotheses, each its own sentence."""
         rows, device = keys.mask.shape[0], keys.mask.device
         table = torch.zeros(rows, 0, dtype=torch.bool, device=device)
-        return cls(table, torch.zeros(0, dtype=torch.long, device=device), _Store(keys.keys, keys.values, 0))
+        return cls(table, torch.zeros(0, dtype=torch.long, device=device), _Store(keys.keys.transpose(2, 3), keys.values, 0))
 
     def append(self, keys: Keys, position: int) -> "Pool":
         """Add one slot for every hypothesis: keys (N, H, 1, A) and values (N, H, 1, Dv) at a target position."""
@@ -66,9 +64,9 @@ class Pool(NamedTuple):
         beam = rows // sentences
         store, end = self.store, used + beam
         is_taken = store.filled != used or torch.is_grad_enabled()  # autograd may still need what stands there
-        if is_taken or store.keys.shape[2] < end:
-            store = store.copy(used, max(2 * used, 16 * beam))
-        for part, new in ((store.keys, keys.keys), (store.values, keys.values)):
+        if is_taken or store.keys.shape[3] < end:
+            store = store.copy(used, end + _STEPS * beam)
+        for part, new in ((store.keys.transpose(2, 3), keys.keys), (store.values, keys.values)):
             part[:, :, used:end] = new.squeeze(2).view(sentences, beam, *new.shape[1:2], -1).transpose(1, 2)
         store.filled = end
         own = torch.eye(beam, dtype=torch.bool, device=self.table.device).repeat(sentences, 1)  # (N, K)
@@ -79,15 +77,16 @@ class Pool(NamedTuple):
         )
 
     def keys(self) -> Keys:
-        """All slots, (B, H, P, ...), for queries (B, K, ...)."""
-        used, store = self.table.shape[1], self.store
-        mask = self.table.new_ones(store.keys.shape[0], used)
-        keys = store.keys[:, :, :used].contiguous()  # turned round as it lies, the product with queries takes twice as long
-        return Keys(keys=keys, values=store.values[:, :, :used], mask=mask)
+        """All slots, (B, H, capacity, ...), for queries (B, K, ...)."""
+        keys, values = self.store.keys.transpose(2, 3), self.store.values
+        return Keys(keys=keys, values=values, mask=self.table.new_ones(len(keys), keys.shape[2]))
 
-    def mask(self) -> Tensor:
-        """(B, K, P), True where a hypothesis may look."""
-        return self.table.view(self.store.keys.shape[0], -1, self.table.shape[1])
+    def view(self) -> tuple[Tensor, Tensor]:
+        """Where each hypothesis may look, (B, K, capacity), and the position of each slot, (capacity,)."""
+        sentences, _, _, capacity = self.store.keys.shape
+        free = (0, capacity - len(self.places))
+        mask = functional.pad(self.table, free).view(sentences, -1, capacity)
+        return mask, functional.pad(self.places, free)
 
     def select_rows(self, rows: Tensor) -> "Pool":
         """Keep the hypotheses `rows` (N',), in that order: see `models.interface.index_rows`."""
