@@ -1,6 +1,7 @@
 """One stack over source and target, as in a language model: no encoder, no bridge, the same weights for both sides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -62,7 +63,8 @@ class DecoderOnly(Model):
 
     def start(self, memory: Memory) -> State:
         """No hypothesis has a past yet; the source's share of each layer stays with the sentence."""
-        return State(sentence=(memory.mask, memory.caches), hypothesis=self._no_past(memory), position=0)
+        source = (memory.mask, memory.caches)
+        return State(source, hypothesis=self._no_past(memory), position=0, output=self.folded_output())
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> StepOutput:
         """Feed tokens (N,), N = B * K."""
@@ -70,9 +72,9 @@ class DecoderOnly(Model):
         features, past, weights = self._advance(
             tokens.unsqueeze(1), mask, sources, state.hypothesis, state.position, need_weights
         )
-        following = State(sentence=state.sentence, hypothesis=past, position=state.position + 1)
+        following = replace(state, hypothesis=past, position=state.position + 1)
         return StepOutput(
-            logits=self.logits(features.squeeze(1)),
+            logits=self.logits(features.squeeze(1), state.output),
             state=following,
             weights=None if weights is None else weights.squeeze(1),
         )

@@ -11,7 +11,9 @@ Rows. A search keeps K hypotheses for each of B sentences in N = B * K rows, sen
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seq2seq.corpus.tokenizer import EOS
 
@@ -58,6 +60,8 @@ class State:
     hypothesis: Any
     position: int
     """Index of the target position that the next `step` predicts, the same for all rows; 0 after `start`."""
+    output: Tensor | None = None
+    """The output layer as `Model.folded_output` gives it, for all steps of a search; None to use it as it is."""
 
     def select(self, rows: Tensor, sentences: Tensor | None = None) -> Self:
         """Keep the hypothesis rows `rows` (N',), in that order, and, if given, only the sentences `sentences` (B',)."""
@@ -106,10 +110,20 @@ class Model(nn.Module):
         """Run over known target inputs (B, T), bos first; position t sees inputs 0..t only."""
         raise NotImplementedError
 
-    def logits(self, features: Tensor) -> Tensor:
-        """Map features (..., output_size) to logits (..., V)."""
-        logits: Tensor = self.output(features)
+    def logits(self, features: Tensor, folded: Tensor | None = None) -> Tensor:
+        """Map features (..., output_size) to logits (..., V), given a `folded_output` by that."""
+        logits: Tensor = self.output(features) if folded is None else functional.pad(features, (0, 1), value=1.0) @ folded
         return logits
+
+    def folded_output(self) -> Tensor | None:
+        """Return matrix and bias of the output layer in one (output_size + 1, V), as a CPU multiplies it fastest, or None.
+
+        Turned round and with the bias in the product a step of beam search takes a quarter less there.
+        """
+        weight, bias = self.output.weight, self.output.bias
+        if torch.is_grad_enabled() or weight.device.type != "cpu":
+            return None
+        return torch.cat([weight, bias.unsqueeze(1)], dim=1).t().contiguous()
 
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Encode and decode with teacher forcing; features of padded target positions are meaningless, never NaN."""
@@ -169,11 +183,11 @@ class EncoderDecoder(Model):
         return memory._replace(segments=(ends.cumsum(dim=1) - ends).masked_fill(~mask, 0))
 
     def start(self, memory: Memory) -> State:
-        return self.decoder.start(memory)
+        return replace(self.decoder.start(memory), output=self.folded_output())
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> StepOutput:
         features, following, weights = self.decoder.step(tokens, state, need_weights)
-        return StepOutput(logits=self.logits(features), state=following, weights=weights)
+        return StepOutput(logits=self.logits(features, state.output), state=following, weights=weights)
 
     def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         output: DecoderOutput = self.decoder(memory, inputs, need_weights)

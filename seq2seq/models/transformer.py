@@ -4,6 +4,7 @@ Source: Vaswani et al. 2017, arXiv:1706.03762, section 3; pre-norm as in Xiong e
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -98,7 +99,7 @@ class TransformerDecoder(Decoder):
             grouped, weights = layer.ask(grouped, keys, position.expand(grouped.shape[1]), wanted)
             states = grouped.view(-1, 1, self.output_size)
         features = self.final_norm(states).squeeze(1)  # (N, D)
-        following = State(sentence=state.sentence, hypothesis=tuple(caches), position=state.position + 1)
+        following = replace(state, hypothesis=tuple(caches), position=state.position + 1)
         return features, following, None if weights is None else weights.flatten(0, 1)
 
     def forward(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:

@@ -68,6 +68,7 @@ def test_alone_equals_in_a_batch(mechanism, settings):
 
 
 @cases
+@torch.no_grad()
 def test_forward_equals_steps(mechanism, settings):
     model = build(mechanism, **settings)
     source, mask, inputs = batch()

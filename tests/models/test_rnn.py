@@ -58,12 +58,15 @@ def pair():
     return source, mask, inputs
 
 
+@torch.no_grad()
 def stepped(model, source, mask, inputs):
+    """As a search takes steps: with the output layer folded."""
     state = model.start(model.encode(source, mask))
     logits, weights = [], []
     for t in range(inputs.shape[1]):
         output = model.step(inputs[:, t], state, need_weights=True)
         state = output.state
+        assert state.output is not None
         logits.append(output.logits)
         weights.append(output.weights)
     return torch.stack(logits, dim=1), torch.stack(weights, dim=1)

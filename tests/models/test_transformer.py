@@ -196,6 +196,7 @@ def test_tokens_after_the_end_change_nothing():
     torch.testing.assert_close(encoder(source.masked_fill(~mask, 9), mask).states, encoder(source, mask).states, rtol=0, atol=0)
 
 
+@torch.no_grad()
 def assert_forward_equals_steps(model: EncoderDecoder) -> None:
     source, mask, inputs = batch()
     whole = model(source, mask, inputs, need_weights=True)
