@@ -49,7 +49,7 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     kind = torch.promote_types(scores.dtype, torch.float32)  # autocast leaves scores in bf16, whose softmax takes longer
     lowest = torch.finfo(kind).min / 2  # below any score, and no sum with one overflows
     barrier = torch.zeros(mask.shape, dtype=kind, device=scores.device).masked_fill_(~mask, lowest)
-    return softmax(scores + barrier) * mask.any(dim=-1, keepdim=True)
+    return softmax(scores + barrier) * mask.any(dim=-1, keepdim=True).to(kind)
 
 
 def softmax(scores: Tensor) -> Tensor:

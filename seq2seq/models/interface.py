@@ -35,7 +35,7 @@ class Memory(NamedTuple):
 
 def mean_memory(states: Tensor, mask: Tensor, caches: tuple[Any, ...] = ()) -> Memory:
     """Make a memory of states (B, S, D) whose fixed vector is their mean over the real tokens of `mask` (B, S)."""
-    real = states.masked_fill(~mask.unsqueeze(-1), 0.0)
+    real = states * mask.unsqueeze(-1).to(states.dtype)
     lengths = mask.sum(dim=1, keepdim=True).clamp_min(1)  # (B, 1)
     return Memory(states=real, mask=mask, summary=real.sum(dim=1) / lengths, caches=caches)
 
