@@ -14,7 +14,7 @@ from seq2seq.run.arithmetic import Arithmetic, use_library
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 _PRIMITIVES = "64"
-"""Compiled matmuls that oneDNN keeps; an update of a small Transformer has a few dozen shapes, several times each."""
+"""Compiled matmuls that are kept; an update of a small Transformer has a few dozen shapes, several times each."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,13 @@ def keep_memory() -> bool:
 
 
 def limit_primitives() -> None:
-    """Limit oneDNN's cache of compiled matmuls, one for each shape. Must be set before the first matmul.
+    """Limit the caches of compiled matmuls, one for each shape: oneDNN's, and torch's of the same. Before the first matmul.
 
-    By default it keeps 1,024, and batches of all lengths bring new shapes for a long time: most of the memory that a long run
-    gained came from there. Whoever has set the variable keeps their choice.
+    By default each keeps 1,024, and batches of all lengths bring new shapes for a long time: most of the memory that a long run
+    gained came from there, and a small model took a tenth longer. Whoever has set a variable keeps their choice.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRIMITIVES)
+    for variable in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(variable, _PRIMITIVES)
 
 
 def compile_forward(model: nn.Module, wanted: str, device: torch.device, backend: str = "inductor") -> bool:

@@ -1,8 +1,11 @@
 """Deterministic mode: whatever the device, only kernels that repeat, and the same losses to the last bit."""
 
+import os
+
 import torch
 
 from seq2seq.config.loading import load_study
+from seq2seq.run.machine import limit_primitives
 from seq2seq.run.train import train_run
 from tests.tiny import tiny_study, write_study
 
@@ -22,3 +25,10 @@ def test_deterministic_mode(tmp_path, monkeypatch):
     finally:
         torch.use_deterministic_algorithms(False)
     assert logs[0] == logs[1]
+
+
+def test_caches_of_compiled_products_are_limited_unless_somebody_has_chosen(monkeypatch):
+    monkeypatch.delenv("LRU_CACHE_CAPACITY", raising=False)
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "7")
+    limit_primitives()
+    assert (os.environ["LRU_CACHE_CAPACITY"], os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == ("64", "7")
