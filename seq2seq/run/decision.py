@@ -6,7 +6,6 @@ keeps what it began with. Measurements are cached on a machine, so that the same
 
 import gc
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -103,15 +102,7 @@ def gradients_of(settings: RunSettings, data: PreparedData, device: torch.device
         whole = batch.target_tokens <= tokens
         rows = None if whole else max(1, tokens // _FEWEST_STEPS)
         steps = None if whole else max(_FEWEST_STEPS, tokens // len(batch.indices))
-        read = None if settings.data.source == IMAGE else steps
-        part = replace(
-            batch,
-            source=batch.source[:rows, :read],
-            source_mask=batch.source_mask[:rows, :read],
-            inputs=batch.inputs[:rows, :steps],
-            targets=batch.targets[:rows, :steps],
-            target_mask=batch.target_mask[:rows, :steps],
-        )
+        part = batch.part(slice(rows), source=None if settings.data.source == IMAGE else steps, target=steps)
         with torch.random.fork_rng(devices=[]):
             loss = loss_of(model, part.to(device), settings.training.label_smoothing)
         loss.smoothed.backward()  # type: ignore[no-untyped-call]

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -143,22 +143,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def halves(batch: Batch) -> list[Batch]:
-    """Split a batch by rows; one row stays as it is."""
+    """Split a batch by rows, which are of similar length, so that no column is cut; one row stays as it is."""
     middle = (len(batch.indices) + 1) // 2
-    parts = [slice(0, middle), slice(middle, None)] if len(batch.indices) > 1 else [slice(None)]
-    return [_rows(batch, part) for part in parts]
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    mask, target_mask = batch.source_mask[rows], batch.target_mask[rows]
-    source_width, target_width = (int(m.sum(dim=1).max()) for m in (mask, target_mask))
-    return replace(
-        batch,
-        source=batch.source[rows, :source_width],
-        source_mask=mask[:, :source_width],
-        inputs=batch.inputs[rows, :target_width],
-        targets=batch.targets[rows, :target_width],
-        target_mask=target_mask[:, :target_width],
-        indices=batch.indices[rows],
-        target_tokens=int(target_mask.sum()),
-    )
+    parts = [slice(middle), slice(middle, None)] if len(batch.indices) > 1 else [slice(None)]
+    return [batch.part(rows) for rows in parts]
