@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import imported_class, read_yaml, settings_from
+from seq2seq.config.loading import imported_class, part_from, read_yaml
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
@@ -45,7 +45,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
         advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
-    return settings_from(read_yaml(folder.config), str(folder.config))
+    return part_from(RunSettings, read_yaml(folder.config), str(folder.config))
 
 
 def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
