@@ -155,6 +155,12 @@ class Trainer:
             self.journal.close()
         return self.position
 
+    def request_stop(self, number: int) -> None:
+        """Save and stop after this update, since signal `number` asks for it; a second Ctrl-C acts at once."""
+        if number == signal.SIGINT and self.stop_requested == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.stop_requested = number
+
     def _loop(self) -> None:
         training, position, pretrain = self.training, self.position, self.training.pretrain
         batches = self._batches()
