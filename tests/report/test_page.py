@@ -27,13 +27,12 @@ pytestmark = [
 ]
 
 
-def write_page(built: BuiltReport, folder: Path, *, without_text: bool = False) -> None:
-    """The page alone: figures on paper take longer and are tested elsewhere."""
+def write_page(built: BuiltReport, folder: Path, *, without_text: bool = False) -> str:
+    """The page alone, and where it is: figures on paper take longer and are tested elsewhere."""
     exhibits = built.exhibits.without_text() if without_text else built.exhibits
-    folder.mkdir(exist_ok=True)
-    (folder / "index.html").write_text(
-        html_page(built.report, exhibits, report_figures(built.report, exhibits)), encoding="utf-8"
-    )
+    path = folder / "page.html"
+    path.write_text(html_page(built.report, exhibits, report_figures(built.report, exhibits)), encoding="utf-8")
+    return path.as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +247,7 @@ def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path
     }
     shown = built.exhibits.attention[5]["additive"].model_copy(update=parts)
     exhibits = replace(built.exhibits, attention={5: {"additive": shown}})
-    write_page(BuiltReport(built.report, exhibits), tmp_path)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    page = open_page(url=write_page(BuiltReport(built.report, exhibits), tmp_path))
     assert page.locator(".source-line span").all_inner_texts() == ["Lehrer", "da", "(end)"]
     page.get_by_label("Units", exact=True).select_option("subwords")
     assert page.locator(".source-line span").all_inner_texts() == ["Leh", "rer", "da", "</s>"]
@@ -294,28 +292,19 @@ def test_the_keyboard_reaches_everything_and_print_is_light_and_without_controls
 
 
 def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, tmp_path):
-    attention = {
-        index: {
-            **systems,
-            "none": systems["additive"].model_copy(update={"weights": zero(systems["additive"].weights), "forced": None}),
-        }
-        for index, systems in built.exhibits.attention.items()
-    }
-    write_page(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    attention = {}
+    for index, systems in built.exhibits.attention.items():
+        weights = [[0.0 for _ in row] for row in systems["additive"].weights]
+        attention[index] = {**systems, "none": systems["additive"].model_copy(update={"weights": weights, "forced": None})}
+    page = open_page(url=write_page(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path))
     assert page.locator("#maps .map h3").all_inner_texts() == ["additive", "scaled"]
     assert "Without weights to show here: none." in page.locator("#maps").inner_text()
-
-
-def zero(weights):
-    return [[0.0 for _ in row] for row in weights]
 
 
 def test_probes_are_drawn(open_page, study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     (folder / "probe.json").write_text(json.dumps(PROBE))
-    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
-    page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(url=write_page(build_report(folder, {"test": texts}), tmp_path))
     assert sorted(names(page.locator("[data-figure=probe]"))) == ["additive", "none"]
     assert page.locator("[data-figure=probe_positions] .mark-line path").count() == 2
     joined = page.locator("figure", has=page.locator("[data-figure=concatenation]"))
@@ -325,8 +314,7 @@ def test_probes_are_drawn(open_page, study, texts, tmp_path):
 
 def test_a_crowd_is_ranked_first_and_drawn_in_grey_but_for_a_few(open_page, texts, tmp_path):
     write_crowd(tmp_path / "runs", texts)
-    write_page(build_report(tmp_path / "runs", {"test": texts}), tmp_path / "report")
-    page = open_page(width=375, url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(width=375, url=write_page(build_report(tmp_path / "runs", {"test": texts}), tmp_path))
     assert page.locator("[data-figure]").first.get_attribute("data-figure") == "ranking"
     assert len(names(page.locator("[data-figure=bleu_by_length]"))) == 6
     assert page.locator("[data-figure=bleu_by_length] .mark-line path[stroke='#8f8f94']").count() >= 6
@@ -339,8 +327,7 @@ def test_a_crowd_is_ranked_first_and_drawn_in_grey_but_for_a_few(open_page, text
 
 
 def test_without_text_the_page_still_works(open_page, built, tmp_path):
-    write_page(built, tmp_path, without_text=True)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    page = open_page(url=write_page(built, tmp_path, without_text=True))
     assert page.locator("#sentences .card dt", has_text="source").count() == 0
     assert page.locator("#sentences .card dt", has_text="additive").count() == 5
     assert "left out of this page" in page.locator("#translations").inner_text()
@@ -351,10 +338,8 @@ def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, b
     shown = built.exhibits.attention[5]["additive"].model_copy(
         update={"source": ["▁our", "▁own", "</s>"], "weights": [[0.2, 0.3, 0.5]] * 40, "forced": None}
     )
-    write_page(
-        BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}})), tmp_path, without_text=True
-    )
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    own = BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}}))
+    page = open_page(url=write_page(own, tmp_path, without_text=True))
     assert page.locator(".source-line span").all_inner_texts() == ["our", "own", "(end)"]
     assert "The sentences are ours" in page.locator("#attention").inner_text()
 
@@ -368,8 +353,7 @@ def test_one_system_without_logs_or_analyses_is_a_page_too(open_page, study, tex
     (folder / "study.yaml").write_text(
         "evaluation: {metrics: [bleu, chrf], resamples: 100, buckets: {kind: equal_count, count: 3}}"
     )
-    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
-    page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(url=write_page(build_report(folder, {"test": texts}), tmp_path))
     assert page.locator("#learning").count() == 0
     assert page.locator("[data-figure=bleu_by_length] .mark-symbol path").count() >= 3
     assert system_order(page) == ["scaled"]

@@ -30,7 +30,6 @@ from seq2seq.report.tables import report_rows
 from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.report.write import report_schema, write_report
-from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
 
 
@@ -345,12 +344,6 @@ def test_costs_that_all_systems_share_are_left_out(figures):
     assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
     assert "training, target tokens" not in figure.table.heads
     assert figure.table.select(["decoding, ms per sentence of 20 words (8 at a time)"]).rows[0] == [Measured(2.0, digits=2)]
-
-
-def test_subwords_become_words():
-    words, word_of = group_words(["▁Mäd", "chen", "▁", "l", "acht", "<0xC3>", "<0xA4>", "</s>"])
-    assert (words, word_of) == (["Mädchen", "lachtä", "(end)"], [0, 0, 1, 1, 1, 1, 1, 2])
-    assert group_words(["a", "b"]) == (["a", "b"], [0, 1])
 
 
 def test_weights_of_words_sum_over_the_source_and_average_over_the_target(built):
