@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -16,7 +15,6 @@ from seq2seq.report.build import BuiltReport, build_report
 from seq2seq.report.figures import report_figures
 from seq2seq.report.page import page as html_page
 from seq2seq.report.palette import KNOWN
-from seq2seq.report.write import write_report
 from tests.report.invented import PROBE, copy_of, write_crowd
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -46,19 +44,12 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def address(built, tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("page")
-    write_report(built, folder)
-    return (folder / "index.html").as_uri()
-
-
 @pytest.fixture
-def open_page(browser, address):
+def open_page(browser, folder):
     """A function that opens the page and, at the end, has checked that it asked for nothing and complained of nothing."""
     opened, complaints = [], []
 
-    def opener(width=1100, scheme="light", url=address):
+    def opener(width=1100, scheme="light", url=None):
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
@@ -66,7 +57,7 @@ def open_page(browser, address):
             "request", lambda request: complaints.append(request.url) if request.url[:5] not in ("file:", "data:") else None
         )
         page.set_default_timeout(90_000)
-        page.goto(url)
+        page.goto(url or (folder / "index.html").as_uri())
         page.wait_for_selector("html[data-ready=yes]", timeout=120_000)
         opened.append(page)
         return page
@@ -141,7 +132,7 @@ def test_the_first_screen_is_the_answer_and_the_figure(open_page, built):
     assert not page.locator(".notes ul").is_visible()
 
 
-def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, address):
+def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, folder):
     page = open_page()
     figure = page.locator("figure", has=page.locator("[data-figure=bleu_by_length]"))
     figure.locator("summary").focus()
@@ -154,7 +145,7 @@ def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, address
     links = page.locator("a[href]:not([href^='#']):not([href^='https:'])").evaluate_all(
         "all => all.map(a => a.getAttribute('href'))"
     )
-    folder = Path(unquote(urlparse(address).path)).parent
+
     assert {"report.json", "table.tex", "buckets.csv", "bleu_by_length.pdf", "attention.svg"} <= set(links)
     assert [link for link in links if not (folder / link).exists()] == []
     assert page.locator("a[href='https://arxiv.org/abs/1409.0473']").count() >= 1  # under the name of additive

@@ -34,13 +34,6 @@ from tests.report.invented import HOSTILE
 
 
 @pytest.fixture(scope="module")
-def folder(built, tmp_path_factory):
-    place = tmp_path_factory.mktemp("report")
-    write_report(built, place)
-    return place
-
-
-@pytest.fixture(scope="module")
 def figures(built):
     return report_figures(built.report, built.exhibits)
 
@@ -141,7 +134,8 @@ def test_lengths_and_weights_are_told_in_the_unit_of_the_source(built):
         report = built.report.model_copy(update={"length_unit": unit, "probe": None})
         figures = report_figures(report, built.exhibits)
         notes = [row.get("note", "") for figure in figures for row in figure.spec.get("datasets", {}).get("rows", ())]
-        return "\n".join([markdown(report, built.exhibits, figures), summary_table(report), answer(report), *notes])
+        axes = json.dumps([figure.spec for figure in figures])
+        return "\n".join([markdown(report, built.exhibits, figures), summary_table(report), answer(report), *notes, axes])
 
     words, objects = told("words"), told("objects")
     for length in (
@@ -152,6 +146,7 @@ def test_lengths_and_weights_are_told_in_the_unit_of_the_source(built):
         "on sources of up to {n} {unit} and",
         "ms per sentence of {n} {unit} (",
         "{n} source {unit}, n = ",
+        '"source length in {unit}"',
     ):
         for unit, text in (("words", words), ("objects", objects)):
             assert re.search(re.escape(length).replace(r"\{n\}", r"\d+").replace(r"\{unit\}", unit), text), (length, unit)
