@@ -60,9 +60,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     check_code([folder], allow_code=allow_code)
     settings = read_settings(folder)
     source, target = read_tokenizers(folder)
-    model = build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size).to(
-        device
-    )
+    model = build_for(settings, source, target).to(device)
     place = folder.evaluated()
     found, complaints = find_checkpoint(place)
     if found is None:
@@ -80,6 +78,11 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
         step=int(found.state["step"]),
         weights=describe_weights(found.state),
     )
+
+
+def build_for(settings: RunSettings, source: Tokenizer, target: Tokenizer) -> Model:
+    """Build a run's model with fresh weights and a row for each subword of its tokenizers."""
+    return build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
 
 
 def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:
