@@ -101,15 +101,7 @@ class Trainer:
             train, examples, task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
             build = partial(self._build, task)
         self.sharing = share_out(build, training, self.processes)
-        self.update = Updater(
-            sharing=self.sharing,
-            training=training,
-            machine=self.machine,
-            processes=self.processes,
-            seed=self.seed,
-            train=train,
-            say=self.progress.say,
-        )
+        self.update = Updater(sharing=self.sharing, machine=self.machine, seed=self.seed, train=train, say=self.progress.say)
         self.batches = Batches(
             train,
             batch_tokens=training.batch_tokens,
