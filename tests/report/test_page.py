@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.report.build import BuiltReport, build_report
+from seq2seq.report.charts import Figure
 from seq2seq.report.figures import report_figures
 from seq2seq.report.page import page as html_page
 from seq2seq.report.palette import KNOWN
@@ -25,12 +26,17 @@ pytestmark = [
 ]
 
 
-def write_page(built: BuiltReport, folder: Path, *, without_text: bool = False) -> str:
-    """The page alone, and where it is: figures on paper take longer and are tested elsewhere."""
+def write_page(built: BuiltReport, folder: Path, figures: list[Figure] | None = None, *, without_text: bool = False) -> str:
+    """The page alone with these figures or all, and where it is: figures on paper take longer and are tested elsewhere."""
     exhibits = built.exhibits.without_text() if without_text else built.exhibits
     path = folder / "page.html"
-    path.write_text(html_page(built.report, exhibits, report_figures(built.report, exhibits)), encoding="utf-8")
+    path.write_text(html_page(built.report, exhibits, figures or report_figures(built.report, exhibits)), encoding="utf-8")
     return path.as_uri()
+
+
+def few(figures: list[Figure]) -> list[Figure]:
+    """Those that a page of attention cannot do without."""
+    return [figure for figure in figures if figure.name in ("bleu_by_length", "attention")]
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +235,7 @@ def test_pointing_at_a_target_word_lights_up_the_shared_source(open_page):
     until(page, lambda: page.locator(".heat svg .mark-rect path").count() > 10)
 
 
-def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path):
+def test_words_are_shown_first_and_subwords_on_demand(open_page, built, figures, tmp_path):
     parts = {
         "source": ["▁Leh", "rer", "▁da", "</s>"],
         "hypothesis": ["▁a", "▁b", "</s>"],
@@ -238,7 +244,7 @@ def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path
     }
     shown = built.exhibits.attention[5]["additive"].model_copy(update=parts)
     exhibits = replace(built.exhibits, attention={5: {"additive": shown}})
-    page = open_page(url=write_page(BuiltReport(built.report, exhibits), tmp_path))
+    page = open_page(url=write_page(BuiltReport(built.report, exhibits), tmp_path, few(figures)))
     assert page.locator(".source-line span").all_inner_texts() == ["Lehrer", "da", "(end)"]
     page.get_by_label("Units", exact=True).select_option("subwords")
     assert page.locator(".source-line span").all_inner_texts() == ["Leh", "rer", "da", "</s>"]
@@ -282,12 +288,13 @@ def test_the_keyboard_reaches_everything_and_print_is_light_and_without_controls
     assert page.locator("#systems-table").is_visible()
 
 
-def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, tmp_path):
+def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, figures, tmp_path):
     attention = {}
     for index, systems in built.exhibits.attention.items():
         weights = [[0.0 for _ in row] for row in systems["additive"].weights]
         attention[index] = {**systems, "none": systems["additive"].model_copy(update={"weights": weights, "forced": None})}
-    page = open_page(url=write_page(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path))
+    fixed = BuiltReport(built.report, replace(built.exhibits, attention=attention))
+    page = open_page(url=write_page(fixed, tmp_path, few(figures)))
     assert page.locator("#maps .map h3").all_inner_texts() == ["additive", "scaled"]
     assert "Without weights to show here: none." in page.locator("#maps").inner_text()
 
@@ -325,12 +332,12 @@ def test_without_text_the_page_still_works(open_page, built, tmp_path):
     assert page.locator("#attention").count() == 0
 
 
-def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, built, tmp_path):
+def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, built, figures, tmp_path):
     shown = built.exhibits.attention[5]["additive"].model_copy(
         update={"source": ["▁our", "▁own", "</s>"], "weights": [[0.2, 0.3, 0.5]] * 40, "forced": None}
     )
     own = BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}}))
-    page = open_page(url=write_page(own, tmp_path, without_text=True))
+    page = open_page(url=write_page(own, tmp_path, few(figures), without_text=True))
     assert page.locator(".source-line span").all_inner_texts() == ["our", "own", "(end)"]
     assert "The sentences are ours" in page.locator("#attention").inner_text()
 

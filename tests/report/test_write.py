@@ -33,11 +33,6 @@ from seq2seq.report.write import report_schema, write_report
 from tests.report.invented import HOSTILE
 
 
-@pytest.fixture(scope="module")
-def figures(built):
-    return report_figures(built.report, built.exhibits)
-
-
 def exhibits_of(html: str, name: str = "exhibits-data") -> dict:
     packed = re.search(rf'<script type="text/plain" id="{name}">(.*?)</script>', html, re.S).group(1)
     return json.loads(gzip.decompress(b64decode(packed)))
