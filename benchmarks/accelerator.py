@@ -143,15 +143,7 @@ def measure(system: System, device: torch.device, warm: int, steps: int, compile
         return model
 
     machine = prepare_machine(Arithmetic(precision="bf16", threads=torch.get_num_threads()), device=str(device))
-    updater = Updater(
-        sharing=share_out(build, training, Processes()),
-        training=training,
-        machine=machine,
-        processes=Processes(),
-        seed=1,
-        train=split,
-        say=print,
-    )
+    updater = Updater(sharing=share_out(build, training, Processes()), machine=machine, seed=1, train=split, say=print)
 
     def update(step: int, batch: Batch) -> None:
         updater(step, [batch], rate=learning_rate(step, training), stop=False, seconds=lambda: 0.0)

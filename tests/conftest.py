@@ -1,5 +1,7 @@
 """What all tests share: the long ones only run when asked for, and computation is repeatable."""
 
+import os
+
 import pytest
 import torch
 from hypothesis import settings
@@ -31,6 +33,9 @@ torch.set_num_threads(1)  # tests are tiny, run side by side, and two threads on
 
 
 arithmetic._SECONDS = 0.0  # the fewest batches decide: what is fastest matters to no test, and each would time it for so long
+
+
+os.fsync = os.fstat  # the handle has to be open; no test cuts the power, and the disk would be waited for thousands of times
 
 
 @pytest.fixture

@@ -78,12 +78,7 @@ def build_attention(
     score, heads = settings.score, settings.heads
     if isinstance(score, FixedSettings):
         return build_fixed(
-            score,
-            memory_size=memory_size,
-            summary_size=summary_size,
-            projected=projected,
-            context_size=context_size,
-            dropout=settings.dropout,
+            settings, memory_size=memory_size, summary_size=summary_size, projected=projected, context_size=context_size
         )
     out = context_size or memory_size
     sizes, projections = _plan(settings, score_classes(score), projected, query=query_size, memory=memory_size, context=out)
@@ -188,28 +183,23 @@ def build_score(settings: MemberSettings | GatedSettings, **sizes: Unpack[Sizes]
 
 
 def build_fixed(
-    settings: FixedSettings,
-    *,
-    memory_size: int,
-    summary_size: int,
-    projected: bool,
-    context_size: int | None,
-    dropout: float,
+    settings: AttentionSettings, *, memory_size: int, summary_size: int, projected: bool, context_size: int | None
 ) -> FixedContext:
-    """Make a fixed context.
+    """Make the fixed context that is the score of these settings; arguments as of `build_attention`.
 
     `none` and `mean` project nothing unless another size is asked for, `none-state` has no features; `uniform` always has the
     value and output matrices of an attention; the other controls have them where the attention they stand for would, in a
     Transformer.
     """
-    if isinstance(settings, NoneSettings):
+    score, dropout = settings.score, settings.dropout
+    if isinstance(score, NoneSettings):
         return NoContext(summary_size=summary_size, context_size=context_size or summary_size)
-    if isinstance(settings, StateOnlySettings):
+    if isinstance(score, StateOnlySettings):
         return StateContext()
-    has_values = isinstance(settings, UniformSettings) or (projected and not isinstance(settings, MeanSettings))
+    has_values = isinstance(score, UniformSettings) or (projected and not isinstance(score, MeanSettings))
     value_size = (context_size or memory_size) if has_values else None
-    return FIXED[settings.kind](
-        memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout, **options(settings)
+    return FIXED[score.kind](
+        memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout, **options(score)
     )
 
 

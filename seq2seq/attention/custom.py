@@ -14,51 +14,42 @@ from seq2seq.config.errors import UserError
 def load_score(path: str) -> type[Score]:
     """Import the class that `path` (module:Class) names; a `UserError` if there is none such, or it is no score."""
     module_name, _, class_name = path.partition(":")
+    where = f"model.attention.score: {path}"
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        problem = f"there is no module '{error.name}'; put the folder that holds it on PYTHONPATH, or install its package"
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
-            raise UserError(
-                f"model.attention.score: {path}: importing '{module_name}' fails: {error}; install it first"
-            ) from error
-        raise UserError(
-            f"model.attention.score: {path}: there is no module '{error.name}'; "
-            "put the folder that holds it on PYTHONPATH, or install its package"
-        ) from error
+            problem = f"importing '{module_name}' fails: {error}; install it first"
+        raise UserError(f"{where}: {problem}") from error
     found = getattr(module, class_name, None)
     if found is None:
-        raise UserError(
-            f"model.attention.score: {path}: module '{module_name}' has no '{class_name}'; check the name after the colon"
-        )
+        raise UserError(f"{where}: module '{module_name}' has no '{class_name}'; check the name after the colon")
     if not (isinstance(found, type) and issubclass(found, Score)):
-        raise UserError(
-            f"model.attention.score: {path}: '{class_name}' is not a score; derive it from seq2seq.attention.scores.Score"
-        )
+        raise UserError(f"{where}: '{class_name}' is not a score; derive it from seq2seq.attention.scores.Score")
     return found
 
 
 def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
     """Make the score and try it once; a `UserError` if it does not take the options, or gives scores of the wrong shape."""
     score_class = load_score(settings.path)
-    heads = sizes["heads"]
+    heads, where = sizes["heads"], f"model.attention.score: {settings.path}"
     try:
         score = score_class(**sizes, **settings.options)
     except TypeError as error:
-        raise UserError(
-            f"model.attention.score: {settings.path} cannot be made with options {settings.options}: {error}"
-        ) from error
+        raise UserError(f"{where} cannot be made with options {settings.options}: {error}") from error
     try:
         with torch.no_grad():
             keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
             scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
     except RuntimeError as error:
         raise UserError(
-            f"model.attention.score: {settings.path} fails on queries of {sizes['query_size']} and keys of "
-            f"{sizes['memory_size']} features: {error}; if it needs equal sizes, put equal_sizes = True into the class"
+            f"{where} fails on queries of {sizes['query_size']} and keys of {sizes['memory_size']} features: {error}; if it "
+            "needs equal sizes, put equal_sizes = True into the class"
         ) from error
     if tuple(scores.shape) != (2, heads, 3, 5):
         raise UserError(
-            f"model.attention.score: {settings.path} gives scores of shape {tuple(scores.shape)} for 2 sentences, "
-            f"{heads} heads, 3 queries and 5 keys; forward must return (B, H, Q, S), here (2, {heads}, 3, 5)"
+            f"{where} gives scores of shape {tuple(scores.shape)} for 2 sentences, {heads} heads, 3 queries and 5 keys; "
+            f"forward must return (B, H, Q, S), here (2, {heads}, 3, 5)"
         )
     return score

@@ -336,15 +336,14 @@ class AttentionSettings(Settings):
     """Let heads switch themselves off; null leaves all on. Needs two heads or more."""
 
     @property
-    def _scores(self) -> tuple[Any, ...]:
+    def scores(self) -> tuple[Any, ...]:
+        """The score, or the members of a mixture."""
         return self.score.members if isinstance(self.score, GatedSettings) else (self.score,)
 
     @property
     def reads_past(self) -> str | None:
         """The part that needs the weights of the step before, as `score: coverage`; None if no part of ours does."""
-        found = [
-            f"score: {score.kind}" for score in self._scores if isinstance(score, LocationAwareSettings | CoverageSettings)
-        ]
+        found = [f"score: {score.kind}" for score in self.scores if isinstance(score, LocationAwareSettings | CoverageSettings)]
         found += ["normaliser: monotonic"] if isinstance(self.normaliser, MonotonicSettings) else []
         return found[0] if found else None
 
@@ -370,7 +369,7 @@ class AttentionSettings(Settings):
         if isinstance(self.score, FixedSettings):
             for name in self.changed("scale", "normaliser", "window", "heads", "attention_size", "gates"):
                 raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
-        positional = [s.kind for s in self._scores if isinstance(s, LocationSettings | ConcatLinearSettings)]
+        positional = [s.kind for s in self.scores if isinstance(s, LocationSettings | ConcatLinearSettings)]
         if isinstance(self.normaliser, HierarchicalSettings) and (positional or self.reads_past):
             raise ValueError(
                 "normaliser: hierarchical compares a query with segments as with tokens, which "

@@ -48,13 +48,9 @@ def usual(**choice: str) -> BeforeValidator:
     return BeforeValidator(lambda value: {**choice, **value} if isinstance(value, dict) else value)
 
 
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
 Part = Annotated[T, Field(discriminator="kind"), BeforeValidator(spell_out)]
 """One of several settings classes, chosen by `kind`; a part without options can be named by a plain string."""
-ONE_OR_MORE = BeforeValidator(_as_list)
+ONE_OR_MORE = BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
 """Put beside a tuple of words so that a single one need not stand in brackets."""
 Seed = Annotated[int, Strict(), Field(ge=0, lt=2**63)]
 """What a random generator starts from: 0 to 2**63 - 1, which torch and numpy both take."""

@@ -72,9 +72,11 @@ class DataSettings(Settings):
     def _fill_embedded(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        data = _without_concatenate(data)
+        data = dict(data)
+        if data.pop("concatenate", 1) != 1:  # in settings of before `join` 1 meant that nothing is joined
+            raise ValueError("concatenate was replaced by data.join, which joins training pairs too: join: {max_pairs: 6}")
         if isinstance(data.get("path"), str) and data.get("corpus") is None:
-            data = {**data, "corpus": Path(data["path"]).expanduser().absolute().name or "/"}
+            data["corpus"] = Path(data["path"]).expanduser().absolute().name or "/"
         section = _section(str(data.get("corpus")))
         return data if section is None else {**_USUAL[section], **data, section: data.get(section) or {}}
 
@@ -127,13 +129,6 @@ _USUAL: dict[str, dict[str, Any]] = {
 def _section(corpus: str) -> str | None:
     """Return the name of an embedded corpus's own settings, None for other corpora."""
     return "probe" if corpus.startswith(PROBE) else corpus if corpus in _CORPUS_OF else None
-
-
-def _without_concatenate(data: dict[str, Any]) -> dict[str, Any]:
-    """Read settings of before `join`, where `concatenate: 1` meant nothing is joined."""
-    if data.get("concatenate", 1) != 1:
-        raise ValueError("concatenate was replaced by data.join, which joins training pairs too: join: {max_pairs: 6}")
-    return {key: value for key, value in data.items() if key != "concatenate"}
 
 
 def with_tests(settings: DataSettings, further: Iterable[str]) -> DataSettings:

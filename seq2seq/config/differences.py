@@ -12,16 +12,11 @@ _UNSET = (None, "auto")
 def differences(
     before: Any, after: Any, path: str = "", *, equal: Callable[[Any, Any], bool] = operator.eq
 ) -> Iterator[tuple[str, Any, Any]]:
-    """Yield (dotted path, before, after) of every leaf that differs.
+    """Yield (dotted path, before, after) of every leaf of mappings, lists and scalars in which two differ, by `equal`.
 
     A key that is absent counts as None, and as "auto": an option that came later and is not used is no difference. Two parts
-    of different kinds are one difference, their kinds, since the options of one do not apply to the other.
-
-    Args:
-        before: mappings, lists and scalars; lists of the same length are compared item by item.
-        after: the same.
-        path: of both, put before every path below.
-        equal: compares two leaves.
+    of different kinds are one difference, their kinds, since the options of one do not apply to the other. Lists of the same
+    length are compared item by item. `path`, that of both, is put before every path below.
     """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         kinds = [choice for choice in CHOICES if before.get(choice) != after.get(choice)]

@@ -38,9 +38,7 @@ class EqualCountBucketSettings(Settings):
 
 def _kind_by_options(value: Any) -> Any:
     """`{edges: [5]}` can only be fixed and `{count: 4}` only equal_count."""
-    if not isinstance(value, dict) or "kind" in value:
-        return value
-    return {"kind": "equal_count" if "count" in value else "fixed", **value}
+    return {"kind": "equal_count" if "count" in value else "fixed", **value} if isinstance(value, dict) else value
 
 
 BucketSettings = Annotated[Part[FixedBucketSettings | EqualCountBucketSettings], BeforeValidator(_kind_by_options)]

@@ -5,7 +5,6 @@ line would be one word however long it is; they are counted in characters (code 
 a line with one word for each object, and counted in those.
 """
 
-from collections.abc import Iterable
 from typing import Literal
 
 from seq2seq.config.scenes import IMAGE
@@ -51,11 +50,6 @@ def sentence_length(line: str, language: str) -> int:
     """Count words (whitespace tokens), or characters without spaces in a language that puts none between words."""
     words = line.split()
     return len(words) if has_spaces(language) else sum(map(len, words))
-
-
-def sentence_lengths(lines: Iterable[str], language: str) -> list[int]:
-    """Return the length of every line, in the language's unit."""
-    return [sentence_length(line, language) for line in lines]
 
 
 def resolve_tokenizer(wanted: BleuTokenizer, language: str) -> str:

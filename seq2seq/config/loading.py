@@ -198,13 +198,8 @@ def _cut_short(overrides: Mapping[str, Any]) -> bool:
     return "max_steps" in changed and not changed & {"warmup_steps", "schedule"}
 
 
-def settings_from(data: Any, where: str) -> RunSettings:
-    """Validate a resolved config such as a run folder's `config.yaml`."""
-    return part_from(RunSettings, data, where)
-
-
 def part_from(kind: type[T], data: Any, where: str) -> T:
-    """Validate settings of one kind as read from YAML or given from Python; `where` begins an error's message."""
+    """Validate settings of one kind, such as a run's `config.yaml`, read or given; `where` begins an error's message."""
     if not isinstance(data, Mapping):
         raise UserError(f"{where}: expected a mapping of settings")
     return _validate(kind, plain(data), Path(where), data, [()])

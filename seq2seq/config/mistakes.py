@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -40,22 +40,13 @@ KNOWN_AS: Mapping[str, tuple[str, ...]] = {
 """What other trainers and the papers call a setting or a value, and what it may be here."""
 
 
-class Mistake(NamedTuple):
-    """First mistake in some settings."""
-
-    keys: list[str]
-    """Where it is."""
-    problem: str
-    detail: ErrorDetails
-
-
-def first_mistake(kind: type[BaseModel], error: ValidationError, data: Any) -> Mistake:
-    """Word the first of the errors that validating `data` as a `kind` gave."""
+def first_mistake(kind: type[BaseModel], error: ValidationError, data: Any) -> tuple[list[str], str, ErrorDetails]:
+    """Return the place of the first error that validating `data` as a `kind` gave, its wording, and pydantic's own account."""
     details = error.errors()
     keys = _descend(kind, details[0]["loc"], data)[1]
     branches = [other for other in details if _descend(kind, other["loc"], data)[1] == keys]
     problem = _explain(kind, details[0]) if len(branches) == 1 else _alternatives(branches)
-    return Mistake(keys, problem, details[0])
+    return keys, problem, details[0]
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

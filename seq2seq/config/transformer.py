@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq.config.attention import AttentionSettings, FixedSettings, GatedSettings, ScaledSettings, ScoreSettings
+from seq2seq.config.attention import AttentionSettings, FixedSettings, ScaledSettings, ScoreSettings
 from seq2seq.config.base import Part, Settings, Size
 
 
@@ -207,15 +207,15 @@ class StackSettings(Settings):
 
     @model_validator(mode="after")
     def _sizes_and_positions_fit(self) -> Self:
-        heads, inner = self.self_attention.heads, self.self_attention.attention_size or self.hidden_size
+        attention, kind = self.self_attention, self.positions.kind
+        heads, inner = attention.heads, attention.attention_size or self.hidden_size
         for name, size in (("hidden_size", self.hidden_size), ("self_attention.attention_size", inner)):
             if size % heads:
                 raise ValueError(f"{name} {size} is not divisible by self_attention.heads {heads}")
-        if self.positions.kind == "sinusoidal" and self.hidden_size % 2:
+        if kind == "sinusoidal" and self.hidden_size % 2:
             raise ValueError(f"positions: sinusoidal pairs sines with cosines; hidden_size {self.hidden_size} is odd")
-        if self.positions.kind == "rope" and inner // heads % 2:
+        if kind == "rope" and inner // heads % 2:
             raise ValueError(f"positions: rope turns pairs of features; a head of {inner // heads} features has an odd one")
-        kind, attention = self.positions.kind, self.self_attention
         if kind in ("relative", "rope", "alibi") and attention.mechanism.kind not in COMPARING:
             raise ValueError(
                 f"positions: {kind} acts on the comparison of query and key, which mechanism: {attention.mechanism.kind} "
@@ -263,8 +263,7 @@ class DecoderOnlySettings(StackSettings):
     @model_validator(mode="after")
     def _attention_can_join_two_sides(self) -> Self:
         self._refuse_mechanisms(STEPPING, "cannot join a source with a target: it mixes all positions, later ones too")
-        score = self.self_attention.score
-        for member in score.members if isinstance(score, GatedSettings) else (score,):
+        for member in self.self_attention.scores:
             if member.kind in ("location", "concat_linear"):
                 raise ValueError(
                     f"self_attention.score: {member.kind} counts places in the padded row, where a target has no fixed place "

@@ -61,6 +61,12 @@ class Batch:
         names = ("source", "source_mask", "inputs", "targets", "target_mask")
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
 
+    def part(self, rows: slice, source: int | None = None, target: int | None = None) -> Self:
+        """Return some rows, cut after so many source and target positions; None keeps all."""
+        tensors = {name: getattr(self, name)[rows, :source] for name in ("source", "source_mask")}
+        tensors |= {name: getattr(self, name)[rows, :target] for name in ("inputs", "targets", "target_mask")}
+        return replace(self, **tensors, indices=self.indices[rows], target_tokens=int(tensors["target_mask"].sum()))
+
 
 def collate(
     split: EncodedSplit, indices: Indices, global_target_tokens: int | None = None, global_tokens: int | None = None

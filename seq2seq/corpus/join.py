@@ -4,7 +4,9 @@ Subwords never cross a space and every word begins with a word mark, so joining 
 joining them with an end of sentence equals joining text with a `BOUNDARY`: nothing is encoded again.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -149,44 +151,25 @@ def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, l
     """
     random = np.random.default_rng(settings.seed)
     lengths, used = np.asarray(words, np.int64), np.zeros(len(words), np.int64)
-    lows, highs = (1, *(edge + 1 for edge in settings.edges)), (*settings.edges, None)
     found = {}
-    for low, high in zip(lows, highs, strict=True):
-        name = f"{low}+" if high is None else f"{low}-{high}"
-        found[name] = _groups_of_bucket(lengths, used, (low, high), settings, random)
+    for below, high in pairwise((0, *settings.edges, math.inf)):
+        groups: dict[frozenset[int], tuple[int, ...]] = {}
+        while len(groups) < settings.per_bucket:
+            order = np.lexsort((random.random(len(used)), used))  # least used first, ties at random
+            drawn = _drawn_groups(order, settings.max_pairs, random)
+            new = (group for group in drawn if below < lengths[list(group)].sum() <= high and frozenset(group) not in groups)
+            if (group := next(new, None)) is None:
+                break
+            used[list(group)] += 1
+            groups[frozenset(group)] = group
+        found[f"{below + 1}+" if high == math.inf else f"{below + 1}-{high}"] = list(groups.values())
     return found
 
 
-def _groups_of_bucket(
-    lengths: Indices, used: Indices, bucket: tuple[int, int | None], settings: JoinSettings, random: np.random.Generator
-) -> list[tuple[int, ...]]:
-    groups: dict[frozenset[int], tuple[int, ...]] = {}
-    while len(groups) < settings.per_bucket:
-        order = np.lexsort((random.random(len(used)), used))  # least used first, ties at random
-        group = _fitting_group(lengths, order, bucket, settings.max_pairs, random, groups)
-        if group is None:
-            break
-        used[list(group)] += 1
-        groups[frozenset(group)] = group
-    return list(groups.values())
-
-
-def _fitting_group(
-    lengths: Indices,
-    order: Indices,
-    bucket: tuple[int, int | None],
-    max_pairs: int,
-    random: np.random.Generator,
-    taken: dict[frozenset[int], tuple[int, ...]],
-) -> tuple[int, ...] | None:
-    low, high = bucket
+def _drawn_groups(order: Indices, max_pairs: int, random: np.random.Generator) -> Iterator[tuple[int, ...]]:
+    """Yield groups of the first pairs in an order, and of more and more of them."""
     for attempt in range(_TRIES):
         size = int(random.integers(1, max_pairs + 1))
         candidates = order[: max(size, _CANDIDATES << (attempt // 50))]
-        if size > len(candidates):
-            continue
-        group = tuple(random.choice(candidates, size, replace=False).tolist())
-        total = int(lengths[list(group)].sum())
-        if low <= total and (high is None or total <= high) and frozenset(group) not in taken:
-            return group
-    return None
+        if size <= len(candidates):
+            yield tuple(random.choice(candidates, size, replace=False).tolist())

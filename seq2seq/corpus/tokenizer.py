@@ -10,7 +10,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -152,7 +152,8 @@ class Tokenizer:
         if len(pieces) == len(lines):
             return pieces
         following = iter(pieces)
-        return [list(_between([next(following) for _ in line])) for line in parts]
+        segments = [[next(following) for _ in line] for line in parts]  # those without text are left out
+        return [[i for segment in filter(None, line) for i in (*segment, EOS)][:-1] for line in segments]
 
     def complaint(self, line: str) -> str | None:  # noqa: ARG002 (any line is text; not any is a picture)
         """Return why a line cannot be encoded; None if it can."""
@@ -195,12 +196,6 @@ class Tokenizer:
         if not 0 <= i < self.vocabulary_size:
             raise ValueError(f"piece {i} is outside the vocabulary of {self.vocabulary_size}")
         return int(i)
-
-
-def _between(segments: Iterable[list[int]]) -> Iterator[int]:
-    """Yield the subwords of segments, those without text left out, with eos between one and the next."""
-    for place, segment in enumerate(filter(None, segments)):
-        yield from [EOS, *segment] if place else segment
 
 
 def auto_size(different: int, characters: int) -> int:

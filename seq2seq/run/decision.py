@@ -6,7 +6,6 @@ keeps what it began with. Measurements are cached on a machine, so that the same
 
 import gc
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.cache import Cache, default_cache, digest
 from seq2seq.corpus.prepare import PreparedData
-from seq2seq.models.build import build_model
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import choose_device
+from seq2seq.run.trained import build_for
 from seq2seq.run.update import is_out_of_memory, loss_of
 
 _WORK = 1_000_000_000  # parameters times target tokens of a measured batch, at most: gradients in about a tenth of a second
@@ -88,11 +87,7 @@ def gradients_of(settings: RunSettings, data: PreparedData, device: torch.device
     large model's batches some sentences are taken, cut short.
     """
     with torch.random.fork_rng(devices=[]):
-        model = build_model(
-            settings.model,
-            source_vocabulary=data.source_tokenizer.vocabulary_size,
-            target_vocabulary=data.target_tokenizer.vocabulary_size,
-        ).to(device)
+        model = build_for(settings, data.source_tokenizer, data.target_tokenizer).to(device)
     model.train()
     batch_tokens = settings.training.batch_tokens
     batches = list(islice(Batches(data.train, batch_tokens=batch_tokens, seed=1, joins=data.joins).epoch(0), _BATCHES))
@@ -103,15 +98,7 @@ def gradients_of(settings: RunSettings, data: PreparedData, device: torch.device
         whole = batch.target_tokens <= tokens
         rows = None if whole else max(1, tokens // _FEWEST_STEPS)
         steps = None if whole else max(_FEWEST_STEPS, tokens // len(batch.indices))
-        read = None if settings.data.source == IMAGE else steps
-        part = replace(
-            batch,
-            source=batch.source[:rows, :read],
-            source_mask=batch.source_mask[:rows, :read],
-            inputs=batch.inputs[:rows, :steps],
-            targets=batch.targets[:rows, :steps],
-            target_mask=batch.target_mask[:rows, :steps],
-        )
+        part = batch.part(slice(rows), source=None if settings.data.source == IMAGE else steps, target=steps)
         with torch.random.fork_rng(devices=[]):
             loss = loss_of(model, part.to(device), settings.training.label_smoothing)
         loss.smoothed.backward()  # type: ignore[no-untyped-call]

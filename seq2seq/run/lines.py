@@ -35,23 +35,20 @@ _PROGRESS = 15.0  # seconds between lines of progress on standard error
 
 @dataclass(frozen=True)
 class LineOptions:
-    """Options of translating lines.
-
-    Attributes:
-        beam: hypotheses kept a sentence; None takes the run's setting.
-        length_penalty: exponent alpha; None takes the run's setting.
-        max_length: subwords of a translation, at most, whatever its source; None takes the run's ratio to the source.
-        n_best: translations of each line.
-        scores: write `line, score, cut or nothing, text` separated by tabs.
-        attention: write a JSON object a line, with subwords, scores and attention.
-    """
+    """Options of translating lines; None takes what the run was made with."""
 
     beam: int | None = None
+    """Hypotheses kept a sentence."""
     length_penalty: float | None = None
+    """Exponent alpha."""
     max_length: int | None = None
+    """Subwords of a translation, at most, whatever its source, in place of the run's ratio to the source."""
     n_best: int = 1
+    """Translations of each line."""
     scores: bool = False
+    """Write `line, score, cut or nothing, text` separated by tabs."""
     attention: bool = False
+    """Write a JSON object a line, with subwords, scores and attention."""
 
     def search(self, settings: SearchSettings) -> SearchSettings:
         """Return the run's search with what the options change; a `UserError` if the beam is smaller than `n_best`."""

@@ -18,7 +18,6 @@ from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batch, Batches, Examples
 from seq2seq.corpus.prepare import PreparedData
-from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
 from seq2seq.models.output import start_at_frequencies
 from seq2seq.models.pretraining import PretrainedModel
@@ -32,7 +31,7 @@ from seq2seq.run.progress import Progress
 from seq2seq.run.schedule import is_exhausted, learning_rate
 from seq2seq.run.sharding import share_out
 from seq2seq.run.signals import Interrupted
-from seq2seq.run.trained import read_reference
+from seq2seq.run.trained import build_for, read_reference
 from seq2seq.run.update import Updater
 from seq2seq.run.validation import Validation, validate
 
@@ -102,15 +101,7 @@ class Trainer:
             train, examples, task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
             build = partial(self._build, task)
         self.sharing = share_out(build, training, self.processes)
-        self.update = Updater(
-            sharing=self.sharing,
-            training=training,
-            machine=self.machine,
-            processes=self.processes,
-            seed=self.seed,
-            train=train,
-            say=self.progress.say,
-        )
+        self.update = Updater(sharing=self.sharing, machine=self.machine, seed=self.seed, train=train, say=self.progress.say)
         self.batches = Batches(
             train,
             batch_tokens=training.batch_tokens,
@@ -130,12 +121,9 @@ class Trainer:
 
     def _build(self, put_task: Callable[[Model], Model] = lambda model: model) -> Model:
         torch.manual_seed(self.seed)
-        model = build_model(
-            self.settings.model,
-            source_vocabulary=self.data.source_tokenizer.vocabulary_size,
-            target_vocabulary=self.data.target_tokenizer.vocabulary_size,
-        )
-        start_at_frequencies(model.output, self.data.train.target_counts(self.data.target_tokenizer.vocabulary_size))
+        source, target = self.data.source_tokenizer, self.data.target_tokenizer
+        model = build_for(self.settings, source, target)
+        start_at_frequencies(model.output, self.data.train.target_counts(target.vocabulary_size))
         model = put_task(model).to(self.machine.device)
         compile_forward(model, self.training.compile, self.machine.device)
         return model
@@ -154,6 +142,12 @@ class Trainer:
         finally:
             self.journal.close()
         return self.position
+
+    def request_stop(self, number: int) -> None:
+        """Save and stop after this update, since signal `number` asks for it; a second Ctrl-C acts at once."""
+        if number == signal.SIGINT and self.stop_requested == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.stop_requested = number
 
     def _loop(self) -> None:
         training, position, pretrain = self.training, self.position, self.training.pretrain

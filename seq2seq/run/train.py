@@ -1,8 +1,7 @@
 """One run from its settings to a finished folder: claimed, trained or resumed, translated, summed up."""
 
 import shutil
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -101,7 +100,7 @@ def _train(trainer: Trainer) -> None:
     """Train, then translate the test sets, sum up and score."""
     processes, progress = trainer.processes, trainer.progress
     try:
-        with on_signals(_stop_gently(trainer)):
+        with on_signals(trainer.request_stop):
             position = trainer.train()
     except Interrupted:
         progress.say(f"stopped at step {trainer.position.step}, everything is saved; the same command resumes here")
@@ -177,17 +176,6 @@ def check_lengths(model: Model, data: PreparedData) -> None:
                 f"model: {limit.setting} {limit.tokens} is too small for the {name} split: {longer}. Raise {limit.setting}, or "
                 f"{shorter}"
             )
-
-
-def _stop_gently(trainer: Trainer) -> Callable[[int], None]:
-    """Make the handler that asks the trainer to save and stop; a second Ctrl-C acts at once."""
-
-    def request(number: int) -> None:
-        if number == signal.SIGINT and trainer.stop_requested == signal.SIGINT:
-            raise KeyboardInterrupt
-        trainer.stop_requested = number
-
-    return request
 
 
 def _finish(trainer: Trainer) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import imported_class, read_yaml, settings_from
+from seq2seq.config.loading import imported_class, part_from, read_yaml
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
@@ -45,7 +45,7 @@ def read_settings(folder: RunFolder) -> RunSettings:
         below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
         advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
-    return settings_from(read_yaml(folder.config), str(folder.config))
+    return part_from(RunSettings, read_yaml(folder.config), str(folder.config))
 
 
 def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
@@ -60,9 +60,7 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
     check_code([folder], allow_code=allow_code)
     settings = read_settings(folder)
     source, target = read_tokenizers(folder)
-    model = build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size).to(
-        device
-    )
+    model = build_for(settings, source, target).to(device)
     place = folder.evaluated()
     found, complaints = find_checkpoint(place)
     if found is None:
@@ -80,6 +78,11 @@ def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = Fals
         step=int(found.state["step"]),
         weights=describe_weights(found.state),
     )
+
+
+def build_for(settings: RunSettings, source: Tokenizer, target: Tokenizer) -> Model:
+    """Build a run's model with fresh weights and a row for each subword of its tokenizers."""
+    return build_model(settings.model, source_vocabulary=source.vocabulary_size, target_vocabulary=target.vocabulary_size)
 
 
 def read_tokenizers(folder: RunFolder) -> tuple[Tokenizer, Tokenizer]:

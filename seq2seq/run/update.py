@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,14 +11,12 @@ import torch
 
 from seq2seq.attention.gates import penalty_of
 from seq2seq.config.errors import RunError
-from seq2seq.config.training import TrainingSettings
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.models.interface import Model
 from seq2seq.models.output import Loss, linear_cross_entropy, real_positions
 from seq2seq.models.pretraining import PretrainedModel
 from seq2seq.run.machine import Machine
-from seq2seq.run.processes import Processes
 from seq2seq.run.sharding import Whole
 
 
@@ -51,9 +49,7 @@ class Updater:
     """
 
     sharing: Whole
-    training: TrainingSettings
     machine: Machine
-    processes: Processes
     seed: int
     train: EncodedSplit
     say: Callable[[str], None]
@@ -69,9 +65,9 @@ class Updater:
         self.sharing.model.train()
         nats = self._gradients(step, group, predicted)
         self.sharing.combine_gradients()
-        norm = self.sharing.clip(self.training.clip_norm)
-        nats, stops, spent = self.processes.sum(nats, float(stop), seconds())
-        update = Update(nats, predicted, tokens, spent / self.processes.world, stops > 0, None, norm)
+        norm = self.sharing.clip(self.sharing.training.clip_norm)
+        nats, stops, spent = self.sharing.processes.sum(nats, float(stop), seconds())
+        update = Update(nats, predicted, tokens, spent / self.sharing.processes.world, stops > 0, None, norm)
         if not math.isfinite(nats) or not math.isfinite(norm):
             self.sharing.optimizer.zero_grad(set_to_none=True)
             return update._replace(nats=0.0, not_finite=f"step {step}: loss {nats} (summed nats), gradient norm {norm}")
@@ -99,11 +95,11 @@ class Updater:
             if self.sharing.uneven:
                 return 0.0
             batch, share = collate(self.train, np.zeros(1, np.int64)), 0.0
-        torch.manual_seed(dropout_seed(self.seed, *place, self.processes.rank))
+        torch.manual_seed(dropout_seed(self.seed, *place, self.sharing.processes.rank))
         batch = batch.to(self.machine.device)
         model = self.sharing.model
         with self.machine.autocast():
-            loss = loss_of(model, batch, self.training.label_smoothing)
+            loss = loss_of(model, batch, self.sharing.training.label_smoothing)
         priced = not isinstance(model, PretrainedModel)  # which does not use all of its parts
         in_use = penalty_of(model) * batch.target_tokens if priced else 0.0  # once an update, whatever shares it out
         ((loss.smoothed + in_use) * (share / tokens)).backward()  # type: ignore[no-untyped-call]
@@ -111,11 +107,12 @@ class Updater:
 
     def _halves(self, step: int, group: list[Batch], error: Exception) -> list[Batch]:
         """Split every batch in two, or stop with advice."""
+        training = self.sharing.training
         tokens = max(batch.target_tokens for batch in group)
         splits = any(len(batch.indices) > 1 for batch in group)
-        where = f"{self.processes.named()}step {step}: out of memory with {tokens:,} target tokens in a batch"
-        if not (self.training.halve_on_oom and self.sharing.uneven and splits):
-            half, twice = max(1, self.training.batch_tokens // 2), 2 * self.training.accumulate
+        where = f"{self.sharing.processes.named()}step {step}: out of memory with {tokens:,} target tokens in a batch"
+        if not (training.halve_on_oom and self.sharing.uneven and splits):
+            half, twice = max(1, training.batch_tokens // 2), 2 * training.accumulate
             raise RunError(
                 f"{where}; set training.batch_tokens={half} and training.accumulate={twice} for updates of the same size (with "
                 "--out DIR, since it is another run), or go on here with training.halve_on_oom=true"
@@ -143,22 +140,7 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def halves(batch: Batch) -> list[Batch]:
-    """Split a batch by rows; one row stays as it is."""
+    """Split a batch by rows, which are of similar length, so that no column is cut; one row stays as it is."""
     middle = (len(batch.indices) + 1) // 2
-    parts = [slice(0, middle), slice(middle, None)] if len(batch.indices) > 1 else [slice(None)]
-    return [_rows(batch, part) for part in parts]
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    mask, target_mask = batch.source_mask[rows], batch.target_mask[rows]
-    source_width, target_width = (int(m.sum(dim=1).max()) for m in (mask, target_mask))
-    return replace(
-        batch,
-        source=batch.source[rows, :source_width],
-        source_mask=mask[:, :source_width],
-        inputs=batch.inputs[rows, :target_width],
-        targets=batch.targets[rows, :target_width],
-        target_mask=target_mask[:, :target_width],
-        indices=batch.indices[rows],
-        target_tokens=int(target_mask.sum()),
-    )
+    parts = [slice(middle), slice(middle, None)] if len(batch.indices) > 1 else [slice(None)]
+    return [batch.part(rows) for rows in parts]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.config.evaluation import BucketSettings, FixedBucketSettings
-from seq2seq.config.languages import sentence_lengths
+from seq2seq.config.languages import sentence_length
 
 Lengths = NDArray[np.int64]
 
@@ -38,7 +38,7 @@ EVERYTHING = Bucket(0)
 
 def source_words(lines: Sequence[str], language: str = "en") -> Lengths:
     """(n,) words of every raw line, characters in a language without spaces."""
-    return np.array(sentence_lengths(lines, language), dtype=np.int64)
+    return np.array([sentence_length(line, language) for line in lines], dtype=np.int64)
 
 
 def fixed_buckets(edges: Sequence[int]) -> tuple[Bucket, ...]:

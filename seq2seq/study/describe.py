@@ -7,8 +7,12 @@ from torch import nn
 
 from seq2seq.config.data_files import shipped_studies
 from seq2seq.config.differences import differences
+from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.config.study import RunSettings, Study
+from seq2seq.corpus.hub import HubCorpus
+from seq2seq.corpus.lookup import open_corpus
+from seq2seq.corpus.prepare import prepare
 from seq2seq.models.budget import BACKWARD, flops_per_token, meta_model
 from seq2seq.models.interface import Model, count_parameters
 from seq2seq.models.pretraining import PRETRAINED
@@ -24,7 +28,12 @@ _ABOUT = (
 
 
 def describe_study(study: Study) -> str:
-    """Describe every system of a study; trains nothing. A `UserError` if a model cannot be built or matched."""
+    """Describe every system of a study; trains nothing.
+
+    A `UserError` if a model cannot be built or matched or, where its corpus is on this machine, a vocabulary cannot be filled.
+    """
+    for settings in study.systems.values():
+        _check_vocabulary(settings)
     study, matches = match_study(study)
     lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT)]
     lines += [line for match in matches for line in _filled(str(match))]
@@ -32,6 +41,16 @@ def describe_study(study: Study) -> str:
     for name, settings in study.systems.items():
         lines += ["", *_card(name, settings, None if name == first else (first, study.systems[first]))]
     return "\n".join(lines)
+
+
+def _check_vocabulary(settings: RunSettings) -> None:
+    """Learn the subwords as training would, which finds them in the cache; nothing is fetched for it."""
+    try:
+        corpus = open_corpus(settings.data, report=lambda _: None)
+    except UserError:
+        return  # elsewhere: a study can be described without its corpus
+    if not isinstance(corpus, HubCorpus) or corpus.folder is not None:
+        prepare(settings.data, settings.tokenizer, report=lambda _: None)
 
 
 def list_studies() -> str:

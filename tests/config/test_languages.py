@@ -3,7 +3,7 @@
 import pytest
 from sacrebleu.metrics import BLEU
 
-from seq2seq.config.languages import length_unit, resolve_tokenizer, sentence_length, sentence_lengths
+from seq2seq.config.languages import length_unit, resolve_tokenizer, sentence_length
 
 
 @pytest.mark.parametrize("language", ["de", "zh", "ja", "ko", "fr", "cs"])
@@ -30,5 +30,5 @@ def test_a_tokenizer_that_splits_at_spaces_is_refused_where_there_are_none(langu
 def test_length_is_words_or_characters():
     assert (sentence_length(" a small  sentence ", "en"), length_unit("en")) == (3, "words")
     assert (sentence_length("我们 去 学校。", "zh"), length_unit("zh_TW")) == (6, "characters")
-    assert sentence_lengths(["", "ねこ"], "ja") == [0, 2]
+    assert [sentence_length(line, "ja") for line in ("", "ねこ")] == [0, 2]
     assert sentence_length("나는 학교에 간다", "ko") == 3

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import load_evaluation, load_study, merge, parse_override, plain, settings_from
+from seq2seq.config.loading import load_evaluation, load_study, merge, parse_override, part_from, plain
 from seq2seq.config.mistakes import KNOWN_AS
 from seq2seq.config.study import RunSettings, StudyHeader
 from seq2seq.run.folder import dump_yaml
@@ -292,7 +292,7 @@ def test_a_resolved_config_reads_back_equal(study, tmp_path):
         path.write_text(dump_yaml(settings.model_dump(mode="json")))
         from seq2seq.config.loading import read_yaml
 
-        assert settings_from(read_yaml(path), "config.yaml") == settings
+        assert part_from(RunSettings, read_yaml(path), "config.yaml") == settings
 
 
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -308,7 +308,7 @@ def test_merging_nothing_changes_nothing(tree):
 @given(trees)
 def test_any_tree_is_refused_or_loaded_without_a_traceback(tree):
     with pytest.raises(UserError) as error:  # no tree is a corpus name and a model at once
-        settings_from({"data": tree, "model": tree}, "x")
+        part_from(RunSettings, {"data": tree, "model": tree}, "x")
     assert "\n" not in str(error.value)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.monolingual import FOLLOWS, STRANGE, MaskedText, text_of_sources, text_of_targets
 from seq2seq.corpus.prepare import prepare
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK
+from seq2seq.run.update import halves
 
 V = 50
 
@@ -51,6 +53,15 @@ def test_shares_are_those_of_the_paper():
     assert asked.mean() == pytest.approx(0.15, abs=0.005)
     assert (shown[asked] == UNK).mean() == pytest.approx(0.8, abs=0.02)
     assert (shown[asked] == before[asked]).mean() == pytest.approx(0.1 + 0.1 / (V - EOS - 1), abs=0.02)
+
+
+def test_parts_of_a_batch_ask_for_the_tokens_that_the_whole_asks_for():
+    """As when memory runs out: hidden tokens stand anywhere, so their number says nothing of the columns."""
+    (batch,) = Batches(split_of([9, 9, 7, 8]), batch_tokens=100, seed=1, joins=masked([9, 9, 7, 8])[1]).epoch(0)
+    parts = halves(batch)
+    assert len(parts) == 2
+    assert torch.equal(torch.cat([part.targets[part.target_mask] for part in parts]), batch.targets[batch.target_mask])
+    assert sum(part.target_tokens for part in parts) == batch.target_tokens
 
 
 def test_a_batch_asks_for_hidden_tokens_alone_and_counts_all_that_it_reads():

@@ -130,9 +130,7 @@ def take_a_step(settings):
     sharing = share_out(
         lambda: build_model(settings.model, source_vocabulary=PIECES, target_vocabulary=PIECES), training, processes
     )
-    update = Updater(
-        sharing=sharing, training=training, machine=machine, processes=processes, seed=training.seeds[0], train=split, say=print
-    )
+    update = Updater(sharing=sharing, machine=machine, seed=training.seeds[0], train=split, say=print)
     batch = collate(split, np.arange(len(LENGTHS)))
     done = update(1, [batch], rate=learning_rate(1, training), stop=False, seconds=lambda: 1.0)
     assert done.not_finite is None

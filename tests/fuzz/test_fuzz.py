@@ -16,6 +16,7 @@ import pytest
 from hypothesis import strategies as st
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study, parse_override
 from seq2seq.corpus.cards import read_card
@@ -30,7 +31,7 @@ from tests.faults.table import TABLE
 from tests.fuzz.harness import fuzz
 from tests.fuzz.studies import study as draw_study
 from tests.fuzz.studies import take_a_step
-from tests.tiny import write_study
+from tests.tiny import tiny_study, write_study
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,16 +100,19 @@ def study(tmp_path_factory):
     return write_study(tmp_path_factory.mktemp("fuzz"))
 
 
-@cases(60, 1500)
-def test_config_files_with_changed_bytes(study, tmp_path, cases):
-    original = study.read_bytes()
-    path = tmp_path / "study.yaml"
+def fuzz_bytes(what, original, path, read, cases):
+    """Fuzz what reads a file, with one of which bytes are changed."""
 
     def body(mutations):
         path.write_bytes(mutate(original, mutations))
-        load_study(path)
+        read(path)
 
-    fuzz("config file, bytes changed", MUTATIONS, body, cases)
+    fuzz(what, MUTATIONS, body, cases)
+
+
+@cases(60, 1500)
+def test_config_files_with_changed_bytes(study, tmp_path, cases):
+    fuzz_bytes("config file, bytes changed", study.read_bytes(), tmp_path / "study.yaml", load_study, cases)
 
 
 @cases(60, 1500)
@@ -116,8 +120,6 @@ def test_config_files_with_changed_values(tmp_path, cases):
     path = tmp_path / "study.yaml"
 
     def body(change):
-        from tests.tiny import tiny_study
-
         study = tiny_study()
         for dotted, value in change:
             *parents, last = dotted.split(".")
@@ -169,16 +171,7 @@ def test_overrides(study, cases):
 
 @cases(60, 1000)
 def test_corpus_cards(tmp_path, cases):
-    from seq2seq.config.data_files import data_path
-
-    original = data_path("multi30k.yaml").read_bytes()
-    path = tmp_path / "card.yaml"
-
-    def body(mutations):
-        path.write_bytes(mutate(original, mutations))
-        read_card(path)
-
-    fuzz("corpus card", MUTATIONS, body, cases)
+    fuzz_bytes("corpus card", data_path("multi30k.yaml").read_bytes(), tmp_path / "card.yaml", read_card, cases)
 
 
 @cases(100, 2500)
@@ -266,16 +259,12 @@ def test_tokenizers_on_any_text(tokenizer, cases):
 
 @cases(60, 1000)
 def test_tokenizer_models_with_changed_bytes(tokenizer, tmp_path, cases):
-    tokenizer.save(tmp_path / "good.model")
-    original = (tmp_path / "good.model").read_bytes()
-    path = tmp_path / "bad.model"
-
-    def body(mutations):
-        path.write_bytes(mutate(original, mutations))
+    def read(path):
         changed = Tokenizer.load(path)
         changed.decode(changed.encode("a small sentence"))
 
-    fuzz("tokenizer model, bytes changed", MUTATIONS, body, cases)
+    tokenizer.save(tmp_path / "good.model")
+    fuzz_bytes("tokenizer model, bytes changed", (tmp_path / "good.model").read_bytes(), tmp_path / "bad.model", read, cases)
 
 
 @cases(60, 1000)

@@ -6,6 +6,9 @@ import pytest
 
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.build import build_report
+from seq2seq.report.charts import Figure
+from seq2seq.report.figures import report_figures
+from seq2seq.report.write import write_report
 from tests.report.invented import invent_texts, write_study
 
 
@@ -24,3 +27,16 @@ def study(tmp_path_factory, texts) -> Path:
 @pytest.fixture(scope="session")
 def built(study, texts):
     return build_report(study, {"test": texts}, command="python evaluate.py report runs/invented")
+
+
+@pytest.fixture(scope="session")
+def figures(built) -> list[Figure]:
+    return report_figures(built.report, built.exhibits)
+
+
+@pytest.fixture(scope="session")
+def folder(built, tmp_path_factory) -> Path:
+    """All files of the report; nothing is changed there."""
+    place = tmp_path_factory.mktemp("report")
+    write_report(built, place)
+    return place

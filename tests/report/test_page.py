@@ -8,15 +8,14 @@ import subprocess
 import tarfile
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import unquote, urlparse
 
 import pytest
 
 from seq2seq.report.build import BuiltReport, build_report
+from seq2seq.report.charts import Figure
 from seq2seq.report.figures import report_figures
 from seq2seq.report.page import page as html_page
 from seq2seq.report.palette import KNOWN
-from seq2seq.report.write import write_report
 from tests.report.invented import PROBE, copy_of, write_crowd
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -27,13 +26,17 @@ pytestmark = [
 ]
 
 
-def write_page(built: BuiltReport, folder: Path, *, without_text: bool = False) -> None:
-    """The page alone: figures on paper take longer and are tested elsewhere."""
+def write_page(built: BuiltReport, folder: Path, figures: list[Figure] | None = None, *, without_text: bool = False) -> str:
+    """The page alone with these figures or all, and where it is: figures on paper take longer and are tested elsewhere."""
     exhibits = built.exhibits.without_text() if without_text else built.exhibits
-    folder.mkdir(exist_ok=True)
-    (folder / "index.html").write_text(
-        html_page(built.report, exhibits, report_figures(built.report, exhibits)), encoding="utf-8"
-    )
+    path = folder / "page.html"
+    path.write_text(html_page(built.report, exhibits, figures or report_figures(built.report, exhibits)), encoding="utf-8")
+    return path.as_uri()
+
+
+def few(figures: list[Figure]) -> list[Figure]:
+    """Those that a page of attention cannot do without."""
+    return [figure for figure in figures if figure.name in ("bleu_by_length", "attention")]
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +50,12 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture(scope="module")
-def address(built, tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("page")
-    write_report(built, folder)
-    return (folder / "index.html").as_uri()
-
-
 @pytest.fixture
-def open_page(browser, address):
+def open_page(browser, folder):
     """A function that opens the page and, at the end, has checked that it asked for nothing and complained of nothing."""
     opened, complaints = [], []
 
-    def opener(width=1100, scheme="light", url=address):
+    def opener(width=1100, scheme="light", url=None):
         page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None)
@@ -67,7 +63,7 @@ def open_page(browser, address):
             "request", lambda request: complaints.append(request.url) if request.url[:5] not in ("file:", "data:") else None
         )
         page.set_default_timeout(90_000)
-        page.goto(url)
+        page.goto(url or (folder / "index.html").as_uri())
         page.wait_for_selector("html[data-ready=yes]", timeout=120_000)
         opened.append(page)
         return page
@@ -142,7 +138,7 @@ def test_the_first_screen_is_the_answer_and_the_figure(open_page, built):
     assert not page.locator(".notes ul").is_visible()
 
 
-def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, address):
+def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, folder):
     page = open_page()
     figure = page.locator("figure", has=page.locator("[data-figure=bleu_by_length]"))
     figure.locator("summary").focus()
@@ -155,7 +151,7 @@ def test_numbers_and_files_behind_a_figure_are_reached(open_page, built, address
     links = page.locator("a[href]:not([href^='#']):not([href^='https:'])").evaluate_all(
         "all => all.map(a => a.getAttribute('href'))"
     )
-    folder = Path(unquote(urlparse(address).path)).parent
+
     assert {"report.json", "table.tex", "buckets.csv", "bleu_by_length.pdf", "attention.svg"} <= set(links)
     assert [link for link in links if not (folder / link).exists()] == []
     assert page.locator("a[href='https://arxiv.org/abs/1409.0473']").count() >= 1  # under the name of additive
@@ -239,7 +235,7 @@ def test_pointing_at_a_target_word_lights_up_the_shared_source(open_page):
     until(page, lambda: page.locator(".heat svg .mark-rect path").count() > 10)
 
 
-def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path):
+def test_words_are_shown_first_and_subwords_on_demand(open_page, built, figures, tmp_path):
     parts = {
         "source": ["▁Leh", "rer", "▁da", "</s>"],
         "hypothesis": ["▁a", "▁b", "</s>"],
@@ -248,8 +244,7 @@ def test_words_are_shown_first_and_subwords_on_demand(open_page, built, tmp_path
     }
     shown = built.exhibits.attention[5]["additive"].model_copy(update=parts)
     exhibits = replace(built.exhibits, attention={5: {"additive": shown}})
-    write_page(BuiltReport(built.report, exhibits), tmp_path)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    page = open_page(url=write_page(BuiltReport(built.report, exhibits), tmp_path, few(figures)))
     assert page.locator(".source-line span").all_inner_texts() == ["Lehrer", "da", "(end)"]
     page.get_by_label("Units", exact=True).select_option("subwords")
     assert page.locator(".source-line span").all_inner_texts() == ["Leh", "rer", "da", "</s>"]
@@ -293,29 +288,21 @@ def test_the_keyboard_reaches_everything_and_print_is_light_and_without_controls
     assert page.locator("#systems-table").is_visible()
 
 
-def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, tmp_path):
-    attention = {
-        index: {
-            **systems,
-            "none": systems["additive"].model_copy(update={"weights": zero(systems["additive"].weights), "forced": None}),
-        }
-        for index, systems in built.exhibits.attention.items()
-    }
-    write_page(BuiltReport(built.report, replace(built.exhibits, attention=attention)), tmp_path)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+def test_a_fixed_vector_is_a_sentence_and_no_empty_heat_map(open_page, built, figures, tmp_path):
+    attention = {}
+    for index, systems in built.exhibits.attention.items():
+        weights = [[0.0 for _ in row] for row in systems["additive"].weights]
+        attention[index] = {**systems, "none": systems["additive"].model_copy(update={"weights": weights, "forced": None})}
+    fixed = BuiltReport(built.report, replace(built.exhibits, attention=attention))
+    page = open_page(url=write_page(fixed, tmp_path, few(figures)))
     assert page.locator("#maps .map h3").all_inner_texts() == ["additive", "scaled"]
     assert "Without weights to show here: none." in page.locator("#maps").inner_text()
-
-
-def zero(weights):
-    return [[0.0 for _ in row] for row in weights]
 
 
 def test_probes_are_drawn(open_page, study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     (folder / "probe.json").write_text(json.dumps(PROBE))
-    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
-    page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(url=write_page(build_report(folder, {"test": texts}), tmp_path))
     assert sorted(names(page.locator("[data-figure=probe]"))) == ["additive", "none"]
     assert page.locator("[data-figure=probe_positions] .mark-line path").count() == 2
     joined = page.locator("figure", has=page.locator("[data-figure=concatenation]"))
@@ -325,8 +312,7 @@ def test_probes_are_drawn(open_page, study, texts, tmp_path):
 
 def test_a_crowd_is_ranked_first_and_drawn_in_grey_but_for_a_few(open_page, texts, tmp_path):
     write_crowd(tmp_path / "runs", texts)
-    write_page(build_report(tmp_path / "runs", {"test": texts}), tmp_path / "report")
-    page = open_page(width=375, url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(width=375, url=write_page(build_report(tmp_path / "runs", {"test": texts}), tmp_path))
     assert page.locator("[data-figure]").first.get_attribute("data-figure") == "ranking"
     assert len(names(page.locator("[data-figure=bleu_by_length]"))) == 6
     assert page.locator("[data-figure=bleu_by_length] .mark-line path[stroke='#8f8f94']").count() >= 6
@@ -339,22 +325,19 @@ def test_a_crowd_is_ranked_first_and_drawn_in_grey_but_for_a_few(open_page, text
 
 
 def test_without_text_the_page_still_works(open_page, built, tmp_path):
-    write_page(built, tmp_path, without_text=True)
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    page = open_page(url=write_page(built, tmp_path, without_text=True))
     assert page.locator("#sentences .card dt", has_text="source").count() == 0
     assert page.locator("#sentences .card dt", has_text="additive").count() == 5
     assert "left out of this page" in page.locator("#translations").inner_text()
     assert page.locator("#attention").count() == 0
 
 
-def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, built, tmp_path):
+def test_where_the_corpus_may_not_be_shown_a_sentence_of_our_own_is(open_page, built, figures, tmp_path):
     shown = built.exhibits.attention[5]["additive"].model_copy(
         update={"source": ["▁our", "▁own", "</s>"], "weights": [[0.2, 0.3, 0.5]] * 40, "forced": None}
     )
-    write_page(
-        BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}})), tmp_path, without_text=True
-    )
-    page = open_page(url=(tmp_path / "index.html").as_uri())
+    own = BuiltReport(built.report, replace(built.exhibits, own_attention={0: {"additive": shown}}))
+    page = open_page(url=write_page(own, tmp_path, few(figures), without_text=True))
     assert page.locator(".source-line span").all_inner_texts() == ["our", "own", "(end)"]
     assert "The sentences are ours" in page.locator("#attention").inner_text()
 
@@ -368,8 +351,7 @@ def test_one_system_without_logs_or_analyses_is_a_page_too(open_page, study, tex
     (folder / "study.yaml").write_text(
         "evaluation: {metrics: [bleu, chrf], resamples: 100, buckets: {kind: equal_count, count: 3}}"
     )
-    write_page(build_report(folder, {"test": texts}), tmp_path / "report")
-    page = open_page(url=(tmp_path / "report" / "index.html").as_uri())
+    page = open_page(url=write_page(build_report(folder, {"test": texts}), tmp_path))
     assert page.locator("#learning").count() == 0
     assert page.locator("[data-figure=bleu_by_length] .mark-symbol path").count() >= 3
     assert system_order(page) == ["scaled"]

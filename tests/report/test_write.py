@@ -30,20 +30,7 @@ from seq2seq.report.tables import report_rows
 from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.report.write import report_schema, write_report
-from seq2seq.run.reading import group_words
 from tests.report.invented import HOSTILE
-
-
-@pytest.fixture(scope="module")
-def folder(built, tmp_path_factory):
-    place = tmp_path_factory.mktemp("report")
-    write_report(built, place)
-    return place
-
-
-@pytest.fixture(scope="module")
-def figures(built):
-    return report_figures(built.report, built.exhibits)
 
 
 def exhibits_of(html: str, name: str = "exhibits-data") -> dict:
@@ -142,7 +129,8 @@ def test_lengths_and_weights_are_told_in_the_unit_of_the_source(built):
         report = built.report.model_copy(update={"length_unit": unit, "probe": None})
         figures = report_figures(report, built.exhibits)
         notes = [row.get("note", "") for figure in figures for row in figure.spec.get("datasets", {}).get("rows", ())]
-        return "\n".join([markdown(report, built.exhibits, figures), summary_table(report), answer(report), *notes])
+        axes = json.dumps([figure.spec for figure in figures])
+        return "\n".join([markdown(report, built.exhibits, figures), summary_table(report), answer(report), *notes, axes])
 
     words, objects = told("words"), told("objects")
     for length in (
@@ -153,6 +141,7 @@ def test_lengths_and_weights_are_told_in_the_unit_of_the_source(built):
         "on sources of up to {n} {unit} and",
         "ms per sentence of {n} {unit} (",
         "{n} source {unit}, n = ",
+        '"source length in {unit}"',
     ):
         for unit, text in (("words", words), ("objects", objects)):
             assert re.search(re.escape(length).replace(r"\{n\}", r"\d+").replace(r"\{unit\}", unit), text), (length, unit)
@@ -345,12 +334,6 @@ def test_costs_that_all_systems_share_are_left_out(figures):
     assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
     assert "training, target tokens" not in figure.table.heads
     assert figure.table.select(["decoding, ms per sentence of 20 words (8 at a time)"]).rows[0] == [Measured(2.0, digits=2)]
-
-
-def test_subwords_become_words():
-    words, word_of = group_words(["▁Mäd", "chen", "▁", "l", "acht", "<0xC3>", "<0xA4>", "</s>"])
-    assert (words, word_of) == (["Mädchen", "lachtä", "(end)"], [0, 0, 1, 1, 1, 1, 1, 2])
-    assert group_words(["a", "b"]) == (["a", "b"], [0, 1])
 
 
 def test_weights_of_words_sum_over_the_source_and_average_over_the_target(built):

@@ -168,31 +168,25 @@ class LshAttention(SelfAttention):
         self, query: Tensor, hashed: Tensor, cache: LshCache, blocks: list[tuple[_Blocks, _Blocks]], causal: bool
     ) -> Tensor:
         """The same as `_attend`, bucket by bucket: a pair that meets in c rounds has 1/c of its weight in each."""
-        asks, hashed, keys, values, buckets = (x.flatten(0, 1) for x in (query, hashed, *cache))  # (G, N, X)
-        own = (asks * keys).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1])  # (G, N, 1)
-        parts = [self._round(asks, keys, values, hashed, buckets, *both, causal) for both in blocks]
+        asks, hashed, *asked = (x.flatten(0, 1) for x in (query, hashed, *cache))  # (G, N, X)
+        flat = LshCache(*asked)
+        own = (asks * flat.keys).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1])  # (G, N, 1)
+        parts = [self._round(asks, hashed, flat, *both, causal) for both in blocks]
         if self.shared:  # a position sees itself if it sees nothing else
             own = block(own, torch.stack([total > 0 for _, total, _ in parts]).any(dim=0))
         highest = torch.stack([*(top for top, _, _ in parts), own.detach()]).amax(dim=0)
         total = (own - highest).exp()
-        mixed = self.dropout(total) * values
+        mixed = self.dropout(total) * flat.values
         for top, share, weighted in parts:
             factor = (top - highest).exp()
             total, mixed = total + factor * share, mixed + factor * weighted
         return self.projections.merge((mixed / total).view(query.shape))
 
     def _round(
-        self,
-        query: Tensor,
-        keys: Tensor,
-        values: Tensor,
-        hashed: Tensor,
-        buckets: Tensor,
-        asking: _Blocks,
-        asked: _Blocks,
-        causal: bool,
+        self, query: Tensor, hashed: Tensor, cache: LshCache, asking: _Blocks, asked: _Blocks, causal: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
         """One round: the largest score of each query (G, N, 1), its sum of exponentials below that, and of weighted values."""
+        keys, values, buckets = (asked.place(features) for features in cache)  # (T, BLOCK, X) each
         blocks = asking.numbers.flatten()  # of queries, by bucket
         many = asked.numbers.flatten().repeat_interleave(blocks)  # (T,), blocks of keys for a block of queries
         left = torch.arange(len(many), device=many.device).repeat_interleave(many)  # (P,), pairs of blocks
@@ -201,16 +195,16 @@ class LshAttention(SelfAttention):
         rows, columns = asking.positions[left].unsqueeze(-1), asked.positions[right].unsqueeze(-2)
         allowed = (rows != columns) & (columns >= 0) & ((columns <= rows) | (not causal))  # (P, BLOCK, BLOCK)
         met = torch.zeros_like(allowed, dtype=torch.int8)
-        for one, other in zip(asking.place(hashed)[left].unbind(-1), asked.place(buckets)[right].unbind(-1), strict=True):
+        for one, other in zip(asking.place(hashed)[left].unbind(-1), buckets[right].unbind(-1), strict=True):
             met += one.unsqueeze(-1) == other.unsqueeze(-2)
-        scores = asking.place(query)[left] @ asked.place(keys)[right].transpose(-1, -2) / math.sqrt(query.shape[-1])
+        scores = asking.place(query)[left] @ keys[right].transpose(-1, -2) / math.sqrt(query.shape[-1])
         scores = block(scores - met.clamp_min(1).to(scores.dtype).log(), ~allowed)
         shape = asking.positions.shape
         lowest = scores.new_full(shape, torch.finfo(scores.dtype).min)
         top = lowest.scatter_reduce(0, left.unsqueeze(-1).expand(-1, BLOCK), scores.detach().amax(dim=-1), "amax")
         shares = (scores - top[left].unsqueeze(-1)).exp() * allowed
         total = scores.new_zeros(shape).index_add(0, left, shares.sum(dim=-1))
-        mixed = scores.new_zeros(*shape, values.shape[-1]).index_add(0, left, self.dropout(shares) @ asked.place(values)[right])
+        mixed = scores.new_zeros(*shape, values.shape[-1]).index_add(0, left, self.dropout(shares) @ values[right])
         return asking.collect(top.unsqueeze(-1)), asking.collect(total.unsqueeze(-1)), asking.collect(mixed)
 
     def _allowed(

@@ -1,5 +1,8 @@
 """Mechanisms that only say who sees whom: the comparison is any score of the family, with any relation of positions."""
 
+import operator
+from functools import reduce
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -58,18 +61,10 @@ class FullAttention(SelfAttention):
 
     def _step_pool(self, states: Tensor, pool: Pool, position: int) -> tuple[Tensor, Pool]:
         grown = pool.append(self.project_keys(states), position)
-        mask, places = grown.view()  # (B, K, P), (P,)
+        mask, places = grown.view()  # (B, K, P), (P,); what is in a pool stands before what asks
         positions = torch.full((mask.shape[1],), position, device=states.device)
-        seen = self.sees(positions, places)
-        grouped: Tensor = self.attention(
-            states.view(*mask.shape[:2], -1),
-            grown.keys(),
-            mask=mask if seen is None else mask & seen,
-            positions=positions,
-            key_positions=places,
-            relation=self.relation,
-            need_weights=False,
-        ).context
+        asking = states.view(*mask.shape[:2], -1)
+        grouped = self.attend(asking, grown.keys(), positions, places, bidirectional=True, mask=mask).context
         return grouped.reshape(states.shape), grown
 
     def project_keys(self, states: Tensor, mask: Tensor | None = None) -> Keys:
@@ -85,6 +80,7 @@ class FullAttention(SelfAttention):
         query_positions: Tensor,
         key_positions: Tensor,
         *,
+        mask: Tensor | None = None,
         bidirectional: bool = False,
         need_weights: bool = False,
     ) -> AttentionOutput:
@@ -95,17 +91,18 @@ class FullAttention(SelfAttention):
             keys: of S positions.
             query_positions: (Q,) or (B, Q).
             key_positions: (S,) or (B, S).
+            mask: (B, Q, S), True may attend, on top of the pattern and the mask of the keys.
             bidirectional: lift causality for this call.
             need_weights: return weights (B, H, Q, S).
         """
-        mask = self.sees(query_positions, key_positions)
+        parts = [mask, self.sees(query_positions, key_positions)]
         if self.causal and not bidirectional:
-            before = key_positions.unsqueeze(-2) <= query_positions.unsqueeze(-1)  # (Q, S) or (B, Q, S)
-            mask = before if mask is None else mask & before
+            parts.append(key_positions.unsqueeze(-2) <= query_positions.unsqueeze(-1))  # (Q, S) or (B, Q, S)
+        masks = [part for part in parts if part is not None]
         output: AttentionOutput = self.attention(
             states,
             keys,
-            mask=mask,
+            mask=reduce(operator.and_, masks) if masks else None,
             positions=query_positions,
             key_positions=key_positions,
             relation=self.relation,
