@@ -1,5 +1,6 @@
 """Arguments in, one call out, errors as one line. Nothing heavy is imported before a command needs it."""
 
+import errno
 import os
 import signal
 import sys
@@ -24,6 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train sequence-to-sequence models with switchable attention, and measure what attention does to long sentences.",
 )
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""A disk that is full, broken or not to be written."""
 
 # typer brings its own copy of click from version 0.20 on: take the class that it really raises
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -296,6 +300,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), 2)
     except RunError as error:
         return _say(str(error), 1)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror}; free space or mend the permissions, then run the same command again", 1)
     except Interrupted as error:
         return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):
