@@ -175,12 +175,15 @@ def translate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1, or hub:OWNER/NAME.")
     ],
-    beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
+    beam: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Hypotheses kept a sentence; default: the run's setting.")
+    ] = None,
     length_penalty: Annotated[
-        float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
+        float | None, typer.Option(min=0.0, max=10.0, help="Exponent of the length penalty; default: the run's setting.")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Subwords of a translation, at most; default: in proportion to its source.")
+        int | None,
+        typer.Option(min=1, max=65_536, help="Subwords of a translation, at most; default: in proportion to its source."),
     ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first, at most the beam.")] = 1,
     scores: Annotated[

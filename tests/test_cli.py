@@ -25,6 +25,7 @@ from tests.tiny import tiny_study, write_study
         (["train", "{study}", "--set", "training.max_stepz=3"], "did you mean 'max_steps'?"),
         (["report", "nowhere"], "nowhere: no such folder"),
         (["translate", "nowhere"], "no run here"),
+        (["translate", "nowhere", "--max-length", "65537"], "Invalid value for '--max-length'"),
         (["describe", "{study}", "--set", "model.attention.score=aditive"], "did you mean 'additive'?"),
     ],
 )
