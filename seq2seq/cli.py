@@ -70,6 +70,8 @@ def train(
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
     from seq2seq.config.loading import imported_class, load_study, system_of
 
+    if cluster_option and cluster is None:
+        raise UserError(f"--cluster-option {cluster_option[0]}: goes with --cluster slurm, or leave it out to train here")
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
         system_of(loaded, name)
