@@ -1,5 +1,6 @@
 """Arguments in, one call out, errors as one line. Nothing heavy is imported before a command needs it."""
 
+import errno
 import os
 import signal
 import sys
@@ -24,6 +25,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Train sequence-to-sequence models with switchable attention, and measure what attention does to long sentences.",
 )
+
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""A disk that is full, broken or not to be written."""
 
 # typer brings its own copy of click from version 0.20 on: take the class that it really raises
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
@@ -66,6 +70,8 @@ def train(
     """Train every system x seed of a study; finished runs are skipped, interrupted ones resumed."""
     from seq2seq.config.loading import imported_class, load_study, system_of
 
+    if cluster_option and cluster is None:
+        raise UserError(f"--cluster-option {cluster_option[0]}: goes with --cluster slurm, or leave it out to train here")
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
         system_of(loaded, name)
@@ -171,12 +177,15 @@ def translate(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/demo/additive/seed-1, or hub:OWNER/NAME.")
     ],
-    beam: Annotated[int | None, typer.Option(min=1, help="Hypotheses kept a sentence; default: the run's setting.")] = None,
+    beam: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Hypotheses kept a sentence; default: the run's setting.")
+    ] = None,
     length_penalty: Annotated[
-        float | None, typer.Option(min=0.0, help="Exponent of the length penalty; default: the run's setting.")
+        float | None, typer.Option(min=0.0, max=10.0, help="Exponent of the length penalty; default: the run's setting.")
     ] = None,
     max_length: Annotated[
-        int | None, typer.Option(min=1, help="Subwords of a translation, at most; default: in proportion to its source.")
+        int | None,
+        typer.Option(min=1, max=65_536, help="Subwords of a translation, at most; default: in proportion to its source."),
     ] = None,
     n_best: Annotated[int, typer.Option(min=1, help="Translations of each line, best first, at most the beam.")] = 1,
     scores: Annotated[
@@ -296,6 +305,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(str(error), 2)
     except RunError as error:
         return _say(str(error), 1)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _say(f"{place}{error.strerror}; free space or mend the permissions, then run the same command again", 1)
     except Interrupted as error:
         return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):

@@ -1,12 +1,15 @@
 """A person's mistakes on the command line: one line on stderr, exit status 2, no traceback."""
 
+import errno
 import io
+import os
 import re
 
 import pytest
 
 from seq2seq.cli import main
 from seq2seq.config.data_files import shipped_studies
+from seq2seq.config.files import write_aside
 from seq2seq.config.loading import load_study
 from tests.tiny import tiny_study, write_study
 
@@ -20,8 +23,10 @@ from tests.tiny import tiny_study, write_study
         (["train", "{study}", "--foo"], "No such option: --foo"),
         (["train", "{study}", "--system", "aditive"], "did you mean 'additive'?"),
         (["train", "{study}", "--set", "training.max_stepz=3"], "did you mean 'max_steps'?"),
+        (["train", "{study}", "--cluster-option", "slurm_partition=gpu"], "goes with --cluster slurm"),
         (["report", "nowhere"], "nowhere: no such folder"),
         (["translate", "nowhere"], "no run here"),
+        (["translate", "nowhere", "--max-length", "65537"], "Invalid value for '--max-length'"),
         (["describe", "{study}", "--set", "model.attention.score=aditive"], "did you mean 'additive'?"),
     ],
 )
@@ -32,6 +37,24 @@ def test_mistakes_are_one_line(tmp_path, capsys, arguments, message):
     assert error.startswith("error: ")
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_a_full_disk_is_one_line(tmp_path, capsys, monkeypatch):
+    """Of any command; a failure that is no matter of the disk keeps its traceback."""
+
+    def full(_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("seq2seq.report.study.report_study", lambda runs, **_: write_aside(runs / "report.json", "{}"))
+    monkeypatch.setattr("os.fsync", full)
+    number = errno.ENOSPC
+    assert main(["report", str(tmp_path)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {tmp_path / 'report.json'}: No space left on device; free space")
+    assert not list(tmp_path.iterdir())
+    number = errno.EBADF
+    with pytest.raises(OSError, match="Bad file"):
+        main(["report", str(tmp_path)])
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"]])

@@ -109,6 +109,17 @@ def test_every_file_and_heading_that_is_linked_exists(page):
             assert anchor in map(slug, headings), link
 
 
+def test_every_file_that_is_named_exists():
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")]
+    named = {
+        (page.name, name)
+        for page in pages
+        for name in re.findall(r"`((?:tests|seq2seq|benchmarks|configs|docs)/[\w./-]+\.\w+)`", page.read_text(encoding="utf-8"))
+    }
+    assert len(named) > 10
+    assert not [(page, name) for page, name in named if not (ROOT / name).exists()]
+
+
 def test_tables_are_what_the_published_results_say():
     spec = importlib.util.spec_from_file_location("update_readme", ROOT / "docs" / "update_readme.py")
     script = importlib.util.module_from_spec(spec)

@@ -50,6 +50,9 @@ def write_aside(path: Path, text: str, *, first: bool = False) -> None:
                 os.link(temporary, path)
         else:
             temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # a full disk names none, and the other name is of no use to anybody
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -87,11 +87,11 @@ class Cache:
 
     def empty(self) -> None:
         """Remove every entry and nothing else that may lie in the folder; a `UserError` names what cannot be removed."""
-        try:
-            for entry in self._entries():
+        for entry in self._entries():
+            try:
                 entry.unlink() if entry.is_file() else shutil.rmtree(entry)
-        except OSError as error:
-            raise UserError(f"{error.filename}: cannot be removed ({error.strerror}); remove it by hand") from error
+            except OSError as error:
+                raise UserError(f"{entry}: cannot be removed ({error.strerror}); remove it by hand") from error
 
     def _entries(self) -> list[Path]:
         """Entries, whole or not, and notes on files."""

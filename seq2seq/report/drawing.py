@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.report.charts import Figure, on_paper
+from seq2seq.report.palette import FONT
 
 
 def save(figure: Figure, stem: Path) -> None:
@@ -46,9 +47,9 @@ def missing_scripts(text: str) -> list[str]:
     import vl_convert
 
     def drawn(letter: str) -> bytes:
-        return vl_convert.svg_to_png(
-            f'<svg xmlns="http://www.w3.org/2000/svg"><text y="30" font-size="24">{letter}</text></svg>'
-        )
+        # x leaves room to the left; without a family nothing is drawn
+        text = f'<text x="50" y="30" font-size="24" font-family="{FONT}">{letter}</text>'
+        return vl_convert.svg_to_png(f'<svg xmlns="http://www.w3.org/2000/svg">{text}</svg>')
 
     others = [char for char in sorted(set(text)) if ord(char) > 0x24F and unicodedata.category(char).startswith("L")]
     letters = {unicodedata.name(char, "UNNAMED").split()[0]: char for char in others}  # signs such as arrows are no script

@@ -157,7 +157,17 @@ def unpacked(folder: Path) -> Iterator[Path]:
                 archive.extractall(runs, filter="data")
         except (OSError, EOFError, tarfile.TarError, LZMAError) as error:
             raise UserError(f"{folder / RUNS}: cannot be unpacked ({error}); take it from where it was published") from None
-        yield runs
+        with named(runs, folder / RUNS):
+            yield runs
+
+
+@contextmanager
+def named(copy: Path, original: Path) -> Iterator[None]:
+    """Name the original in errors about files of a temporary copy, which is gone when a person reads them."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(copy), str(original))) from None
 
 
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
@@ -268,7 +278,9 @@ def _read_log(path: Path, notes: list[str]) -> list[dict[str, Any]]:
             record = json.loads(line) if line.strip() else None
         except ValueError:
             if number < len(lines):
-                raise UserError(f"{path}:{number}: not a JSON record; the log is damaged, train the run again") from None
+                raise UserError(
+                    f"{path}:{number}: not a JSON record; remove the line, and the report does without it"
+                ) from None
             run = f"{path.parent.parent.name} {path.parent.name}"
             notes.append(f"{run}: the last line of {path.name} was cut short and is left out.")
             continue

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Weights = NDArray[np.float64]
 _START, _END = "\u2581", "</s>"
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""A letter of Thai, Lao, Burmese, Khmer, Japanese or Chinese, which are written without spaces (`config.languages`)."""
 _BYTES = re.compile("(?:<0x[0-9A-F]{2}>)+")
 
 
@@ -37,12 +39,16 @@ class Reading:
 
 
 def group_words(subwords: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The words that subwords spell, and the word of each subword; without marks of a word's start each is a word."""
+    """The words that subwords spell, and the word of each subword; without marks of a word's start each is a word.
+
+    So is each in a script without spaces, where one word would be the sentence.
+    """
     marked = any(subword.startswith(_START) for subword in subwords)
     words: list[str] = []
     word_of = []
     for subword in subwords:
-        if not words or not marked or subword.startswith(_START) or _END in (subword, words[-1]):
+        starts = subword.startswith(_START) or (_UNSPACED.match(subword) and words[-1])
+        if not words or not marked or starts or _END in (subword, words[-1]):
             words.append("")
         words[-1] += subword.removeprefix(_START)
         word_of.append(len(words) - 1)

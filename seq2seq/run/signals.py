@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
+from types import FrameType
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,5 +43,12 @@ def end_with_parent() -> None:
 
 
 def interrupt(number: int) -> None:
-    """Raise `Interrupted`: the handler for a command that has nothing to save."""
+    """Raise `Interrupted`: the handler for a command that has nothing to save.
+
+    While a module is imported the process ends at once: libraries catch what is raised there and go on, or fail later.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame := frame and frame.f_back:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            os._exit(128 + number)
     raise Interrupted(number)

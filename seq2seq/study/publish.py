@@ -13,7 +13,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.files import read_json
 from seq2seq.corpus.lookup import publishable
 from seq2seq.report.analyses import Analyses
-from seq2seq.report.runs import RUNS, is_published, study_folders
+from seq2seq.report.runs import RUNS, is_published, named, study_folders
 from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits, write_study_report
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.hypotheses import OWN
@@ -45,8 +45,7 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
         )
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.publishing")
     try:
-        with TemporaryDirectory() as place:
-            edition = Path(place) / "runs"
+        with TemporaryDirectory() as place, named(edition := Path(place) / "runs", runs):
             _copy_study(runs, edition)
             report = Path(place) / "report"
             write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)

@@ -189,3 +189,16 @@ def test_the_cache_is_shown_and_emptied_of_its_own_only(tmp_path, monkeypatch):
     assert cache.sizes() == {}
     assert {path.name for path in tmp_path.rglob("*")} == {"pieces", "mine", "files", "thesis.txt"}
     assert cache.entry("pieces", "key", lambda folder: (folder / "data").write_bytes(b"y") and None).is_dir()
+
+
+def test_an_entry_that_cannot_be_removed_is_named(tmp_path, monkeypatch):
+    """With its folder: rmtree's own error gives the name of a file alone."""
+    cache = Cache(tmp_path)
+    place = cache.entry("pieces", "key", lambda folder: (folder / "data").write_bytes(b"x") and None)
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", "data")
+
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    with pytest.raises(UserError, match=f"^{place}: cannot be removed \\(Permission denied\\)"):
+        cache.empty()

@@ -355,6 +355,7 @@ def test_scripts_without_a_font_are_named():
     assert missing_scripts("plain naïve text") == []
     assert missing_scripts("\U00010380") in ([], ["UGARITIC"])
     assert missing_scripts("→ † −") == []
+    assert missing_scripts("λόγος слово מילה") == []  # in fonts that come with the drawing library; the last one right to left
 
 
 def test_a_study_without_attention_or_logs_is_a_page_too(built):

@@ -89,6 +89,15 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert "also holds notes.md" in said
 
 
+def test_a_damaged_file_is_named_where_it_lies(place):
+    """And not in the copy that is made of it, which is gone when the message is read."""
+    path = place.runs / "costs.json"
+    path.write_text("{")
+    status, said = place("publish", place.runs, place.folder / "results")
+    assert status == 2
+    assert f"error: {path}: not valid JSON" in said
+
+
 @pytest.mark.usefixtures("no_figures")
 def test_a_card_may_allow_text(place, monkeypatch):
     shown = []
