@@ -166,8 +166,8 @@ def _growth(report: Report) -> str:
     first, text = next(iter(effects.values())), ""
     if not is_crowd(report):
         kept = [f"`{name}` {kept_share(effects[name])}" for name in (str(report.baseline), *compared)]
-        longer = f"Above {first.long_min - 1} source {report.length_unit}"
-        text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
+        lengths = f"sources of at most {first.short_max} {report.length_unit} to sources of more than {first.long_min - 1}"
+        text = f" Share of its BLEU that a system keeps from {lengths}: {', '.join(kept)}."
     counts = ", ".join(
         f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))

@@ -51,6 +51,7 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
         f"Above 40 source words, `none` scores {last['none'].bleu:.1f} [",
         f"`additive` {last['additive'].bleu:.1f} [{last['additive'].low:.1f}",
         "n=1 seed for `scaled`",
+        "Share of its BLEU that a system keeps from sources of at most 20 words to sources of more than 40: `none` ",
         f"`additive` {100 * kept.value:.0f} % [",
     ):
         assert text in built.report.headline
