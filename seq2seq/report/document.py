@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from seq2seq.config.differences import flatten
+from seq2seq.config.errors import counted
 from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
 from seq2seq.report.crowd import in_focus, is_crowd
@@ -12,6 +13,7 @@ from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share, lengths_in_words
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, p_value, plain, share
+from seq2seq.run.folder import run_name
 from seq2seq.scoring.length import Contrast
 from seq2seq.scoring.results import BucketScores, Scores
 
@@ -326,7 +328,7 @@ def _tested(table: Table, column: int) -> Iterator[Part]:
     if first.rows:
         yield first
     if rest.rows:
-        yield Folded(f"{len(rest.rows)} other{'' if len(rest.rows) == 1 else 's'} that this study does not test", [rest])
+        yield Folded(f"{counted(len(rest.rows), 'other')} that this study does not test", [rest])
 
 
 def _differences(report: Report) -> Iterator[Part]:
@@ -375,7 +377,7 @@ def _provenance(report: Report) -> Iterator[Part]:
     heads = ["run", "status", "BLEU", "chrF", "TER", "updates", "target tokens", "minutes", "hypotheses SHA-256"]
     rows: list[list[Cell]] = [
         [
-            f"{name} seed {run.seed}",
+            run_name(name, run.seed),
             run.status,
             *(Measured(score, digits=2) for score in (run.bleu, run.chrf, run.ter)),
             *(Measured(count, digits=0) for count in (run.steps, run.target_tokens)),
@@ -385,8 +387,6 @@ def _provenance(report: Report) -> Iterator[Part]:
         for name, system in report.systems.items()
         for run in system.runs
     ]
-    for run in report.missing:
-        name = run.system if run.seed is None else f"{run.system} seed {run.seed}"
-        rows.append([name, f"missing: {run.reason}", *[NONE] * 7])
+    rows += [[run_name(run.system, run.seed), f"missing: {run.reason}", *[NONE] * 7] for run in report.missing]
     parts.append(Table(title="Every run", heads=heads, rows=rows))
     yield Folded("Commands, environment, scoring, every run", parts)

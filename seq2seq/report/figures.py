@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 
+from seq2seq.config.errors import counted
 from seq2seq.report.analyses import ConcatenationPoint
 from seq2seq.report.charts import Figure, Line, Point, cells, dot_plot, heat_map, line_chart, many, picture_map
 from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
@@ -12,6 +13,7 @@ from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.schema import LearningCurve, Report
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
+from seq2seq.run.folder import run_name
 from seq2seq.scoring.results import BucketScores
 
 BANDS = 3
@@ -126,8 +128,8 @@ def _ranking(report: Report) -> Figure:
     lines = []
     for place in report.ranking:
         system = report.systems[place.system]
-        seeds = f"{place.system} ({len(system.seeds)} seed{'s' if len(system.seeds) > 1 else ''})"
-        note = f"rank {place.rank} [{place.low}, {place.high}], {seeds}"
+        seeds = counted(len(system.seeds), "seed")
+        note = f"rank {place.rank} [{place.low}, {place.high}], {place.system} ({seeds})"
         point = Point(x=0, y=system.bleu, low=system.low, high=system.high, small=system.single_seed, note=note)
         lines.append(Line(system=place.system, points=[point]))
     guide = None if report.baseline is None else (report.baseline, report.systems[report.baseline].bleu)
@@ -156,7 +158,7 @@ def _learning(report: Report) -> Figure | None:
     views = {}
     for field, label in CURVES.items():
         lines = [
-            Line(system=name, run=f"{name} seed {curve.seed}", points=points)
+            Line(system=name, run=run_name(name, curve.seed), points=points)
             for name in drawn(report)
             for curve in report.learning_curves.get(name, ())
             if (points := _late(curve, field))

@@ -6,6 +6,7 @@ from statistics import median
 from seq2seq.report.crowd import is_crowd, named
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Measured, bleu, share
+from seq2seq.run.folder import run_name
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
 from seq2seq.scoring.evidence import LEAST_BLEU
 from seq2seq.scoring.length import HalfLength, LengthEffect
@@ -219,12 +220,12 @@ def reading_notes(report: Report) -> Iterator[str]:
     yield from _seen_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
-    if unfinished := [f"{name} seed {run.seed} ({run.status})" for name, run in runs]:
+    if unfinished := [f"{run_name(name, run.seed)} ({run.status})" for name, run in runs]:
         yield f"Scored although training did not finish: {', '.join(unfinished)}."
     absent: dict[str, list[str]] = {}
     for run in report.missing:
         if run.analysis is None:  # the part of the report that has the analysis says what it lacks
-            absent.setdefault(run.reason, []).append(f"{run.system}{'' if run.seed is None else f' seed {run.seed}'}")
+            absent.setdefault(run.reason, []).append(run_name(run.system, run.seed))
     for reason, names in absent.items():
         yield f"Missing: {', '.join(names)}: {reason}."
     if small := [b for b in next(iter(report.systems.values())).buckets if b.underpowered]:

@@ -217,7 +217,7 @@ RUN = "none/seed-1"
         (
             f"{RUN}/hypotheses/test.txt",
             b"one line\n",
-            "test.txt: 1 lines, but test.json says 120 sentences; remove it, and a report translates again",
+            "test.txt: 1 line, but test.json says 120 sentences; remove it, and a report translates again",
         ),
         (f"{RUN}/summary.json", b"{", "summary.json: not valid JSON"),
         (f"{RUN}/log.jsonl", b"garbage\n{}\n", "log.jsonl:1: not a JSON record"),

@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.mechanisms import AdaptiveSpanAttention
+from seq2seq.config.errors import counted
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, flops_per_token
@@ -37,7 +38,7 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device, *
     """Measure a run in `analysis/costs.json`, or keep that; `decoding` need not be measured for each seed of a system."""
     name, split = next(iter(data.tests.items()))
     lengths = of_length(split) if decoding else {}
-    hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    hardware = f"{processor()}, {counted(torch.get_num_threads(), 'thread')}"
 
     def measure() -> dict[str, Any]:
         return {
