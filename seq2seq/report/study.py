@@ -12,7 +12,7 @@ from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
 from seq2seq.report.document import contrast, length_table
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
-from seq2seq.report.runs import finished_runs, is_published, study_folders, unpacked
+from seq2seq.report.runs import finished_runs, is_published, read_decoded, study_folders, unpacked
 from seq2seq.report.schema import Report
 from seq2seq.report.values import as_text
 from seq2seq.report.verify import verify_report
@@ -39,6 +39,9 @@ def report_study(
     folders = study_runs(runs)
     check_code(folders, allow_code=allow_code)
     further = [] if split is None else [split]
+    for folder in folders:  # damage is noticed before minutes of analyses
+        for name in translated_splits([folder]):
+            read_decoded(folder.hypotheses(name))
     texts = texts_of(folders, further)
     if not retranslate:
         check_texts(folders, texts)
