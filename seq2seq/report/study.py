@@ -133,13 +133,13 @@ def translated_splits(folders: Sequence[RunFolder]) -> list[str]:
 def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) -> None:
     """Check that all runs translated the same sentences, and that those at hand are the same; a `UserError` if not."""
     for name in translated_splits(folders):
-        found = {folder: (folder.decoding(name) or {}).get("fingerprint") for folder in folders}
-        known = {folder: fingerprint for folder, fingerprint in found.items() if fingerprint is not None}
-        for folder, fingerprint in known.items():
-            if fingerprint != next(iter(known.values())):
-                raise _other_sentences(name, next(iter(known)), folder)
-        for folder in known if name in texts else ():
-            check_sentences(folder, name, texts[name].fingerprint)
+        known = {folder: facts for folder in folders if (facts := folder.decoding(name) or {}).get("fingerprint") is not None}
+        for folder, facts in known.items():
+            first = next(iter(known))
+            if facts["fingerprint"] != known[first]["fingerprint"]:
+                raise _other_sentences(name, first, folder)
+        for folder, facts in known.items() if name in texts else ():
+            check_sentences(folder.hypotheses(name), facts, texts[name].fingerprint)
 
 
 def _other_sentences(split: str, first: RunFolder, other: RunFolder) -> UserError:

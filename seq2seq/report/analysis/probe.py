@@ -55,7 +55,7 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     path = folder.hypotheses(SPLIT)
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
-    check_sentences(folder, SPLIT, text.fingerprint)
+    check_sentences(path, folder.decoding(SPLIT), text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):
         why = f"{counted(len(hypotheses), 'line')}, but the probe has {counted(len(text.sources), 'pair')}"

@@ -100,7 +100,7 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -
         run.folder.check_fingerprints({name: data.fingerprints[name] for name in data.tests})
         if apply:
             for name, fingerprint in splits_of(run).fingerprints.items():
-                check_sentences(run.folder, name, fingerprint)
+                check_sentences(run.folder.hypotheses(name), run.folder.decoding(name), fingerprint)
         sweeps.setdefault(run.folder.system, []).append(tune_run(run, data, device)["points"])
     chosen = {system: choose(mean(some)) for system, some in sweeps.items()}
     for system, best in chosen.items():
