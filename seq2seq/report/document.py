@@ -10,10 +10,11 @@ from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
 from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share, lengths_in_words
+from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share, lengths_in_words, translates_nothing
 from seq2seq.report.schema import Report, SystemReport
 from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, p_value, plain, share
 from seq2seq.run.folder import run_name
+from seq2seq.scoring.evidence import LEAST_BLEU
 from seq2seq.scoring.length import Contrast
 from seq2seq.scoring.results import BucketScores, Scores
 
@@ -139,7 +140,7 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
         "chrF": Measured(system.chrf),
         "TER": Measured(system.ter),
         "p": p_value(found.p_holm) if found else NONE,
-        **{label: contrast(getattr(length, key) if length else None) for key, label in _CONTRASTS.items()},
+        **{label: contrast(report, name, key) for key, label in _CONTRASTS.items()},
         "half-length": half_length_in_words(length.half_length if length else None, report.length_unit),
         "BLEU, short": Measured(length.short if length else None),
         "BLEU, long": Measured(length.long if length else None),
@@ -153,9 +154,13 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
     }
 
 
-def contrast(found: Contrast | None) -> Measured:
-    """A system against the baseline on one measure of what length does."""
-    return Measured(found.value, found.low, found.high, 2, sign=True, verdict=found.verdict) if found else Measured(None)
+def contrast(report: Report, name: str, measure: str) -> Measured:
+    """A system against the baseline on a measure of what length does; only points where one of them translates nothing."""
+    effects = [report.systems[each].length for each in (name, report.baseline) if each in report.systems]
+    found: Contrast | None = getattr(effects[0], measure, None)
+    if found is None or (measure != "points" and any(map(translates_nothing, effects))):
+        return Measured(None)
+    return Measured(found.value, found.low, found.high, 2, sign=True, verdict=found.verdict)
 
 
 def _systems(report: Report) -> Iterator[Part]:
@@ -171,6 +176,9 @@ def _systems(report: Report) -> Iterator[Part]:
             f"points: of the gap, from short to long; bottleneck index: points of sentence score per ten {unit}. Above 0 the "
             "system loses less."
         )
+        nothing = [name for name, system in report.systems.items() if translates_nothing(system.length)]
+        if nothing:
+            lines.append(f"Dashes: below {LEAST_BLEU:g} BLEU there is nothing that length could take ({', '.join(nothing)}).")
         planned = MEASURES.get(report.primary or "")
         lines.append(f"Planned: {planned}." if planned else "No measure was planned before the run.")
     if is_crowd(report):

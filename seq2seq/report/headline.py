@@ -24,9 +24,14 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str
 
 def kept_share(effect: LengthEffect | None) -> Cell:
     """`41 % [37, 46]`, what is left of a score on long sources; a dash for a system that translates nothing of either."""
-    if effect is None or max(effect.short, effect.long) < LEAST_BLEU:
+    if effect is None or translates_nothing(effect):
         return NONE
     return share(effect.retention.value, effect.retention.low, effect.retention.high)
+
+
+def translates_nothing(effect: LengthEffect | None) -> bool:
+    """Whether a system scores next to nothing on short and on long sources, so that length can take nothing from it."""
+    return effect is not None and max(effect.short, effect.long) < LEAST_BLEU
 
 
 def half_length_in_words(found: HalfLength | None, unit: str) -> Cell:
@@ -89,7 +94,7 @@ def answer(report: Report) -> str:
         f"`{name}` scores {short} than `{report.baseline}` on sources of up to {ours.short_max} {report.length_unit} and "
         f"{long} above {ours.long_min - 1}"
     )
-    if nothing := [f"`{each}`" for each, found in ((name, ours), (report.baseline, base)) if kept_share(found) == NONE]:
+    if nothing := [f"`{each}`" for each, found in ((name, ours), (report.baseline, base)) if translates_nothing(found)]:
         return f"{text}; {' and '.join(nothing)} translated next to nothing, of which no share can be kept."
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
     loses = _LOSES.get(ours.log_ratio.verdict if ours.log_ratio else "", "which loses more in proportion is undecided")

@@ -159,8 +159,9 @@ def summary_table(report: Report) -> str:
             continue
         half = half_length_in_words(effect.half_length, report.length_unit)
         lines.append(f"{name} keeps {kept_share(effect)} above {effect.long_min - 1} {report.length_unit}; L50 {half}")
-        found = {"log-ratio": effect.log_ratio, "points": effect.points, "index": effect.bottleneck_index}
-        if said := [f"{label} {contrast(each)}" for label, each in found.items() if each is not None]:
-            lines.append(f"  against {report.baseline}: {'; '.join(said)}")
+        if effect.points is not None:
+            labels = {"log_ratio": "log-ratio", "points": "points", "bottleneck_index": "index"}
+            said = "; ".join(f"{label} {contrast(report, name, key)}" for key, label in labels.items())
+            lines.append(f"  against {report.baseline}: {said}")
     planned = f"planned: {MEASURES[report.primary]}" if report.primary else "no measure was planned before the run"
     return "\n".join([*lines, planned])
