@@ -20,7 +20,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.values import as_markdown
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs, read_settings
-from seq2seq.study.api import read_report
+from seq2seq.study.frames import read_report
 
 _KEPT = ("config.yaml", "environment.json", "summary.json")
 
