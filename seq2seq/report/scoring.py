@@ -38,11 +38,14 @@ class SplitIndex(BaseModel):
 class ScoredSplit:
     """A split with the counts of every run, by system in the study's order."""
 
-    lengths: Lengths
+    index: SplitIndex
     systems: tuple[SystemScores, ...]
-    source_sha256: str
-    reference_sha256: str
     texts_available: bool  # whether counts were made from the lines, now or by a cache that they confirmed
+
+    @property
+    def lengths(self) -> Lengths:
+        """(n,) source words."""
+        return np.array(self.index.source_words, dtype=np.int64)
 
 
 def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recount: bool = False) -> ScoredSplit:
@@ -72,13 +75,7 @@ def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recoun
         scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counts))
     if texts is not None and not recount:
         write_json(path, index.model_dump())
-    return ScoredSplit(
-        lengths=np.array(index.source_words, dtype=np.int64),
-        systems=tuple(scores),
-        source_sha256=index.source_sha256,
-        reference_sha256=index.reference_sha256,
-        texts_available=texts is not None,
-    )
+    return ScoredSplit(index=index, systems=tuple(scores), texts_available=texts is not None)
 
 
 def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:

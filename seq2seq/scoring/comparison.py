@@ -34,21 +34,17 @@ class Ranked(Result):
 class SystemResult:
     """Scores of one system: of every run by metric, on all sentences, by length bucket.
 
-    `comparisons` has the differences to the baseline by metric, the whole test set first. They are empty, and `bottleneck` is
-    None, for the baseline and without one.
+    `comparisons` are the differences to the baseline, the whole test set first and the metrics of a bucket together;
+    `comparison` is that of BLEU on the whole test set. There are none, and no `bottleneck`, for the baseline and without one.
     """
 
     seeds: tuple[int, ...]
     per_seed: Mapping[str, list[float]]
     overall: Scores
     buckets: list[BucketScores]
-    comparisons: Mapping[str, list[Comparison]]
+    comparisons: list[Comparison]
+    comparison: Comparison | None
     bottleneck: Slope | None
-
-    @property
-    def comparison(self) -> Comparison | None:
-        """BLEU against the baseline on the whole test set."""
-        return self.comparisons["bleu"][0] if self.comparisons else None
 
 
 def compare(evidence: Evidence, settings: BucketSettings | None = None) -> dict[str, SystemResult]:
@@ -68,10 +64,12 @@ def compare(evidence: Evidence, settings: BucketSettings | None = None) -> dict[
             per_seed={metric: evidence.part(name, metric).points.tolist() for metric in evidence.metrics},
             overall=Scores(**_scores(evidence, name, EVERYTHING)),
             buckets=[_bucket(evidence, name, bucket, found.get(("bleu", name, bucket))) for bucket in buckets],
-            comparisons={
-                metric: [found[metric, name, bucket] for bucket in (EVERYTHING, *buckets)]
+            comparisons=[
+                found[metric, name, bucket]
+                for bucket in (EVERYTHING, *buckets)
                 for metric in (evidence.metrics if compared else ())
-            },
+            ],
+            comparison=found.get(("bleu", name, EVERYTHING)),
             bottleneck=_index(evidence, name) if compared else None,
         )
     return results
