@@ -1,7 +1,6 @@
 """The figures of a report, each defined once for paper (PNG, SVG, PDF) and page, with the numbers behind it as a table."""
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite
 
 from seq2seq.config.errors import counted
 from seq2seq.report.analyses import ConcatenationPoint
@@ -14,7 +13,7 @@ from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.schema import LearningCurve, Report
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.run.folder import run_name
-from seq2seq.scoring.results import BucketScores
+from seq2seq.scoring.results import BucketScores, finite
 
 BANDS = 3
 """Systems whose bands can lie over each other and still be seen; of more, the baseline has one."""
@@ -183,7 +182,7 @@ def _learning(report: Report) -> Figure | None:
 
 def _late(curve: LearningCurve, field: str) -> list[Point]:
     found = curve.training if field == "training" else [(p.step, getattr(p, field)) for p in curve.validation]
-    known = [(step, value) for step, value in found if value is not None and isfinite(value)]
+    known = [(step, value) for step, given in found if (value := finite(given)) is not None]
     start = FIRST_UPDATES * max((step for step, _ in known), default=0)
     return [Point(x=step, y=value, note=f"{step:,} updates") for step, value in known if step >= start]
 

@@ -1,6 +1,5 @@
 """Systems of the report: what the statistics found, how their runs were trained, and which budgets agree between them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -10,6 +9,7 @@ from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, Pretraini
 from seq2seq.run.hypotheses import evenly_spaced
 from seq2seq.run.learning import Learning, State, learning
 from seq2seq.scoring.comparison import SystemResult
+from seq2seq.scoring.results import finite
 
 _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zero", "not known", "at rest")
 
@@ -106,11 +106,6 @@ def _point(step: int, record: Mapping[str, Any], seconds: Mapping[int, float]) -
         **{name: finite(record.get(name)) for name in ("loss", "perplexity", "token_accuracy", "bleu")},
         bleu_longest=by_length[-1][2] if by_length else None,
     )
-
-
-def finite(value: float | None) -> float | None:
-    """A number that can be drawn and written as JSON; None for none, infinity and not-a-number."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 BUDGETS = {

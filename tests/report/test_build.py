@@ -11,8 +11,9 @@ from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
 from seq2seq.report.settings import differences, facts_for_claims
-from seq2seq.report.systems import compare_budgets, finite
+from seq2seq.report.systems import compare_budgets
 from seq2seq.run.hypotheses import evenly_spaced
+from seq2seq.scoring.results import finite
 from tests.report.invented import copy_of
 
 
