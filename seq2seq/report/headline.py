@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
-from seq2seq.report.schema import Report, SystemReport
+from seq2seq.report.schema import Report
 from seq2seq.report.values import NONE, Cell, Measured, bleu, share
 from seq2seq.run.folder import run_name
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
@@ -65,13 +65,12 @@ def headline(report: Report) -> str:
     if report.baseline is None or len(report.systems) < 2:
         scores = ", ".join(f"`{name}` {bleu(system)}" for name, system in report.systems.items())
         return f"On {report.n:,} sentences of {report.split}: {scores} BLEU.{_seeds(report)}"
-    long, short = _ends(report)
-    if long is None:
+    powered = [bucket for bucket in report.systems[report.baseline].buckets if not bucket.underpowered]
+    if not powered:
         return f"On all lengths: {_line(report, None)}. No length bucket has enough sentences for a verdict.{_seeds(report)}"
-    parts = [f"{_at(long, report.length_unit)} {_line(report, long)}."]
-    if short is not None:
-        parts.append(f"{_at(short, report.length_unit)} {_line(report, short)}.")
-    return " ".join(parts) + _growth(report) + _seeds(report)
+    ends = [powered[-1], *powered[:-1][:1]]  # the longest, and the shortest if it is another one
+    lines = [f"{_at(bucket, report.length_unit)} {_line(report, bucket)}." for bucket in ends]
+    return " ".join(lines) + _growth(report) + _seeds(report)
 
 
 def answer(report: Report) -> str:
@@ -131,36 +130,22 @@ def _at(bucket: BucketScores, unit: str) -> str:
     return f"At {lengths_in_words(bucket.min, bucket.max, f' source {unit}')},"
 
 
-def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
-    """The baseline's longest and shortest buckets that have enough sentences; the second only if it is another one."""
-    powered = [bucket for bucket in report.systems[str(report.baseline)].buckets if not bucket.underpowered]
-    if not powered:
-        return None, None
-    return powered[-1], powered[0] if len(powered) > 1 else None
-
-
 def _line(report: Report, bucket: BucketScores | None) -> str:
-    """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket, the baseline first."""
-    if is_crowd(report):
-        return _crowd_line(report, bucket)
-    order = [str(report.baseline), *(name for name in report.systems if name != report.baseline)]
-    scores = {name: bleu(_scores(report.systems[name], bucket)) for name in order}
-    shown = [f"`{name}` {'scores ' if name == report.baseline else ''}{text}" for name, text in scores.items()]
-    return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
+    """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket or on all lengths, the baseline first.
 
-
-def _scores(system: SystemReport, bucket: BucketScores | None) -> Scores:
-    return system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
-
-
-def _crowd_line(report: Report, bucket: BucketScores | None) -> str:
-    """The baseline, then the ends and the middle of all others: more numbers are no sentence."""
-    found = {name: _scores(system, bucket) for name, system in report.systems.items()}
-    others = sorted((name for name in found if name != report.baseline), key=lambda name: -found[name].bleu)
-    middle = median(found[name].bleu for name in others)
-    ends = [f"`{name}` {bleu(found[name])}" for name in (others[0], others[-1])]
-    start = f"`{report.baseline}` scores {bleu(found[str(report.baseline)])} BLEU"
-    return f"{start}, the {len(others)} other systems from {ends[0]} down to {ends[1]}, half of them {middle:.1f} or more"
+    Of a crowd the ends and the middle of all others: more numbers are no sentence.
+    """
+    found: dict[str, Scores] = {
+        name: system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
+        for name, system in report.systems.items()
+    }
+    start = f"`{report.baseline}` scores {bleu(found.pop(str(report.baseline)))} BLEU"
+    if not is_crowd(report):
+        return ", ".join([start, *(f"`{name}` {bleu(scores)}" for name, scores in found.items())])
+    order = sorted(found, key=lambda name: -found[name].bleu)
+    middle = median(scores.bleu for scores in found.values())
+    first, last = (f"`{name}` {bleu(found[name])}" for name in (order[0], order[-1]))
+    return f"{start}, the {len(found)} other systems from {first} down to {last}, half of them {middle:.1f} or more"
 
 
 def _growth(report: Report) -> str:
