@@ -7,10 +7,10 @@ from seq2seq.report.analyses import ConcatenationPoint
 from seq2seq.report.charts import Figure, Line, Point, cells, dot_plot, heat_map, line_chart, many, picture_map
 from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
 from seq2seq.report.crowd import drawn, in_focus, is_crowd, lines_of, named, style_of
-from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.schema import LearningCurve, Report
+from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.run.folder import run_name
 from seq2seq.scoring.results import BucketScores, finite
@@ -318,12 +318,8 @@ def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
         if crowd and by_words.forced is not None:
             target, weights = by_words.forced.reference, by_words.forced.weights
         columns = None if picture else MOST_WORDS
-        source, target, weights = (
-            by_words.source[:columns],
-            target[:MOST_WORDS],
-            [row[:columns] for row in weights[:MOST_WORDS]],
-        )
-        data.append(cells(weights))
+        source, target = by_words.source[:columns], target[:MOST_WORDS]
+        data.append(cells([row[:columns] for row in weights[:MOST_WORDS]]))
         charts.append(
             picture_map(picture, round(len(source) ** 0.5), target, number, title)
             if picture

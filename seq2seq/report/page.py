@@ -22,12 +22,13 @@ from markupsafe import Markup, escape
 
 from seq2seq.report.charts import Figure, heat_map
 from seq2seq.report.crowd import in_focus, is_crowd
-from seq2seq.report.document import UNTESTED, sections
+from seq2seq.report.document import sections
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.figures import ATTENTION, choose_sentence
 from seq2seq.report.headline import answer
 from seq2seq.report.palette import dark_colours, looks, styled
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import UNTESTED
 from seq2seq.report.values import NONE, Cell, Code, Measured
 
 SIZE_LIMIT = 6_000_000

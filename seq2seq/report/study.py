@@ -10,10 +10,10 @@ from seq2seq.config.errors import RunError, UserError
 from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
-from seq2seq.report.document import contrast, length_table
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
 from seq2seq.report.runs import finished_runs, is_published, read_decoded, study_folders, unpacked
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import contrast, length_table
 from seq2seq.report.values import as_text
 from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report

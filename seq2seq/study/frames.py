@@ -15,12 +15,12 @@ import altair as alt
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.report.charts import Figure, on_paper
-from seq2seq.report.document import length_table
 from seq2seq.report.drawing import image
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
 from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import length_table
 from seq2seq.report.study import report_study
 from seq2seq.report.tables import report_rows
 from seq2seq.study.runner import train_study

@@ -17,7 +17,7 @@ from PIL import Image
 
 from seq2seq.report.build import BuiltReport
 from seq2seq.report.charts import Line, Point, Style, line_chart
-from seq2seq.report.document import SAMPLES, contrast
+from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
@@ -26,6 +26,7 @@ from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import contrast
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
 from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
