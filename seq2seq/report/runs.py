@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.schema import MissingRun, Report
 from seq2seq.run.folder import RECORD_ADVICE, RunFolder, damaged_translations, run_name
+from seq2seq.run.learning import Learning, learning
 from seq2seq.run.trained import find_runs
 
 
@@ -85,6 +87,14 @@ class Run:
     @property
     def name(self) -> str:
         return run_name(self.system, self.seed)
+
+    @cached_property
+    def learning(self) -> Learning:
+        """End of the run, by its log; by its summary's word where no log is kept."""
+        found, rising = learning(self.log), self.summary.get("learning_still_rising")
+        if found.state != "not known" or rising is None:
+            return found
+        return Learning("still improving" if rising else "at rest", "the run's summary")
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class TrainedRun:
 
     @property
     def device(self) -> torch.device:
-        """Where its weights are."""
+        """Device of its weights."""
         return next(self.model.parameters()).device
 
 

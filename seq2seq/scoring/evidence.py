@@ -51,7 +51,7 @@ class Term:
 
 
 class _Share(NamedTuple):
-    """What a contrast has of one system: `scale` times a combination of its scores."""
+    """Part of a contrast that is one system's: `scale` times a combination of its scores."""
 
     system: str
     scale: float
