@@ -243,7 +243,8 @@ def _differences(report: Report) -> Iterator[Part]:
         heads = ["setting", *report.systems]
         rows = [[Code(path), *(plain(values.get(name, NONE)) for name in report.systems)] for path, values in found.items()]
     table = Table(title="Settings", heads=heads, rows=rows, words=True)
-    yield Folded(f"{len(found)} settings", [table, "All other settings are the same. A dash: the system has no such setting."])
+    others = "All other settings are the same. A dash: the system has no such setting."
+    yield Folded(counted(len(found), "setting"), [table, others])
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:

@@ -163,8 +163,9 @@ def _growth(report: Report) -> str:
         f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
     )
+    systems = "system" if len(compared) == 1 else "systems"
     caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
-    return f"{text} The gap to `{report.baseline}` grows with length {counts} systems.{caution}"
+    return f"{text} The gap to `{report.baseline}` grows with length {counts} {systems}.{caution}"
 
 
 def _grown(verdicts: Sequence[str]) -> str:

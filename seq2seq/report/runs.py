@@ -215,7 +215,7 @@ def read_study(folder: Path) -> StudyRuns:
     missing = [absent for system in study.systems or runs for absent in _missing(system, runs.get(system, []))]
     kept = {place.name: len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
     if named := [f"{name} ({count})" for name, count in kept.items() if count]:
-        more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
+        more = f" and {counted(len(named) - 5, 'other run')}" if len(named) > 5 else ""
         notes.append(
             "Earlier translations, with another search, other weights or text, are kept in hypotheses/earlier/: "
             f"{', '.join(named[:5])}{more}."

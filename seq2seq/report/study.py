@@ -6,7 +6,7 @@ from pathlib import Path
 from seq2seq.config.data import with_tests
 from seq2seq.config.data_files import data_path
 from seq2seq.config.differences import described
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
@@ -94,7 +94,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
     if result.differences:
         listed = "; ".join(result.differences[:5])
         again = "; if runs were tuned or trained since, make the report again"
-        raise RunError(f"{runs}: {len(result.differences)} numbers of the report differ: {listed}{again}")
+        raise RunError(f"{runs}: {counted(len(result.differences), 'difference')} to the report: {listed}{again}")
     print("the report stands: every number is the same again")
 
 

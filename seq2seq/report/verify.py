@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.config.differences import differences
+from seq2seq.config.errors import counted
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.build import STATISTICS, build_report
 from seq2seq.report.runs import read_report, unpacked
@@ -51,7 +52,7 @@ def verify_report(
         built = build_report(folder, texts, split=split, papers=papers, recount=lines is not None)
     again = built.report.model_dump(mode="json")
     count = sum(len(system["seeds"]) for system in again["systems"].values())
-    basis = f"{split}: {again['n']:,} sentences of {count} runs, "
+    basis = f"{split}: {again['n']:,} sentences of {counted(count, 'run')}, "
     slow = f" ({SLOW.upper()}: from the counts kept beside the runs, if they are of these lines)" * (SLOW in known.signatures)
     basis += (
         f"scored anew from the corpus{slow}."

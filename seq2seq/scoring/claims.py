@@ -23,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 
+from seq2seq.config.errors import counted
 from seq2seq.scoring.bootstrap import Estimate, t_estimate
 from seq2seq.scoring.bottleneck import FLOOR
 from seq2seq.scoring.buckets import Bucket, build_buckets
@@ -210,7 +211,7 @@ def weights_align(evidence: Evidence) -> Finding:
         error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)), plus=diagonal),
         list(rated),
         controls="fixed contexts left out; the same sentences for all",
-        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{above}; agreement with "
+        beside=f"below the diagonal: {len(rated) - len(worse)} of {counted(len(rated), 'system')}{above}; agreement with "
         "links is not what the model relies on: the interventions ask that",
     )
 
@@ -259,7 +260,7 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
     except Untested as missing:
         return Claim(claim=claim, verdict="not tested", explanation=f"needs {missing}", systems=[])
     estimate, verdict = finding.estimate, _verdict(finding)
-    seeds = "1 seed each" if estimate.seeds == 1 else f"{estimate.seeds} seeds each"
+    seeds = f"{counted(estimate.seeds, 'seed')} each"
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
     leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
     parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]

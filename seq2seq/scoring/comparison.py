@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.config.errors import counted
 from seq2seq.config.evaluation import BucketSettings
 from seq2seq.scoring.bootstrap import Estimate, Floats
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
@@ -136,7 +137,7 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
     lengths = "all lengths" if bucket == EVERYTHING else f"{bucket} source words"
     if verdict == "small sample":
         p = "" if estimate.p is None else f", p = {estimate.p:.2g}"
-        size = f"{evidence.sentences(bucket)} sentences, {evidence.settings.minimum_bucket} wanted"
+        size = f"{counted(evidence.sentences(bucket), 'sentence')}, {evidence.settings.minimum_bucket} wanted"
         return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
     if verdict == "undecided":
         return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
@@ -31,9 +31,8 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
     if count == 0:
-        raise UserError(
-            f"the test split has {len(short)} sources of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more"
-        )
+        found = counted(len(short), "source")
+        raise UserError(f"the test split has {found} of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more")
     order = np.random.default_rng(1).permutation(count)
     return [short[k * len(short) // count] for k in order.tolist()]
 
