@@ -117,18 +117,19 @@ def cost_grows(evidence: Evidence) -> Finding:
     from scipy.stats import linregress
 
     fixed = _fixed_baseline(evidence)
-    timed = [n for n, s in evidence.systems.items() if not is_fixed(s) and len(_costs(evidence, n)) > 2]
-    if not timed or len(_costs(evidence, fixed)) < 3:
+    costs = {name: system.facts.get("decoding_costs", ()) for name, system in evidence.systems.items()}
+    timed = [name for name, system in evidence.systems.items() if not is_fixed(system) and len(costs[name]) > 2]
+    if not timed or len(costs[fixed]) < 3:
         raise Untested("decoding times by length of the baseline and an attention system")
-    fits = {name: linregress(*np.array(_costs(evidence, name), dtype=np.float64).T) for name in (*timed, fixed)}
+    fits = {name: linregress(*np.array(costs[name], dtype=np.float64).T) for name in (*timed, fixed)}
     weights = {name: 1 / len(timed) for name in timed} | {fixed: -1.0}
     value = sum(weight * float(fits[name].slope) for name, weight in weights.items())
-    terms = [((weight * float(fits[name].stderr)) ** 2, len(_costs(evidence, name)) - 2.0) for name, weight in weights.items()]
+    terms = [((weight * float(fits[name].stderr)) ** 2, len(costs[name]) - 2.0) for name, weight in weights.items()]
     error, freedom = sum(variance for variance, _ in terms) ** 0.5, min(satterthwaite(terms), 1e6)
     estimate = t_estimate(value, error, freedom, seeds=1, confidence=evidence.settings.confidence)
     contrast = f"ms per sentence per source word, attention minus {fixed}"
-    lengths = len(_costs(evidence, fixed))
-    return Finding(contrast, estimate, (*timed, fixed), controls="one machine", replicates=f"timings at {lengths} lengths")
+    replicates = f"timings at {len(costs[fixed])} lengths"
+    return Finding(contrast, estimate, (*timed, fixed), controls="one machine", replicates=replicates)
 
 
 def dot_needs_scaling(evidence: Evidence) -> Finding:
@@ -314,8 +315,3 @@ def _fixed_baseline(evidence: Evidence) -> str:
 
 def _mean(names: Sequence[str], weight: float, bucket: Bucket) -> list[Term]:
     return [Term(weight / len(names), name, bucket) for name in names]
-
-
-def _costs(evidence: Evidence, name: str) -> Sequence[tuple[float, float]]:
-    costs: Sequence[tuple[float, float]] = evidence.systems[name].facts.get("decoding_costs", ())
-    return costs
