@@ -49,9 +49,9 @@ def sections(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> l
     """Every section that the report has something for, in order."""
     drawn = {figure.name: figure for figure in figures}
     made = [Section("systems", "Systems", "Systems", list(_systems(report)))]
-    for name, title, nav, stems in _OF_FIGURES:
+    for name, title, nav, stems, analysis in _OF_FIGURES:
         if shown := [drawn[stem] for stem in stems if stem in drawn]:
-            made.append(Section(name, title or shown[0].title, nav, [*shown, *_lacking(report, _ANALYSES.get(name, name))]))
+            made.append(Section(name, title or shown[0].title, nav, [*shown, *_lacking(report, analysis)]))
     made += [
         Section("alignment", "Attention against gold links", "", list(_alignment(report))),
         Section("interventions", "What if the weights were different?", "", list(_interventions(report))),
@@ -64,15 +64,14 @@ def sections(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> l
 
 
 _OF_FIGURES = (
-    ("learning", "", "Learning", ["learning_curves"]),
-    ("cost", "Quality against cost", "Cost", ["cost", "cost_by_length"]),
-    ("beam", "", "", ["beam"]),
-    ("attention", "", "Attention", ["attention"]),
-    ("probe", "", "Probe", ["probe", "probe_positions"]),
-    ("concatenation", "", "Joined", ["concatenation"]),
+    ("learning", "", "Learning", ["learning_curves"], ""),
+    ("cost", "Quality against cost", "Cost", ["cost", "cost_by_length"], "costs"),
+    ("beam", "", "", ["beam"], "beam_sweep"),
+    ("attention", "", "Attention", ["attention"], ""),
+    ("probe", "", "Probe", ["probe", "probe_positions"], "probe"),
+    ("concatenation", "", "Joined", ["concatenation"], "concatenation"),
 )
-"""Section, title (of its first figure where empty), name in the list of sections, figures."""
-_ANALYSES = {"cost": "costs", "beam": "beam_sweep"}
+"""Section, title (of its first figure where empty), name in the list of sections, figures, the analysis that they show."""
 
 
 def _systems(report: Report) -> Iterator[Part]:
