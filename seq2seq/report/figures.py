@@ -1,6 +1,7 @@
 """The figures of a report, each defined once for paper (PNG, SVG, PDF) and page, with the numbers behind it as a table."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from seq2seq.config.errors import counted
 from seq2seq.report.analyses import ConcatenationPoint
@@ -58,7 +59,7 @@ def _length(report: Report) -> Figure:
         (metric, edges): lines
         for metric in METRICS
         for edges, field in EDGES.items()
-        if (lines := lines_of(report, lambda name: _length_points(report, name, field, metric)))  # noqa: B023
+        if (lines := lines_of(report, partial(_length_points, report, field=field, metric=metric)))
     }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]

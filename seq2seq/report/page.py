@@ -106,17 +106,14 @@ def script_hash(script: str) -> str:
 def pack(exhibits: Exhibits, budget: int) -> tuple[str, str]:
     """Exhibits as JSON, compressed, in letters, and what is left out of them so that they fit into a number of bytes."""
     total = len(exhibits.lengths)
-    count, every_seed, left_out = total, True, ""
-    while True:
-        text = _compress(_exhibits_json(exhibits, count, every_seed=every_seed))
-        if len(text) <= budget or count <= 1:
-            return text, left_out
-        if every_seed:
-            every_seed = False
-        else:
-            count = max(1, count // 2)
+    text, left_out = _compress(_exhibits_json(exhibits, total, every_seed=True)), ""
+    for count in (total >> halved for halved in range(total.bit_length())):
+        if len(text) <= budget:
+            break
+        text = _compress(_exhibits_json(exhibits, count, every_seed=False))
         left_out = "To keep the page small it shows one seed per system"
         left_out += f" and the first {count:,} of {total:,} sentences." if count < total else "."
+    return text, left_out
 
 
 def _compress(data: Any) -> str:
