@@ -206,13 +206,13 @@ def weights_align(evidence: Evidence) -> Finding:
         raise Untested("alignment error rates of an attention system on a corpus with gold links")
     worse = [name for name, f in rated.items() if f["diagonal_error_rate"] <= float(np.mean(f["alignment_error_rates"]))]
     diagonal = next(iter(rated.values()))["diagonal_error_rate"]  # the same sentences, so the same for all
-    above = f" (not {', '.join(worse)})" if worse else ""
+    above, are = f" (not {', '.join(worse)})" if worse else "", "system is" if len(rated) == 1 else "systems are"
     return Finding(
         "alignment error rate of the diagonal minus that of the weights",
         error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)), plus=diagonal),
         list(rated),
         controls="fixed contexts left out; the same sentences for all",
-        beside=f"below the diagonal: {len(rated) - len(worse)} of {counted(len(rated), 'system')}{above}; agreement with "
+        beside=f"{len(rated) - len(worse)} of {len(rated)} {are} below the diagonal{above}; agreement with "
         "links is not what the model relies on: the interventions ask that",
     )
 
