@@ -12,6 +12,11 @@ class RunError(Exception):
     """A run that started correctly and could not finish; exit status 1. What it had is kept on disk."""
 
 
+def counted(count: int, noun: str) -> str:
+    """Return `1 line`, `2,000 lines`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def first_line(error: Exception) -> str:
     """Return the first line of a library's error; the rest is an account of how it came about."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -69,20 +69,15 @@ def build_report(
         split=name,
         n=len(scored.lengths),
         length_unit=length_unit(study.language("source")),
-        source_sha256=scored.source_sha256,
-        reference_sha256=scored.reference_sha256,
+        source_sha256=scored.index.source_sha256,
+        reference_sha256=scored.index.reference_sha256,
         texts_available=scored.texts_available,
         signature=evidence.signatures["bleu"],
         signatures=evidence.signatures,
         baseline=evidence.baseline,
         evaluation=study.evaluation.model_dump(mode="json"),
         systems=systems,
-        comparisons=[
-            each
-            for result in found.values()
-            for cells in zip(*result.comparisons.values(), strict=True)  # a bucket's metrics together
-            for each in cells
-        ],
+        comparisons=[each for result in found.values() for each in result.comparisons],
         ranking=rank_systems(evidence) if len(systems) > 1 else [],
         primary=study.study.evaluation.primary,
         statistics=STATISTICS,

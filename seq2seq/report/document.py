@@ -1,22 +1,23 @@
 """The report as sections of text, tables and figures: said once, written as a page, as Markdown and in parts elsewhere."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from seq2seq.config.differences import flatten
+from seq2seq.config.errors import counted
 from seq2seq.report.analyses import Intervention
 from seq2seq.report.charts import Figure
 from seq2seq.report.crowd import in_focus, is_crowd
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share, lengths_in_words
-from seq2seq.report.schema import Report, SystemReport
-from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, p_value, plain, share
-from seq2seq.scoring.length import Contrast
-from seq2seq.scoring.results import BucketScores, Scores
+from seq2seq.report.headline import MEASURES, lengths_in_words, translates_nothing
+from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import checks_table, systems_table, tested
+from seq2seq.report.values import NONE, Cell, Code, Measured, Table, bleu, plain
+from seq2seq.run.folder import run_name
+from seq2seq.scoring.evidence import LEAST_BLEU
 
 SAMPLES = 5
-UNTESTED = ("not tested", "not applicable")
 
 
 class Block(str):
@@ -48,9 +49,9 @@ def sections(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> l
     """Every section that the report has something for, in order."""
     drawn = {figure.name: figure for figure in figures}
     made = [Section("systems", "Systems", "Systems", list(_systems(report)))]
-    for name, title, nav, stems in _OF_FIGURES:
+    for name, title, nav, stems, analysis in _OF_FIGURES:
         if shown := [drawn[stem] for stem in stems if stem in drawn]:
-            made.append(Section(name, title or shown[0].title, nav, [*shown, *_lacking(report, _ANALYSES.get(name, name))]))
+            made.append(Section(name, title or shown[0].title, nav, [*shown, *_lacking(report, analysis)]))
     made += [
         Section("alignment", "Attention against gold links", "", list(_alignment(report))),
         Section("interventions", "What if the weights were different?", "", list(_interventions(report))),
@@ -63,97 +64,14 @@ def sections(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> l
 
 
 _OF_FIGURES = (
-    ("learning", "", "Learning", ["learning_curves"]),
-    ("cost", "Quality against cost", "Cost", ["cost", "cost_by_length"]),
-    ("beam", "", "", ["beam"]),
-    ("attention", "", "Attention", ["attention"]),
-    ("probe", "", "Probe", ["probe", "probe_positions"]),
-    ("concatenation", "", "Joined", ["concatenation"]),
+    ("learning", "", "Learning", ["learning_curves"], ""),
+    ("cost", "Quality against cost", "Cost", ["cost", "cost_by_length"], "costs"),
+    ("beam", "", "", ["beam"], "beam_sweep"),
+    ("attention", "", "Attention", ["attention"], ""),
+    ("probe", "", "Probe", ["probe", "probe_positions"], "probe"),
+    ("concatenation", "", "Joined", ["concatenation"], "concatenation"),
 )
-"""Section, title (of its first figure where empty), name in the list of sections, figures."""
-_ANALYSES = {"cost": "costs", "beam": "beam_sweep"}
-
-
-def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]]) -> Table:
-    """BLEU of the whole set and of its length buckets, a row a system; the first row has the numbers of sentences."""
-    first, buckets = next(iter(rows.values()))
-    heads = [lengths_in_words(bucket.min, bucket.max, unit="") for bucket in buckets]
-    cells: list[list[Cell]] = [["sentences", f"{first.n:,}", *(f"{bucket.n:,}" for bucket in buckets)]]
-    cells += [[name, bleu(whole, ""), *map(_bucket, parts)] for name, (whole, parts) in rows.items()]
-    return Table(title="BLEU by source length", heads=["system", "BLEU", *heads], rows=cells)
-
-
-def _bucket(scores: BucketScores) -> Measured:
-    """BLEU of a bucket: † marks a small sample, an arrow a difference to the baseline that is shown."""
-    verdict = scores.comparison.verdict if scores.comparison else ""
-    marks = ["†"] * scores.underpowered + [{"better": "↑", "worse": "↓"}.get(verdict, "")]
-    return bleu(scores, " ".join(filter(None, marks)))
-
-
-def length_table(report: Report) -> Table:
-    """`bleu_by_length` of a report, with parameters and seeds."""
-    table = bleu_by_length({name: (system, system.buckets) for name, system in report.systems.items()})
-    facts: list[list[Cell]] = [["", ""]]
-    facts += [[Measured(system.parameters, digits=0), str(len(system.seeds))] for system in report.systems.values()]
-    rows = [[*row, *more] for row, more in zip(table.rows, facts, strict=True)]
-    return replace(table, heads=[*table.heads, "parameters", "seeds"], rows=rows)
-
-
-def systems_table(report: Report, *, ranked: bool = False) -> Table:
-    """Everything that one line can say of each system; of a crowd, or `ranked`, the highest score first."""
-    ranked, compared = ranked or is_crowd(report), report.baseline is not None
-    order = [place.system for place in report.ranking] if ranked else list(report.systems)
-    ranks = {place.system: Measured(place.rank, place.low, place.high, digits=0) for place in report.ranking}
-    rows = [_system(report, name, report.systems[name], ranks.get(name)) for name in order]
-    left_out = set() if compared else {"difference", "p", *_CONTRASTS.values()}
-    left_out |= (set() if ranked else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
-    heads = [head for head in rows[0] if head not in left_out]
-    main = ("system", "BLEU", "difference", "kept", "seeds", "parameters")
-    return Table(
-        title="Table of systems",
-        heads=heads,
-        rows=[[row[head] for head in heads] for row in rows],
-        more=[head for head in heads if head not in main],
-        systems=True,
-    )
-
-
-_CONTRASTS = {"log_ratio": "log-ratio", "points": "growth in points", "bottleneck_index": "bottleneck index"}
-
-
-def _system(report: Report, name: str, system: SystemReport, rank: Measured | None) -> dict[str, Cell]:
-    found, length = system.comparison, system.length
-    difference: Cell = "baseline" if report.baseline else NONE
-    if found:
-        difference = Measured(found.difference, found.low, found.high, sign=True, verdict=found.verdict)
-    return {
-        "system": name,
-        "BLEU": bleu(system),
-        "difference": difference,
-        "kept": kept_share(length),
-        "seeds": "n=1" if system.single_seed else str(len(system.seeds)),
-        "parameters": Measured(system.parameters, digits=0),
-        "rank": rank or NONE,
-        "chrF": Measured(system.chrf),
-        "TER": Measured(system.ter),
-        "p": p_value(found.p_holm) if found else NONE,
-        **{label: contrast(getattr(length, key) if length else None) for key, label in _CONTRASTS.items()},
-        "half-length": half_length_in_words(length.half_length if length else None, report.length_unit),
-        "BLEU, short": Measured(length.short if length else None),
-        "BLEU, long": Measured(length.long if length else None),
-        "training tokens": Measured(system.target_tokens, digits=0),
-        "updates": Measured(system.steps, digits=0),
-        "wall-clock, min": Measured(system.seconds and system.seconds / 60),
-        "length ratio": Measured(system.length_ratio, digits=2),
-        "empty": Measured(system.empty, digits=0),
-        "truncated": Measured(system.truncated, digits=0),
-        "repeated": share(system.repeated, digits=1),
-    }
-
-
-def contrast(found: Contrast | None) -> Measured:
-    """A system against the baseline on one measure of what length does."""
-    return Measured(found.value, found.low, found.high, 2, sign=True, verdict=found.verdict) if found else Measured(None)
+"""Section, title (of its first figure where empty), name in the list of sections, figures, the analysis that they show."""
 
 
 def _systems(report: Report) -> Iterator[Part]:
@@ -169,6 +87,9 @@ def _systems(report: Report) -> Iterator[Part]:
             f"points: of the gap, from short to long; bottleneck index: points of sentence score per ten {unit}. Above 0 the "
             "system loses less."
         )
+        nothing = [name for name, system in report.systems.items() if translates_nothing(system.length)]
+        if nothing:
+            lines.append(f"Dashes: below {LEAST_BLEU:g} BLEU there is nothing that length could take ({', '.join(nothing)}).")
         planned = MEASURES.get(report.primary or "")
         lines.append(f"Planned: {planned}." if planned else "No measure was planned before the run.")
     if is_crowd(report):
@@ -297,36 +218,12 @@ def _judgements(report: Report) -> Iterator[Part]:
     yield from _tested(checks, 2)
 
 
-def checks_table(report: Report) -> Table:
-    """Paper against ours, every check."""
-    rows: list[list[Cell]] = [
-        [
-            f"{c.paper}, {c.where}{f' ({c.source})' if c.source else ''}",
-            c.claim,
-            c.verdict,
-            Measured(c.theirs, digits=2, sign=True),
-            c.ours,
-        ]
-        for c in report.shape_checks or ()
-    ]
-    return Table(
-        title="Paper against ours", heads=["paper", "what it shows", "verdict", "theirs", "ours"], rows=rows, words=True
-    )
-
-
-def tested(table: Table, column: int) -> tuple[Table, Table]:
-    """The claims of a table that were tested, and the others, by the column of the verdict."""
-    parts = ([row for row in table.rows if (row[column] in UNTESTED) == untested] for untested in (False, True))
-    first, rest = (replace(table, rows=rows) for rows in parts)
-    return first, replace(rest, title=f"{table.title}, not tested here")
-
-
 def _tested(table: Table, column: int) -> Iterator[Part]:
     first, rest = tested(table, column)
     if first.rows:
         yield first
     if rest.rows:
-        yield Folded(f"{len(rest.rows)} other{'' if len(rest.rows) == 1 else 's'} that this study does not test", [rest])
+        yield Folded(f"{counted(len(rest.rows), 'other')} that this study does not test", [rest])
 
 
 def _differences(report: Report) -> Iterator[Part]:
@@ -345,7 +242,8 @@ def _differences(report: Report) -> Iterator[Part]:
         heads = ["setting", *report.systems]
         rows = [[Code(path), *(plain(values.get(name, NONE)) for name in report.systems)] for path, values in found.items()]
     table = Table(title="Settings", heads=heads, rows=rows, words=True)
-    yield Folded(f"{len(found)} settings", [table, "All other settings are the same. A dash: the system has no such setting."])
+    others = "All other settings are the same. A dash: the system has no such setting."
+    yield Folded(counted(len(found), "setting"), [table, others])
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:
@@ -375,7 +273,7 @@ def _provenance(report: Report) -> Iterator[Part]:
     heads = ["run", "status", "BLEU", "chrF", "TER", "updates", "target tokens", "minutes", "hypotheses SHA-256"]
     rows: list[list[Cell]] = [
         [
-            f"{name} seed {run.seed}",
+            run_name(name, run.seed),
             run.status,
             *(Measured(score, digits=2) for score in (run.bleu, run.chrf, run.ter)),
             *(Measured(count, digits=0) for count in (run.steps, run.target_tokens)),
@@ -385,8 +283,6 @@ def _provenance(report: Report) -> Iterator[Part]:
         for name, system in report.systems.items()
         for run in system.runs
     ]
-    for run in report.missing:
-        name = run.system if run.seed is None else f"{run.system} seed {run.seed}"
-        rows.append([name, f"missing: {run.reason}", *[NONE] * 7])
+    rows += [[run_name(run.system, run.seed), f"missing: {run.reason}", *[NONE] * 7] for run in report.missing]
     parts.append(Table(title="Every run", heads=heads, rows=rows))
     yield Folded("Commands, environment, scoring, every run", parts)

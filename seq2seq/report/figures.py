@@ -1,18 +1,20 @@
 """The figures of a report, each defined once for paper (PNG, SVG, PDF) and page, with the numbers behind it as a table."""
 
 from collections.abc import Callable, Iterator, Sequence
-from math import isfinite
+from functools import partial
 
+from seq2seq.config.errors import counted
 from seq2seq.report.analyses import ConcatenationPoint
 from seq2seq.report.charts import Figure, Line, Point, cells, dot_plot, heat_map, line_chart, many, picture_map
 from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
 from seq2seq.report.crowd import drawn, in_focus, is_crowd, lines_of, named, style_of
-from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.schema import LearningCurve, Report
+from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
-from seq2seq.scoring.results import BucketScores
+from seq2seq.run.folder import run_name
+from seq2seq.scoring.results import BucketScores, finite
 
 BANDS = 3
 """Systems whose bands can lie over each other and still be seen; of more, the baseline has one."""
@@ -57,7 +59,7 @@ def _length(report: Report) -> Figure:
         (metric, edges): lines
         for metric in METRICS
         for edges, field in EDGES.items()
-        if (lines := lines_of(report, lambda name: _length_points(report, name, field, metric)))  # noqa: B023
+        if (lines := lines_of(report, partial(_length_points, report, field=field, metric=metric)))
     }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
     banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
@@ -126,8 +128,8 @@ def _ranking(report: Report) -> Figure:
     lines = []
     for place in report.ranking:
         system = report.systems[place.system]
-        seeds = f"{place.system} ({len(system.seeds)} seed{'s' if len(system.seeds) > 1 else ''})"
-        note = f"rank {place.rank} [{place.low}, {place.high}], {seeds}"
+        seeds = counted(len(system.seeds), "seed")
+        note = f"rank {place.rank} [{place.low}, {place.high}], {place.system} ({seeds})"
         point = Point(x=0, y=system.bleu, low=system.low, high=system.high, small=system.single_seed, note=note)
         lines.append(Line(system=place.system, points=[point]))
     guide = None if report.baseline is None else (report.baseline, report.systems[report.baseline].bleu)
@@ -156,7 +158,7 @@ def _learning(report: Report) -> Figure | None:
     views = {}
     for field, label in CURVES.items():
         lines = [
-            Line(system=name, run=f"{name} seed {curve.seed}", points=points)
+            Line(system=name, run=run_name(name, curve.seed), points=points)
             for name in drawn(report)
             for curve in report.learning_curves.get(name, ())
             if (points := _late(curve, field))
@@ -181,7 +183,7 @@ def _learning(report: Report) -> Figure | None:
 
 def _late(curve: LearningCurve, field: str) -> list[Point]:
     found = curve.training if field == "training" else [(p.step, getattr(p, field)) for p in curve.validation]
-    known = [(step, value) for step, value in found if value is not None and isfinite(value)]
+    known = [(step, value) for step, given in found if (value := finite(given)) is not None]
     start = FIRST_UPDATES * max((step for step, _ in known), default=0)
     return [Point(x=step, y=value, note=f"{step:,} updates") for step, value in known if step >= start]
 
@@ -317,12 +319,8 @@ def _attention(report: Report, exhibits: Exhibits) -> Figure | None:
         if crowd and by_words.forced is not None:
             target, weights = by_words.forced.reference, by_words.forced.weights
         columns = None if picture else MOST_WORDS
-        source, target, weights = (
-            by_words.source[:columns],
-            target[:MOST_WORDS],
-            [row[:columns] for row in weights[:MOST_WORDS]],
-        )
-        data.append(cells(weights))
+        source, target = by_words.source[:columns], target[:MOST_WORDS]
+        data.append(cells([row[:columns] for row in weights[:MOST_WORDS]]))
         charts.append(
             picture_map(picture, round(len(source) ** 0.5), target, number, title)
             if picture

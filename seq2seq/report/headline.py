@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from seq2seq.report.crowd import is_crowd, named
-from seq2seq.report.schema import Report, SystemReport
+from seq2seq.report.schema import Report
 from seq2seq.report.values import NONE, Cell, Measured, bleu, share
+from seq2seq.run.folder import run_name
 from seq2seq.scoring.bottleneck import FLOOR, at_floor
 from seq2seq.scoring.evidence import LEAST_BLEU
 from seq2seq.scoring.length import HalfLength, LengthEffect
@@ -23,9 +24,14 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str
 
 def kept_share(effect: LengthEffect | None) -> Cell:
     """`41 % [37, 46]`, what is left of a score on long sources; a dash for a system that translates nothing of either."""
-    if effect is None or max(effect.short, effect.long) < LEAST_BLEU:
+    if effect is None or translates_nothing(effect):
         return NONE
     return share(effect.retention.value, effect.retention.low, effect.retention.high)
+
+
+def translates_nothing(effect: LengthEffect | None) -> bool:
+    """Whether a system scores next to nothing on short and on long sources, so that length can take nothing from it."""
+    return effect is not None and max(effect.short, effect.long) < LEAST_BLEU
 
 
 def half_length_in_words(found: HalfLength | None, unit: str) -> Cell:
@@ -59,13 +65,12 @@ def headline(report: Report) -> str:
     if report.baseline is None or len(report.systems) < 2:
         scores = ", ".join(f"`{name}` {bleu(system)}" for name, system in report.systems.items())
         return f"On {report.n:,} sentences of {report.split}: {scores} BLEU.{_seeds(report)}"
-    long, short = _ends(report)
-    if long is None:
+    powered = [bucket for bucket in report.systems[report.baseline].buckets if not bucket.underpowered]
+    if not powered:
         return f"On all lengths: {_line(report, None)}. No length bucket has enough sentences for a verdict.{_seeds(report)}"
-    parts = [f"{_at(long, report.length_unit)} {_line(report, long)}."]
-    if short is not None:
-        parts.append(f"{_at(short, report.length_unit)} {_line(report, short)}.")
-    return " ".join(parts) + _growth(report) + _seeds(report)
+    ends = [powered[-1], *powered[:-1][:1]]  # the longest, and the shortest if it is another one
+    lines = [f"{_at(bucket, report.length_unit)} {_line(report, bucket)}." for bucket in ends]
+    return " ".join(lines) + _growth(report) + _seeds(report)
 
 
 def answer(report: Report) -> str:
@@ -88,7 +93,7 @@ def answer(report: Report) -> str:
         f"`{name}` scores {short} than `{report.baseline}` on sources of up to {ours.short_max} {report.length_unit} and "
         f"{long} above {ours.long_min - 1}"
     )
-    if nothing := [f"`{each}`" for each, found in ((name, ours), (report.baseline, base)) if kept_share(found) == NONE]:
+    if nothing := [f"`{each}`" for each, found in ((name, ours), (report.baseline, base)) if translates_nothing(found)]:
         return f"{text}; {' and '.join(nothing)} translated next to nothing, of which no share can be kept."
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
     loses = _LOSES.get(ours.log_ratio.verdict if ours.log_ratio else "", "which loses more in proportion is undecided")
@@ -125,36 +130,22 @@ def _at(bucket: BucketScores, unit: str) -> str:
     return f"At {lengths_in_words(bucket.min, bucket.max, f' source {unit}')},"
 
 
-def _ends(report: Report) -> tuple[BucketScores | None, BucketScores | None]:
-    """The baseline's longest and shortest buckets that have enough sentences; the second only if it is another one."""
-    powered = [bucket for bucket in report.systems[str(report.baseline)].buckets if not bucket.underpowered]
-    if not powered:
-        return None, None
-    return powered[-1], powered[0] if len(powered) > 1 else None
-
-
 def _line(report: Report, bucket: BucketScores | None) -> str:
-    """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket, the baseline first."""
-    if is_crowd(report):
-        return _crowd_line(report, bucket)
-    order = [str(report.baseline), *(name for name in report.systems if name != report.baseline)]
-    scores = {name: bleu(_scores(report.systems[name], bucket)) for name in order}
-    shown = [f"`{name}` {'scores ' if name == report.baseline else ''}{text}" for name, text in scores.items()]
-    return f"{shown[0]} BLEU, {', '.join(shown[1:])}"
+    """`none` scores 8.1 BLEU [..], `additive` 92.0 [..]` on a bucket or on all lengths, the baseline first.
 
-
-def _scores(system: SystemReport, bucket: BucketScores | None) -> Scores:
-    return system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
-
-
-def _crowd_line(report: Report, bucket: BucketScores | None) -> str:
-    """The baseline, then the ends and the middle of all others: more numbers are no sentence."""
-    found = {name: _scores(system, bucket) for name, system in report.systems.items()}
-    others = sorted((name for name in found if name != report.baseline), key=lambda name: -found[name].bleu)
-    middle = median(found[name].bleu for name in others)
-    ends = [f"`{name}` {bleu(found[name])}" for name in (others[0], others[-1])]
-    start = f"`{report.baseline}` scores {bleu(found[str(report.baseline)])} BLEU"
-    return f"{start}, the {len(others)} other systems from {ends[0]} down to {ends[1]}, half of them {middle:.1f} or more"
+    Of a crowd the ends and the middle of all others: more numbers are no sentence.
+    """
+    found: dict[str, Scores] = {
+        name: system if bucket is None else next(b for b in system.buckets if (b.min, b.max) == (bucket.min, bucket.max))
+        for name, system in report.systems.items()
+    }
+    start = f"`{report.baseline}` scores {bleu(found.pop(str(report.baseline)))} BLEU"
+    if not is_crowd(report):
+        return ", ".join([start, *(f"`{name}` {bleu(scores)}" for name, scores in found.items())])
+    order = sorted(found, key=lambda name: -found[name].bleu)
+    middle = median(scores.bleu for scores in found.values())
+    first, last = (f"`{name}` {bleu(found[name])}" for name in (order[0], order[-1]))
+    return f"{start}, the {len(found)} other systems from {first} down to {last}, half of them {middle:.1f} or more"
 
 
 def _growth(report: Report) -> str:
@@ -166,14 +157,15 @@ def _growth(report: Report) -> str:
     first, text = next(iter(effects.values())), ""
     if not is_crowd(report):
         kept = [f"`{name}` {kept_share(effects[name])}" for name in (str(report.baseline), *compared)]
-        longer = f"Above {first.long_min - 1} source {report.length_unit}"
-        text = f" {longer} a system keeps of its BLEU on at most {first.short_max}: {', '.join(kept)}."
+        lengths = f"sources of at most {first.short_max} {report.length_unit} to sources of more than {first.long_min - 1}"
+        text = f" Share of its BLEU that a system keeps from {lengths}: {', '.join(kept)}."
     counts = ", ".join(
         f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
     )
+    systems = "system" if len(compared) == 1 else "systems"
     caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
-    return f"{text} The gap to `{report.baseline}` grows with length {counts} systems.{caution}"
+    return f"{text} The gap to `{report.baseline}` grows with length {counts} {systems}.{caution}"
 
 
 def _grown(verdicts: Sequence[str]) -> str:
@@ -219,12 +211,12 @@ def reading_notes(report: Report) -> Iterator[str]:
     yield from _seen_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
-    if unfinished := [f"{name} seed {run.seed} ({run.status})" for name, run in runs]:
+    if unfinished := [f"{run_name(name, run.seed)} ({run.status})" for name, run in runs]:
         yield f"Scored although training did not finish: {', '.join(unfinished)}."
     absent: dict[str, list[str]] = {}
     for run in report.missing:
         if run.analysis is None:  # the part of the report that has the analysis says what it lacks
-            absent.setdefault(run.reason, []).append(f"{run.system}{'' if run.seed is None else f' seed {run.seed}'}")
+            absent.setdefault(run.reason, []).append(run_name(run.system, run.seed))
     for reason, names in absent.items():
         yield f"Missing: {', '.join(names)}: {reason}."
     if small := [b for b in next(iter(report.systems.values())).buckets if b.underpowered]:

@@ -7,8 +7,8 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.files import read_lines
-from seq2seq.report.document import bleu_by_length
 from seq2seq.report.runs import bleu_tokenizer
+from seq2seq.report.score_tables import bleu_by_length
 from seq2seq.report.values import as_text
 from seq2seq.scoring.buckets import source_words
 from seq2seq.scoring.comparison import compare

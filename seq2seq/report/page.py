@@ -22,12 +22,13 @@ from markupsafe import Markup, escape
 
 from seq2seq.report.charts import Figure, heat_map
 from seq2seq.report.crowd import in_focus, is_crowd
-from seq2seq.report.document import UNTESTED, sections
+from seq2seq.report.document import sections
 from seq2seq.report.exhibits import AttentionMap, Exhibits
 from seq2seq.report.figures import ATTENTION, choose_sentence
 from seq2seq.report.headline import answer
 from seq2seq.report.palette import dark_colours, looks, styled
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import UNTESTED
 from seq2seq.report.values import NONE, Cell, Code, Measured
 
 SIZE_LIMIT = 6_000_000
@@ -105,17 +106,14 @@ def script_hash(script: str) -> str:
 def pack(exhibits: Exhibits, budget: int) -> tuple[str, str]:
     """Exhibits as JSON, compressed, in letters, and what is left out of them so that they fit into a number of bytes."""
     total = len(exhibits.lengths)
-    count, every_seed, left_out = total, True, ""
-    while True:
-        text = _compress(_exhibits_json(exhibits, count, every_seed=every_seed))
-        if len(text) <= budget or count <= 1:
-            return text, left_out
-        if every_seed:
-            every_seed = False
-        else:
-            count = max(1, count // 2)
+    text, left_out = _compress(_exhibits_json(exhibits, total, every_seed=True)), ""
+    for count in (total >> halved for halved in range(total.bit_length())):
+        if len(text) <= budget:
+            break
+        text = _compress(_exhibits_json(exhibits, count, every_seed=False))
         left_out = "To keep the page small it shows one seed per system"
         left_out += f" and the first {count:,} of {total:,} sentences." if count < total else "."
+    return text, left_out
 
 
 def _compress(data: Any) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from seq2seq.report.document import checks_table, length_table, systems_table, tested
 from seq2seq.report.runs import read_report
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import checks_table, length_table, systems_table, tested
 from seq2seq.report.values import Cell, Measured, Table, as_markdown, share
 
 

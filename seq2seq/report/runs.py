@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from lzma import LZMAError
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,14 +15,15 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from seq2seq.config.base import checked
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.files import read_json, read_record
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.schema import MissingRun, Report
-from seq2seq.run.folder import RunFolder
+from seq2seq.run.folder import RECORD_ADVICE, RunFolder, damaged_translations, run_name
+from seq2seq.run.learning import Learning, learning
 from seq2seq.run.trained import find_runs
 
 
@@ -84,7 +86,15 @@ class Run:
 
     @property
     def name(self) -> str:
-        return f"{self.system} seed {self.seed}"
+        return run_name(self.system, self.seed)
+
+    @cached_property
+    def learning(self) -> Learning:
+        """End of the run, by its log; by its summary's word where no log is kept."""
+        found, rising = learning(self.log), self.summary.get("learning_still_rising")
+        if found.state != "not known" or rising is None:
+            return found
+        return Learning("still improving" if rising else "at rest", "the run's summary")
 
 
 @dataclass(frozen=True)
@@ -215,7 +225,7 @@ def read_study(folder: Path) -> StudyRuns:
     missing = [absent for system in study.systems or runs for absent in _missing(system, runs.get(system, []))]
     kept = {place.name: len([*place.path.glob("hypotheses/earlier/*/*.json")]) for place in places}
     if named := [f"{name} ({count})" for name, count in kept.items() if count]:
-        more = f" and {len(named) - 5} other runs" if len(named) > 5 else ""
+        more = f" and {counted(len(named) - 5, 'other run')}" if len(named) > 5 else ""
         notes.append(
             "Earlier translations, with another search, other weights or text, are kept in hypotheses/earlier/: "
             f"{', '.join(named[:5])}{more}."
@@ -295,18 +305,15 @@ def read_decoded(path: Path) -> Decoded:
         content = path.read_bytes()
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); remove it, and a report translates again") from None
+        raise damaged_translations(path, f"not UTF-8 text (byte {error.start})") from None
     except OSError as error:
-        raise UserError(f"{path}: not readable ({error.strerror}); remove it, and a report translates again") from None
+        raise damaged_translations(path, f"not readable ({error.strerror})") from None
     lines = text.removesuffix("\n").split("\n") if text else []
     beside = path.with_suffix(".json")
-    advice = "remove it and the text beside it, and a report translates again"
-    record = read_record(beside, SearchRecord, advice) or SearchRecord()
+    record = read_record(beside, SearchRecord, RECORD_ADVICE) or SearchRecord()
     if record.sentences not in (None, len(lines)):
-        raise UserError(
-            f"{path}: {len(lines)} lines, but {beside.name} says {record.sentences} sentences; remove it, and a report "
-            "translates again"
-        )
+        found, said = counted(len(lines), "line"), counted(record.sentences, "sentence")
+        raise damaged_translations(path, f"{found}, but {beside.name} says {said}")
     if not all(0 <= i < len(lines) for i in record.as_reference):
         raise UserError(f"{beside}: as_reference names lines that are not there; publish the study again")
     published = record.sha256 if record.as_reference else None

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.files import read_record
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256
-from seq2seq.run.folder import write_json
+from seq2seq.run.folder import damaged_translations, write_json
 from seq2seq.scoring.buckets import Lengths, source_words
 from seq2seq.scoring.evidence import SystemScores
 from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
@@ -38,11 +38,14 @@ class SplitIndex(BaseModel):
 class ScoredSplit:
     """A split with the counts of every run, by system in the study's order."""
 
-    lengths: Lengths
+    index: SplitIndex
     systems: tuple[SystemScores, ...]
-    source_sha256: str
-    reference_sha256: str
     texts_available: bool  # whether counts were made from the lines, now or by a cache that they confirmed
+
+    @property
+    def lengths(self) -> Lengths:
+        """(n,) source words."""
+        return np.array(self.index.source_words, dtype=np.int64)
 
 
 def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recount: bool = False) -> ScoredSplit:
@@ -66,21 +69,13 @@ def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recoun
     for name, runs in study.on(split).items():
         for run in runs:
             if (found := len(run.decoded[split].lines)) != (expected := len(index.source_words)):
-                raise UserError(
-                    f"{run.folder}/hypotheses/{split}.txt: {found} lines, but the split has {expected} sentences; "
-                    "remove it, and a report translates again"
-                )
-        counted = tuple(_statistics(run, split, texts, index.reference_sha256, study.evaluation, recount) for run in runs)
-        scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counted))
+                why = f"{counted(found, 'line')}, but the split has {counted(expected, 'sentence')}"
+                raise damaged_translations(run.folder / "hypotheses" / f"{split}.txt", why)
+        counts = tuple(_statistics(run, split, texts, index.reference_sha256, study.evaluation, recount) for run in runs)
+        scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counts))
     if texts is not None and not recount:
         write_json(path, index.model_dump())
-    return ScoredSplit(
-        lengths=np.array(index.source_words, dtype=np.int64),
-        systems=tuple(scores),
-        source_sha256=index.source_sha256,
-        reference_sha256=index.reference_sha256,
-        texts_available=texts is not None,
-    )
+    return ScoredSplit(index=index, systems=tuple(scores), texts_available=texts is not None)
 
 
 def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:

@@ -6,14 +6,14 @@ from pathlib import Path
 from seq2seq.config.data import with_tests
 from seq2seq.config.data_files import data_path
 from seq2seq.config.differences import described
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
-from seq2seq.report.document import contrast, length_table
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
-from seq2seq.report.runs import finished_runs, is_published, study_folders, unpacked
+from seq2seq.report.runs import finished_runs, is_published, read_decoded, study_folders, unpacked
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import contrast, length_table
 from seq2seq.report.values import as_text
 from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report
@@ -39,6 +39,9 @@ def report_study(
     folders = study_runs(runs)
     check_code(folders, allow_code=allow_code)
     further = [] if split is None else [split]
+    for folder in folders:  # damage is noticed before minutes of analyses
+        for name in translated_splits([folder]):
+            read_decoded(folder.hypotheses(name))
     texts = texts_of(folders, further)
     if not retranslate:
         check_texts(folders, texts)
@@ -91,7 +94,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
     if result.differences:
         listed = "; ".join(result.differences[:5])
         again = "; if runs were tuned or trained since, make the report again"
-        raise RunError(f"{runs}: {len(result.differences)} numbers of the report differ: {listed}{again}")
+        raise RunError(f"{runs}: {counted(len(result.differences), 'difference')} to the report: {listed}{again}")
     print("the report stands: every number is the same again")
 
 
@@ -130,13 +133,13 @@ def translated_splits(folders: Sequence[RunFolder]) -> list[str]:
 def check_texts(folders: Sequence[RunFolder], texts: Mapping[str, SplitText]) -> None:
     """Check that all runs translated the same sentences, and that those at hand are the same; a `UserError` if not."""
     for name in translated_splits(folders):
-        found = {folder: (folder.decoding(name) or {}).get("fingerprint") for folder in folders}
-        known = {folder: fingerprint for folder, fingerprint in found.items() if fingerprint is not None}
-        for folder, fingerprint in known.items():
-            if fingerprint != next(iter(known.values())):
-                raise _other_sentences(name, next(iter(known)), folder)
-        for folder in known if name in texts else ():
-            check_sentences(folder, name, texts[name].fingerprint)
+        known = {folder: facts for folder in folders if (facts := folder.decoding(name) or {}).get("fingerprint") is not None}
+        for folder, facts in known.items():
+            first = next(iter(known))
+            if facts["fingerprint"] != known[first]["fingerprint"]:
+                raise _other_sentences(name, first, folder)
+        for folder, facts in known.items() if name in texts else ():
+            check_sentences(folder.hypotheses(name), facts, texts[name].fingerprint)
 
 
 def _other_sentences(split: str, first: RunFolder, other: RunFolder) -> UserError:
@@ -156,8 +159,9 @@ def summary_table(report: Report) -> str:
             continue
         half = half_length_in_words(effect.half_length, report.length_unit)
         lines.append(f"{name} keeps {kept_share(effect)} above {effect.long_min - 1} {report.length_unit}; L50 {half}")
-        found = {"log-ratio": effect.log_ratio, "points": effect.points, "index": effect.bottleneck_index}
-        if said := [f"{label} {contrast(each)}" for label, each in found.items() if each is not None]:
-            lines.append(f"  against {report.baseline}: {'; '.join(said)}")
+        if effect.points is not None:
+            labels = {"log_ratio": "log-ratio", "points": "points", "bottleneck_index": "index"}
+            said = "; ".join(f"{label} {contrast(report, name, key)}" for key, label in labels.items())
+            lines.append(f"  against {report.baseline}: {said}")
     planned = f"planned: {MEASURES[report.primary]}" if report.primary else "no measure was planned before the run"
     return "\n".join([*lines, planned])

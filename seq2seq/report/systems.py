@@ -1,6 +1,5 @@
 """Systems of the report: what the statistics found, how their runs were trained, and which budgets agree between them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 from seq2seq.report.runs import Run
 from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, Pretraining, SeedRun, SystemReport
 from seq2seq.run.hypotheses import evenly_spaced
-from seq2seq.run.learning import Learning, State, learning
+from seq2seq.run.learning import State
 from seq2seq.scoring.comparison import SystemResult
+from seq2seq.scoring.results import finite
 
 _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zero", "not known", "at rest")
 
@@ -17,20 +17,17 @@ _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zer
 def system_report(result: SystemResult, split: str, runs: Sequence[Run], **more: Any) -> SystemReport:
     """One system: its scores, its trainings, and further fields."""
     summaries = [run.summary for run in runs]
-    ended = [_learning(run) for run in runs]
     return SystemReport(
         **result.overall.model_dump(),
         seeds=list(result.seeds),
         single_seed=len(result.seeds) == 1,
         parameters=summaries[0].get("parameters"),
         parameters_by_block=summaries[0].get("parameters_by_block") or {},
-        target_tokens=_mean(summaries, "target_tokens"),
-        steps=_mean(summaries, "steps"),
-        seconds=_mean(summaries, "seconds"),
+        **{key: _mean(summaries, key) for key in ("target_tokens", "steps", "seconds")},
         pretraining=_pretraining(runs),
-        learning_still_rising=any(each.state != "at rest" for each in ended),
+        learning_still_rising=any(run.learning.state != "at rest" for run in runs),
         learning=least_finished(runs),
-        runs=[_seed_run(run, split, result, index, ended[index]) for index, run in enumerate(runs)],
+        runs=[_seed_run(run, split, result, index) for index, run in enumerate(runs)],
         comparison=result.comparison,
         bottleneck_index=result.bottleneck,
         **more,
@@ -39,16 +36,7 @@ def system_report(result: SystemResult, split: str, runs: Sequence[Run], **more:
 
 def least_finished(runs: Sequence[Run]) -> State:
     """End of a system's runs, the least finished of them."""
-    return min((_learning(run).state for run in runs), key=_ORDER.index)
-
-
-def _learning(run: Run) -> Learning:
-    """End of the run, by its log; by its summary's word where no log is kept."""
-    found = learning(run.log)
-    rising = run.summary.get("learning_still_rising")
-    if found.state != "not known" or rising is None:
-        return found
-    return Learning("still improving" if rising else "at rest", "the run's summary")
+    return min((run.learning.state for run in runs), key=_ORDER.index)
 
 
 def _pretraining(runs: Sequence[Run]) -> Pretraining | None:
@@ -65,16 +53,15 @@ def _mean(summaries: Sequence[Mapping[str, Any]], key: str) -> float | None:
     return fmean(known) if len(known) == len(values) else None
 
 
-def _seed_run(run: Run, split: str, result: SystemResult, index: int, ended: Learning) -> SeedRun:
-    kept = {key: run.summary.get(key) for key in ("steps", "target_tokens", "seconds", "best_step")}
+def _seed_run(run: Run, split: str, result: SystemResult, index: int) -> SeedRun:
     return SeedRun(
         seed=run.seed,
         status=str(run.summary.get("status", "unknown")),
         **{metric: values[index] for metric, values in result.per_seed.items()},
-        **kept,
-        learning_still_rising=ended.state != "at rest",
-        learning=ended.state,
-        learning_judged_by=ended.judged_by,
+        **{key: run.summary.get(key) for key in ("steps", "target_tokens", "seconds", "best_step")},
+        learning_still_rising=run.learning.state != "at rest",
+        learning=run.learning.state,
+        learning_judged_by=run.learning.judged_by,
         hypotheses_sha256=run.decoded[split].sha256,
         decoding=run.decoded[split].record.model_extra or {},
     )
@@ -106,11 +93,6 @@ def _point(step: int, record: Mapping[str, Any], seconds: Mapping[int, float]) -
         **{name: finite(record.get(name)) for name in ("loss", "perplexity", "token_accuracy", "bleu")},
         bleu_longest=by_length[-1][2] if by_length else None,
     )
-
-
-def finite(value: float | None) -> float | None:
-    """A number that can be drawn and written as JSON; None for none, infinity and not-a-number."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 BUDGETS = {

@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from seq2seq.config.differences import flatten
-from seq2seq.report.document import length_table
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import as_latex, escape_latex
 
 _NOT_OF_A_SYSTEM = {"runs", "buckets", "buckets_equal_count", "card", "changes", "parameters_by_block", "seed_bleu"}

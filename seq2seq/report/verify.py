@@ -1,11 +1,13 @@
 """`report --verify`: is the report what its runs say? Everything is scored again and compared number by number."""
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.config.differences import differences
+from seq2seq.config.errors import counted
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.build import STATISTICS, build_report
 from seq2seq.report.runs import read_report, unpacked
@@ -15,6 +17,9 @@ TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
 
 _NOT_COMPARED = ("report_command", "texts_available", "notes")
+_SENTENCES = {"headline", "bottleneck_caution", "sentence", "words", "explanation", "ours", "differs"}
+"""Fields in words: their numbers are compared, in any order, and a better wording is no difference."""
+_NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 _SCORES = {
     *("n", "min", "max", "mean_length", "bleu", "chrf", "ter", "brevity", "length_ratio", "empty", "truncated", "exact"),
     *("repeated", "seed_bleu", "seed", "seeds", "status", "steps", "target_tokens", "hypotheses_sha256", "parameters"),
@@ -47,7 +52,7 @@ def verify_report(
         built = build_report(folder, texts, split=split, papers=papers, recount=lines is not None)
     again = built.report.model_dump(mode="json")
     count = sum(len(system["seeds"]) for system in again["systems"].values())
-    basis = f"{split}: {again['n']:,} sentences of {count} runs, "
+    basis = f"{split}: {again['n']:,} sentences of {counted(count, 'run')}, "
     slow = f" ({SLOW.upper()}: from the counts kept beside the runs, if they are of these lines)" * (SLOW in known.signatures)
     basis += (
         f"scored anew from the corpus{slow}."
@@ -69,9 +74,20 @@ def compare_reports(stored: Mapping[str, Any], again: Mapping[str, Any]) -> list
     def short(value: Any) -> str:
         return str(value) if len(str(value)) <= 80 else f"{str(value)[:77]}..."
 
-    before, after = ({key: report[key] for key in report if key not in _NOT_COMPARED} for report in (stored, again))
+    before, after = (
+        {key: _without_wording(report[key], key) for key in report if key not in _NOT_COMPARED} for report in (stored, again)
+    )
     found = differences(before, after, equal=_equal)
     return [f"{path}: report {short(old)}, scored again {short(new)}" for path, old, new in found]
+
+
+def _without_wording(value: Any, field: str) -> Any:
+    """A part of the report with the numbers of each sentence in its place."""
+    if isinstance(value, dict):
+        return {key: _without_wording(each, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_wording(each, field) for each in value]
+    return sorted(_NUMBER.findall(value)) if field in _SENTENCES and isinstance(value, str) else value
 
 
 def _only_scores(value: Any, *, inside: bool = False) -> Any:

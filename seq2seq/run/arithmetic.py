@@ -14,6 +14,7 @@ import torch
 from pydantic import Field
 
 from seq2seq.config.base import Settings
+from seq2seq.config.errors import counted
 
 _SECONDS = 0.4  # wall-clock time of a measurement; the fewest batches may take a little longer
 _FEWEST_BATCHES = 3
@@ -37,7 +38,7 @@ class Arithmetic(Settings):
 
     def describe(self) -> str:
         times = ", ".join(f"{name} {value:.0f}" for name, value in self.milliseconds.items())
-        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        threads = counted(self.threads, "thread")
         library = " through oneDNN" if (self.precision, self.library) == ("fp32", "onednn") else ""
         return f"{threads}, {self.precision} matmuls{library}" + (f" (measured, ms: {times})" if times else "")
 

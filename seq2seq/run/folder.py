@@ -23,8 +23,21 @@ from seq2seq.config.loading import plain, read_yaml
 __all__ = ["JsonLines", "RunFolder", "dump_yaml", "write_aside", "write_json"]
 
 _ELSEWHERE = "give --out DIR for a new place"
+_TRANSLATED_AGAIN = "and a report translates again"
+RECORD_ADVICE = f"remove it and the text beside it, {_TRANSLATED_AGAIN}"
+"""Advice about a damaged record of translations."""
 _SEED = re.compile(r"seed-(\d+)")
 T = TypeVar("T")
+
+
+def run_name(system: str, seed: int | None) -> str:
+    """A run as a person calls it; without a seed the system alone."""
+    return system if seed is None else f"{system} seed {seed}"
+
+
+def damaged_translations(path: Path, why: str) -> UserError:
+    """The error that a file of translations is not as it was written."""
+    return UserError(f"{path}: {why}; remove it, {_TRANSLATED_AGAIN}")
 
 
 class RunFolder:
@@ -61,7 +74,7 @@ class RunFolder:
     @property
     def name(self) -> str:
         """System and seed, as a person calls the run."""
-        return f"{self.system} seed {self.seed}"
+        return run_name(self.system, self.seed)
 
     def recent_checkpoints(self) -> list[Path]:
         """Return the complete checkpoints in `recent`, oldest first."""
@@ -99,8 +112,8 @@ class RunFolder:
 
     def decoding(self, split: str) -> dict[str, Any] | None:
         """Return what is known of the translations of a split: search, step, fingerprint; None while there are none."""
-        path, advice = self.hypotheses(split), "remove it and the text beside it, and a report translates again"
-        return read_record(path.with_suffix(".json"), dict[str, Any], advice) if path.exists() else None
+        path = self.hypotheses(split)
+        return read_record(path.with_suffix(".json"), dict[str, Any], RECORD_ADVICE) if path.exists() else None
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -58,16 +58,19 @@ def translate_tests(
 ) -> None:
     """Translate every split of `data` that has no translations yet, and write attention of a few of its sentences.
 
-    With `again` also replace translations that were made by other weights, with another search or of other sentences; without,
-    those of other sentences are a `UserError`. `instead_of` is the search of the run's config, where `run` has another one that
-    stands in for it (tuning).
+    Attention that was removed is written again where the translations are by these weights with this search. With `again` also
+    replace translations that were made by other weights, with another search or of other sentences; without, those of other
+    sentences are a `UserError`. `instead_of` is the search of the run's config, where `run` has another one that stands in for
+    it (tuning).
     """
     for name, split in data.tests.items():
         search, fingerprint = run.settings.search.model_dump(), data.fingerprints[name]
         made = {"search": search, "step": run.step, "weights": run.weights, "fingerprint": fingerprint}
         facts = run.folder.decoding(name)
         if facts is not None and not again:
-            check_sentences(run.folder, name, fingerprint)
+            check_sentences(run.folder.hypotheses(name), facts, fingerprint)
+            if not attention_path(run.folder, name).exists() and _made_so(facts, made, exactly=True):
+                write_attention(run, name, split, showcase(split), device)
         elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
             if run.folder.hypotheses(name).exists():
                 _set_aside(run.folder, name, facts or {})
@@ -77,12 +80,12 @@ def translate_tests(
             write_json(run.folder.hypotheses(name).with_suffix(".json"), {**facts, **made, **standing_for})
 
 
-def check_sentences(folder: RunFolder, split: str, fingerprint: str) -> None:
-    """Check that translations, if there are any, were made of the sentences that a split holds now; a `UserError` if not."""
-    then = (folder.decoding(split) or {}).get("fingerprint", fingerprint)
+def check_sentences(path: Path, facts: Mapping[str, Any] | None, fingerprint: str) -> None:
+    """Check that translations are of the sentences that a split holds now, by what is known of them; a `UserError` if not."""
+    then = (facts or {}).get("fingerprint", fingerprint)
     if then != fingerprint:
         raise UserError(
-            f"{folder.hypotheses(split)}: translations of other sentences than split '{split}' holds now: it changed since "
+            f"{path}: translations of other sentences than split '{path.stem}' holds now: it changed since "
             f"(SHA-256 {then[:12]} then, {fingerprint[:12]} now); put the corpus back, or translate what is there now with "
             "report --retranslate (the old translations are kept)"
         )
@@ -140,6 +143,11 @@ def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
     return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
+def attention_path(folder: RunFolder, split: str) -> Path:
+    """The file of attention on a few sentences of a split."""
+    return folder.path / "attention" / f"{split}.json"
+
+
 def write_attention(
     run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
 ) -> None:
@@ -160,7 +168,7 @@ def write_attention(
             forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
             record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
         records.append(record)
-    write_json(run.folder.path / "attention" / f"{name}.json", records)
+    write_json(attention_path(run.folder, name), records)
 
 
 def attend_own(run: TrainedRun, device: torch.device) -> None:

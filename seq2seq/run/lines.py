@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 
 import torch
 
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.config.join import BOUNDARY
 from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
@@ -74,10 +74,10 @@ class _Counts:
     def report(self) -> None:
         """Say on standard error what a person should know; a `RunError` if lines were left empty."""
         if self.invalid:
-            print(f"{self.invalid:,} lines hold bytes that are not UTF-8; these were read as U+FFFD", file=sys.stderr)
+            print(f"{counted(self.invalid, 'line')} with bytes that are not UTF-8; these were read as U+FFFD", file=sys.stderr)
         if self.cut:
             some = ", ".join(map(str, self.cut[:10])) + (", ..." if self.cut[10:] else "")
-            print(f"{len(self.cut):,} translations were cut at the length limit, of lines {some}", file=sys.stderr)
+            print(f"{counted(len(self.cut), 'translation')} cut at the length limit, of lines {some}", file=sys.stderr)
         if self.refused:
             raise RunError(f"{self.refused:,} of {self.lines:,} lines were refused and left empty; they are named above")
 

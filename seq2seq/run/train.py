@@ -19,7 +19,7 @@ from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic
 from seq2seq.run.environment import describe_environment
-from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.folder import RunFolder, run_name, write_json
 from seq2seq.run.hypotheses import translate_tests
 from seq2seq.run.learning import learning_of
 from seq2seq.run.log import open_events, write_scalars
@@ -53,7 +53,7 @@ def train_run(
     folder, processes = RunFolder(path), join_processes()
     progress = Progress(
         total=settings.training.max_steps,
-        run=f"{folder.system} seed {seed}",
+        run=run_name(folder.system, seed),
         screen=(screen or Lines()) if processes.first else None,
     )
     with _disk_errors(folder, processes), ExitStack() as held:

@@ -38,6 +38,11 @@ class TrainedRun:
     weights: str = ""
     """Which they are: `step 400`, or `average of steps 200, 300, 400`; empty where nothing was trained."""
 
+    @property
+    def device(self) -> torch.device:
+        """Device of its weights."""
+        return next(self.model.parameters()).device
+
 
 def read_settings(folder: RunFolder) -> RunSettings:
     """Return the settings a run was trained with; a `UserError` if there is no run in the folder, or its config is damaged."""

@@ -23,6 +23,7 @@ from typing import Literal
 
 import numpy as np
 
+from seq2seq.config.errors import counted
 from seq2seq.scoring.bootstrap import Estimate, t_estimate
 from seq2seq.scoring.bottleneck import FLOOR
 from seq2seq.scoring.buckets import Bucket, build_buckets
@@ -116,18 +117,19 @@ def cost_grows(evidence: Evidence) -> Finding:
     from scipy.stats import linregress
 
     fixed = _fixed_baseline(evidence)
-    timed = [n for n, s in evidence.systems.items() if not is_fixed(s) and len(_costs(evidence, n)) > 2]
-    if not timed or len(_costs(evidence, fixed)) < 3:
+    costs = {name: system.facts.get("decoding_costs", ()) for name, system in evidence.systems.items()}
+    timed = [name for name, system in evidence.systems.items() if not is_fixed(system) and len(costs[name]) > 2]
+    if not timed or len(costs[fixed]) < 3:
         raise Untested("decoding times by length of the baseline and an attention system")
-    fits = {name: linregress(*np.array(_costs(evidence, name), dtype=np.float64).T) for name in (*timed, fixed)}
+    fits = {name: linregress(*np.array(costs[name], dtype=np.float64).T) for name in (*timed, fixed)}
     weights = {name: 1 / len(timed) for name in timed} | {fixed: -1.0}
     value = sum(weight * float(fits[name].slope) for name, weight in weights.items())
-    terms = [((weight * float(fits[name].stderr)) ** 2, len(_costs(evidence, name)) - 2.0) for name, weight in weights.items()]
+    terms = [((weight * float(fits[name].stderr)) ** 2, len(costs[name]) - 2.0) for name, weight in weights.items()]
     error, freedom = sum(variance for variance, _ in terms) ** 0.5, min(satterthwaite(terms), 1e6)
     estimate = t_estimate(value, error, freedom, seeds=1, confidence=evidence.settings.confidence)
     contrast = f"ms per sentence per source word, attention minus {fixed}"
-    lengths = len(_costs(evidence, fixed))
-    return Finding(contrast, estimate, (*timed, fixed), controls="one machine", replicates=f"timings at {lengths} lengths")
+    replicates = f"timings at {len(costs[fixed])} lengths"
+    return Finding(contrast, estimate, (*timed, fixed), controls="one machine", replicates=replicates)
 
 
 def dot_needs_scaling(evidence: Evidence) -> Finding:
@@ -204,13 +206,13 @@ def weights_align(evidence: Evidence) -> Finding:
         raise Untested("alignment error rates of an attention system on a corpus with gold links")
     worse = [name for name, f in rated.items() if f["diagonal_error_rate"] <= float(np.mean(f["alignment_error_rates"]))]
     diagonal = next(iter(rated.values()))["diagonal_error_rate"]  # the same sentences, so the same for all
-    above = f" (not {', '.join(worse)})" if worse else ""
+    above, are = f" (not {', '.join(worse)})" if worse else "", "system is" if len(rated) == 1 else "systems are"
     return Finding(
         "alignment error rate of the diagonal minus that of the weights",
         error_rate_contrast(evidence, dict.fromkeys(rated, -1 / len(rated)), plus=diagonal),
         list(rated),
         controls="fixed contexts left out; the same sentences for all",
-        beside=f"{len(rated) - len(worse)} of {len(rated)} systems are below the diagonal{above}; agreement with "
+        beside=f"{len(rated) - len(worse)} of {len(rated)} {are} below the diagonal{above}; agreement with "
         "links is not what the model relies on: the interventions ask that",
     )
 
@@ -259,7 +261,7 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
     except Untested as missing:
         return Claim(claim=claim, verdict="not tested", explanation=f"needs {missing}", systems=[])
     estimate, verdict = finding.estimate, _verdict(finding)
-    seeds = "1 seed each" if estimate.seeds == 1 else f"{estimate.seeds} seeds each"
+    seeds = f"{counted(estimate.seeds, 'seed')} each"
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
     leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
     parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
@@ -313,8 +315,3 @@ def _fixed_baseline(evidence: Evidence) -> str:
 
 def _mean(names: Sequence[str], weight: float, bucket: Bucket) -> list[Term]:
     return [Term(weight / len(names), name, bucket) for name in names]
-
-
-def _costs(evidence: Evidence, name: str) -> Sequence[tuple[float, float]]:
-    costs: Sequence[tuple[float, float]] = evidence.systems[name].facts.get("decoding_costs", ())
-    return costs

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seq2seq.config.errors import counted
 from seq2seq.config.evaluation import BucketSettings
 from seq2seq.scoring.bootstrap import Estimate, Floats
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
@@ -34,21 +35,17 @@ class Ranked(Result):
 class SystemResult:
     """Scores of one system: of every run by metric, on all sentences, by length bucket.
 
-    `comparisons` has the differences to the baseline by metric, the whole test set first. They are empty, and `bottleneck` is
-    None, for the baseline and without one.
+    `comparisons` are the differences to the baseline, the whole test set first and the metrics of a bucket together;
+    `comparison` is that of BLEU on the whole test set. There are none, and no `bottleneck`, for the baseline and without one.
     """
 
     seeds: tuple[int, ...]
     per_seed: Mapping[str, list[float]]
     overall: Scores
     buckets: list[BucketScores]
-    comparisons: Mapping[str, list[Comparison]]
+    comparisons: list[Comparison]
+    comparison: Comparison | None
     bottleneck: Slope | None
-
-    @property
-    def comparison(self) -> Comparison | None:
-        """BLEU against the baseline on the whole test set."""
-        return self.comparisons["bleu"][0] if self.comparisons else None
 
 
 def compare(evidence: Evidence, settings: BucketSettings | None = None) -> dict[str, SystemResult]:
@@ -68,10 +65,12 @@ def compare(evidence: Evidence, settings: BucketSettings | None = None) -> dict[
             per_seed={metric: evidence.part(name, metric).points.tolist() for metric in evidence.metrics},
             overall=Scores(**_scores(evidence, name, EVERYTHING)),
             buckets=[_bucket(evidence, name, bucket, found.get(("bleu", name, bucket))) for bucket in buckets],
-            comparisons={
-                metric: [found[metric, name, bucket] for bucket in (EVERYTHING, *buckets)]
+            comparisons=[
+                found[metric, name, bucket]
+                for bucket in (EVERYTHING, *buckets)
                 for metric in (evidence.metrics if compared else ())
-            },
+            ],
+            comparison=found.get(("bleu", name, EVERYTHING)),
             bottleneck=_index(evidence, name) if compared else None,
         )
     return results
@@ -138,7 +137,7 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
     lengths = "all lengths" if bucket == EVERYTHING else f"{bucket} source words"
     if verdict == "small sample":
         p = "" if estimate.p is None else f", p = {estimate.p:.2g}"
-        size = f"{evidence.sentences(bucket)} sentences, {evidence.settings.minimum_bucket} wanted"
+        size = f"{counted(evidence.sentences(bucket), 'sentence')}, {evidence.settings.minimum_bucket} wanted"
         return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
     if verdict == "undecided":
         return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"

@@ -6,7 +6,9 @@ and the same construction of its interval.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +48,14 @@ class Term:
     weight: float
     system: str
     bucket: Bucket = EVERYTHING
+
+
+class _Share(NamedTuple):
+    """Part of a contrast that is one system's: `scale` times a combination of its scores."""
+
+    system: str
+    scale: float
+    shape: Shape
 
 
 @dataclass(frozen=True)
@@ -131,46 +141,43 @@ class Evidence:
                 f"buckets of a contrast overlap: {', '.join(map(str, sorted(buckets, key=lambda each: each.low)))}"
             )
         shares = _shares(terms)
-        groups: dict[tuple[int, ...], list[str]] = {}
-        for name in shares:
-            groups.setdefault(self.systems[name].seeds, []).append(name)
-        shapes = {shape for _, shape in shares.values()}
+        groups: dict[tuple[int, ...], list[_Share]] = {}
+        for share in shares:
+            groups.setdefault(self.systems[share.system].seeds, []).append(share)
         return estimate(
-            [self._sum(names, figure, shares) for names in groups.values()],
-            [self._seed_term(names, figure, shares) for names in groups.values()],
+            [self._sum(group, figure) for group in groups.values()],
+            [self._seed_term(group, figure) for group in groups.values()],
             sentences=min(self.sentences(bucket) for bucket in buckets),
             confidence=self.settings.confidence,
-            most_freedom=max(self._family(figure, shape).most_freedom for shape in shapes) or np.inf,
+            most_freedom=max(self._family(figure, share.shape).most_freedom for share in shares) or np.inf,
             bounds=bounds,
         )
 
     def seed_term(self, system: str, figure: str) -> SeedTerm:
         """Variance between seeds of a system's figure on the whole test set."""
-        return self._seed_term([system], figure, _shares([Term(1, system)]))
+        return self._seed_term(_shares([Term(1, system)]), figure)
 
     def _combined(self, system: str, figure: str, shape: Shape) -> Part:
-        first, *others = [self.part(system, figure, bucket).times(weight) for bucket, weight in shape]
-        return sum(others, start=first)
+        return reduce(add, (self.part(system, figure, bucket).times(weight) for bucket, weight in shape))
 
-    def _sum(self, names: Sequence[str], figure: str, shares: Mapping[str, tuple[float, Shape]]) -> Part:
+    def _sum(self, group: Sequence[_Share], figure: str) -> Part:
         """Figures of systems with the same seeds, summed run by run."""
-        first, *others = [self._combined(name, figure, shares[name][1]).times(shares[name][0]) for name in names]
-        return sum(others, start=first)
+        return reduce(add, (self._combined(each.system, figure, each.shape).times(each.scale) for each in group))
 
-    def _seed_term(self, names: Sequence[str], figure: str, shares: Mapping[str, tuple[float, Shape]]) -> SeedTerm:
+    def _seed_term(self, group: Sequence[_Share], figure: str) -> SeedTerm:
         """Variance between seeds of the sum over systems that share their seeds."""
-        seeds = self.systems[names[0]].seeds
+        seeds = self.systems[group[0].system].seeds
         runs = len(seeds)
-        families = [self._family(figure, shares[name][1]) for name in names]
+        families = [self._family(figure, each.shape) for each in group]
         low, high = families[0].correlations.get(seeds, (0.0, 1.0))
-        own = np.array([family.variances[name] / runs for family, name in zip(families, names, strict=True)])
-        freedoms = [family.freedoms[name] for family, name in zip(families, names, strict=True)]
-        moved = np.array([shares[name][0] for name in names]) * np.sqrt(own)  # of a standard deviation of seeds, in each system
+        own = np.array([family.variances[each.system] / runs for family, each in zip(families, group, strict=True)])
+        freedoms = [family.freedoms[each.system] for family, each in zip(families, group, strict=True)]
+        moved = np.array([each.scale for each in group]) * np.sqrt(own)  # of a standard deviation of seeds, in each system
         together = np.outer(moved, moved)
         correlated = np.where(together < 0, low, high) * together  # to the side that widens the interval
         np.fill_diagonal(correlated, moved**2)
-        summed = self._sum(names, figure, shares)
-        noise = summed.run_noise() if runs > 1 else families[0].noise * shares[names[0]][0] ** 2 if len(names) == 1 else 0.0
+        lent = families[0].noise * group[0].scale ** 2 if len(group) == 1 else 0.0
+        noise = self._sum(group, figure).run_noise() if runs > 1 else lent
         freedom = satterthwaite(list(zip((moved**2).tolist(), freedoms, strict=True)))
         most = max(family.most_freedom for family in families)
         return SeedTerm(float(correlated.sum()), min(freedom, most) if min(freedoms) > 0 else 0.0, noise / runs)
@@ -221,15 +228,15 @@ class Evidence:
         return parts
 
 
-def _shares(terms: Sequence[Term]) -> dict[str, tuple[float, Shape]]:
-    """System -> (scale, shape): how much of which combination of its scores a contrast has."""
+def _shares(terms: Sequence[Term]) -> list[_Share]:
+    """The terms of a contrast by system."""
     weights: dict[str, dict[Bucket, float]] = {}
     for term in terms:
         own = weights.setdefault(term.system, {})
         own[term.bucket] = own.get(term.bucket, 0.0) + term.weight
-    found = {}
+    found = []
     for system, own in weights.items():
         ordered = sorted(own.items(), key=lambda item: (item[0].low, item[0].high or 0))
         scale = next((weight for _, weight in ordered if weight), 1.0)
-        found[system] = scale, tuple((bucket, round(weight / scale, 12)) for bucket, weight in ordered)
+        found.append(_Share(system, scale, tuple((bucket, round(weight / scale, 12)) for bucket, weight in ordered)))
     return found

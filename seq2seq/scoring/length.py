@@ -25,7 +25,7 @@ from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.scoring.bootstrap import Floats, seed_weights
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths, build_buckets, equal_count_buckets
 from seq2seq.scoring.evidence import LOG_BLEU, SLOPE, Evidence, Term
-from seq2seq.scoring.results import Result, Verdict, corrected, verdict_on
+from seq2seq.scoring.results import Result, Verdict, corrected, finite, verdict_on
 
 LONG, SHORT = 40, 20
 """Source words: long sentences have more, short ones no more, unless the study says otherwise."""
@@ -215,9 +215,9 @@ def _half_lengths(evidence: Evidence) -> dict[str, HalfLength]:
         drawn = np.nan_to_num(drawn, nan=words[0], posinf=np.inf)  # nothing translated: half of nothing is reached at once
         low, high = np.quantile(drawn, (tail, 1 - tail), method="inverted_cdf")
         found[name] = HalfLength(
-            words=_finite(float(half_length(words, points, sentences))),
-            low=_finite(float(low)),
-            high=_finite(float(high)),
+            words=finite(float(half_length(words, points, sentences))),
+            low=finite(float(low)),
+            high=finite(float(high)),
             longest=float(words[-1]),
             start=float(points[0]),
             covers="sentences" if len(system.seeds) == 1 else "sentences and seeds",
@@ -235,7 +235,3 @@ def _bins(evidence: Evidence) -> Sequence[Bucket]:
     steps = equal_count_buckets(beyond, max(1, min(MOST_BINS, len(beyond) // BIN)))
     cut = [Bucket(max(step.low, first[0].high + 1), step.high) for step in steps]
     return [bucket for bucket in (*first, *cut) if bucket.holds(lengths).sum() > 1]
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

@@ -1,5 +1,6 @@
 """Results of the statistics as `report.json` publishes them, with a sentence for each field."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Literal, TypeVar
 
@@ -20,6 +21,11 @@ class Result(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="null")
+
+
+def finite(value: float | None) -> float | None:
+    """A number that can be drawn and written as JSON; None for none, infinity and not-a-number."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float, higher_is_better: bool = True) -> Verdict:

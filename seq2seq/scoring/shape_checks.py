@@ -68,16 +68,18 @@ class Conditions(Settings):
             wanted, ours = getattr(self, name), facts.get(name)
             several = isinstance(wanted, tuple) and name != "pair"
             if ours is None or (ours not in wanted if several else ours != wanted):
-                told = "any length" if name == "trained_words" and ours is None else _plain(ours)
-                found.append(f"{_FACT_NAMES.get(name, name.replace('_', ' '))} {told} (paper: {_plain(wanted)})")
+                about = _FACT_NAMES.get(name, name.replace("_", " "))
+                found.append(f"{about} {_plain(name, ours)} (paper: {_plain(name, wanted)})")
         return found
 
 
-_FACT_NAMES = {"trained_words": "trained on sentences of up to", "natural": "natural text", "reversed": "reversed source"}
+_FACT_NAMES = {"trained_words": "trained on sentences of", "natural": "natural text", "reversed": "reversed source"}
 
 
-def _plain(value: Any) -> str:
+def _plain(name: str, value: Any) -> str:
     """A condition as a reader would say it."""
+    if name == "trained_words":
+        return "any length" if value is None else f"up to {value}"
     if value is None:
         return "not known"
     if isinstance(value, bool):

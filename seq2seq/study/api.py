@@ -1,4 +1,4 @@
-"""Python for notebooks: load a run, translate, look at its attention, try a member of the family, read a report.
+"""Python for notebooks: load a run, translate, look at its attention, try a member of the family (reports: `frames`).
 
     import seq2seq
 
@@ -12,13 +12,11 @@
 Every object shows itself in Jupyter. Pictures there are static and need no network.
 """
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
@@ -31,22 +29,15 @@ from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.keys import AttentionOutput
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import load_study, part_from
+from seq2seq.config.loading import part_from
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.tokenizer import normalise
 from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
 from seq2seq.report.cards import system_card
-from seq2seq.report.charts import Figure, cells, heat_map, many, on_paper
-from seq2seq.report.document import length_table
-from seq2seq.report.drawing import svg_of
-from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.figures import report_figures
+from seq2seq.report.charts import cells, heat_map, many
+from seq2seq.report.drawing import image
 from seq2seq.report.palette import Spec
-from seq2seq.report.runs import read_report as read_json_report
-from seq2seq.report.schema import Report
-from seq2seq.report.study import report_study
-from seq2seq.report.tables import report_rows
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
@@ -56,10 +47,12 @@ from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
 from seq2seq.run.trained import load_run as load_trained
 from seq2seq.run.translation import one_line, translate_n_best
-from seq2seq.study.runner import train_study
+from seq2seq.study.frames import StudyReport, read_report, train
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = [
+    "Member", "Run", "StudyReport", "Translation", "Translations",
+    "build_attention", "draw_attention", "load_run", "load_runs", "read_report", "train",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -90,7 +83,7 @@ class Translation(Reading):
     def _repr_html_(self) -> str:
         words = self.by_words()
         cut = " <em>(cut at the length limit)</em>" if self.truncated else ""
-        weights = "" if words.weights is None else _image(_map(words.weights, words.source, words.target), self.text)
+        weights = "" if words.weights is None else image(_map(words.weights, words.source, words.target), self.text)
         return f"<p>{escape(self.text)}{cut}</p>{weights}"
 
 
@@ -224,26 +217,6 @@ def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = 
     return runs
 
 
-def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence[str] = ()) -> "StudyReport":
-    """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
-
-    Args:
-        study: a study file, or the name of one that ships.
-        out: where runs go; None for `runs/<study>`.
-        changes: settings laid over every system, such as `"training.max_steps=500"`.
-
-    Raises:
-        UserError: the study or its corpus cannot be used.
-        RunError: some runs failed; the others are finished.
-    """
-    loaded = load_study(study, changes)
-    place = Path(out) if out is not None else Path("runs") / loaded.name
-    options = [part for change in changes for part in ("--set", change)]
-    train_study(loaded, out=place, arguments=["train", str(study), "--out", str(place), *options])
-    report_study(place, split=None, retranslate=False, without_text=False, allow_code=True, arguments=["report", str(place)])
-    return read_report(place)
-
-
 class Member(nn.Module):
     """A member of the attention family by itself, outside any model; `part.score` holds the parameters of the comparison."""
 
@@ -311,96 +284,10 @@ def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *
         UserError: the names of S and T do not fit the weights.
     """
     array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
-    return _chart(_map(array, source, target, title))
+    return cast(alt.TopLevelMixin, alt.Chart.from_dict(_map(array, source, target, title)))
 
 
 def _map(weights: Weights, source: Sequence[str], target: Sequence[str], title: str = "") -> Spec:
     if weights.shape != (len(target), len(source)):
         raise UserError(f"weights of shape {weights.shape} for {len(target)} target and {len(source)} source names")
     return many([heat_map(source, target, title=title)], [cells(weights.tolist())], 1)
-
-
-def _chart(spec: Spec) -> alt.TopLevelMixin:
-    return cast(alt.TopLevelMixin, alt.Chart.from_dict(spec))
-
-
-def _image(spec: Spec, text: str) -> str:
-    """A picture as a page shows it: without scripts, without ids that could meet those of another picture."""
-    drawn = base64.b64encode(svg_of({**spec, "config": {**spec["config"], "aria": False}}).encode()).decode()
-    return f'<img src="data:image/svg+xml;base64,{drawn}" alt="{escape(text)}">'
-
-
-@dataclass(frozen=True, eq=False)
-class StudyReport:
-    """A study's report as data frames, one row a system, a bucket of a system, a comparison ...
-
-    Nested values are columns with dots, such as `comparison.difference`. Scores are in points, lengths in source words; what
-    each column means stands in `seq2seq.report.schema` and in docs/report.schema.json.
-    """
-
-    report: Report
-
-    @cached_property
-    def systems(self) -> "pd.DataFrame":
-        """Scores, parameters, training and what length does, a row a system."""
-        return self._frame("systems")
-
-    @cached_property
-    def buckets(self) -> "pd.DataFrame":
-        """Scores by source length, a row a system and bucket; `edges` says which kind of buckets."""
-        return self._frame("buckets")
-
-    @cached_property
-    def runs(self) -> "pd.DataFrame":
-        """A row a training."""
-        return self._frame("runs")
-
-    @cached_property
-    def comparisons(self) -> "pd.DataFrame":
-        """Systems minus baseline, overall and by bucket."""
-        return self._frame("comparisons")
-
-    @cached_property
-    def curves(self) -> "pd.DataFrame":
-        """Every validation of every run."""
-        return self._frame("learning_curves")
-
-    def _frame(self, name: str) -> "pd.DataFrame":
-        import pandas as pd
-
-        return pd.DataFrame(report_rows(self.report)[name])
-
-    @cached_property
-    def figures(self) -> dict[str, Figure]:
-        """The report's figures by name; `figures[name].spec` is Vega-Lite. Without heat maps, whose sentences are not in it."""
-        return {figure.name: figure for figure in report_figures(self.report, Exhibits())}
-
-    def draw(self, name: str = "bleu_by_length") -> alt.TopLevelMixin:
-        """Return a figure as an Altair chart; a `UserError` names those that there are."""
-        if name not in self.figures:
-            raise UserError(f"no figure named {name!r}; there are {', '.join(self.figures)}")
-        return _chart(self.figures[name].spec)
-
-    def __repr__(self) -> str:
-        return f"<StudyReport {self.report.study}: {', '.join(self.report.systems)}>"
-
-    def _repr_html_(self) -> str:
-        table, figure = length_table(self.report), self.figures["bleu_by_length"]
-        rows = [[f"<th>{escape(head)}</th>" for head in table.heads]]
-        rows += [[f"<td>{escape(str(cell))}</td>" for cell in row] for row in table.rows]
-        body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
-        return (
-            f"<p>{escape(self.report.headline)}</p><table>{body}</table>"
-            f"{_image(on_paper(figure.spec, figure.caption), figure.title)}"
-        )
-
-
-def read_report(path: str | Path) -> StudyReport:
-    """Read a report that `seq2seq report` or `publish` has written; a `UserError` if there is none, or it is damaged.
-
-    `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
-    """
-    for place in (Path(path), Path(path, "report.json"), Path(path, "report", "report.json")):
-        if place.is_file():
-            return StudyReport(read_json_report(place))
-    raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")

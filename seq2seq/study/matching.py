@@ -85,7 +85,8 @@ def _solve(system: RunSettings, kind: str, wanted: float, tolerance: float, wher
 
     if is_met():
         return nearest()
-    grid = _width_grid(system)
+    model = system.model.model_dump(mode="json")
+    grid = _divisor(_stacks(model)[0], model.get("attention", {}))  # the step in which the first stack's hidden size is changed
     low = _largest_below(lambda width: excess(_with_width(system, width, grid)), _LARGEST // grid)
     if not is_met() and (tune := _fine_tuning(_with_width(system, low, grid))) is not None:
         _largest_below(lambda size: excess(tune(size)), _LARGEST)
@@ -123,12 +124,6 @@ def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
     own = int(stack["self_attention"]["heads"])
     pairs = {"sinusoidal": 2, "rope": 2 * own}.get(stack["positions"]["kind"], 1)
     return math.lcm(heads, own, pairs)
-
-
-def _width_grid(system: RunSettings) -> int:
-    """The step in which the first stack's hidden size is changed."""
-    model = system.model.model_dump(mode="json")
-    return _divisor(_stacks(model)[0], model.get("attention", {}))
 
 
 def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:

@@ -15,12 +15,12 @@ from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.cards import known_cards, read_card
 from seq2seq.report.cards import system_card
-from seq2seq.report.document import length_table
 from seq2seq.report.schema import Report
+from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import as_markdown
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs, read_settings
-from seq2seq.study.api import read_report
+from seq2seq.study.frames import read_report
 
 _KEPT = ("config.yaml", "environment.json", "summary.json")
 

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -26,11 +26,7 @@ from seq2seq.run.train import train_run
 from seq2seq.scoring.metrics import check_tokenizer
 from seq2seq.study.matching import match_study
 
-_POLL = 0.2  # seconds between looks at the runs that are being made
-
-
-Child = tuple[subprocess.Popen[bytes], Thread]
-"""A process that makes a run, and the thread that shows what it writes."""
+_LAST_WORDS = 0.2  # seconds in which everything that a process wrote is shown after its end
 
 
 def list_runs(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[RunFolder]:
@@ -169,21 +165,37 @@ def complain(failed: Sequence[RunFolder], stopped: Sequence[RunFolder] = ()) -> 
 
 
 def _side_by_side(todo: Sequence[RunFolder], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
-    """Run each task in a process of its own; a signal is passed on to all, one's own signal ends no other."""
+    """Make each run in a process of its own; a signal is passed on to all, one's own signal ends no other."""
     let_children_import()
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), EVENTS: "1"}
+    children: list[subprocess.Popen[bytes]] = []
+    signals: list[int] = []
 
-    def start(run: RunFolder) -> Child:
+    def pass_on(number: int) -> None:
+        signals.append(number)
+        for child in children:
+            child.terminate()
+
+    def make(run: RunFolder) -> int:
+        """Return the exit status of the process that makes a run; 0 where a signal came before it began."""
+        if signals:
+            return 0
         command = [sys.executable, "-m", "seq2seq", *single_run(study, run, out)]
         pipe = subprocess.PIPE  # input that ends when this process does
         child = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT)
+        children.append(child)
+        if signals:  # one came while it was started
+            child.terminate()
         reader = Thread(target=forward, args=(child.stdout, run.name, screen), daemon=True)
         reader.start()
-        return child, reader
+        status = child.wait()
+        reader.join(_LAST_WORDS)
+        if status:
+            screen.show(run.name, {"done": ""})
+        return status
 
-    signals: list[int] = []
-    with on_signals(signals.append):
-        statuses = _wait_for_all(list(todo), at_once, start, signals, screen)
+    with on_signals(pass_on), ThreadPoolExecutor(at_once) as pool:
+        statuses = dict(zip(todo, pool.map(make, todo), strict=True))
     if signals:
         screen.show("", {"say": "stopped; every run is saved, the same command resumes them"})
         raise Interrupted(signals[0])
@@ -192,39 +204,6 @@ def _side_by_side(todo: Sequence[RunFolder], at_once: int, study: Study, out: Pa
     stopped = {128 + number for number in ENDING} | {-number for number in ENDING}
     failed = [run for run, status in statuses.items() if status and status not in stopped]
     complain(failed, [run for run, status in statuses.items() if status in stopped])
-
-
-def _wait_for_all(
-    waiting: list[RunFolder], at_once: int, start: Callable[[RunFolder], Child], signals: Sequence[int], screen: Screen
-) -> dict[RunFolder, int]:
-    """Keep `at_once` runs going until none is left or a signal has come; returns the exit status of each that was started."""
-    running: dict[RunFolder, Child] = {}
-    statuses: dict[RunFolder, int] = {}
-    passed_on = 0
-    try:
-        while running or (waiting and not signals):
-            while waiting and len(running) < at_once and not signals:
-                run = waiting.pop(0)
-                running[run] = start(run)
-            if len(signals) > passed_on:
-                passed_on = len(signals)
-                _end(running.values())
-            time.sleep(_POLL)
-            for run, (process, reader) in list(running.items()):
-                if (status := process.poll()) is not None:
-                    reader.join(_POLL)  # everything that it wrote is shown first
-                    del running[run]
-                    statuses[run] = status
-                    if status:
-                        screen.show(run.name, {"done": ""})
-    finally:
-        _end(running.values())  # none but after an error here
-    return statuses
-
-
-def _end(children: Iterable[Child]) -> None:
-    for process, _ in children:
-        process.terminate()
 
 
 def let_children_import() -> None:

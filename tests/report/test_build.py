@@ -11,8 +11,9 @@ from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
 from seq2seq.report.settings import differences, facts_for_claims
-from seq2seq.report.systems import compare_budgets, finite
+from seq2seq.report.systems import compare_budgets
 from seq2seq.run.hypotheses import evenly_spaced
+from seq2seq.scoring.results import finite
 from tests.report.invented import copy_of
 
 
@@ -51,6 +52,7 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
         f"Above 40 source words, `none` scores {last['none'].bleu:.1f} [",
         f"`additive` {last['additive'].bleu:.1f} [{last['additive'].low:.1f}",
         "n=1 seed for `scaled`",
+        "Share of its BLEU that a system keeps from sources of at most 20 words to sources of more than 40: `none` ",
         f"`additive` {100 * kept.value:.0f} % [",
     ):
         assert text in built.report.headline
@@ -216,7 +218,7 @@ RUN = "none/seed-1"
         (
             f"{RUN}/hypotheses/test.txt",
             b"one line\n",
-            "test.txt: 1 lines, but test.json says 120 sentences; remove it, and a report translates again",
+            "test.txt: 1 line, but test.json says 120 sentences; remove it, and a report translates again",
         ),
         (f"{RUN}/summary.json", b"{", "summary.json: not valid JSON"),
         (f"{RUN}/log.jsonl", b"garbage\n{}\n", "log.jsonl:1: not a JSON record"),

@@ -5,11 +5,12 @@ from PIL import Image
 
 from seq2seq.report.build import build_report
 from seq2seq.report.crowd import in_focus, named
-from seq2seq.report.document import sections, systems_table
+from seq2seq.report.document import sections
 from seq2seq.report.drawing import save
 from seq2seq.report.figures import report_figures
 from seq2seq.report.page import page
 from seq2seq.report.palette import REST, looks
+from seq2seq.report.score_tables import systems_table
 from seq2seq.report.tables import report_rows
 from tests.report.invented import write_crowd
 

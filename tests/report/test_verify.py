@@ -128,6 +128,16 @@ def test_differences_name_the_place():
     assert compare_reports({"a": None}, {"a": 0.0}) == ["a: report None, scored again 0.0"]
 
 
+def test_sentences_are_compared_by_their_numbers():
+    stored = {"headline": "`a-2` keeps 41 % [37, 46] above 40.", "checks": [{"differs": ["of up to any length (paper: 50)"]}]}
+    again = {"headline": "Above 40, `a-2` has 41 % [37, 46] left.", "checks": [{"differs": ["any length (paper: up to 50)"]}]}
+    assert compare_reports(stored, again) == []
+    assert compare_reports(stored, {**again, "headline": "Above 40, `a-2` has 42 % [37, 46] left."}) == [
+        "headline.3: report 41, scored again 42"
+    ]
+    assert compare_reports({"question": "Why?"}, {"question": "How?"})
+
+
 def settings_of(folder):
     """What an invented run's config says, which names no corpus."""
     written = {"data": {"corpus": "invented"}, **plain(read_yaml(folder.config))}

@@ -77,7 +77,7 @@ def test_every_line_has_its_answer(use, capsys):
     assert (found[0], found[3], found[5]) == (alone, alone, alone)
     assert found[1] == found[2] == ""
     assert found[4] != ""
-    assert "1 lines hold bytes that are not UTF-8" in capsys.readouterr().err
+    assert "1 line with bytes that are not UTF-8" in capsys.readouterr().err
 
 
 def test_lines_too_long_are_named_left_empty_and_end_in_an_error(use, capsys, monkeypatch):
@@ -133,7 +133,7 @@ def test_scores_and_n_best_are_a_table(use):
 def test_cut_translations_are_counted(use, capsys):
     use()
     translated(b"the old man\na small house\n", beam=1, max_length=1)
-    assert "2 translations were cut at the length limit, of lines 1, 2" in capsys.readouterr().err
+    assert "2 translations cut at the length limit, of lines 1, 2" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("reverse", [False, True])

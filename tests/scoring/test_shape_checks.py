@@ -170,6 +170,8 @@ def test_what_all_systems_of_a_paper_share_is_compared_and_told_once(evidence):
     both = with_facts(evidence, none={"pair": ("en", "de")}, other1={"pair": ("en", "de")})
     result = run_check(check(), both, pair=["en", "fr"])
     assert (result.verdict, result.differs) == ("analogue", ["pair en-de (paper: en-fr)"])
+    result = run_check(check(), evidence, trained_words=50)
+    assert result.differs == ["trained on sentences of any length (paper: up to 50)"]
 
 
 def test_luongs_german_english_is_about_german_to_english(papers, evidence):

@@ -149,6 +149,25 @@ def test_a_test_set_that_changed_is_not_scored_against_old_translations(place):
     assert kept.read_text() == first
 
 
+def test_a_truncated_file_of_translations_is_found_before_anything_is_analysed(place):
+    path = place.run / "hypotheses" / "test.txt"
+    path.write_text("one line\n")
+    status, said = place("report", place.runs)
+    assert status == 2
+    assert "test.txt: 1 line, but test.json says" in said
+    assert "interventions" not in said
+    path.unlink()
+    assert place("report", place.runs)[0] == 0
+
+
+def test_attention_that_was_removed_comes_back(place):
+    path = place.run / "attention" / "test.json"
+    before = path.read_bytes()
+    path.unlink()
+    assert place("report", place.runs)[0] == 0
+    assert path.read_bytes() == before
+
+
 def test_training_text_that_grew_changes_no_translation(place):
     first = (place.run / "hypotheses" / "test.txt").read_text()
     write_split(place.folder / "corpus", "train", 90, 5)

@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seq2seq.config.scenes import IMAGE
@@ -102,20 +101,18 @@ def diagonal_weights(target_size: int, source_size: int) -> Weights:
 BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
 
 
-def align_run(
-    run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
-) -> dict[str, Any] | None:
+def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
     """Compare a run's attention with gold links in `analysis/alignment.json`, or keep that; None without links or weights."""
     found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
     if found is None or not has_weights(run):
         return None
     name, split = found
-    return cached(run, data, name, "alignment", lambda: _aligned(run, split, sentences, device), sentences=sentences)
+    return cached(run, data, name, "alignment", lambda: _aligned(run, split, sentences), sentences=sentences)
 
 
-def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int, device: torch.device) -> dict[str, Any]:
+def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int) -> dict[str, Any]:
     baselines, rows = dict.fromkeys(BASELINES, np.zeros(6)), {}
-    for weights in forced_word_weights(run, split, choose_sentences(split, sentences), device):
+    for weights in forced_word_weights(run, split, choose_sentences(split, sentences)):
         links = split.links(weights.index) or ()
         rows[weights.index] = count_links(weights.words, links, end=weights.end)
         for baseline, make in BASELINES.items():

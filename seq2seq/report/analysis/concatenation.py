@@ -9,9 +9,8 @@ trained on one sentence at a time (compare Varis and Bojar 2021, "Sequence lengt
 from typing import Any
 
 import numpy as np
-import torch
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
@@ -32,21 +31,20 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
     count = min(pairs, len(short)) // _WHOLE * _WHOLE
     if count == 0:
-        raise UserError(
-            f"the test split has {len(short)} sources of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more"
-        )
+        found = counted(len(short), "source")
+        raise UserError(f"the test split has {found} of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more")
     order = np.random.default_rng(1).permutation(count)
     return [short[k * len(short) // count] for k in order.tolist()]
 
 
-def concatenate_run(run: TrainedRun, data: EvaluationData, device: torch.device, *, pairs: int = PAIRS) -> dict[str, Any]:
+def concatenate_run(run: TrainedRun, data: EvaluationData, *, pairs: int = PAIRS) -> dict[str, Any]:
     """Count BLEU of joined pairs of the first test split in `analysis/concatenation.json`, null where refused, or keep that."""
     name, split = next(iter(data.tests.items()))
     key = {"pairs": pairs, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
-    return cached(run, data, name, "concatenation", lambda: _joined(run, name, split, pairs, device), **key)
+    return cached(run, data, name, "concatenation", lambda: _joined(run, name, split, pairs), **key)
 
 
-def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int, device: torch.device) -> dict[str, Any]:
+def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int) -> dict[str, Any]:
     chosen = choose_pairs(split, pairs)
     short, lengths = [split.pair(i) for i in chosen], [split.length(i) for i in chosen]
     between = join.between if (join := run.settings.data.join) else " "
@@ -60,18 +58,18 @@ def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int, device:
                 "joined": size,
                 "n": len(pairs_of_size),
                 "words": sum(lengths) / len(pairs_of_size),
-                "counts": _counts(run, [p.source for p in pairs_of_size], [p.target for p in pairs_of_size], device),
+                "counts": _counts(run, [p.source for p in pairs_of_size], [p.target for p in pairs_of_size]),
             }
             for size, pairs_of_size in joined.items()
         ],
     }
 
 
-def _counts(run: TrainedRun, sources: list[str], references: list[str], device: torch.device) -> list[list[float]] | None:
+def _counts(run: TrainedRun, sources: list[str], references: list[str]) -> list[list[float]] | None:
     """BLEU counts (n, 10) of the translations; None where the model cannot read sources of this length."""
     split = encode_lines(sources, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
     try:
-        found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
+        found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=run.device)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
     counts: list[list[float]] = count_bleu(run, found, references).counts["bleu"].tolist()

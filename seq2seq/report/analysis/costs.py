@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from seq2seq.attention.gates import HeadGates
 from seq2seq.attention.mechanisms import AdaptiveSpanAttention
+from seq2seq.config.errors import counted
 from seq2seq.corpus.batching import Batch, collate
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.budget import BACKWARD, flops_per_token
@@ -33,11 +34,11 @@ AT_ONCE = 8
 REPEATS = 3
 
 
-def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device, *, decoding: bool = True) -> dict[str, Any]:
+def measure_costs(run: TrainedRun, data: EvaluationData, *, decoding: bool = True) -> dict[str, Any]:
     """Measure a run in `analysis/costs.json`, or keep that; `decoding` need not be measured for each seed of a system."""
     name, split = next(iter(data.tests.items()))
     lengths = of_length(split) if decoding else {}
-    hardware = f"{processor()}, {torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    hardware = f"{processor()}, {counted(torch.get_num_threads(), 'thread')}"
 
     def measure() -> dict[str, Any]:
         return {
@@ -45,7 +46,7 @@ def measure_costs(run: TrainedRun, data: EvaluationData, device: torch.device, *
             "flops_per_token": BACKWARD * flops_per_token(run.settings, 25, 25),
             "heads_used": share_used(run.model, HeadGates),
             "positions_used": share_used(run.model, AdaptiveSpanAttention),
-            "by_length": [cost_at(run.model, split, chosen, length, device) for length, chosen in lengths.items()],
+            "by_length": [cost_at(run, split, chosen, length) for length, chosen in lengths.items()],
             "hardware": hardware,
         }
 
@@ -70,14 +71,14 @@ def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int
     return found
 
 
-def cost_at(model: Model, split: EncodedSplit, sentences: Sequence[int], length: int, device: torch.device) -> dict[str, Any]:
+def cost_at(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], length: int) -> dict[str, Any]:
     """Time and peak memory of decoding some sentences of one length together."""
-    batch = collate(split, np.asarray(sentences)).to(device)
-    seconds = min(_seconds(model, batch, device) for _ in range(REPEATS))  # the minimum: what else the machine did is no cost
+    batch = collate(split, np.asarray(sentences)).to(run.device)
+    seconds = min(_seconds(run, batch) for _ in range(REPEATS))  # the minimum: what else the machine did is no cost
     return {
         "length": length,
         "ms_per_sentence": 1000 * seconds / len(sentences),
-        "peak_bytes": peak_bytes(model, batch, device),
+        "peak_bytes": peak_bytes(run, batch),
         "sentences": len(sentences),
     }
 
@@ -91,24 +92,24 @@ def decode_forced(model: Model, batch: Batch) -> None:
         state = output.state
 
 
-def _seconds(model: Model, batch: Batch, device: torch.device) -> float:
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda _: None
-    wait(device)
+def _seconds(run: TrainedRun, batch: Batch) -> float:
+    wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda _: None
+    wait(run.device)
     began = time.perf_counter()
-    decode_forced(model, batch)
-    wait(device)
+    decode_forced(run.model, batch)
+    wait(run.device)
     return time.perf_counter() - began
 
 
-def peak_bytes(model: Model, batch: Batch, device: torch.device) -> int:
+def peak_bytes(run: TrainedRun, batch: Batch) -> int:
     """Most bytes that decoding a batch holds at once, beside weights and inputs."""
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-        before = torch.cuda.memory_allocated(device)
-        decode_forced(model, batch)
-        return int(torch.cuda.max_memory_allocated(device) - before)
-    with LiveBytes(model) as live:
-        decode_forced(model, batch)
+    if run.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.device)
+        before = torch.cuda.memory_allocated(run.device)
+        decode_forced(run.model, batch)
+        return int(torch.cuda.max_memory_allocated(run.device) - before)
+    with LiveBytes(run.model) as live:
+        decode_forced(run.model, batch)
     return int(live.peak)
 
 

@@ -128,9 +128,7 @@ def intervened(model: Model, kind: str) -> Iterator[None]:
             bridge.normaliser = normaliser
 
 
-def intervene(
-    run: TrainedRun, data: EvaluationData, device: torch.device, *, sentences: int = SENTENCES
-) -> dict[str, Any] | None:
+def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
     """Translate with every intervention for `analysis/interventions.json`, or keep that; None without attention to replace."""
     if not bridges(run.model):
         return None
@@ -142,8 +140,8 @@ def intervene(
         kinds = {}
         for kind in DESCRIPTION:
             with intervened(run.model, kind):
-                about = describe_weights(list(forced_word_weights(run, split, chosen, device)))
-                found = translate(run.model, split, run.target_tokenizer, greedy, device=device, sentences=chosen)
+                about = describe_weights(list(forced_word_weights(run, split, chosen)))
+                found = translate(run.model, split, run.target_tokenizer, greedy, device=run.device, sentences=chosen)
                 kinds[kind] = {**bleu_by_length(run, split, chosen, found), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 

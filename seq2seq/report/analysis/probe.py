@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.config.probe import PROBE
 from seq2seq.corpus.prepare import read_tests
 from seq2seq.report.analysis.store import analysis_path
-from seq2seq.run.folder import RunFolder, write_json
+from seq2seq.run.folder import RunFolder, damaged_translations, write_json
 from seq2seq.run.hypotheses import check_sentences
 from seq2seq.run.trained import read_settings
 
@@ -55,13 +55,11 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     path = folder.hypotheses(SPLIT)
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
-    check_sentences(folder, SPLIT, text.fingerprint)
+    check_sentences(path, folder.decoding(SPLIT), text.fingerprint)
     hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
     if len(hypotheses) != len(text.sources):
-        raise UserError(
-            f"{path}: {len(hypotheses)} lines, but the probe has {len(text.sources)} pairs; remove it, and a report translates "
-            "again"
-        )
+        why = f"{counted(len(hypotheses), 'line')}, but the probe has {counted(len(text.sources), 'pair')}"
+        raise damaged_translations(path, why)
     result = match_exactly(text.sources, text.references, hypotheses, data.probe.max_length)
     question = {"task": data.corpus.removeprefix(PROBE), "probe": data.probe.model_dump(mode="json")}
     content = {"question": question, "task": question["task"], **result}

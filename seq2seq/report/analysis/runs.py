@@ -1,4 +1,4 @@
-"""The runs of a study in memory, one after the other, each with its corpus and the device it is on."""
+"""The runs of a study in memory, one after the other, each with its corpus."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -31,12 +31,12 @@ from seq2seq.scoring.metrics import METRICS
 
 def loaded_runs(
     folder: Path, *, allow_code: bool = False, validation: bool = False
-) -> Iterator[tuple[TrainedRun, EvaluationData, torch.device]]:
+) -> Iterator[tuple[TrainedRun, EvaluationData]]:
     """Yield every finished run under a folder, with its test splits (or that of validation) as its own tokenizers cut them."""
     folders, device = _ready(folder, allow_code)
     for place in folders:
         run = load_run(place, device, allow_code=allow_code)
-        yield run, splits_of(run, validation=validation), device
+        yield run, splits_of(run, validation=validation)
 
 
 def _ready(folder: Path, allow_code: bool) -> tuple[list[RunFolder], torch.device]:
@@ -75,14 +75,14 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
             continue
         print(f"[{place.name}] alignment, interventions, costs")
         data = splits_of(run, further=further)
-        translate_tests(run, data, device, again=again)
+        translate_tests(run, data, run.device, again=again)
         if run.settings.data.probe is not None:
             probe_run(run.folder)
-        align_run(run, data, device)
-        intervene(run, data, device)
-        measure_costs(run, data, device, decoding=place.system not in measured)
+        align_run(run, data)
+        intervene(run, data)
+        measure_costs(run, data, decoding=place.system not in measured)
         measured.add(place.system)
-        attend_own(run, device)
+        attend_own(run, run.device)
     for reason, names in passed_over.items():
         first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
         print(f"[{first}] not analysed, translations and earlier analyses are used as they are: {reason}")
@@ -96,22 +96,22 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -
     made before no longer stands. A `UserError` if sentences to choose on or to translate changed since the run.
     """
     sweeps: dict[str, list[Any]] = {}
-    for run, data, device in loaded_runs(folder, allow_code=allow_code, validation=True):
+    for run, data in loaded_runs(folder, allow_code=allow_code, validation=True):
         run.folder.check_fingerprints({name: data.fingerprints[name] for name in data.tests})
         if apply:
             for name, fingerprint in splits_of(run).fingerprints.items():
-                check_sentences(run.folder, name, fingerprint)
-        sweeps.setdefault(run.folder.system, []).append(tune_run(run, data, device)["points"])
+                check_sentences(run.folder.hypotheses(name), run.folder.decoding(name), fingerprint)
+        sweeps.setdefault(run.folder.system, []).append(tune_run(run, data)["points"])
     chosen = {system: choose(mean(some)) for system, some in sweeps.items()}
     for system, best in chosen.items():
         print(
             f"{system}: beam {best['beam']}, length penalty {best['length_penalty']:g}, BLEU {best['bleu']:.2f} on validation"
         )
-    for run, data, device in loaded_runs(folder, allow_code=allow_code) if apply else ():
+    for run, data in loaded_runs(folder, allow_code=allow_code) if apply else ():
         best = {name: chosen[run.folder.system][name] for name in ("beam", "length_penalty")}
         search = run.settings.search.model_copy(update=best)
         changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
-        translate_tests(changed, data, device, again=True, instead_of=run.settings.search)
+        translate_tests(changed, data, run.device, again=True, instead_of=run.settings.search)
     collect_analyses(folder)
 
 
@@ -127,7 +127,7 @@ def probe_study(path: Path, *, allow_code: bool = False) -> str:
         found = {folder.name: _exact_match(folder) for folder in folders}
     else:
         loaded = loaded_runs(path, allow_code=allow_code)
-        points = {run.folder.name: concatenate_run(run, data, device)["points"] for run, data, device in loaded}
+        points = {run.folder.name: concatenate_run(run, data)["points"] for run, data in loaded}
         title = "BLEU, short pairs joined"
         found = {name: {f"{p['joined']} joined": _bleu(p["counts"]) for p in some} for name, some in points.items()}
     if not (path / "config.yaml").is_file():

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
 from seq2seq.report.analysis.words import choose_sentences
@@ -18,7 +16,7 @@ SENTENCES = 200
 _CLOSE = 0.005  # BLEU below which two ways to search are equally good; the smaller beam, then the smaller penalty, is taken
 
 
-def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dict[str, Any]:
+def tune_run(run: TrainedRun, data: EvaluationData) -> dict[str, Any]:
     """Score every beam with every length penalty on the validation split and write `analysis/beam_sweep.json`."""
     name = run.settings.data.valid
     valid = data.tests[name]
@@ -30,7 +28,7 @@ def tune_run(run: TrainedRun, data: EvaluationData, device: torch.device) -> dic
         for beam in BEAMS:
             for penalty in PENALTIES if beam > 1 else PENALTIES[:1]:  # no penalty changes a single hypothesis
                 settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
-                found = translate(run.model, valid, run.target_tokenizer, settings, device=device, sentences=chosen)
+                found = translate(run.model, valid, run.target_tokenizer, settings, device=run.device, sentences=chosen)
                 bleu = count_bleu(run, found, references).score("bleu")
                 points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
         return {"split": name, "points": points, "n": len(chosen)}

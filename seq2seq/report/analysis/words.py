@@ -44,12 +44,10 @@ def has_weights(run: TrainedRun) -> bool:
 
 
 @torch.inference_mode()
-def forced_word_weights(
-    run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], device: torch.device
-) -> Iterator[WordWeights]:
+def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int]) -> Iterator[WordWeights]:
     """Yield the weights of sentence pairs, longest first; pairs without a word on either side are left out."""
     for batch in evaluation_batches(split, BATCH_TOKENS, sentences):
-        batch = batch.to(device)
+        batch = batch.to(run.device)
         weights = run.model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
         if weights is None:
             raise ValueError("this model has no attention weights")

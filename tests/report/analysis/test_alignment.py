@@ -3,15 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.report.analysis.alignment import align_run, count_links, diagonal_weights, hard_links, link_scores, uniform_weights
 from seq2seq.report.analysis.words import choose_sentences, forced_word_weights
 from seq2seq.run.reading import merge_subwords
-
-CPU = torch.device("cpu")
 
 
 def test_pieces_are_summed_over_the_source_and_averaged_over_the_target():
@@ -62,7 +59,7 @@ def test_baselines_by_hand():
 @pytest.mark.parametrize("name", ["additive", "before", "transformer"])
 def test_words_keep_the_weight_of_their_pieces(make_run, data, name):
     run, split = make_run(name), data.tests["test"]
-    found = list(forced_word_weights(run, split, [0, 5, 9], CPU))
+    found = list(forced_word_weights(run, split, [0, 5, 9]))
     assert sorted(weights.index for weights in found) == [0, 5, 9]
     for weights in found:
         pair = split.pair(weights.index)
@@ -82,7 +79,7 @@ def test_a_reversed_source_is_read_in_its_own_order(make_run, data):
     reversed_ = EncodedSplit(
         split.source_arrays, split.target_arrays, [split.pair(i) for i in range(len(split))], reverse_source=True
     )
-    (found,) = forced_word_weights(run, reversed_, [3], CPU)
+    (found,) = forced_word_weights(run, reversed_, [3])
     fed = run.model(*_alone(reversed_, 3), need_weights=True).weights[0].detach().numpy()
     np.testing.assert_allclose(found.pieces[:, 0], fed[:, -2], atol=1e-6)
     np.testing.assert_allclose(found.pieces[:, -1], fed[:, -1], atol=1e-6)
@@ -90,16 +87,16 @@ def test_a_reversed_source_is_read_in_its_own_order(make_run, data):
 
 def test_a_run_is_measured_once(make_run, data, monkeypatch):
     run = make_run("additive")
-    result = align_run(run, data, CPU, sentences=10)
+    result = align_run(run, data, sentences=10)
     assert result["n"] == 10
     assert len(result["counts"]) == 10
     assert 0 < result["aer"] < 1
     assert set(result["baselines"]) == {"uniform", "diagonal"}
     assert json.loads((run.folder.path / "analysis" / "alignment.json").read_text()) == json.loads(json.dumps(result))
     monkeypatch.setattr("seq2seq.report.analysis.alignment.forced_word_weights", None)
-    assert align_run(run, data, CPU, sentences=10)["aer"] == result["aer"]
+    assert align_run(run, data, sentences=10)["aer"] == result["aer"]
     with pytest.raises(TypeError):
-        align_run(run, data, CPU, sentences=11)
+        align_run(run, data, sentences=11)
 
 
 def test_conventions_speak_of_the_end_or_of_empty_cells(make_run, data):
@@ -108,7 +105,7 @@ def test_conventions_speak_of_the_end_or_of_empty_cells(make_run, data):
     for language in ("en", "image"):
         some = split.first(9)
         some.source_language = language
-        told[language] = align_run(run, replace(data, tests={name: some}), CPU, sentences=len(language))["conventions"]
+        told[language] = align_run(run, replace(data, tests={name: some}), sentences=len(language))["conventions"]
     assert (
         "the source word with the most weight, ties share the link, and to nothing if the end of the source has" in told["en"]
     )
@@ -119,7 +116,7 @@ def test_conventions_speak_of_the_end_or_of_empty_cells(make_run, data):
 
 def test_a_model_without_weights_is_left_out(make_run, data):
     run = make_run("none")
-    assert align_run(run, data, CPU) is None
+    assert align_run(run, data) is None
     assert not (run.folder.path / "analysis").exists()
 
 

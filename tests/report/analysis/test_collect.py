@@ -4,7 +4,6 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import EvaluationData
@@ -18,8 +17,6 @@ from seq2seq.report.analysis.store import analysis_path, cached, read_analysis
 from seq2seq.report.analysis.sweep import choose, tune_run
 from seq2seq.run.folder import write_aside
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture(scope="module")
 def measured(make_run_in, data, tmp_path_factory):
@@ -29,11 +26,11 @@ def measured(make_run_in, data, tmp_path_factory):
     for name, seed in (("transformer", 1), ("additive", 2), ("additive", 1), ("none", 1)):
         run = make_run_in(name, folder, seed)
         write_aside(run.folder.config, "{}\n")
-        align_run(run, data, CPU, sentences=6)
-        intervene(run, data, CPU, sentences=4)
-        measure_costs(run, data, CPU)
+        align_run(run, data, sentences=6)
+        intervene(run, data, sentences=4)
+        measure_costs(run, data)
         with patch.multiple(sweep, BEAMS=(1, 2), PENALTIES=(0.0, 1.0), SENTENCES=3):
-            tune_run(run, validation, CPU)
+            tune_run(run, validation)
     write_aside(folder / "study.yaml", "{name: s, systems: [none, additive, transformer]}\n")
     return folder
 
@@ -80,7 +77,7 @@ def test_numbers_are_means_over_seeds(study):
 
 
 def test_answers_to_another_question_are_not_mixed_in(study, make_run_in, data):
-    align_run(make_run_in("transformer", study), data, CPU, sentences=3)
+    align_run(make_run_in("transformer", study), data, sentences=3)
     collect_analyses(study)
     assert list(json.loads((study / "alignment.json").read_text())["systems"]) == ["additive"]
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 
 import pytest
-import torch
 
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.pairs import SentencePair
@@ -12,8 +11,6 @@ from seq2seq.report.analysis import concatenation
 from seq2seq.report.analysis.collect import collect_analyses
 from seq2seq.report.analysis.concatenation import choose_pairs, concatenate_run
 from seq2seq.run.folder import write_aside
-
-CPU = torch.device("cpu")
 
 
 @dataclass
@@ -58,12 +55,12 @@ def test_points_are_kept_and_gathered_for_the_report(make_run, data, short, tmp_
     for seed in (1, 2):
         run = make_run("additive", seed)
         write_aside(run.folder.config, "{}\n")
-        found = concatenate_run(run, data, CPU)
+        found = concatenate_run(run, data)
     assert [(p["joined"], p["n"], len(p["counts"])) for p in found["points"]] == [
         (1, 60, 60), (2, 30, 30), (3, 20, 20), (4, 15, 15), (5, 12, 12)
     ]  # fmt: skip
     assert [p["words"] for p in found["points"]] == [6, 12, 18, 24, 30]
-    assert concatenate_run(run, data, CPU) == found
+    assert concatenate_run(run, data) == found
     assert collect_analyses(tmp_path) == ["concatenation"]
     gathered = read_analyses(tmp_path).concatenation
     assert (gathered.pairs, gathered.longest) == (60, 6)
@@ -79,7 +76,7 @@ def test_what_a_model_cannot_read_is_refused_not_scored(make_run, data, short, t
     run = make_run("additive")
     write_aside(run.folder.config, "{}\n")
     monkeypatch.setattr(concatenation, "translate", refuse)
-    found = concatenate_run(run, replace(data, tests={"test": short}), CPU)
+    found = concatenate_run(run, replace(data, tests={"test": short}))
     assert [point["counts"] for point in found["points"]] == [None] * 5
     collect_analyses(tmp_path)
     assert [point.bleu for point in read_analyses(tmp_path).concatenation.systems["additive"]] == [None] * 5

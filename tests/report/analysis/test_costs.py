@@ -9,8 +9,6 @@ from seq2seq.corpus.pairs import SentencePair
 from seq2seq.models.budget import flops_per_token
 from seq2seq.report.analysis.costs import LiveBytes, decode_forced, measure_costs, of_length, peak_bytes
 
-CPU = torch.device("cpu")
-
 
 def test_live_bytes_by_hand():
     weights = nn.Linear(4, 4, bias=False)
@@ -37,7 +35,7 @@ def test_forced_steps_cost_memory_that_grows_with_length(make_run, data, name):
     order = np.argsort(split.source_lengths)
     short, long = (collate(split, order[chosen]) for chosen in (slice(0, 4), slice(-4, None)))
     decode_forced(run.model, short)
-    assert 0 < peak_bytes(run.model, short, CPU) < peak_bytes(run.model, long, CPU)
+    assert 0 < peak_bytes(run, short) < peak_bytes(run, long)
 
 
 def split_of(*words):
@@ -54,7 +52,7 @@ def test_a_run_is_measured_once(make_run, data, monkeypatch):
     run = make_run("additive")
     monkeypatch.setattr("seq2seq.report.analysis.costs.LENGTHS", (10,))
     monkeypatch.setattr(of_length, "__defaults__", ((10,),))
-    result = measure_costs(run, data, CPU)
+    result = measure_costs(run, data)
     assert result["training_tokens_per_second"] == 1234.0
     assert "ms_per_sentence" not in result  # one figure of decoding time, not two that contradict each other
     assert result["flops_per_token"] == 3 * flops_per_token(run.settings, 25, 25)
@@ -63,5 +61,5 @@ def test_a_run_is_measured_once(make_run, data, monkeypatch):
     assert point["ms_per_sentence"] > 0
     assert point["peak_bytes"] > 0
     monkeypatch.setattr("seq2seq.report.analysis.costs.cost_at", None)
-    assert measure_costs(run, data, CPU) == result
-    assert measure_costs(run, data, CPU, decoding=False)["by_length"] == []
+    assert measure_costs(run, data) == result
+    assert measure_costs(run, data, decoding=False)["by_length"] == []

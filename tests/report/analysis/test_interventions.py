@@ -108,7 +108,7 @@ def test_what_weights_look_like_by_hand():
 
 def test_a_run_is_measured_under_every_intervention(make_run, data, monkeypatch):
     run = make_run("transformer")
-    result = intervene(run, data, CPU, sentences=6)
+    result = intervene(run, data, sentences=6)
     assert list(result["kinds"]) == ["original", "uniform", "argmax", "permuted", "shifted"]
     for found in result["kinds"].values():
         assert set(found) == {"bleu", "buckets", "entropy", "eos_mass", "coverage", "diagonal_mass"}
@@ -116,9 +116,9 @@ def test_a_run_is_measured_under_every_intervention(make_run, data, monkeypatch)
     assert result["kinds"]["argmax"]["entropy"] < result["kinds"]["original"]["entropy"] < result["kinds"]["uniform"]["entropy"]
     assert json.loads((run.folder.path / "analysis" / "interventions.json").read_text())["n"] == 6
     monkeypatch.setattr("seq2seq.report.analysis.interventions.translate", None)
-    assert intervene(run, data, CPU, sentences=6)["kinds"] == json.loads(json.dumps(result["kinds"]))
+    assert intervene(run, data, sentences=6)["kinds"] == json.loads(json.dumps(result["kinds"]))
 
 
 @pytest.mark.parametrize("name", ["none", "decoder_only"])
 def test_what_has_no_bridge_is_left_out(make_run, data, name):
-    assert intervene(make_run(name), data, CPU) is None
+    assert intervene(make_run(name), data) is None

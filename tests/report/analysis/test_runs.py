@@ -50,7 +50,7 @@ def test_a_study_is_analysed(runs):
 def test_unfinished_runs_are_left_out(runs):
     summary = runs / "none" / "seed-1" / "summary.json"
     summary.write_text('{"status": "failed"}')
-    assert [run.folder.system for run, _, _ in loaded_runs(runs)] == ["additive"]
+    assert [run.folder.system for run, _ in loaded_runs(runs)] == ["additive"]
 
 
 @pytest.fixture
