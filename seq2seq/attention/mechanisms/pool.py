@@ -82,7 +82,7 @@ class Pool(NamedTuple):
         return Keys(keys=keys, values=values, mask=self.table.new_ones(len(keys), keys.shape[2]))
 
     def view(self) -> tuple[Tensor, Tensor]:
-        """Where each hypothesis may look, (B, K, capacity), and the position of each slot, (capacity,)."""
+        """The mask of slots that each hypothesis may see, (B, K, capacity), and the position of each slot, (capacity,)."""
         sentences, _, _, capacity = self.store.keys.shape
         free = (0, capacity - len(self.places))
         mask = functional.pad(self.table, free).view(sentences, -1, capacity)
