@@ -122,7 +122,7 @@ def _copy_study(runs: Path, edition: Path) -> None:
             if (folder.path / name).exists():
                 shutil.copy(folder.path / name, place / name)
         (place / "config.yaml").write_text(
-            dump_yaml(_without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
+            dump_yaml(without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
         )
         for kind in ("hypotheses", "attention", "statistics", "analysis"):
             for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
@@ -130,7 +130,7 @@ def _copy_study(runs: Path, edition: Path) -> None:
                 shutil.copy(path, place / kind / path.name)
 
 
-def _without_folders(settings: dict[str, Any]) -> dict[str, Any]:
+def without_folders(settings: dict[str, Any]) -> dict[str, Any]:
     """Name a corpus in place of its folder on this machine; others find it as `$SEQ2SEQ_DATA/<name>`."""
     data = dict(settings["data"])
     data["path"], data["corpus"] = None, Path(data["corpus"]).name.removesuffix(".yaml").removesuffix(".yml")

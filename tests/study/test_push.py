@@ -9,7 +9,9 @@ from huggingface_hub import ModelCard
 from huggingface_hub.errors import LocalTokenNotFoundError
 
 from seq2seq.cli import main
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
+from seq2seq.run.trained import read_settings
 from seq2seq.study import push as pushing
 from tests.tiny import tiny_study, write_study
 
@@ -88,6 +90,17 @@ def test_a_study_is_written_to_a_folder_and_keeps_its_shape(study, hub, tmp_path
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_the_folder_of_a_corpus_stays_at_home(study, monkeypatch, tmp_path):
+    settings = read_settings(RunFolder(study / "additive" / "seed-1"))
+    at_home = settings.model_copy(update={"data": settings.data.model_copy(update={"path": "/home/me/corpora"})})
+    monkeypatch.setattr(pushing, "read_settings", lambda run: at_home)
+    assert main(["push", str(study / "additive" / "seed-1"), "me/tiny", "--folder", str(tmp_path / "out")]) == 0
+    written = (tmp_path / "out" / "config.yaml").read_text(encoding="utf-8")
+    assert "path: null" in written
+    assert "/home/me" not in written
+
+
 def test_a_hub_that_refuses_is_one_line(study, hub, monkeypatch, capsys):
     def refuse(self, name, private, exist_ok):
         raise LocalTokenNotFoundError("Token is required\nand much more")
