@@ -153,7 +153,8 @@ class RunFolder:
             )
         if found.raised and (reason := why_not_longer(there, config)):
             raise UserError(f"{self.path}: cannot be trained longer ({'; '.join(found.raised)}): {reason}")
-        if found.raised and self.is_finished() and not (self.last / "state.json").exists():
+        kept = (self.last, self.last.with_name(f"{self.last.name}.previous"))
+        if found.raised and self.is_finished() and not any((place / "state.json").exists() for place in kept):
             raise UserError(f"{self.last}: no checkpoint to train on from ({'; '.join(found.raised)}); give --out DIR")
         return found.raised
 

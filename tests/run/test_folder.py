@@ -133,6 +133,10 @@ def test_a_run_without_its_last_checkpoint_is_not_trained_longer(trained):
     with pytest.raises(UserError, match="no checkpoint to train on from"):
         trained.claim(changed(training={"max_steps": 9}))
     assert trained.is_finished()
+    before = trained.last.with_name("last.previous")
+    before.mkdir()
+    write_aside(before / "state.json", "{}")  # the one before it goes on, as where the last is damaged
+    assert trained.check(changed(training={"max_steps": 9})) == ["training.max_steps: 5 there, 9 here"]
 
 
 def test_a_start_that_trained_nothing_binds_to_nothing(tmp_path):
