@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.files import read_json
@@ -121,20 +120,19 @@ def _copy_study(runs: Path, edition: Path) -> None:
         for name in _OF_A_RUN:
             if (folder.path / name).exists():
                 shutil.copy(folder.path / name, place / name)
-        (place / "config.yaml").write_text(
-            dump_yaml(without_folders(read_settings(folder).model_dump(mode="json"))), encoding="utf-8"
-        )
+        copy_config(folder, place)
         for kind in ("hypotheses", "attention", "statistics", "analysis"):
             for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
                 (place / kind).mkdir(exist_ok=True)
                 shutil.copy(path, place / kind / path.name)
 
 
-def without_folders(settings: dict[str, Any]) -> dict[str, Any]:
-    """Name a corpus in place of its folder on this machine; others find it as `$SEQ2SEQ_DATA/<name>`."""
-    data = dict(settings["data"])
+def copy_config(folder: RunFolder, place: Path) -> None:
+    """Write a run's config with its corpus named in place of a folder on this machine; others find `$SEQ2SEQ_DATA/<name>`."""
+    settings = read_settings(folder).model_dump(mode="json")
+    data = settings["data"]
     data["path"], data["corpus"] = None, Path(data["corpus"]).name.removesuffix(".yaml").removesuffix(".yml")
-    return {**settings, "data": data}
+    (place / "config.yaml").write_text(dump_yaml(settings), encoding="utf-8")
 
 
 def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:

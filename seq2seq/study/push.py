@@ -18,10 +18,10 @@ from seq2seq.report.cards import system_card
 from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import as_markdown
-from seq2seq.run.folder import RunFolder, dump_yaml
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs, read_settings
 from seq2seq.study.frames import read_report
-from seq2seq.study.publish import without_folders
+from seq2seq.study.publish import copy_config
 
 _KEPT = ("environment.json", "summary.json")
 
@@ -61,8 +61,7 @@ def _copy(run: RunFolder, target: Path) -> None:
     for name in _KEPT:
         if (run.path / name).is_file():
             shutil.copy(run.path / name, target / name)
-    settings = without_folders(read_settings(run).model_dump(mode="json"))
-    (target / "config.yaml").write_text(dump_yaml(settings), encoding="utf-8")
+    copy_config(run, target)
     checkpoint = run.evaluated()
     for place in (checkpoint, run.tokenizers):
         shutil.copytree(place, target / place.relative_to(run.path), dirs_exist_ok=True)

@@ -94,7 +94,7 @@ def test_a_study_is_written_to_a_folder_and_keeps_its_shape(study, hub, tmp_path
 def test_the_folder_of_a_corpus_stays_at_home(study, monkeypatch, tmp_path):
     settings = read_settings(RunFolder(study / "additive" / "seed-1"))
     at_home = settings.model_copy(update={"data": settings.data.model_copy(update={"path": "/home/me/corpora"})})
-    monkeypatch.setattr(pushing, "read_settings", lambda run: at_home)
+    monkeypatch.setattr("seq2seq.study.publish.read_settings", lambda run: at_home)
     assert main(["push", str(study / "additive" / "seed-1"), "me/tiny", "--folder", str(tmp_path / "out")]) == 0
     written = (tmp_path / "out" / "config.yaml").read_text(encoding="utf-8")
     assert "path: null" in written
