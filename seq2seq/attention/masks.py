@@ -47,9 +47,12 @@ def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """
     # a sum with a small tensor and a factor for each row: filling in all of the scores twice takes longer than their softmax
     kind = torch.promote_types(scores.dtype, torch.float32)  # autocast leaves scores in bf16, whose softmax takes longer
-    lowest = torch.finfo(kind).min / 2  # below any score, and no sum with one overflows
-    barrier = torch.zeros(mask.shape, dtype=kind, device=scores.device).masked_fill_(~mask, lowest)
-    return softmax(scores + barrier) * mask.any(dim=-1, keepdim=True).to(kind)
+    return softmax(scores + barrier(mask, kind)) * mask.any(dim=-1, keepdim=True).to(kind)
+
+
+def barrier(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return what blocks scores when it is added: 0 where the mask is True, else a number below all real scores."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, torch.finfo(dtype).min / 2)
 
 
 def softmax(scores: Tensor) -> Tensor:

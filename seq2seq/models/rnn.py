@@ -17,6 +17,7 @@ from seq2seq.attention.dropout import Dropout, dropout_noise
 from seq2seq.attention.fixed import FixedContext
 from seq2seq.attention.heads import split_heads
 from seq2seq.attention.keys import AttentionOutput, Past
+from seq2seq.attention.masks import barrier
 from seq2seq.attention.normalisers import Softmax
 from seq2seq.attention.scales import NoScale
 from seq2seq.attention.scores import ProductScore
@@ -26,7 +27,7 @@ from seq2seq.attention.scores.products import BilinearScore, DotScore, ScaledDot
 from seq2seq.attention.windows import GlobalWindow
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
-from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored, blocked
+from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored
 from seq2seq.models.kernels.decoder import Plan, Weights, decode_stepwise
 from seq2seq.models.kernels.gru import product_type
 from seq2seq.models.recurrent import CellState, RecurrentLayer
@@ -143,7 +144,7 @@ class RnnDecoder(Decoder):
         state = self._start(memory)
         if not torch.is_grad_enabled() and attends_additively(self) and bool(memory.mask.any(dim=1).all()):
             keys = state.sentence
-            made = FactoredKeys(factors(keys.keys[:, 0]), keys.values[:, 0], keys.mask, blocked(keys.mask, keys.keys.dtype))
+            made = FactoredKeys(factors(keys.keys[:, 0]), keys.values[:, 0], keys.mask, barrier(keys.mask, keys.keys.dtype))
             return replace(state, sentence=made)
         return state
 
@@ -298,10 +299,10 @@ def run_kernel(decoder: RnnDecoder, embedded: Tensor, state: State) -> Tensor:
     extra, readout, context = weight[:, steps.shape[-1] :], decoder.readout.weight, attention.context_size
     if isinstance(attention.score, AdditiveScore):
         heads, query, v = 0, attention.score.query_proj.weight[0], attention.score.v[0]
-        attended = Attended(keys.keys[:, 0], keys.values[:, 0], blocked(keys.mask, weight.dtype))
+        attended = Attended(keys.keys[:, 0], keys.values[:, 0], barrier(keys.mask, weight.dtype))
     else:
         heads, query = attention.heads, _query_weight(attention, recurrent)
-        v, attended = query.new_empty(0), Attended(keys.keys, keys.values, blocked(keys.mask, weight.dtype))
+        v, attended = query.new_empty(0), Attended(keys.keys, keys.values, barrier(keys.mask, weight.dtype))
     if attention.output_proj is not None:  # into what reads the context: one product a batch in place of one a step
         merged = attention.output_proj.weight
         readout = torch.cat([readout[:, :context] @ merged, readout[:, context:]], dim=1)

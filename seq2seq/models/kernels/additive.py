@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seq2seq.attention.masks import block, softmax
+from seq2seq.attention.masks import softmax
 from seq2seq.attention.scores.blocks import bounded_exp, factors
 from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
 
@@ -24,7 +24,7 @@ class Attended(NamedTuple):
     values: Tensor
     """(B, S, C); of a product with heads (B, H, S, C)."""
     blocked: Tensor
-    """(B, S), the lowest finite number where nothing may be attended to, else 0."""
+    """(B, S), `masks.barrier` of what may be attended to."""
 
 
 class AdditiveAttention:
@@ -104,7 +104,7 @@ class FactoredKeys(NamedTuple):
     mask: Tensor
     """(B, S), True where may be attended to."""
     blocked: Tensor
-    """(B, S), the lowest finite number where not, else 0."""
+    """(B, S), `masks.barrier` of that."""
 
 
 def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[Tensor, Tensor]:
@@ -117,8 +117,3 @@ def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[T
     scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
     weights = softmax(scores)
     return torch.bmm(weights, keys.values), weights
-
-
-def blocked(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Additive mask for scores: 0 where the mask is True, else the lowest finite number."""
-    return block(torch.zeros_like(mask, dtype=dtype), ~mask)
