@@ -19,6 +19,7 @@ from torch import Tensor
 
 from seq2seq.config.errors import RunError, UserError, first_line
 from seq2seq.config.files import write_aside
+from seq2seq.run.folder import checkpoint_before
 
 MODEL, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 
@@ -39,7 +40,7 @@ class DamagedError(Exception):
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Replace the checkpoint in `folder`, and keep the one before as `<folder>.previous`: one is always complete on disk."""
-    writing, previous = folder.with_name(folder.name + ".writing"), folder.with_name(folder.name + ".previous")
+    writing, previous = folder.with_name(folder.name + ".writing"), checkpoint_before(folder)
     try:
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
@@ -108,7 +109,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 def find_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """Load `folder`, or, if it is damaged or was being replaced, the complete one beside it; says which were passed over."""
     complaints: list[str] = []
-    for candidate in (folder, folder.with_name(folder.name + ".previous")):
+    for candidate in (folder, checkpoint_before(folder)):
         if not candidate.exists():
             continue
         try:

@@ -35,6 +35,11 @@ def run_name(system: str, seed: int | None) -> str:
     return system if seed is None else f"{system} seed {seed}"
 
 
+def checkpoint_before(folder: Path) -> Path:
+    """The place of the checkpoint that `folder` replaced."""
+    return folder.with_name(folder.name + ".previous")
+
+
 def damaged_translations(path: Path, why: str) -> UserError:
     """The error that a file of translations is not as it was written."""
     return UserError(f"{path}: {why}; remove it, {_TRANSLATED_AGAIN}")
@@ -153,8 +158,8 @@ class RunFolder:
             )
         if found.raised and (reason := why_not_longer(there, config)):
             raise UserError(f"{self.path}: cannot be trained longer ({'; '.join(found.raised)}): {reason}")
-        kept = (self.last, self.last.with_name(f"{self.last.name}.previous"))
-        if found.raised and self.is_finished() and not any((place / "state.json").exists() for place in kept):
+        kept = any((place / "state.json").exists() for place in (self.last, checkpoint_before(self.last)))
+        if found.raised and self.is_finished() and not kept:
             raise UserError(f"{self.last}: no checkpoint to train on from ({'; '.join(found.raised)}); give --out DIR")
         return found.raised
 
