@@ -72,6 +72,8 @@ def train(
 
     if cluster_option and cluster is None:
         raise UserError(f"--cluster-option {cluster_option[0]}: goes with --cluster slurm, or leave it out to train here")
+    if jobs and cluster is not None:
+        raise UserError("--jobs: is about this machine, and a cluster places its jobs itself; leave it out with --cluster")
     loaded = load_study(study, set_ or (), system or ())
     for name in system or ():
         system_of(loaded, name)

@@ -24,6 +24,7 @@ from tests.tiny import tiny_study, write_study
         (["train", "{study}", "--system", "aditive"], "did you mean 'additive'?"),
         (["train", "{study}", "--set", "training.max_stepz=3"], "did you mean 'max_steps'?"),
         (["train", "{study}", "--cluster-option", "slurm_partition=gpu"], "goes with --cluster slurm"),
+        (["train", "{study}", "--cluster", "slurm", "--jobs", "2"], "a cluster places its jobs itself"),
         (["report", "nowhere"], "nowhere: no such folder"),
         (["translate", "nowhere"], "no run here"),
         (["translate", "nowhere", "--max-length", "65537"], "Invalid value for '--max-length'"),

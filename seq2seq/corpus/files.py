@@ -71,13 +71,16 @@ class FileCorpus:
             )
 
     def _rows(self, table: Path) -> Iterator[SentencePair]:
-        reverse = self._tables()[1] in table.name
+        reverse, wide = self._tables()[1] in table.name, 0
         for number, line in enumerate(read_lines(table), start=1):
             first, tab, rest = line.partition("\t")
             if not tab and line.strip():
                 raise UserError(f"{table}: line {number} has no tab; each line holds a sentence, a tab and its translation")
-            second = rest.partition("\t")[0]
+            second, more, _ = rest.partition("\t")
+            wide += bool(more)
             yield SentencePair(second, first) if reverse else SentencePair(first, second)
+        if wide:
+            self._report(f"{table}: what follows the second column is not read (lines: {wide:,})")
 
     def fingerprint(self, split: str) -> str:
         """Return a hash of the files' bytes; a file that differs from the card's checksum is reported."""

@@ -21,7 +21,7 @@ def costs_of(report: Report) -> dict[str, dict[str, float]]:
         "training, minutes": {name: system.seconds and system.seconds / 60 for name, system in systems.items()},
         "training, target tokens": {name: system.target_tokens for name, system in systems.items()},
         "training, target tokens per second": {name: cost.training_tokens_per_second for name, cost in measured.items()},
-        "FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
+        "training, FLOPs per target token": {name: cost.flops_per_token for name, cost in measured.items()},
         "share of heads used": _used({name: cost.heads_used for name, cost in measured.items()}),
         "mean span, share of the widest": {name: cost.positions_used for name, cost in measured.items()},
     }

@@ -10,6 +10,7 @@ from seq2seq.config.files import read_record
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run
 from seq2seq.report.scoring import ScoredSplit
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.reading import Reading
 
@@ -103,7 +104,7 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
 def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, AttentionMap]]:
     found: dict[int, dict[str, AttentionMap]] = {}
     for system, some in runs.items():
-        places = (run.folder / "attention" / f"{split}.json" for run in some)
+        places = (RunFolder(run.folder).attention(split) for run in some)
         advice = "remove the file and the run's hypotheses, and a report makes both again"
         kept = (read_record(place, list[AttentionMap], advice) for place in places)
         for shown in next((maps for maps in kept if maps), []):

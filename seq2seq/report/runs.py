@@ -183,16 +183,21 @@ def named(copy: Path, original: Path) -> Iterator[None]:
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     """Return a study's runs in its order (of a run's folder, that run), and notes on systems that `study.yaml` lacks."""
     runs = find_runs(folder)
+    notes = [
+        f"{bare.name}: its folder has no config.yaml, so it is left out; put the file back, or remove the folder."
+        for bare in map(RunFolder, sorted(folder.glob("*/seed-*")))
+        if bare.has_trained() and not bare.config.exists()
+    ]
     systems = read_study_file(folder / "study.yaml").systems
     if not systems:
-        return runs, []
+        return runs, notes
     own = [run for run in runs if run.system in systems]
     if not own:
         raise UserError(
             f"{folder}: no runs of its systems ({', '.join(systems)}); train them, or rename the folders of renamed ones"
         )
     strangers = sorted({run.system for run in runs} - set(systems))
-    notes = [
+    notes += [
         f"{name}: its runs lie in the folder, but the study has no system of that name, so they are left out; if it was "
         "renamed, rename its folder as well."
         for name in strangers
@@ -204,7 +209,7 @@ def finished_runs(folder: Path) -> list[RunFolder]:
     """Return the finished runs of a study, in its order; a `UserError` if there are none."""
     finished = [run for run in study_folders(folder)[0] if run.is_finished()]
     if not finished:
-        raise UserError(f"{folder}: no run is finished yet; run the train command again to resume")
+        raise UserError(f"{folder}: no run is finished yet; let one finish, the same train command resumes it")
     return finished
 
 

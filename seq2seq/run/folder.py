@@ -88,6 +88,10 @@ class RunFolder:
     def hypotheses(self, split: str) -> Path:
         return self.path / "hypotheses" / f"{split}.txt"
 
+    def attention(self, split: str) -> Path:
+        """The file of attention on a few sentences of a split."""
+        return self.path / "attention" / f"{split}.json"
+
     def read_summary(self) -> dict[str, Any]:
         """Return `summary.json`, or an empty one while there is none."""
         return read_record(self.summary, dict[str, Any], "remove the file and run the same command again") or {}

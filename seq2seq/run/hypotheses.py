@@ -69,7 +69,7 @@ def translate_tests(
         facts = run.folder.decoding(name)
         if facts is not None and not again:
             check_sentences(run.folder.hypotheses(name), facts, fingerprint)
-            if not attention_path(run.folder, name).exists() and _made_so(facts, made, exactly=True):
+            if not run.folder.attention(name).exists() and _made_so(facts, made, exactly=True):
                 write_attention(run, name, split, showcase(split), device)
         elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
             if run.folder.hypotheses(name).exists():
@@ -143,11 +143,6 @@ def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
     return [items[round(index * (len(items) - 1) / (most - 1))] for index in range(most)]
 
 
-def attention_path(folder: RunFolder, split: str) -> Path:
-    """The file of attention on a few sentences of a split."""
-    return folder.path / "attention" / f"{split}.json"
-
-
 def write_attention(
     run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
 ) -> None:
@@ -168,7 +163,7 @@ def write_attention(
             forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
             record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
         records.append(record)
-    write_json(attention_path(run.folder, name), records)
+    write_json(run.folder.attention(name), records)
 
 
 def attend_own(run: TrainedRun, device: torch.device) -> None:

@@ -82,7 +82,7 @@ def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | Non
         lines += _filled(f"{part.formula}. {part.source}. Expected: {part.expects}.", f"{pretrain.steps:,} updates first")
     lines += _filled(f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()), "parameters")
     counted = ", ".join(f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS)
-    lines += _filled(counted, "FLOPs per target token")
+    lines += _filled(counted, "forward FLOPs per target token")
     if first is not None:
         changes = differences(first[1].model_dump(mode="json"), settings.model_dump(mode="json"))
         told = [f"{path}: {before} -> {after}" for path, before, after in changes]

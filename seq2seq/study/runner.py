@@ -161,7 +161,7 @@ def complain(failed: Sequence[RunFolder], stopped: Sequence[RunFolder] = ()) -> 
     told = {f"{len(failed)} of the runs failed": failed, "stopped by a signal, the same command resumes": stopped}
     parts = [f"{what}: {', '.join(run.name for run in runs)}" for what, runs in told.items() if runs]
     if parts:
-        raise RunError("; ".join([*parts, "the others are finished"]) if is_first_process() else "")
+        raise RunError("; ".join([*parts, "any others are finished"]) if is_first_process() else "")
 
 
 def _side_by_side(todo: Sequence[RunFolder], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:

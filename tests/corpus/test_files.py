@@ -208,3 +208,10 @@ def test_zstd_without_its_package_says_what_to_install(tmp_path, monkeypatch):
     (tmp_path / "train.en.zst").write_bytes(b"")
     with pytest.raises(UserError, match=r"train\.en\.zst: reading .zst needs a package; pip install 'seq2seq\[zstd\]'"):
         list(read_lines(tmp_path / "train.en.zst"))
+
+
+def test_columns_after_the_second_are_told_of(tmp_path):
+    (tmp_path / "train.en-xx.tsv").write_text("a\tx\tsomebody\nb\ty\n")
+    said = []
+    assert [pair.target for pair in corpus(tmp_path, report=said.append).pairs("train")] == ["x", "y"]
+    assert said == [f"{tmp_path}/train.en-xx.tsv: what follows the second column is not read (lines: 1)"]

@@ -10,6 +10,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
+from seq2seq.report.runs import read_study
 from seq2seq.report.settings import differences, facts_for_claims
 from seq2seq.report.systems import compare_budgets
 from seq2seq.run.hypotheses import evenly_spaced
@@ -266,3 +267,10 @@ def test_a_log_cut_short_and_a_run_that_failed_are_noted(study, texts, tmp_path)
     notes = notes_of(folder, texts)
     assert "none seed-1: the last line of log.jsonl" in notes
     assert "none seed 2 (failed)" in notes
+
+
+def test_a_run_without_its_config_is_named(study, tmp_path):
+    place = copy_of(study, tmp_path / "study")
+    (place / "additive/seed-2/config.yaml").unlink()
+    notes = ["additive seed 2: its folder has no config.yaml, so it is left out; put the file back, or remove the folder."]
+    assert read_study(place).notes == notes

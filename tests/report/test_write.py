@@ -333,7 +333,7 @@ def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built, figures):
 
 def test_costs_that_all_systems_share_are_left_out(figures):
     figure = next(figure for figure in figures if figure.name == "cost")
-    assert "FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
+    assert "training, FLOPs per target token" not in figure.table.heads  # 2.5e6 for every system
     assert "training, target tokens" not in figure.table.heads
     assert figure.table.select(["decoding, ms per sentence of 20 words (8 at a time)"]).rows[0] == [Measured(2.0, digits=2)]
 
