@@ -87,6 +87,11 @@ def _systems(report: Report) -> Iterator[Part]:
             f"points: of the gap, from short to long; bottleneck index: points of sentence score per ten {unit}. Above 0 the "
             "system loses less."
         )
+        if first.above_chance:
+            lines.append(
+                "Kept above chance: the same of BLEU minus what the translations score against the reference of another "
+                "sentence as long, which long sentences match better."
+            )
         nothing = [name for name, system in report.systems.items() if translates_nothing(system.length)]
         if nothing:
             lines.append(f"Dashes: below {LEAST_BLEU:g} BLEU there is nothing that length could take ({', '.join(nothing)}).")

@@ -40,6 +40,7 @@ METRICS: dict[str, Callable[[BucketScores], Sequence[float | None]]] = {
     "BLEU minus baseline": lambda b: (
         (b.comparison.difference, b.comparison.low, b.comparison.high) if b.comparison else (None,)
     ),
+    "BLEU by chance, against another sentence's reference": lambda b: (b.chance,),
     "chrF": lambda b: (b.chrf, b.chrf_low, b.chrf_high),
     "TER (lower is better)": lambda b: (b.ter, b.ter_low, b.ter_high),
     "length ratio (hypothesis / reference tokens)": lambda b: (b.length_ratio,),

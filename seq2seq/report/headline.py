@@ -22,11 +22,10 @@ def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str
     return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
 
 
-def kept_share(effect: LengthEffect | None) -> Cell:
+def kept_share(effect: LengthEffect | None, *, above_chance: bool = False) -> Cell:
     """`41 % [37, 46]`, what is left of a score on long sources; a dash for a system that translates nothing of either."""
-    if effect is None or translates_nothing(effect):
-        return NONE
-    return share(effect.retention.value, effect.retention.low, effect.retention.high)
+    kept = None if effect is None or translates_nothing(effect) else effect.above_chance if above_chance else effect.retention
+    return NONE if kept is None else share(kept.value, kept.low, kept.high)
 
 
 def translates_nothing(effect: LengthEffect | None) -> bool:

@@ -47,6 +47,7 @@ def systems_table(report: Report, *, ranked: bool = False) -> Table:
     rows = [_system(report, name, report.systems[name], ranks.get(name)) for name in order]
     left_out = set() if compared else {"difference", "p", *_CONTRASTS.values()}
     left_out |= (set() if ranked else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
+    left_out |= set() if any(system.length and system.length.above_chance for system in report.systems.values()) else {_ABOVE}
     heads = [head for head in rows[0] if head not in left_out]
     main = ("system", "BLEU", "difference", "kept", "seeds", "parameters")
     return Table(
@@ -58,6 +59,7 @@ def systems_table(report: Report, *, ranked: bool = False) -> Table:
     )
 
 
+_ABOVE = "kept above chance"
 _CONTRASTS = {"log_ratio": "log-ratio", "points": "growth in points", "bottleneck_index": "bottleneck index"}
 
 
@@ -79,6 +81,7 @@ def _system(report: Report, name: str, system: SystemReport, rank: Measured | No
         "p": p_value(found.p_holm) if found else NONE,
         **{label: contrast(report, name, key) for key, label in _CONTRASTS.items()},
         "half-length": half_length_in_words(length.half_length if length else None, report.length_unit),
+        _ABOVE: kept_share(length, above_chance=True),
         "BLEU, short": Measured(length.short if length else None),
         "BLEU, long": Measured(length.long if length else None),
         "training tokens": Measured(system.target_tokens, digits=0),

@@ -19,7 +19,7 @@ from seq2seq.report.runs import Run, StudyRuns, lines_sha256
 from seq2seq.run.folder import damaged_translations, write_json
 from seq2seq.scoring.buckets import Lengths, source_words
 from seq2seq.scoring.evidence import SystemScores
-from seq2seq.scoring.sentences import SentenceStatistics, sentence_statistics
+from seq2seq.scoring.sentences import CHANCE, SentenceStatistics, sentence_statistics
 
 SLOW = "ter"
 """The metric whose search takes minutes where the others take seconds."""
@@ -104,7 +104,7 @@ def _statistics(
         "sacrebleu": version("sacrebleu"),
     }
     kept = _kept(place, key)
-    if kept is not None and not recount:
+    if kept is not None and not recount and (texts is None or CHANCE in kept.counts):
         return kept
     if texts is None:
         raise UserError(
@@ -117,6 +117,7 @@ def _statistics(
         metrics=[name for name in settings.metrics if kept is None or name != SLOW],
         tokenizer=settings.tokenizer,
         truncated=None if cut is None else np.isin(np.arange(len(decoded.lines)), cut).tolist(),
+        chance=True,
     )
     if kept is not None and SLOW in settings.metrics:
         counts = {**counted.counts, SLOW: kept.counts[SLOW]}

@@ -17,6 +17,8 @@ TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
 
 _NOT_COMPARED = ("report_command", "texts_available", "notes")
+_LATER = ("chance", "above_chance")
+"""Figures that reports of earlier versions do not have."""
 _SENTENCES = {"headline", "bottleneck_caution", "sentence", "words", "explanation", "ours", "differs"}
 """Fields in words: their numbers are compared, in any order, and a better wording is no difference."""
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
@@ -77,8 +79,11 @@ def compare_reports(stored: Mapping[str, Any], again: Mapping[str, Any]) -> list
     before, after = (
         {key: _without_wording(report[key], key) for key in report if key not in _NOT_COMPARED} for report in (stored, again)
     )
-    found = differences(before, after, equal=_equal)
-    return [f"{path}: report {short(old)}, scored again {short(new)}" for path, old, new in found]
+    return [
+        f"{path}: report {short(old)}, scored again {short(new)}"
+        for path, old, new in differences(before, after, equal=_equal)
+        if old is not None or path.split(".")[-1] not in _LATER
+    ]
 
 
 def _without_wording(value: Any, field: str) -> Any:

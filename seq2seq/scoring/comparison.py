@@ -13,7 +13,7 @@ from seq2seq.scoring.buckets import EVERYTHING, Bucket, build_buckets
 from seq2seq.scoring.evidence import SLOPE, Evidence
 from seq2seq.scoring.metrics import METRICS
 from seq2seq.scoring.results import BucketScores, Comparison, Result, Scores, Slope, Verdict, corrected, detectable, verdict_on
-from seq2seq.scoring.sentences import surface_figures
+from seq2seq.scoring.sentences import CHANCE, surface_figures
 
 Cell = tuple[str, Bucket]
 """A system on a bucket."""
@@ -81,6 +81,8 @@ def _scores(evidence: Evidence, name: str, bucket: Bucket) -> dict[str, Any]:
     inside = bucket.holds(evidence.source_words)
     runs = [run.select(inside) for run in evidence.systems[name].statistics]
     fields: dict[str, Any] = {"n": int(inside.sum()), **surface_figures(runs)}
+    if evidence.knows_chance:
+        fields["chance"] = float(evidence.part(name, CHANCE, bucket).points.mean())
     fields["seed_bleu"] = evidence.part(name, "bleu", bucket).points.tolist()
     for metric in evidence.metrics:
         estimate, prefix = evidence.score(name, metric, bucket), "" if metric == "bleu" else f"{metric}_"

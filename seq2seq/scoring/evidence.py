@@ -18,16 +18,19 @@ from seq2seq.scoring.bottleneck import slope, slope_counts
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths
 from seq2seq.scoring.metrics import METRICS, Counts, Scores
 from seq2seq.scoring.seeds import moderate, satterthwaite, shared_correlation
-from seq2seq.scoring.sentences import SentenceStatistics
+from seq2seq.scoring.sentences import CHANCE, SentenceStatistics
 
 SLOPE = "slope"
 """A difference of slopes is the bottleneck index of bottleneck.py, in points per ten source words."""
 LOG_BLEU = "log_bleu"
+LOG_ABOVE_CHANCE = "log_above_chance"
+"""Of BLEU minus BLEU by chance."""
 LEAST_BLEU = 0.1
 """BLEU that the logarithm takes a smaller one for: below it a corpus score is a matter of smoothing."""
 Shape = tuple[tuple[Bucket, float], ...]
 """Buckets with weights, the first of them 1: which combination of a system's scores a figure is about."""
 _SCORES: dict[str, Callable[[Counts], Scores]] = {**{name: metric.score for name, metric in METRICS.items()}, SLOPE: slope}
+_SCORES[CHANCE] = METRICS["bleu"].score
 _BOUNDS = {"bleu": (0.0, 100.0), "chrf": (0.0, 100.0), "ter": (0.0, np.inf)}
 
 
@@ -88,6 +91,11 @@ class Evidence:
         return self.settings.metrics
 
     @property
+    def knows_chance(self) -> bool:
+        """Whether every run was counted against other sentences' references too, as runs scored earlier were not."""
+        return all(CHANCE in run.counts for system in self.systems.values() for run in system.statistics)
+
+    @property
     def signatures(self) -> dict[str, str]:
         """SacreBLEU's signature of each metric, the same for all runs."""
         first = next(iter(self.systems.values())).statistics[0]
@@ -111,12 +119,14 @@ class Evidence:
         return any(self.sentences(bucket) < self.settings.minimum_bucket for bucket in buckets)
 
     def part(self, system: str, figure: str, bucket: Bucket = EVERYTHING) -> Part:
-        """A system's figure on a bucket, by seed and by resample: "bleu", "chrf", "ter", "log_bleu" or the length "slope"."""
-        if figure == LOG_BLEU:
+        """A system's figure on a bucket, by seed and by resample: "bleu", "chrf", "ter", a log or the length "slope"."""
+        if figure in (LOG_BLEU, LOG_ABOVE_CHANCE):
             plain = self.part(system, "bleu", bucket)
+            if figure == LOG_ABOVE_CHANCE:
+                plain = plain + self.part(system, CHANCE, bucket).times(-1)
             return Part(np.log(np.maximum(plain.points, LEAST_BLEU)), np.log(np.maximum(plain.replicates, LEAST_BLEU)))
         if bucket not in self._parts:
-            self._parts[bucket] = self.resample(bucket, (*self.metrics, SLOPE))
+            self._parts[bucket] = self.resample(bucket, (*self.metrics, SLOPE, *[CHANCE] * self.knows_chance))
         return self._parts[bucket][system, figure]
 
     def score(self, system: str, metric: str, bucket: Bucket = EVERYTHING) -> Estimate:

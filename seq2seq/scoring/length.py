@@ -5,6 +5,8 @@ shrinks where the strong one falls, and says nothing about the weak one. So ever
 names the one that was planned (`evaluation.primary`), since a scale that is chosen afterwards can always be found.
 
 - **retention**: a system's BLEU on long sources over its own on short ones. 1: nothing is lost. Geometric mean over seeds.
+- **retention above chance**: the same of BLEU minus what the translations score against the reference of another sentence as
+  long. Long sentences share more n-grams with any other, so that a system which has lost the sentence keeps that much.
 - **log-ratio**: log of a system's retention minus log of the baseline's; +0.37 is exp(0.37) = 1.45 times the retention.
 - **points**: (system - baseline) in BLEU on long sources minus the same on short ones.
 - **half-length** L50: the source length in words at which BLEU has fallen to half of its value on the shortest bucket.
@@ -22,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.scoring.bootstrap import Floats, seed_weights
+from seq2seq.scoring.bootstrap import Estimate, Floats, seed_weights
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths, build_buckets, equal_count_buckets
-from seq2seq.scoring.evidence import LOG_BLEU, SLOPE, Evidence, Term
+from seq2seq.scoring.evidence import LEAST_BLEU, LOG_ABOVE_CHANCE, LOG_BLEU, SLOPE, Evidence, Term
 from seq2seq.scoring.results import Result, Verdict, corrected, finite, verdict_on
 
 LONG, SHORT = 40, 20
@@ -96,6 +98,8 @@ class LengthEffect(Result):
     short: float
     long: float
     retention: Retention
+    above_chance: Retention | None = None
+    """Retention of BLEU minus `Scores.chance`; null where that was not counted."""
     half_length: HalfLength | None
     """L50; null where the test set has one length only."""
     log_ratio: Contrast | None = None
@@ -154,8 +158,7 @@ def length_effects(evidence: Evidence) -> dict[str, LengthEffect]:
     contrasts, halves = _contrasts(evidence, short, long), _half_lengths(evidence)
     effects = {}
     for name in evidence.systems:
-        kept = evidence.contrast([Term(1, name, long), Term(-1, name, short)], LOG_BLEU)
-        low, high = (None if end is None else float(np.exp(end)) for end in (kept.low, kept.high))
+        growth = [Term(1, name, long), Term(-1, name, short)]
         effects[name] = LengthEffect(
             short_max=short.high or 0,
             long_min=long.low,
@@ -163,11 +166,25 @@ def length_effects(evidence: Evidence) -> dict[str, LengthEffect]:
             n_long=evidence.sentences(long),
             short=evidence.score(name, "bleu", short).value,
             long=evidence.score(name, "bleu", long).value,
-            retention=Retention(value=float(np.exp(kept.value)), low=low, high=high),
+            retention=_kept(evidence.contrast(growth, LOG_BLEU)),
+            above_chance=_above_chance(evidence, name, growth),
             half_length=halves.get(name),
             **{key: found[name] for key, found in contrasts.items() if name in found},
         )
     return effects
+
+
+def _above_chance(evidence: Evidence, name: str, growth: Sequence[Term]) -> Retention | None:
+    """Retention above chance; None where that is not known, or where short sources have nothing above it either."""
+    if not evidence.knows_chance:
+        return None
+    start = evidence.part(name, LOG_ABOVE_CHANCE, growth[-1].bucket).points.mean()
+    return _kept(evidence.contrast(growth, LOG_ABOVE_CHANCE)) if start > np.log(LEAST_BLEU) else None
+
+
+def _kept(logarithm: Estimate) -> Retention:
+    low, high = (None if end is None else float(np.exp(end)) for end in (logarithm.low, logarithm.high))
+    return Retention(value=float(np.exp(logarithm.value)), low=low, high=high)
 
 
 _MEASURES = {"log_ratio": LOG_BLEU, "points": "bleu", "bottleneck_index": SLOPE}

@@ -100,6 +100,9 @@ class Scores(Result):
     """Hypotheses equal to their reference, mean over seeds."""
     repeated: float
     """Share of 4-grams that a hypothesis has said before, 0 to 1."""
+    chance: float | None = None
+    """BLEU of the same hypotheses against the reference of another sentence as long, mean over seeds: what chance matches,
+    which grows with length. Null where it was not counted."""
     seed_bleu: list[float]
     """Corpus BLEU of every seed, in the order of `seeds`."""
 

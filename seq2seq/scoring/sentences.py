@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike
 from seq2seq.scoring.metrics import METRICS, Counts, Scores, bleu, brevity_penalty, length_ratio
 
 REPETITION_ORDER = 4
+CHANCE = "chance"
+"""Name of the BLEU counts against the reference of another sentence as long."""
 SURFACE = ("sentences", "empty", "truncated", "exact", "repeated_ngrams", "ngrams")
 _FORMAT = 1
 
@@ -23,7 +25,7 @@ _FORMAT = 1
 class SentenceStatistics:
     """Additive counts of every sentence of one hypothesis file; a score of any subset is a function of the subset's sums."""
 
-    counts: Mapping[str, Counts]  # metric name -> (n, columns of the metric); "surface" -> (n, 6), named in `SURFACE`
+    counts: Mapping[str, Counts]  # by metric, (n, its columns); "surface" (n, 6), named in `SURFACE`; maybe `CHANCE`
     signatures: Mapping[str, str]  # metric name -> sacreBLEU's signature
     truncation_known: bool = False  # whether the search said which hypotheses hit the length limit; else that column is 0
 
@@ -106,6 +108,15 @@ def _surface(hypotheses: Sequence[str], references: Sequence[str], truncated: Se
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(SURFACE))
 
 
+def _next_by_length(lines: Sequence[str]) -> list[str]:
+    """The line that follows each one in the order of their characters; for the longest it is the one before."""
+    order = np.argsort([len(line) for line in lines], kind="stable")
+    found = list(lines)
+    for place, line in enumerate(order):
+        found[line] = lines[order[place + 1 if place + 1 < len(order) else place - 1]]
+    return found
+
+
 def sentence_statistics(
     hypotheses: Sequence[str],
     references: Sequence[str],
@@ -113,16 +124,22 @@ def sentence_statistics(
     metrics: Sequence[str] = tuple(METRICS),
     tokenizer: str = "13a",
     truncated: Sequence[bool] | None = None,
+    chance: bool = False,
 ) -> SentenceStatistics:
     """Count every sentence of n detokenised lines and their references.
 
     `metrics` has BLEU among them, whose `tokenizer` is sacreBLEU's; `truncated` is (n,), True where the search stopped at the
-    length limit, None if that is not known. A ValueError if the numbers of lines differ.
+    length limit, None if that is not known. With `chance` every hypothesis is counted against another reference too, that of
+    the next sentence by length. A ValueError if the numbers of lines differ.
     """
     surface = _surface(hypotheses, references, [False] * len(hypotheses) if truncated is None else truncated)
     counted = {name: METRICS[name].count(hypotheses, references, tokenizer=tokenizer) for name in metrics}
+    counts = {**{name: rows for name, (rows, _) in counted.items()}, "surface": surface}
+    if chance and len(references) > 1:
+        others = _next_by_length(references)
+        counts[CHANCE], _ = METRICS["bleu"].count(hypotheses, others, tokenizer=tokenizer)
     return SentenceStatistics(
-        counts={**{name: rows for name, (rows, _) in counted.items()}, "surface": surface},
+        counts=counts,
         signatures={name: signature for name, (_, signature) in counted.items()},
         truncation_known=truncated is not None,
     )

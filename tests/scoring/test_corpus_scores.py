@@ -33,6 +33,15 @@ def test_any_resample_scores_as_sacrebleu_scores_the_same_lines(name, pairs, dat
     assert ours == pytest.approx(score, abs=1e-9)
 
 
+def test_chance_is_bleu_against_the_next_reference_by_length():
+    hypotheses = ["the cat sat on the mat", "on the mat sat the cat today", "a cat"]
+    references = ["the cat sat on a mat", "on the mat the cat sat today", "cats"]
+    counts = sentence_statistics(hypotheses, references, metrics=["bleu"], chance=True).counts["chance"]
+    others = [references[1], references[0], references[0]]  # the longest has the one before it
+    assert bleu(counts.sum(axis=0)) == pytest.approx(theirs("bleu", hypotheses, others).score, abs=1e-9)
+    assert "chance" not in sentence_statistics(["a"], ["a"], chance=True).counts
+
+
 @settings(deadline=None, max_examples=50)
 @given(PAIRS)
 def test_sentence_bleu_is_sacrebleus(pairs):

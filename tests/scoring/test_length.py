@@ -1,6 +1,7 @@
 """Retention, log-ratio and half-length against values worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -49,6 +50,20 @@ def test_retention_log_ratio_and_points_by_hand():
     assert additive.log_ratio.value == pytest.approx(math.log((60 / 80) / (10 / 50)))
     assert additive.points.value == pytest.approx((60 - 10) - (80 - 50))
     assert (none.log_ratio, none.points, none.bottleneck_index) == (None, None, None)
+
+
+def test_retention_above_chance_by_hand():
+    lengths = np.repeat([5, 50], 60)
+    runs = [exact_run(lengths, {5: 60, 50: 20}), exact_run(lengths, {5: 2, 50: 6})]
+    counted = replace(runs[0], counts={**runs[0].counts, "chance": runs[1].counts["bleu"]})
+    systems = [SystemScores(name="none", seeds=(1,), statistics=(counted,))]
+    kept = length_effects(Evidence(systems, lengths, SETTINGS))["none"].above_chance
+    assert kept.value == pytest.approx((20 - 6) / (60 - 2))
+    assert kept.low <= kept.value <= kept.high  # equal sentences: no width
+    by_chance = replace(counted, counts={**counted.counts, "bleu": runs[1].counts["bleu"]})
+    nothing = Evidence([replace(systems[0], statistics=(by_chance,))], lengths, SETTINGS)
+    assert length_effects(nothing)["none"].above_chance is None
+    assert length_effects(evidence_of(FALLING))["none"].above_chance is None  # not counted
 
 
 def test_points_and_proportion_disagree_where_a_weak_system_scores_a_constant_share():
