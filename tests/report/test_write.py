@@ -394,6 +394,8 @@ def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
     additive, none = (report.systems[name].length for name in ("additive", "none"))
     gap = additive.short - none.short
     assert answer(report).startswith(f"`additive` scores {gap:.1f} BLEU more than `none` on sources of up to 20 words")
+    above = [f"{100 * report.systems[name].length.above_chance.value:.0f}" for name in ("additive", "none")]
+    assert f"(of what is above chance {above[0]} and {above[1]} %)" in answer(report)
     additive.short = additive.long = 0.0
     assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
     assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")
