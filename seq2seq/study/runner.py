@@ -30,12 +30,17 @@ _LAST_WORDS = 0.2  # seconds in which everything that a process wrote is shown a
 
 
 def list_runs(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> list[RunFolder]:
-    """Return the runs asked for, each once, seed by seed, so that an interrupted study has whole seeds."""
-    chosen = dict.fromkeys(systems or study.systems)
+    """Return the runs asked for, each once, seed by seed, so that an interrupted study has whole seeds.
+
+    A seed of the study is for the systems that have it; one that none has is a new one, for all.
+    """
+    planned = {system: study.systems[system].training.seeds for system in systems or study.systems}
+    known = {seed for some in planned.values() for seed in some}
     runs = [
         RunFolder(out / system / f"seed-{seed}")
-        for system in chosen
-        for seed in dict.fromkeys(seeds or study.systems[system].training.seeds)
+        for system, own in planned.items()
+        for seed in dict.fromkeys(seeds or own)
+        if seed in own or seed not in known
     ]
     order = list(dict.fromkeys(run.seed for run in runs))
     return sorted(runs, key=lambda run: order.index(run.seed))
