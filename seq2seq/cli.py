@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -91,7 +92,7 @@ def train(
     if report_:
         app(arguments, standalone_mode=False, obj=arguments)
     else:
-        print(f"report: seq2seq {' '.join(arguments)}")
+        print(f"report: {shlex.join(['seq2seq', *arguments])}")
 
 
 @app.command()
