@@ -150,7 +150,6 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         header=header,
         systems=resolved,
         overrides=tuple(overrides),
-        changes={name: change or {} for name, change in written.items()},
     )
     _check_study(study, for_systems)
     return study

@@ -54,7 +54,6 @@ def test_systems_are_the_base_and_their_own_lines(study):
     assert loaded.systems["additive"].model.attention.score.kind == "additive"
     assert loaded.systems["additive"].model.encoder.hidden_size == 32
     assert loaded.systems["none"].training.learning_rate == 0.001
-    assert loaded.changes["additive"] == {"model": {"attention": {"score": "additive"}}}
 
 
 def test_a_part_whose_kind_changes_is_replaced_whole(study):

@@ -275,6 +275,14 @@ def test_test_sentences_in_the_training_text_are_said(tmp_path, capsys, monkeypa
     assert any(note.startswith("3 of the 12 source sentences stand in the training text") for note in place.report()["notes"])
 
 
+def test_the_file_beside_the_runs_names_no_folder_of_this_machine(tmp_path, capsys, monkeypatch):
+    place = Place(tmp_path, capsys, monkeypatch)
+    study = study_of(tmp_path)
+    study["systems"]["additive"] = {"data": {"path": str(tmp_path / "corpus")}}
+    assert place.train(study)[0] == 0
+    assert str(tmp_path) not in (place.runs / "study.yaml").read_text()  # it is published as it is
+
+
 def test_translations_by_others_are_scored_by_length(place):
     corpus = place.folder / "corpus"
     (place.folder / "wrong.txt").write_text("nothing\n" * 12)
