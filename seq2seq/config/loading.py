@@ -128,6 +128,9 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         raise UserError(f"{path}: systems: expected at least one named system; see {shipped_path('configs', 'demo.yaml')}")
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     joined: dict[str, Any] = reduce(_join, changes, {})
+    known = {*RunSettings.model_fields, *StudyHeader.model_fields}
+    if unknown := [key for key in joined if key not in known]:
+        raise UserError(f"--set {unknown[0]}: unknown key{suggest(unknown[0], known)}")
     for_header = {key: value for key, value in joined.items() if key in StudyHeader.model_fields}
     for_systems = {key: value for key, value in joined.items() if key not in for_header}
     header = _validate(StudyHeader, raw, path, document, [()], for_header)

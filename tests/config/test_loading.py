@@ -185,6 +185,7 @@ def test_mistakes(study, text, message):
     ("override", "message"),
     [
         ("training.max_steps", r"--set training.max_steps: expected PATH=VALUE"),
+        ("evaluatoin.seed=2", r"--set evaluatoin: unknown key; did you mean 'evaluation'\?"),
         ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),
