@@ -145,7 +145,7 @@ def score(
     hypotheses: Annotated[list[Path], typer.Argument(metavar="HYPOTHESES...", help="Translations, by whomever.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="A setting of evaluation, such as evaluation.confidence=0.9."),
+        typer.Option("--set", metavar="PATH=VALUE", help="Buckets or BLEU's tokenizer, such as evaluation.tokenizer=intl."),
     ] = None,
     source_language: Annotated[str, typer.Option(metavar="CODE", help="Decides how length is counted.")] = "en",
     target_language: Annotated[str, typer.Option(metavar="CODE", help="Chooses the tokenizer of BLEU, such as zh.")] = "en",

@@ -219,14 +219,17 @@ def imported_class(settings: Any) -> str | None:
 
 
 def load_evaluation(overrides: Sequence[str] = ()) -> EvaluationSettings:
-    """Return settings of scoring without a study, from `evaluation.OPTION=VALUE` texts; a `UserError` refuses others."""
+    """Return settings of scoring without a study, from `evaluation.OPTION=VALUE`; a `UserError` for one without effect."""
     data: Any = {}
     for text in overrides:
         change = parse_override(text)
         if set(change) != {"evaluation"}:
             raise UserError(f"--set {text}: only settings of evaluation apply here, such as evaluation.tokenizer=zh")
         data = _join(data, change)
-    return _validate(StudyHeader, {}, Path("--set"), {}, [()], data).evaluation
+    found = _validate(StudyHeader, {}, Path("--set"), {}, [()], data).evaluation
+    if idle := sorted(found.model_fields_set - {"buckets", "tokenizer"}):
+        raise UserError(f"--set evaluation.{idle[0]}: changes no score here; evaluation.buckets and evaluation.tokenizer do")
+    return found
 
 
 def _validate(
