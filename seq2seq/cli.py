@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -93,7 +94,7 @@ def train(
     if report_:
         app(arguments, standalone_mode=False, obj=arguments)
     else:
-        print(f"report: seq2seq {' '.join(arguments)}")
+        print(f"report: {shlex.join(['seq2seq', *arguments])}")
 
 
 @app.command()
@@ -146,7 +147,7 @@ def score(
     hypotheses: Annotated[list[Path], typer.Argument(metavar="HYPOTHESES...", help="Translations, by whomever.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="A setting of evaluation, such as evaluation.confidence=0.9."),
+        typer.Option("--set", metavar="PATH=VALUE", help="Buckets or BLEU's tokenizer, such as evaluation.tokenizer=intl."),
     ] = None,
     source_language: Annotated[str, typer.Option(metavar="CODE", help="Decides how length is counted.")] = "en",
     target_language: Annotated[str, typer.Option(metavar="CODE", help="Chooses the tokenizer of BLEU, such as zh.")] = "en",

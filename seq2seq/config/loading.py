@@ -128,6 +128,9 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         raise UserError(f"{path}: systems: expected at least one named system; see {shipped_path('configs', 'demo.yaml')}")
     changes = [with_absolute_paths(parse_override(text), Path()) for text in overrides]
     joined: dict[str, Any] = reduce(_join, changes, {})
+    known = {*RunSettings.model_fields, *StudyHeader.model_fields}
+    if unknown := [key for key in joined if key not in known]:
+        raise UserError(f"--set {unknown[0]}: unknown key{suggest(unknown[0], known)}")
     for_header = {key: value for key, value in joined.items() if key in StudyHeader.model_fields}
     for_systems = {key: value for key, value in joined.items() if key not in for_header}
     header = _validate(StudyHeader, raw, path, document, [()], for_header)
@@ -150,7 +153,6 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
         header=header,
         systems=resolved,
         overrides=tuple(overrides),
-        changes={name: change or {} for name, change in written.items()},
     )
     _check_study(study, for_systems)
     return study
@@ -217,14 +219,17 @@ def imported_class(settings: Any) -> str | None:
 
 
 def load_evaluation(overrides: Sequence[str] = ()) -> EvaluationSettings:
-    """Return settings of scoring without a study, from `evaluation.OPTION=VALUE` texts; a `UserError` refuses others."""
+    """Return settings of scoring without a study, from `evaluation.OPTION=VALUE`; a `UserError` for one without effect."""
     data: Any = {}
     for text in overrides:
         change = parse_override(text)
         if set(change) != {"evaluation"}:
             raise UserError(f"--set {text}: only settings of evaluation apply here, such as evaluation.tokenizer=zh")
         data = _join(data, change)
-    return _validate(StudyHeader, {}, Path("--set"), {}, [()], data).evaluation
+    found = _validate(StudyHeader, {}, Path("--set"), {}, [()], data).evaluation
+    if idle := sorted(found.model_fields_set - {"buckets", "tokenizer"}):
+        raise UserError(f"--set evaluation.{idle[0]}: changes no score here; evaluation.buckets and evaluation.tokenizer do")
+    return found
 
 
 def _validate(

@@ -131,8 +131,6 @@ class Study:
     systems: dict[str, RunSettings]
     overrides: tuple[str, ...] = ()
     """`PATH=VALUE` texts laid over every system."""
-    changes: dict[str, dict[str, Any]]
-    """What stands under each system's name in the file."""
 
     def bleu_tokenizer(self, system: str) -> str:
         """Return sacreBLEU's tokenizer for a system's target language; a ValueError if the study's cannot serve it."""

@@ -159,13 +159,18 @@ def _missing(study: StudyRuns, split: str, runs: Mapping[str, Sequence[Run]], an
 
 
 def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, SplitText], recount: bool) -> dict[str, SplitSummary]:
-    """The same systems on the other splits whose texts are at hand."""
+    """The same systems on the other splits whose texts are at hand, or whose counts were kept."""
     summaries = {}
     for split in study.splits():
         lines = texts.get(split)
-        if split == chosen or lines is None:
+        if split == chosen:
             continue
-        scored = score_split(study, split, lines, recount=recount)
+        try:
+            scored = score_split(study, split, lines, recount=recount and lines is not None)
+        except UserError:
+            if lines is not None:
+                raise
+            continue  # never scored here as it is now, and its sentences are not at hand
         found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
         summaries[split] = SplitSummary(n=len(scored.lengths), systems={name: each.overall for name, each in found.items()})
     return summaries

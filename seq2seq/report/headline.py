@@ -13,12 +13,10 @@ from seq2seq.scoring.length import HalfLength, LengthEffect
 from seq2seq.scoring.results import BucketScores, Scores
 
 
-def lengths_in_words(minimum: int | None, maximum: int | None, unit: str) -> str:
+def lengths_in_words(minimum: int, maximum: int | None, unit: str) -> str:
     """A bucket as a reader would say it: `1 to 10 source words`, `more than 40 source words`."""
-    if minimum is None:
-        return "all lengths"
     if maximum is None:
-        return f"more than {minimum - 1}{unit}" if minimum > 1 else f"any number of{unit}"
+        return f"more than {minimum - 1}{unit}" if minimum > 1 else "all lengths"
     return f"{minimum} to {maximum}{unit}" if minimum < maximum else f"{minimum}{unit}"
 
 

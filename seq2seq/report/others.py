@@ -26,10 +26,11 @@ def score_files(
 ) -> str:
     """Return BLEU by source length of translations that are there as text, one sentence a line, plain or .gz.
 
-    Words of `source` say which bucket a sentence is in. A file is called by its name, or its path where names repeat; the
-    baseline is the file of that name, if there is one. `languages` are those of source and target: whether length is counted in
-    words or characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines.
+    Words of `source` say which bucket a sentence is in. A file is called by its name, or its path where names repeat. Of the
+    settings, buckets and tokenizer count. `languages` are those of source and target: whether length is counted in words or
+    characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines.
     """
+    settings = settings.model_copy(update={"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""})
     sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
     if not sources:
         raise UserError(f"{source}: no sentence to score")
@@ -42,13 +43,13 @@ def score_files(
             )
         return lines
 
+    if twice := [path for path in hypotheses if hypotheses.count(path) > 1]:
+        raise UserError(f"{twice[0]}: a file of translations is named twice; give each once")
     references, names, systems = lines_of(reference), [path.name for path in hypotheses], []
     for path in hypotheses:
         counted = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=tokenizer)
         name = path.name if names.count(path.name) == 1 else str(path)
         systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
-    if len({system.name for system in systems}) < len(systems):
-        raise UserError(f"{hypotheses[0]}: a file of translations is named twice; give each once")
     evidence = Evidence(systems, source_words(sources, languages[0]), settings)
     rows = {name: (each.overall, each.buckets) for name, each in compare(evidence).items()}
     title = f"BLEU by source {length_unit(languages[0])}"

@@ -44,8 +44,8 @@ def verify_report(
 
     With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it the counts kept beside the
     runs are taken, if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by
-    score, as its intervals and verdicts were made by other methods. `runs` may be a published study; `papers` must be given if
-    they were when the report was made.
+    score, as its intervals and verdicts were made by other methods. A split that was first translated after the report was made
+    is no difference. `runs` may be a published study; `papers` must be given if they were when the report was made.
     """
     known = read_report(report or runs / "report" / "report.json")
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before
@@ -53,8 +53,9 @@ def verify_report(
     with unpacked(runs) as folder:
         built = build_report(folder, texts, split=split, papers=papers, recount=lines is not None)
     again = built.report.model_dump(mode="json")
+    again["other_splits"] = {name: each for name, each in again["other_splits"].items() if name in known.other_splits}
     count = sum(len(system["seeds"]) for system in again["systems"].values())
-    basis = f"{split}: {again['n']:,} sentences of {counted(count, 'run')}, "
+    basis = f"{split}: {counted(again['n'], 'sentence')} of {counted(count, 'run')}, "
     slow = f" ({SLOW.upper()}: from the counts kept beside the runs, if they are of these lines)" * (SLOW in known.signatures)
     basis += (
         f"scored anew from the corpus{slow}."

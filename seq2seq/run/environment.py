@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -34,8 +35,13 @@ def cores() -> int:
 
 
 def portable_command(arguments: list[str]) -> str:
-    """Return a command line without the folders of this machine: of an absolute path only the last part is kept."""
-    return " ".join(["seq2seq", *(Path(part).name if Path(part).is_absolute() else part for part in arguments)])
+    """Return a command for a shell without the folders of this machine: of an absolute path only the last part is kept."""
+
+    def portable(text: str) -> str:
+        key, sign, value = text.partition("=")  # of --out=DIR and --set data.path=DIR
+        return Path(text).name if Path(text).is_absolute() else f"{key}{sign}{portable(value)}" if sign else text
+
+    return shlex.join(["seq2seq", *map(portable, arguments)])
 
 
 def revision() -> str | None:

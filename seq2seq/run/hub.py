@@ -14,7 +14,7 @@ def local_path(path: str | Path) -> Path:
     """Return a path as it is, or that of `hub:OWNER/NAME[/SYSTEM/seed-1]` in the hub's cache; a `UserError` if not there."""
     if not str(path).startswith(_PREFIX):
         return Path(path)
-    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)((?:/[\w-]+)*)", str(path))
+    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)((?:/[\w+][\w.+-]*)*)", str(path))
     if found is None:
         raise UserError(f"{path}: not a name on the hub; write hub:OWNER/NAME, or hub:OWNER/NAME/SYSTEM/seed-1 of a study")
     from huggingface_hub import snapshot_download

@@ -51,7 +51,7 @@ def push(path: Path, name: str, *, private: bool = False, licence: str | None = 
             hub = HfApi()
             place = hub.create_repo(name, private=private, exist_ok=True)
             hub.upload_folder(repo_id=name, folder_path=staged, commit_message=f"Add {report.study}")
-        except (OSError, ValueError) as error:  # HTTP errors, no connection or token, a name that cannot be
+        except Exception as error:  # no token, a name that cannot be, no connection, which is an error of the hub's own client
             raise UserError(f"{name}: not published ({first_line(error)}); `hf auth login` stores a token") from None
     return str(place)
 

@@ -49,7 +49,7 @@ def list_runs(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[i
 def write_study(study: Study, out: Path) -> None:
     """Write `study.yaml`: what the report needs to know beside the runs."""
     header = study.header.model_dump(mode="json")
-    text = dump_yaml({"name": study.name, **header, "systems": list(study.systems), "changes": study.changes})
+    text = dump_yaml({"name": study.name, **header, "systems": list(study.systems)})
     try:
         write_aside(out / "study.yaml", text)
     except OSError as error:

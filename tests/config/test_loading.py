@@ -54,7 +54,6 @@ def test_systems_are_the_base_and_their_own_lines(study):
     assert loaded.systems["additive"].model.attention.score.kind == "additive"
     assert loaded.systems["additive"].model.encoder.hidden_size == 32
     assert loaded.systems["none"].training.learning_rate == 0.001
-    assert loaded.changes["additive"] == {"model": {"attention": {"score": "additive"}}}
 
 
 def test_a_part_whose_kind_changes_is_replaced_whole(study):
@@ -186,6 +185,7 @@ def test_mistakes(study, text, message):
     ("override", "message"),
     [
         ("training.max_steps", r"--set training.max_steps: expected PATH=VALUE"),
+        ("evaluatoin.seed=2", r"--set evaluatoin: unknown key; did you mean 'evaluation'\?"),
         ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),

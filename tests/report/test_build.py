@@ -10,6 +10,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
+from seq2seq.report.headline import lengths_in_words
 from seq2seq.report.runs import read_study
 from seq2seq.report.settings import differences, facts_for_claims
 from seq2seq.report.systems import compare_budgets
@@ -44,6 +45,13 @@ def test_buckets_hold_the_same_sentences_for_every_system(built, texts):
         counts = {tuple((b.min, b.max, b.n) for b in getattr(system, kind)) for system in built.report.systems.values()}
         assert len(counts) == 1
         assert sum(n for _, _, n in counts.pop()) == len(texts[0])
+
+
+def test_lengths_are_said_in_words():
+    assert lengths_in_words(1, 10, " words") == "1 to 10 words"
+    assert lengths_in_words(3, 3, "") == "3"
+    assert lengths_in_words(41, None, " words") == "more than 40 words"
+    assert lengths_in_words(1, None, "") == "all lengths"  # the head of a table
 
 
 def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):

@@ -52,6 +52,21 @@ def test_a_report_from_before_chance_was_counted_stands(reported, texts):
     assert not verify_report(reported, texts={"test": texts}).differences
 
 
+def test_other_splits_are_verified_as_the_report_has_them(reported, texts):
+    for path in reported.glob("*/seed-*/hypotheses/test.txt"):
+        shutil.copy(path, path.with_name("more.txt"))
+    both = {"test": texts, "more": texts}
+    assert not verify_report(reported, texts=both).differences  # translated since
+    report = build_report(reported, both).report
+    write_aside(reported / "report" / "report.json", report.model_dump_json())
+    for at_hand in (both, {"test": texts}, {}):
+        assert not verify_report(reported, texts=at_hand).differences
+    report.other_splits["more"].n += 1
+    write_aside(reported / "report" / "report.json", report.model_dump_json())
+    for at_hand in (both, {"test": texts}, {}):
+        assert len(verify_report(reported, texts=at_hand).differences) == 1
+
+
 def test_ter_is_counted_once_and_the_other_scores_anew(tmp_path, monkeypatch):
     folder, texts = tmp_path / "invented", invent_texts(20)  # a sentence costs TER tens of milliseconds
     write_study(folder, texts)

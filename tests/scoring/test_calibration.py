@@ -46,7 +46,7 @@ def rejections(simulate, world, *, figure="bleu", comparisons=500, **options):
         estimate = Evidence(*simulate(world, seed, **options), SETTINGS).difference("other1", "none", figure)
         p_values.append(estimate.p)
         differences.append(estimate.value)
-    rate, difference = np.mean(np.array(p_values) < 0.05), np.mean(differences)
+    rate, difference = np.mean([p is not None and p < 0.05 for p in p_values]), np.mean(differences)  # no p, no verdict
     print(f"\n{world}, {options or 'no advantage'}: p < 0.05 in {rate:.1%} of {comparisons}, mean difference {difference:+.2f}")
     return rate, difference
 

@@ -275,6 +275,14 @@ def test_test_sentences_in_the_training_text_are_said(tmp_path, capsys, monkeypa
     assert any(note.startswith("3 of the 12 source sentences stand in the training text") for note in place.report()["notes"])
 
 
+def test_the_file_beside_the_runs_names_no_folder_of_this_machine(tmp_path, capsys, monkeypatch):
+    place = Place(tmp_path, capsys, monkeypatch)
+    study = study_of(tmp_path)
+    study["systems"]["additive"] = {"data": {"path": str(tmp_path / "corpus")}}
+    assert place.train(study)[0] == 0
+    assert str(tmp_path) not in (place.runs / "study.yaml").read_text()  # it is published as it is
+
+
 def test_translations_by_others_are_scored_by_length(place):
     corpus = place.folder / "corpus"
     (place.folder / "wrong.txt").write_text("nothing\n" * 12)
@@ -286,12 +294,18 @@ def test_translations_by_others_are_scored_by_length(place):
     assert ["sentences", "12", str(short), str(12 - short)] in table
     assert ["test.de", "100.0", "100.0", "100.0"] in table
     assert ["wrong.txt", "0.0"] in [row[:2] for row in table]
-    assert "tok:13a" in said
+    assert said.splitlines()[-1].count("tok:13a") == 1
+    assert "nc:6" not in said  # the signature of a score that is not shown
     for change, reason in (
         ([corpus / "test.en", corpus / "test.de", corpus / "more.de"], "has 10 lines but"),
         ([corpus / "test.en", corpus / "test.de", corpus / "no.de"], "cannot be read"),
         ([*arguments, "--set", "training.max_steps=3"], "only settings of evaluation"),
         ([*arguments, "--set", "evaluation.tokenizr=zh"], "did you mean 'tokenizer'?"),
+        ([*arguments, "--set", "evaluation.confidence=0.9"], "--set evaluation.confidence: changes no score here"),
+        (
+            [*arguments, place.folder / "wrong.txt"],
+            f"error: {place.folder / 'wrong.txt'}: a file of translations is named twice",
+        ),
     ):
         status, said = place("score", *change)
         assert status == 2

@@ -101,9 +101,14 @@ def test_the_folder_of_a_corpus_stays_at_home(study, monkeypatch, tmp_path):
     assert "/home/me" not in written
 
 
-def test_a_hub_that_refuses_is_one_line(study, hub, monkeypatch, capsys):
+class NoConnection(Exception):
+    """An error of an HTTP client, which is no OSError."""
+
+
+@pytest.mark.parametrize("kind", [LocalTokenNotFoundError, NoConnection])
+def test_a_hub_that_refuses_is_one_line(study, hub, monkeypatch, capsys, kind):
     def refuse(self, name, private, exist_ok):
-        raise LocalTokenNotFoundError("Token is required\nand much more")
+        raise kind("Token is required\nand much more")
 
     monkeypatch.setattr(pushing.HfApi, "create_repo", refuse)
     assert main(["push", str(study), "me/tiny"]) == 2
@@ -119,6 +124,11 @@ def test_what_cannot_be_pushed_or_named(tmp_path, capsys):
         assert main(["translate", name]) == 2
         assert "not a name on the hub" in capsys.readouterr().err
     assert local_path(tmp_path) == tmp_path
+
+
+def test_a_run_of_a_study_is_read_by_the_name_of_any_system(hub):
+    for system in ("gates-0.01", "a+b", "größe"):
+        assert local_path(f"hub:me/tiny/{system}/seed-1") == hub / "me" / "tiny" / system / "seed-1"
 
 
 def test_a_hub_out_of_reach_is_one_line(monkeypatch, capsys):
