@@ -93,7 +93,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
     print(result.basis)
     if result.differences:
         listed = "; ".join(result.differences[:5])
-        again = "; if runs were tuned or trained since, make the report again"
+        again = "; if runs were tuned, probed or trained since, make the report again"
         raise RunError(f"{runs}: {counted(len(result.differences), 'difference')} to the report: {listed}{again}")
     print("the report stands: every number is the same again")
 
