@@ -315,12 +315,13 @@ def _line_rows(line: Line) -> list[dict[str, Any]]:
 
 
 def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = False) -> list[dict[str, Any]]:
-    """The name of each system at the last point of its first line; names that would overlap are moved apart.
+    """The name of each system at the last point of its longest line; names that would overlap are moved apart.
 
     Places are the nearest ones (least squares) that keep their order and a distance of one label. With `near`, names meet only
     where their points are close on the horizontal axis, too.
     """
-    ends = {line.system: line.points[-1] for line in reversed(lines) if line.points and line.system in style.labelled}
+    labelled = [line for line in reversed(lines) if line.points and line.system in style.labelled]
+    ends = {line.system: line.points[-1] for line in sorted(labelled, key=lambda line: line.points[-1].x)}
     if not ends:
         return []
     values = [y for line in lines for p in line.points for y in (p.y, p.low, p.high) if y is not None] + [0.0] * zero
