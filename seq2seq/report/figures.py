@@ -109,7 +109,8 @@ def _length_caption(report: Report) -> str:
     if 1 in counts:
         single = [name for name, system in report.systems.items() if system.single_seed]
         who = "every system" if counts == {1} else named(single, len(report.systems))
-        parts.append(f"One seed and no band, since an interval would speak of the choice of sentences only: {who}.")
+        why = "" if max(counts) > 1 else ", since an interval would speak of the choice of sentences only"
+        parts.append(f"One seed and no band{why}: {who}.")
     if any(bucket.underpowered for system in report.systems.values() for bucket in system.buckets):
         parts.append(f"Hollow marks, dashed lines and †: fewer than {report.evaluation.get('minimum_bucket')} sentences.")
     if report.baseline is not None:
@@ -134,8 +135,9 @@ def _ranking(report: Report) -> Figure:
         point = Point(x=0, y=system.bleu, low=system.low, high=system.high, small=system.single_seed, note=note)
         lines.append(Line(system=place.system, points=[point]))
     guide = None if report.baseline is None else (report.baseline, report.systems[report.baseline].bleu)
-    single = any(system.single_seed for system in report.systems.values())
-    dashed = " Dashed: one seed, so the interval speaks of the choice of sentences only." if single else ""
+    single = [system.single_seed for system in report.systems.values()]
+    speaks = "so the interval speaks of the choice of sentences only" if all(single) else "with the seed variance of the others"
+    dashed = f" Dashed: one seed, {speaks}." if any(single) else ""
     budgets = ", ".join(report.fairness.regimes) or "no budget equal"
     return Figure(
         name="ranking",
