@@ -296,7 +296,19 @@ def explore(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 128 + the signal that ended it."""
+    """Run a command; returns the exit status: 0 done, 1 a run failed, 2 the user's mistake, 128 + the signal that ended it.
+
+    One of several processes ends here: torch's threads between them abort one that has finished, if the machine is busy.
+    """
+    status = _status_of(arguments)
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
+
+
+def _status_of(arguments: list[str] | None) -> int:
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     try:
         with on_signals(interrupt), checked_streams():

@@ -327,9 +327,10 @@ def test_a_checkpoint_of_something_else_is_one_clear_line(tmp_path):
 
 @pytest.mark.slow
 def test_a_few_pairs_are_learned_by_heart(tmp_path):
-    trainer = make(
-        tmp_path, max_steps=400, learning_rate=0.01, warmup_steps=20, label_smoothing=0.0, validate_every=400, save_every=400
-    )
+    sizes = {"embedding_size": 64, "dropout": 0.0}
+    larger = {"encoder": {"hidden_size": 64, **sizes}, "decoder": {"hidden_size": 128, **sizes}}
+    quick = {"learning_rate": 0.01, "warmup_steps": 20, "label_smoothing": 0.0, "validate_every": 400, "save_every": 400}
+    trainer = make(tmp_path, model=larger, max_steps=400, **quick)
     trainer.train()
     last = [json.loads(line) for line in trainer.folder.log.read_text().splitlines() if "train" in line][-2]
     assert last["loss"] < 0.5

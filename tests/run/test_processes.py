@@ -171,6 +171,6 @@ def test_a_dying_process_ends_the_others_and_the_same_command_goes_on(place, alo
 
 def test_a_mistake_is_told_once(place):
     finish(start(place, "mistake", "--set", "training.max_steps=1", processes=2))
-    output = finish(start(place, "mistake", "--set", "training.max_steps=2", processes=2), status=1)
+    output = finish(start(place, "mistake", "--set", "training.clip_norm=9", processes=2), status=1)
     assert output.count("error: ") == 1
-    assert "training.max_steps: 1 there, 2 here" in output
+    assert "training.clip_norm: 1.0 there, 9.0 here" in output
