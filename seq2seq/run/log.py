@@ -1,5 +1,6 @@
 """Logs of a run: results that repeat bit for bit, times that do not, and TensorBoard's events."""
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -68,10 +69,17 @@ class Journal:
             part.close()
 
 
+def _of_a_thread(failed: Any) -> None:
+    """Leave an error of the disk to the next call, to which TensorBoard's thread hands it on; show any other."""
+    if not isinstance(failed.exc_value, OSError):
+        threading.__excepthook__(failed)
+
+
 def open_events(folder: RunFolder, first_step: int | None = None) -> Any:
     """Return TensorBoard's writer; events of an interrupted run from `first_step` on are hidden."""
     from torch.utils.tensorboard import SummaryWriter
 
+    threading.excepthook = _of_a_thread
     return SummaryWriter(str(folder.tensorboard), purge_step=first_step)
 
 
