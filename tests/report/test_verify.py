@@ -52,19 +52,20 @@ def test_a_report_from_before_chance_was_counted_stands(reported, texts):
     assert not verify_report(reported, texts={"test": texts}).differences
 
 
-def test_other_splits_are_verified_as_the_report_has_them(reported, texts):
-    for path in reported.glob("*/seed-*/hypotheses/test.txt"):
-        shutil.copy(path, path.with_name("more.txt"))
-    both = {"test": texts, "more": texts}
-    assert not verify_report(reported, texts=both).differences  # translated since
-    report = build_report(reported, both).report
-    write_aside(reported / "report" / "report.json", report.model_dump_json())
-    for at_hand in (both, {"test": texts}, {}):
-        assert not verify_report(reported, texts=at_hand).differences
-    report.other_splits["more"].n += 1
-    write_aside(reported / "report" / "report.json", report.model_dump_json())
-    for at_hand in (both, {"test": texts}, {}):
-        assert len(verify_report(reported, texts=at_hand).differences) == 1
+def test_other_splits_are_verified_as_the_report_has_them(tmp_path):
+    folder, texts = tmp_path / "invented", invent_texts(20)
+    write_study(folder, texts)
+    path, both = folder / "report" / "report.json", {"test": texts, "more": texts}
+    write_aside(path, build_report(folder, {"test": texts}).report.model_dump_json())
+    for lines in folder.glob("*/seed-*/hypotheses/test.txt"):
+        shutil.copy(lines, lines.with_name("more.txt"))
+    assert not verify_report(folder, texts=both).differences  # translated since
+    report = build_report(folder, both).report
+    for more, differences in ((0, 0), (1, 1)):
+        report.other_splits["more"].n += more
+        write_aside(path, report.model_dump_json())
+        for at_hand in (both, {"test": texts}, {}):
+            assert len(verify_report(folder, texts=at_hand).differences) == differences
 
 
 def test_ter_is_counted_once_and_the_other_scores_anew(tmp_path, monkeypatch):
