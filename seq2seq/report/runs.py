@@ -186,7 +186,7 @@ def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     notes = [
         f"{bare.name}: its folder has no config.yaml, so it is left out; put the file back, or remove the folder."
         for bare in map(RunFolder, sorted(folder.glob("*/seed-*")))
-        if bare.has_trained() and not bare.config.exists()
+        if not bare.config.exists() and bare.has_trained()
     ]
     systems = read_study_file(folder / "study.yaml").systems
     if not systems:

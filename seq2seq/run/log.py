@@ -70,8 +70,9 @@ class Journal:
 
 
 def _of_a_thread(failed: Any) -> None:
-    """Leave an error of the disk to the next call, to which TensorBoard's thread hands it on; show any other."""
-    if not isinstance(failed.exc_value, OSError):
+    """Leave a disk's error in TensorBoard's thread to the next call, to which it is handed on; show any other."""
+    of_tensorboard = type(failed.thread).__module__.startswith("tensorboard.")
+    if not (of_tensorboard and isinstance(failed.exc_value, OSError)):
         threading.__excepthook__(failed)
 
 
