@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import FREE_SPACE, RunError, UserError
 from seq2seq.run.hub import local_path
 from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
@@ -324,7 +324,7 @@ def _status_of(arguments: list[str] | None) -> int:
         if error.errno not in _DISK:
             raise
         place = f"{error.filename}: " if error.filename else ""
-        return _say(f"{place}{error.strerror}; free space or mend the permissions, then run the same command again", 1)
+        return _say(f"{place}{error.strerror}; {FREE_SPACE}", 1)
     except Interrupted as error:
         return 128 + error.number
     except (KeyboardInterrupt, typer.Abort):

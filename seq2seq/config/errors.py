@@ -12,6 +12,10 @@ class RunError(Exception):
     """A run that started correctly and could not finish; exit status 1. What it had is kept on disk."""
 
 
+FREE_SPACE = "free space or mend the permissions, then run the same command again"
+"""Advice about a disk that cannot be written to."""
+
+
 def counted(count: int, noun: str) -> str:
     """Return `1 line`, `2,000 lines`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from seq2seq.config.errors import RunError, UserError, first_line
+from seq2seq.config.errors import FREE_SPACE, RunError, UserError, first_line
 from seq2seq.config.files import write_aside
 from seq2seq.run.folder import checkpoint_before
 
@@ -54,7 +54,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
         shutil.rmtree(writing, ignore_errors=True)
         raise RunError(
             f"{folder}: the checkpoint could not be written ({getattr(error, 'strerror', None) or error}); the last complete "
-            "one is kept. Free space or mend the permissions, then run the same command again"
+            f"one is kept. {FREE_SPACE.capitalize()}"
         ) from error
 
 

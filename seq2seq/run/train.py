@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2seq.config.errors import RunError, UserError
+from seq2seq.config.errors import FREE_SPACE, RunError, UserError
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import PreparedData, encode_tests, prepare
 from seq2seq.models.interface import Model, count_parameters
@@ -91,8 +91,8 @@ def _disk_errors(folder: RunFolder, processes: Processes) -> Iterator[None]:
         yield
     except OSError as error:
         raise RunError(
-            f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. Free "
-            "space or mend the permissions, then run the same command again"
+            f"{processes.named()}{error.filename or folder.path}: {error.strerror or error}; what was saved is kept. "
+            f"{FREE_SPACE.capitalize()}"
         ) from error
 
 

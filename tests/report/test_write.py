@@ -392,7 +392,9 @@ def test_a_system_that_translates_nothing_has_no_log_ratio_and_no_index(built):
 def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
     report = built.report.model_copy(deep=True)
     additive, none = (report.systems[name].length for name in ("additive", "none"))
-    assert answer(report).startswith(f"`additive` scores {additive.short - none.short:.1f} BLEU more than `none` on sources of up to 20 words")
+    assert answer(report).startswith(
+        f"`additive` scores {additive.short - none.short:.1f} BLEU more than `none` on sources of up to 20 words"
+    )
     ours, theirs = (f"{100 * each.above_chance.value:.0f}" for each in (additive, none))
     assert f"(of what is above chance {ours} and {theirs} %)" in answer(report)
     additive.short = additive.long = 0.0
