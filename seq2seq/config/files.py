@@ -1,6 +1,7 @@
 """Files of others, read with an error that says what to do, and our own, written whole or not at all."""
 
 import json
+import lzma
 import os
 import uuid
 from contextlib import suppress
@@ -15,16 +16,20 @@ T = TypeVar("T")
 ASIDE = ".writing"
 """Ending of a file that is being written."""
 
+PACKED = ".xz"
+"""Ending of a file that is compressed, as results under version control are."""
+
 
 def read_json(path: Path, advice: str = "remove the file and make it again") -> Any:
-    """Read a JSON file; a `UserError` with `advice` if it is not there, cannot be read or is damaged."""
+    """Read a JSON file, also one packed as `.xz`; a `UserError` with `advice` if it is not there, or is damaged."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
+        return json.loads(lzma.decompress(content) if path.suffix == PACKED else content.decode())
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); {advice}") from None
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, lzma.LZMAError) as error:
         raise UserError(f"{path}: not valid JSON ({error}); {advice}") from None
 
 

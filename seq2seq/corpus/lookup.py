@@ -73,12 +73,15 @@ def find_card(settings: DataSettings) -> tuple[Card | None, Path | None]:
     return read_card(path) if path else None, path if is_file else None
 
 
+def is_embedded(settings: DataSettings) -> bool:
+    """Whether a corpus is derived by this package, so that nobody needs a file of it."""
+    return _embedded(settings) is not None
+
+
 def publishable(settings: DataSettings) -> bool:
     """Whether sentences of the corpus may be shown to others: those of a probe or scene, or of a corpus whose card says so."""
-    if settings.probe is not None or settings.scenes is not None:
-        return True
     card, _ = find_card(settings)
-    return card is not None and card.publishable
+    return is_embedded(settings) or (card is not None and card.publishable)
 
 
 def _after(tried: list[str]) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from seq2seq.config.base import checked
 from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.files import read_json, read_record
+from seq2seq.config.files import PACKED, read_json, read_record
 from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
@@ -141,8 +141,10 @@ def lines_sha256(lines: Sequence[str]) -> str:
 
 
 def read_report(path: Path) -> Report:
-    """Read a `report.json`; a `UserError` if it is not there, or not one."""
-    return checked(Report, read_json(path), path, "make the report again")
+    """Read a `report.json`, or the `report.json.xz` of a published study; a `UserError` if it is not there, or not one."""
+    packed = path.with_name(f"{path.name}{PACKED}")
+    place = packed if packed.exists() and not path.exists() else path
+    return checked(Report, read_json(place), place, "make the report again")
 
 
 RUNS = "runs.tar.xz"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import altair as alt
 
 from seq2seq.config.errors import UserError
+from seq2seq.config.files import PACKED
 from seq2seq.config.loading import load_study
 from seq2seq.report.charts import Figure, on_paper
 from seq2seq.report.drawing import image
@@ -99,7 +100,8 @@ def read_report(path: str | Path) -> StudyReport:
 
     `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
     """
-    for place in (Path(path), Path(path, "report.json"), Path(path, "report", "report.json")):
+    names = (f"{folder}report.json{ending}" for folder in ("", "report/") for ending in ("", PACKED))
+    for place in (Path(path), *(Path(path, name) for name in names)):
         if place.is_file():
             return StudyReport(read_json_report(place))
     raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")

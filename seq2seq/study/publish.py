@@ -1,6 +1,7 @@
 """A study's results without its weights and without its corpus: what others need to check every number."""
 
 import hashlib
+import lzma
 import shutil
 import tarfile
 import uuid
@@ -9,10 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.files import read_json
-from seq2seq.corpus.lookup import publishable
+from seq2seq.config.files import PACKED, read_json
+from seq2seq.corpus.lookup import is_embedded, publishable
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import RUNS, is_published, named, study_folders
+from seq2seq.report.scoring import SLOW
 from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits, write_study_report
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.hypotheses import OWN
@@ -25,16 +27,18 @@ _OF_A_RUN = ("summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
     """Write a study's report and its evidence to a folder that can be put under version control.
 
-    `report/` gets report.md, report.json and the figures, `with_page` also the page (about 1 MB). `runs.tar.xz` gets, of every
-    run, finished or not: config, summary, environment, logs, hypotheses, sentence counts, analyses, attention on sentences of
-    our own; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events. Sentences of a corpus whose
-    card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of every
-    file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
+    `report/` gets report.md, report.json.xz and the figures, `with_page` also the page (about 1 MB). `runs.tar.xz` gets, of
+    every run, finished or not: config, summary, environment, logs, hypotheses, sentence counts, analyses, attention on our own
+    sentences; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events, and the counts where
+    everybody can derive the corpus and count again (but TER, which takes minutes). Sentences of a corpus whose card says
+    `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of every file.
+    Nothing is written into `runs`; the target is written aside and renamed when it is complete.
     """
     target = _check_target(runs, target)
     folders = study_runs(runs)
     _check_revisions(folders)
-    shown = publishable(read_settings(folders[0]).data)
+    data = read_settings(folders[0]).data
+    shown = publishable(data)
     texts = texts_of(folders)
     check_texts(folders, texts)
     if not shown and (unknown := sorted(set(translated_splits(study_folders(runs)[0])) - set(texts))):
@@ -47,12 +51,17 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
         with TemporaryDirectory() as place, named(edition := Path(place) / "runs", runs):
             _copy_study(runs, edition)
             report = Path(place) / "report"
-            write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)
+            made = write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)
             (aside / "report").mkdir(parents=True)
-            for pattern in ("report.md", "report.json", "*.png", *["index.html"] * with_page):
+            for pattern in ("report.md", "*.png", *["index.html"] * with_page):
                 for path in report.glob(pattern):
                     shutil.copy(path, aside / "report")
+            numbers = (report / "report.json").read_bytes()
+            (aside / "report" / f"report.json{PACKED}").write_bytes(lzma.compress(numbers, preset=9))
             _leave_out(edition, {} if shown else {name: text.references for name, text in texts.items()})
+            if is_embedded(data) and SLOW not in made.evaluation["metrics"]:
+                for kept in list(edition.rglob("statistics")):
+                    shutil.rmtree(kept)
             pack_runs(edition, aside / RUNS)
         _replace(target, aside)
     except OSError as error:

@@ -11,6 +11,7 @@ from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.build import build_report
+from seq2seq.report.runs import read_report
 from seq2seq.report.verify import compare_reports, verify_report
 from seq2seq.run.folder import write_aside
 from seq2seq.scoring.metrics import Metric
@@ -182,7 +183,8 @@ def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(report
     monkeypatch.setattr("seq2seq.study.publish.texts_of", lambda _: {})
     monkeypatch.setattr("seq2seq.study.publish.read_settings", settings_of)
     monkeypatch.setattr("seq2seq.study.publish.publishable", lambda _: True)
+    monkeypatch.setattr("seq2seq.study.publish.is_embedded", lambda _: False)
     publish_study(reported, tmp_path / "published", arguments=["publish"])
-    said = json.loads((tmp_path / "published/report/report.json").read_text())["missing"]
+    said = [missing.model_dump() for missing in read_report(tmp_path / "published/report/report.json").missing]
     assert {"system": "scaled", "seed": 2, "analysis": None, "reason": "no hypotheses; status: interrupted"} in said
     assert not verify_report(tmp_path / "published", papers=data_path("papers.yaml")).differences

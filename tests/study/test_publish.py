@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.report.runs import read_decoded, unpacked
+from seq2seq.report.runs import read_decoded, read_report, unpacked
 from seq2seq.report.write import write_report
 from seq2seq.study.publish import hide_references
 from tests.study.conftest import bytes_of, copy_of
@@ -66,7 +66,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert [path.name for path in target.parent.iterdir()] == ["mine"]
     once = bytes_of(target)
     assert Path("report/bleu_by_length.png") in once
-    assert {path.name for path in once if path.suffix != ".png"} == {"report.md", "report.json", "runs.tar.xz"}
+    assert {path.name for path in once if path.suffix != ".png"} == {"report.md", "report.json.xz", "runs.tar.xz"}
     with unpacked(target) as folder:
         published = once | bytes_of(folder)
         assert not [path for path in published if path.suffix == ".safetensors" or path.match("attention/test.json")]
@@ -76,7 +76,7 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert str(place.folder) in (place.run / "config.yaml").read_text()
     references = (place.folder / "corpus" / "test.de").read_text().splitlines()
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
-    assert json.loads((target / "report" / "report.json").read_text())["environment"]["revision"] == "abc123"
+    assert read_report(target / "report" / "report.json").environment["revision"] == "abc123"
     assert place("report", target, "--verify")[0] == 0
     status, said = place("report", target)
     assert status == 2
@@ -87,6 +87,23 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     status, said = place("publish", place.runs, target)
     assert status == 2
     assert "also holds notes.md" in said
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_counts_are_left_out_where_everybody_can_derive_the_corpus(place, monkeypatch):
+    monkeypatch.setattr("seq2seq.study.publish.is_embedded", lambda _: True)
+    target = place.folder / "results"
+    assert place("publish", place.runs, target)[0] == 0
+    with unpacked(target) as folder:
+        assert not list(folder.rglob("statistics"))
+    corpus = (place.folder / "corpus").rename(place.folder / "mine")
+    monkeypatch.setenv("SEQ2SEQ_DATA", str(place.folder))
+    assert place("report", target, "--verify")[0] == 0
+    lines = (corpus / "test.de").read_text().splitlines()
+    (corpus / "test.de").write_text("".join(f"{line}\n" for line in ["etwas anderes", *lines[1:]]))
+    status, said = place("report", target, "--verify")
+    assert status == 2
+    assert "translations of other sentences than split 'test' holds now" in said
 
 
 def test_a_damaged_file_is_named_where_it_lies(place):
