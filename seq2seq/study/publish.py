@@ -170,9 +170,10 @@ def hide_references(path: Path, references: Sequence[str]) -> None:
 
 
 def pack_runs(folder: Path, archive: Path) -> None:
-    """Write the files of a folder as one archive with the same bytes each time; xz sees what the runs have in common."""
+    """Write the files of a folder as one archive, the same bytes each time; by kind, so that xz sees what runs share."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
     with tarfile.open(archive, "w:xz", preset=9) as packed:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for path in sorted(files, key=lambda path: (path.suffix, path.parent.name, path.name, path)):
             entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
             entry.size = path.stat().st_size
             with path.open("rb") as content:
