@@ -148,7 +148,7 @@ def _line(report: Report, bucket: BucketScores | None) -> str:
 
 
 def _growth(report: Report) -> str:
-    """Share of the short-sentence score that every system keeps, and how many gaps grow, in proportion and in points."""
+    """Share of the short-sentence score that every system keeps, and how many lose less than the baseline with length."""
     effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
     compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
     if not effects:
@@ -159,19 +159,19 @@ def _growth(report: Report) -> str:
         lengths = f"sources of at most {first.short_max} {report.length_unit} to sources of more than {first.long_min - 1}"
         text = f" Share of its BLEU that a system keeps from {lengths}: {', '.join(kept)}."
     counts = ", ".join(
-        f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
+        f"{measure} {_lose_less([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
     )
-    systems = "system" if len(compared) == 1 else "systems"
     caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
-    return f"{text} The gap to `{report.baseline}` grows with length {counts} {systems}.{caution}"
+    return f"{text} Systems that lose less with length than `{report.baseline}`: {counts}.{caution}"
 
 
-def _grown(verdicts: Sequence[str]) -> str:
-    """`2 of 3`, `2 of 3 (1 undecided)`."""
-    undecided = verdicts.count("undecided")
-    grown = sum(verdict in ("better", "leans better") for verdict in verdicts)
-    return f"{grown} of {len(verdicts)}" + (f" ({undecided} undecided)" if undecided else "")
+def _lose_less(verdicts: Sequence[str]) -> str:
+    """`2 of 3`, `2 of 3 (1 undecided)`; the others lose more."""
+    less = sum(verdict in ("better", "leans better") for verdict in verdicts)
+    words = {"undecided": "undecided", "small sample": "with too few sentences"}
+    rest = ", ".join(f"{count} {said}" for verdict, said in words.items() if (count := verdicts.count(verdict)))
+    return f"{less} of {len(verdicts)}" + (f" ({rest})" if rest else "")
 
 
 def _seeds(report: Report) -> str:

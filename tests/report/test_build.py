@@ -10,7 +10,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
-from seq2seq.report.headline import lengths_in_words
+from seq2seq.report.headline import headline, lengths_in_words
 from seq2seq.report.runs import read_study
 from seq2seq.report.settings import differences, facts_for_claims
 from seq2seq.report.systems import compare_budgets
@@ -66,6 +66,18 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
     ):
         assert text in built.report.headline
     assert "best" not in built.report.headline
+
+
+def test_the_headline_is_true_of_a_baseline_that_is_ahead_and_of_small_samples(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text.replace("evaluation: {", "evaluation: {baseline: additive, "))
+    report = build_report(folder, {"test": texts}).report
+    assert report.systems["none"].length.points.verdict == "worse"  # its gap to the baseline grows
+    assert "lose less with length than `additive`: in proportion 0 of 2 (1 undecided), in points 0 of 2" in report.headline
+    for system in ("none", "scaled"):
+        report.systems[system].length.log_ratio.verdict = "small sample"
+    assert "in proportion 0 of 2 (2 with too few sentences)" in headline(report)
 
 
 def notes_of(folder, texts):
