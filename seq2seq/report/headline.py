@@ -178,9 +178,15 @@ def _seeds(report: Report) -> str:
     single = [f"`{name}`" for name, system in report.systems.items() if system.single_seed]
     if not single:
         return ""
-    if len(single) == len(report.systems):
-        return " n=1 seed for every system: intervals cover the choice of sentences, not of the seed, so differences only lean."
-    return f" n=1 seed for {named(single, len(report.systems))}: seed variance is taken from the other systems."
+    who = "every system" if len(single) == len(report.systems) else named(single, len(report.systems))
+    if lends_seed_variance(report):
+        return f" n=1 seed for {who}: seed variance is taken from the other systems."
+    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed, so differences only lean."
+
+
+def lends_seed_variance(report: Report) -> bool:
+    """Whether a single seed has a seed variance to borrow, which takes two systems of several seeds."""
+    return sum(not system.single_seed for system in report.systems.values()) > 1
 
 
 def bottleneck_caution(report: Report) -> str:

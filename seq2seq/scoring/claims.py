@@ -263,7 +263,7 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
     estimate, verdict = finding.estimate, _verdict(finding)
     seeds = f"{counted(estimate.seeds, 'seed')} each"
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
-    leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
+    leaning = "one seed, and its seed variance is not known" if verdict.startswith("leans") else ""
     parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
     return Claim(
         claim=claim,

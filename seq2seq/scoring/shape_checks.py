@@ -11,7 +11,7 @@ of a paper and is not corrected for the others. Outcomes:
 - *fail*: the whole interval is on the other side;
 - *contradicted*: the interval holds the limit and nothing as large as the paper's effect: contradicted within +- x;
 - *undecided*: the interval holds the limit and effects that matter;
-- *leans* before pass, fail or same direction: no system of the study has a second seed.
+- *leans* before pass, fail or same direction: a system has one seed, and no seed variance to borrow (seeds.py).
 """
 
 from collections.abc import Mapping
@@ -305,7 +305,7 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
             "small sample": "" if p is None else f"p = {p:.2g}",
             "analogue": {"paper's": "the paper's side", "other": "the other side"}.get(side, "neither side"),
         }.get(outcome, ""),
-        "no second seed in the study" if ours.covers == "sentences" else "",
+        "seed variance not known" if ours.covers == "sentences" else "",
         *differs,
     ]
     return {

@@ -80,6 +80,16 @@ def test_the_headline_is_true_of_a_baseline_that_is_ahead_and_of_small_samples(s
     assert "in proportion 0 of 2 (2 with too few sentences)" in headline(report)
 
 
+def test_a_seed_variance_is_not_said_to_be_borrowed_from_one_system(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    shutil.rmtree(folder / "additive" / "seed-2")
+    report = build_report(folder, {"test": texts}).report
+    assert report.systems["additive"].comparison.verdict == "leans better"
+    assert report.headline.endswith(
+        "n=1 seed for `additive`, `scaled`: intervals cover the choice of sentences, not of the seed, so differences only lean."
+    )
+
+
 def notes_of(folder, texts):
     return "\n".join(build_report(folder, {"test": texts}).report.notes)
 

@@ -224,7 +224,9 @@ def test_single_seeds_lean(simulate, world):
     evidence = Evidence(*simulate(world(), 1, seeds=(1, 1), advantage=0.3), SETTINGS)
     assert run_check(check(), evidence).verdict == "leans pass"
     assert run_check(check(expect="below"), evidence).verdict == "leans fail"
-    assert "no second seed" in run_check(check(), evidence).ours
+    assert "seed variance not known" in run_check(check(), evidence).ours
+    lone = Evidence(*simulate(world(), 1, seeds=(3, 1), advantage=0.3), SETTINGS)  # a second seed, and still nothing to borrow
+    assert "seed variance not known" in run_check(check(), lone).ours
 
 
 def test_all_checks_of_the_file_run(papers, simulate, world):
