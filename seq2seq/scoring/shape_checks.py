@@ -243,7 +243,7 @@ def _inapplicable(check: CheckSettings, systems: Mapping[str, str], evidence: Ev
         return "the longest training sentence is not known"
     empty = {str(term.bucket) for term in _terms(check, systems, evidence) if evidence.sentences(term.bucket) < 2}
     if empty:
-        return f"no two sentences of {' or '.join(sorted(empty))} source words"
+        return f"no two sentences of {' or '.join(sorted(empty))} source {evidence.unit}"
     buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
     scores = {
         name: [float(evidence.part(name, "bleu", bucket).points.mean()) for bucket in buckets] for name in systems.values()
