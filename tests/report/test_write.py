@@ -29,7 +29,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import contrast
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
-from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
+from seq2seq.report.values import NONE, Measured, Table, as_latex, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.report.write import report_schema, write_report
 from tests.report.invented import HOSTILE
@@ -115,6 +115,8 @@ def test_latex_escapes_and_only_the_full_table_has_a_column_for_each_bucket(fold
         assert text.count(r"\toprule") == text.count(r"\caption{") == 1
     assert r"\label{tab:invented}" in table
     assert r"\resizebox{\linewidth}" in full
+    cut = Table(heads=["system", "BLEU"], rows=[["sentences", "9"], ["additive", Measured(99.0, 96.0, 100.0)]])
+    assert r"99.0\,{\scriptstyle\pm 3.0}" in as_latex(cut, caption="", label="")
     assert escape_latex(r"50% a_b \x") == r"50\% a\_b \textbackslash{}x"
 
 
