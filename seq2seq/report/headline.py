@@ -272,7 +272,7 @@ def _seen_notes(report: Report) -> Iterator[str]:
 def _learning_notes(report: Report) -> Iterator[str]:
     """Which systems a longer training may still raise, and how that was judged."""
     meanings = {
-        "still improving": "Still improving when training ended, so longer training would raise the score",
+        "still improving": "Still improving when training ended, so longer training may raise the score",
         "at rest because the rate is zero": "At rest because the learning rate is zero (still improving before its decay), "
         "which does not show that learning was done",
     }

@@ -114,6 +114,7 @@ def test_latex_escapes_and_only_the_full_table_has_a_column_for_each_bucket(fold
         assert text.count(r"\begin{tabular}{l" + "r" * (columns - 1) + "}") == 1
         assert text.count(r"\toprule") == text.count(r"\caption{") == 1
     assert r"\label{tab:invented}" in table
+    assert "over sentences" not in table  # its one seed borrows the others' variance
     assert r"\resizebox{\linewidth}" in full
     cut = Table(heads=["system", "BLEU"], rows=[["sentences", "9"], ["additive", Measured(99.0, 96.0, 100.0)]])
     assert r"99.0\,{\scriptstyle\pm 3.0}" in as_latex(cut, caption="", label="")
