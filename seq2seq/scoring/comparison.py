@@ -142,7 +142,8 @@ def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, 
         size = f"{counted(evidence.sentences(bucket), 'sentence')}, {evidence.settings.minimum_bucket} wanted"
         return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
     if verdict == "undecided":
-        return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"
+        before = "" if estimate.half_width is None else " before correction"
+        return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)}{before})"
     seeds = "; no seed variance is known, so another training may say otherwise" if verdict.startswith("leans") else ""
     if not seeds and estimate.seeds == 1:
         seeds = "; n=1 seed, its seed variance is that of the other systems"
