@@ -214,6 +214,7 @@ def reading_notes(report: Report) -> Iterator[str]:
     yield from _search_notes(report)
     yield from _empty_notes(report)
     yield from _seen_notes(report)
+    yield from _machine_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
     if unfinished := [f"{run_name(name, run.seed)} ({run.status})" for name, run in runs]:
@@ -230,6 +231,15 @@ def reading_notes(report: Report) -> Iterator[str]:
         yield f"Small samples, fewer than {report.evaluation.get('minimum_bucket')} sentences, so without a verdict: {which}."
     if not report.texts_available:
         yield "The corpus was not at hand: scores come from sentence statistics kept beside the runs."
+
+
+def _machine_notes(report: Report) -> Iterator[str]:
+    """Say where systems were trained on other machines, for then minutes are the machine's as much as the system's."""
+    kinds = report.environment_differences.get("processor", {})
+    by_system = {frozenset(kinds.get(run_name(name, r.seed)) for r in system.runs) for name, system in report.systems.items()}
+    if len(by_system) > 1:
+        machines = "; ".join(sorted({str(kind) for kind in kinds.values()}))
+        yield f"Systems were not all trained on the same kinds of machine ({machines}), so wall-clock does not compare them."
 
 
 def _arithmetic_notes(report: Report) -> Iterator[str]:

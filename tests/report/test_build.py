@@ -134,6 +134,14 @@ def test_runs_of_several_arithmetics_are_named(study, texts, tmp_path, built):
     assert "bf16" not in "\n".join(built.report.notes)
 
 
+def test_systems_trained_on_other_machines_are_not_compared_in_minutes(study, texts, tmp_path, built):
+    note = "(Invented CPU 1; Invented CPU 2), so wall-clock does not compare them"
+    assert note in "\n".join(built.report.notes)  # scaled has its one seed on one of the two
+    folder = copy_of(study, tmp_path)
+    shutil.rmtree(folder / "scaled")
+    assert "wall-clock does not" not in notes_of(folder, texts)  # both systems have a seed on each
+
+
 def test_without_a_powered_bucket_there_is_no_verdict(study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     text = (folder / "study.yaml").read_text().replace("minimum_bucket: 20", "minimum_bucket: 1000")
