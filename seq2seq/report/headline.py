@@ -94,6 +94,8 @@ def answer(report: Report) -> str:
         return f"{text}; {' and '.join(nothing)} translated next to nothing, of which no share can be kept."
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
     loses = _LOSES.get(ours.log_ratio.verdict if ours.log_ratio else "", "which loses more in proportion is undecided")
+    if (comparison := report.systems[name].comparison) and comparison.verdict == "undecided":
+        loses += "; who scores more on all lengths is undecided"
     above = [100 * each.above_chance.value for each in (ours, base) if each.above_chance]
     by_chance = f" (of what is above chance {above[0]:.0f} and {above[1]:.0f} %)" if len(above) == 2 else ""
     return f"{text}, where it keeps {kept} of its score and `{report.baseline}` {base_kept}{by_chance}: {loses}."

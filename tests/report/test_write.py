@@ -400,6 +400,9 @@ def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
     )
     ours, theirs = (f"{100 * each.above_chance.value:.0f}" for each in (additive, none))
     assert f"(of what is above chance {ours} and {theirs} %)" in answer(report)
+    assert "undecided" not in answer(report)
+    report.systems["additive"].comparison.verdict = "undecided"
+    assert answer(report).endswith("; who scores more on all lengths is undecided.")
     additive.short = additive.long = 0.0
     assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
     assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")
