@@ -114,7 +114,7 @@ def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence
     for name, some in runs.items():
         facts[name]["learning"] = least_finished(some)
     systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
-    return Evidence(systems, scored.lengths, study.evaluation)
+    return Evidence(systems, scored.lengths, study.evaluation, length_unit(study.language("source")))
 
 
 def _systems(

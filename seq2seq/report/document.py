@@ -98,7 +98,7 @@ def _systems(report: Report) -> Iterator[Part]:
         planned = MEASURES.get(report.primary or "")
         lines.append(f"Planned: {planned}." if planned else "No measure was planned before the run.")
     if is_crowd(report):
-        lines.append("Ranks come with the interval of resampled sentences and seeds: ranks that overlap are not told apart.")
+        lines.append("Ranks come with an interval over sentences and seeds: ranks that overlap are not told apart.")
     yield " ".join([*lines, "Empty and truncated: sentences, mean over seeds."])
     if report.bottleneck_caution:
         yield report.bottleneck_caution
@@ -267,10 +267,11 @@ def _provenance(report: Report) -> Iterator[Part]:
         parts.append(_facts("where runs differ", differing))
     parts.append(
         f"A system's score is the mean over its seeds. Intervals ({report.evaluation['confidence']:.0%}) and p are Student's, "
-        "with Satterthwaite's degrees of freedom and the standard error of a hierarchical bootstrap: "
-        f"{report.evaluation['resamples']:,} full-size resamples of seeds and sentences together, the same ones for all "
-        "systems. p is corrected by Holm over systems × buckets. With one seed an interval speaks of the choice of sentences "
-        "only."
+        "with Satterthwaite's degrees of freedom. The standard error has two sources: sentences, by "
+        f"{report.evaluation['resamples']:,} full-size resamples, the same ones for all systems, and seeds, whose variance is "
+        "estimated with what the other systems' seeds show. Half-lengths and ranks have percentiles of resampled sentences and "
+        "drawn seeds. p is corrected by Holm: on all lengths over systems, in buckets over systems × buckets, of a measure of "
+        "what length does over systems. Where no seed variance is known an interval speaks of the choice of sentences only."
     )
     parts.append(_facts("scoring", flatten(report.evaluation)))
     source, reference = (digest or "not at hand" for digest in (report.source_sha256, report.reference_sha256))

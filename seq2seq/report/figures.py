@@ -9,7 +9,7 @@ from seq2seq.report.charts import Figure, Line, Point, cells, dot_plot, heat_map
 from seq2seq.report.cost_figures import cost_by_length_figure, cost_figure
 from seq2seq.report.crowd import drawn, in_focus, is_crowd, lines_of, named, style_of
 from seq2seq.report.exhibits import AttentionMap, Exhibits
-from seq2seq.report.headline import lengths_in_words
+from seq2seq.report.headline import lends_seed_variance, lengths_in_words
 from seq2seq.report.schema import LearningCurve, Report
 from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import NONE, Cell, Measured, Table, share
@@ -135,9 +135,9 @@ def _ranking(report: Report) -> Figure:
         point = Point(x=0, y=system.bleu, low=system.low, high=system.high, small=system.single_seed, note=note)
         lines.append(Line(system=place.system, points=[point]))
     guide = None if report.baseline is None else (report.baseline, report.systems[report.baseline].bleu)
-    single = [system.single_seed for system in report.systems.values()]
-    speaks = "so the interval speaks of the choice of sentences only" if all(single) else "with the seed variance of the others"
-    dashed = f" Dashed: one seed, {speaks}." if any(single) else ""
+    borrowed, alone = "with the seed variance of the others", "so the interval speaks of the choice of sentences only"
+    single = any(system.single_seed for system in report.systems.values())
+    dashed = f" Dashed: one seed, {borrowed if lends_seed_variance(report) else alone}." if single else ""
     budgets = ", ".join(report.fairness.regimes) or "no budget equal"
     return Figure(
         name="ranking",

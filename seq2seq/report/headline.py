@@ -94,6 +94,8 @@ def answer(report: Report) -> str:
         return f"{text}; {' and '.join(nothing)} translated next to nothing, of which no share can be kept."
     kept, base_kept = (f"{100 * each.retention.value:.0f} %" for each in (ours, base))
     loses = _LOSES.get(ours.log_ratio.verdict if ours.log_ratio else "", "which loses more in proportion is undecided")
+    if (comparison := report.systems[name].comparison) and comparison.verdict == "undecided":
+        loses += "; who scores more on all lengths is undecided"
     above = [100 * each.above_chance.value for each in (ours, base) if each.above_chance]
     by_chance = f" (of what is above chance {above[0]:.0f} and {above[1]:.0f} %)" if len(above) == 2 else ""
     return f"{text}, where it keeps {kept} of its score and `{report.baseline}` {base_kept}{by_chance}: {loses}."
@@ -148,7 +150,7 @@ def _line(report: Report, bucket: BucketScores | None) -> str:
 
 
 def _growth(report: Report) -> str:
-    """Share of the short-sentence score that every system keeps, and how many gaps grow, in proportion and in points."""
+    """Share of the short-sentence score that every system keeps, and how many lose less than the baseline with length."""
     effects = {name: system.length for name, system in report.systems.items() if system.length is not None}
     compared = {name: each for name, each in effects.items() if each.log_ratio is not None and each.points is not None}
     if not effects:
@@ -159,28 +161,34 @@ def _growth(report: Report) -> str:
         lengths = f"sources of at most {first.short_max} {report.length_unit} to sources of more than {first.long_min - 1}"
         text = f" Share of its BLEU that a system keeps from {lengths}: {', '.join(kept)}."
     counts = ", ".join(
-        f"{measure} for {_grown([getattr(each, key).verdict for each in compared.values()])}"
+        f"{measure} {_lose_less([getattr(each, key).verdict for each in compared.values()])}"
         for key, measure in (("log_ratio", "in proportion"), ("points", "in points"))
     )
-    systems = "system" if len(compared) == 1 else "systems"
     caution = f" {report.bottleneck_caution}" if report.bottleneck_caution else ""
-    return f"{text} The gap to `{report.baseline}` grows with length {counts} {systems}.{caution}"
+    return f"{text} Systems that lose less with length than `{report.baseline}`: {counts}.{caution}"
 
 
-def _grown(verdicts: Sequence[str]) -> str:
-    """`2 of 3`, `2 of 3 (1 undecided)`."""
-    undecided = verdicts.count("undecided")
-    grown = sum(verdict in ("better", "leans better") for verdict in verdicts)
-    return f"{grown} of {len(verdicts)}" + (f" ({undecided} undecided)" if undecided else "")
+def _lose_less(verdicts: Sequence[str]) -> str:
+    """`2 of 3`, `2 of 3 (1 undecided)`; the others lose more."""
+    less = sum(verdict in ("better", "leans better") for verdict in verdicts)
+    words = {"undecided": "undecided", "small sample": "with too few sentences"}
+    rest = ", ".join(f"{count} {said}" for verdict, said in words.items() if (count := verdicts.count(verdict)))
+    return f"{less} of {len(verdicts)}" + (f" ({rest})" if rest else "")
 
 
 def _seeds(report: Report) -> str:
     single = [f"`{name}`" for name, system in report.systems.items() if system.single_seed]
     if not single:
         return ""
-    if len(single) == len(report.systems):
-        return " n=1 seed for every system: intervals cover the choice of sentences, not of the seed, so differences only lean."
-    return f" n=1 seed for {named(single, len(report.systems))}: seed variance is taken from the other systems."
+    who = "every system" if len(single) == len(report.systems) else named(single, len(report.systems))
+    if lends_seed_variance(report):
+        return f" n=1 seed for {who}: seed variance is taken from the other systems."
+    return f" n=1 seed for {who}: intervals cover the choice of sentences, not of the seed, so differences only lean."
+
+
+def lends_seed_variance(report: Report) -> bool:
+    """Whether a single seed has a seed variance to borrow, which takes two systems of several seeds."""
+    return sum(not system.single_seed for system in report.systems.values()) > 1
 
 
 def bottleneck_caution(report: Report) -> str:
@@ -208,6 +216,7 @@ def reading_notes(report: Report) -> Iterator[str]:
     yield from _search_notes(report)
     yield from _empty_notes(report)
     yield from _seen_notes(report)
+    yield from _machine_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
     if unfinished := [f"{run_name(name, run.seed)} ({run.status})" for name, run in runs]:
@@ -224,6 +233,15 @@ def reading_notes(report: Report) -> Iterator[str]:
         yield f"Small samples, fewer than {report.evaluation.get('minimum_bucket')} sentences, so without a verdict: {which}."
     if not report.texts_available:
         yield "The corpus was not at hand: scores come from sentence statistics kept beside the runs."
+
+
+def _machine_notes(report: Report) -> Iterator[str]:
+    """Say where systems were trained on other machines, for then minutes are the machine's as much as the system's."""
+    kinds = report.environment_differences.get("processor", {})
+    by_system = {frozenset(kinds.get(run_name(name, r.seed)) for r in system.runs) for name, system in report.systems.items()}
+    if len(by_system) > 1:
+        machines = "; ".join(sorted({str(kind) for kind in kinds.values()}))
+        yield f"Systems were not all trained on the same kinds of machine ({machines}), so wall-clock does not compare them."
 
 
 def _arithmetic_notes(report: Report) -> Iterator[str]:
@@ -266,7 +284,7 @@ def _seen_notes(report: Report) -> Iterator[str]:
 def _learning_notes(report: Report) -> Iterator[str]:
     """Which systems a longer training may still raise, and how that was judged."""
     meanings = {
-        "still improving": "Still improving when training ended, so longer training would raise the score",
+        "still improving": "Still improving when training ended, so longer training may raise the score",
         "at rest because the rate is zero": "At rest because the learning rate is zero (still improving before its decay), "
         "which does not show that learning was done",
     }

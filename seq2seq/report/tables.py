@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from seq2seq.config.differences import flatten
 from seq2seq.report.exhibits import Exhibits
+from seq2seq.report.headline import lends_seed_variance
 from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import length_table
 from seq2seq.report.values import as_latex, escape_latex
@@ -96,7 +97,7 @@ def latex_table(report: Report, *, full: bool = False) -> str:
         table = table.select([*table.heads[:2], *dict.fromkeys((buckets[0], buckets[-1])), *table.heads[-2:]])
     level = float(report.evaluation.get("confidence", 0.95))
     words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
-    words += " (one seed: over sentences)."
+    words += "." if lends_seed_variance(report) else " (one seed: over sentences)."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return as_latex(

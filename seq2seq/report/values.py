@@ -149,7 +149,10 @@ def as_latex(table: Table, *, caption: str, label: str, fit: bool = False) -> st
         if not isinstance(cell, Measured):
             return escape_latex(cell)
         star = "^{*}" if set(cell.marks) & set("↑↓") else ""
-        half = "" if cell.low is None or cell.high is None else rf"\,{{\scriptstyle\pm {(cell.high - cell.low) / 2:.1f}}}"
+        half = ""
+        if cell.value is not None and cell.low is not None and cell.high is not None:
+            reach = max(cell.high - cell.value, cell.value - cell.low)  # of an interval cut at 0 or 100 the side that is whole
+            half = rf"\,{{\scriptstyle\pm {reach:.1f}}}"
         return f"${cell.bare().text.replace(',', '{,}')}{star}{half}$"
 
     first, *rest = [" & ".join(map(shown, row)) + r" \\" for row in table.rows]

@@ -19,7 +19,7 @@ TOLERANCE = 1e-6
 _NOT_COMPARED = ("report_command", "texts_available", "notes")
 _LATER = ("chance", "above_chance")
 """Figures that reports of earlier versions do not have."""
-_SENTENCES = {"headline", "bottleneck_caution", "sentence", "words", "explanation", "ours", "differs"}
+_SENTENCES = {"headline", "bottleneck_caution", "sentence", "words", "explanation", "ours", "differs", "unit"}
 """Fields in words: their numbers are compared, in any order, and a better wording is no difference."""
 _NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)*")
 _SCORES = {

@@ -5,7 +5,7 @@ against source words, times ten. Unit: points per ten source words. Above 0: eac
 the gap. 0: the gap, however large, is the same for short and long sentences, so the fixed vector is not a *bottleneck*.
 
 The slope of a difference is the difference of slopes, and a slope is a function of five sums (weight, x, x^2, y, xy), so
-its interval comes from the same resamples of seeds and sentences as every other score.
+its interval is made as that of every other score, from the same resamples of sentences.
 
 Sentence score: chrF2 by default. Sentence BLEU needs smoothing, which flatters bad translations of short sentences and
 so would add a slope of its own; the floor that chrF gives to bad translations rises with length, so its error goes

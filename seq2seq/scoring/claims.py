@@ -98,11 +98,11 @@ def fine_for_short(evidence: Evidence) -> Finding:
     short = buckets[0]
     reached = evidence.score(fixed, "bleu", short).value
     if reached < FLOOR:
-        raise Untested(f"a baseline that translates; {fixed} has {reached:.1f} BLEU at {short} source words")
+        raise Untested(f"a baseline that translates; {fixed} has {reached:.1f} BLEU at {short} source {evidence.unit}")
     if evidence.systems[fixed].facts.get("learning") == "still improving":
         raise Untested(f"a baseline that is done learning; {fixed} was still improving when training ended")
     return Finding(
-        f"BLEU of attention minus {fixed} at {short} source words (fine: below {FINE:g})",
+        f"BLEU of attention minus {fixed} at {short} source {evidence.unit} (fine: below {FINE:g})",
         evidence.contrast([*_mean(attention, 1, short), Term(-1, fixed, short)], "bleu"),
         (*attention, fixed),
         controls="same data, budget and settings but for the attention and widths",
@@ -184,16 +184,16 @@ def relative_generalises(evidence: Evidence) -> Finding:
         raise Untested("relative and absolute positions, else the same, trained to the same length")
     within, beyond = Bucket(1, limit), Bucket(limit + 1)
     if min(evidence.sentences(within), evidence.sentences(beyond)) < 2:
-        raise Untested(f"test sentences within and beyond the {limit} words of training")
+        raise Untested(f"test sentences within and beyond the {limit} {evidence.unit} of training")
     ends = ((1, beyond), (-1, within))
     terms = [t for sign, end in ends for t in (*_mean(relative, sign, end), *_mean(absolute, -sign, end))]
     gaps = [evidence.contrast([*_mean(relative, 1, b), *_mean(absolute, -1, b)], "bleu") for b in (within, beyond)]
     return Finding(
-        f"log of BLEU above {limit} source words over BLEU up to {limit}, relative minus absolute positions",
+        f"log of BLEU above {limit} source {evidence.unit} over BLEU up to {limit}, relative minus absolute positions",
         evidence.contrast(terms, LOG_BLEU),
         (*relative, *absolute),
         controls="same settings but for the positions",
-        beside=f"BLEU of relative minus absolute: {_value(gaps[0])} up to {limit} words, {_value(gaps[1])} beyond",
+        beside=f"BLEU of relative minus absolute: {_value(gaps[0])} up to {limit} {evidence.unit}, {_value(gaps[1])} beyond",
         small=evidence.small(within, beyond),
     )
 
@@ -263,7 +263,7 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
     estimate, verdict = finding.estimate, _verdict(finding)
     seeds = f"{counted(estimate.seeds, 'seed')} each"
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
-    leaning = "one seed and no seed variance in the study" if verdict.startswith("leans") else ""
+    leaning = "one seed, and its seed variance is not known" if verdict.startswith("leans") else ""
     parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
     return Claim(
         claim=claim,

@@ -103,7 +103,7 @@ def _bucket(evidence: Evidence, name: str, bucket: Bucket, comparison: Compariso
 
 def _index(evidence: Evidence, name: str) -> Slope:
     index = evidence.difference(name, str(evidence.baseline), SLOPE)
-    unit = "points of sentence score per 10 source words, system minus baseline"
+    unit = f"points of sentence score per 10 source {evidence.unit}, system minus baseline"
     return Slope(slope=index.value, **index.fields("low", "high", "p"), unit=unit)
 
 
@@ -136,13 +136,14 @@ def _family(evidence: Evidence, metric: str, family: Sequence[Bucket]) -> dict[C
 
 def _words(evidence: Evidence, metric: str, bucket: Bucket, estimate: Estimate, verdict: Verdict) -> str:
     label = METRICS[metric].label
-    lengths = "all lengths" if bucket == EVERYTHING else f"{bucket} source words"
+    lengths = "all lengths" if bucket == EVERYTHING else f"{bucket} source {evidence.unit}"
     if verdict == "small sample":
         p = "" if estimate.p is None else f", p = {estimate.p:.2g}"
         size = f"{counted(evidence.sentences(bucket), 'sentence')}, {evidence.settings.minimum_bucket} wanted"
         return f"small sample at {lengths}: {size} ({estimate.value:+.1f} {label}{p})"
     if verdict == "undecided":
-        return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)})"
+        before = "" if estimate.half_width is None else " before correction"
+        return f"no difference shown in {label} at {lengths} ({estimate.value:+.1f}; {detectable(estimate)}{before})"
     seeds = "; no seed variance is known, so another training may say otherwise" if verdict.startswith("leans") else ""
     if not seeds and estimate.seeds == 1:
         seeds = "; n=1 seed, its seed variance is that of the other systems"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import LengthUnit
 from seq2seq.scoring.bootstrap import Estimate, Floats, Part, SeedTerm, estimate, resampled_counts
 from seq2seq.scoring.bottleneck import slope, slope_counts
 from seq2seq.scoring.buckets import EVERYTHING, Bucket, Lengths
@@ -73,12 +74,15 @@ class _Family:
 
 
 class Evidence:
-    """Systems of distinct names scored on the same n sentences, whose lengths are `source_words` (n,)."""
+    """Systems of distinct names scored on the same n sentences, whose lengths are `source_words` (n,), counted in `unit`."""
 
-    def __init__(self, systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings) -> None:
+    def __init__(
+        self, systems: Sequence[SystemScores], source_words: Lengths, settings: EvaluationSettings, unit: LengthUnit = "words"
+    ) -> None:
         self.systems = {system.name: system for system in systems}
         self.source_words = source_words
         self.settings = settings
+        self.unit = unit
         for system in systems:
             sizes = {len(run) for run in system.statistics}
             if sizes != {len(source_words)}:

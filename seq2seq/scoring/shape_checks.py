@@ -11,7 +11,7 @@ of a paper and is not corrected for the others. Outcomes:
 - *fail*: the whole interval is on the other side;
 - *contradicted*: the interval holds the limit and nothing as large as the paper's effect: contradicted within +- x;
 - *undecided*: the interval holds the limit and effects that matter;
-- *leans* before pass, fail or same direction: no system of the study has a second seed.
+- *leans* before pass, fail or same direction: a system has one seed, and no seed variance to borrow (seeds.py).
 """
 
 from collections.abc import Mapping
@@ -243,7 +243,7 @@ def _inapplicable(check: CheckSettings, systems: Mapping[str, str], evidence: Ev
         return "the longest training sentence is not known"
     empty = {str(term.bucket) for term in _terms(check, systems, evidence) if evidence.sentences(term.bucket) < 2}
     if empty:
-        return f"no two sentences of {' or '.join(sorted(empty))} source words"
+        return f"no two sentences of {' or '.join(sorted(empty))} source {evidence.unit}"
     buckets = build_buckets(evidence.settings.buckets, evidence.source_words)
     scores = {
         name: [float(evidence.part(name, "bleu", bucket).points.mean()) for bucket in buckets] for name in systems.values()
@@ -305,7 +305,7 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
             "small sample": "" if p is None else f"p = {p:.2g}",
             "analogue": {"paper's": "the paper's side", "other": "the other side"}.get(side, "neither side"),
         }.get(outcome, ""),
-        "no second seed in the study" if ours.covers == "sentences" else "",
+        "seed variance not known" if ours.covers == "sentences" else "",
         *differs,
     ]
     return {

@@ -10,7 +10,7 @@ from seq2seq.config.errors import UserError
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
-from seq2seq.report.headline import lengths_in_words
+from seq2seq.report.headline import headline, lengths_in_words
 from seq2seq.report.runs import read_study
 from seq2seq.report.settings import differences, facts_for_claims
 from seq2seq.report.systems import compare_budgets
@@ -68,6 +68,28 @@ def test_headline_holds_the_numbers_of_the_longest_powered_bucket(built):
     assert "best" not in built.report.headline
 
 
+def test_the_headline_is_true_of_a_baseline_that_is_ahead_and_of_small_samples(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    text = (folder / "study.yaml").read_text()
+    (folder / "study.yaml").write_text(text.replace("evaluation: {", "evaluation: {baseline: additive, "))
+    report = build_report(folder, {"test": texts}).report
+    assert report.systems["none"].length.points.verdict == "worse"  # its gap to the baseline grows
+    assert "lose less with length than `additive`: in proportion 0 of 2 (1 undecided), in points 0 of 2" in report.headline
+    for system in ("none", "scaled"):
+        report.systems[system].length.log_ratio.verdict = "small sample"
+    assert "in proportion 0 of 2 (2 with too few sentences)" in headline(report)
+
+
+def test_a_seed_variance_is_not_said_to_be_borrowed_from_one_system(study, texts, tmp_path):
+    folder = copy_of(study, tmp_path)
+    shutil.rmtree(folder / "additive" / "seed-2")
+    report = build_report(folder, {"test": texts}).report
+    assert report.systems["additive"].comparison.verdict == "leans better"
+    assert report.headline.endswith(
+        "n=1 seed for `additive`, `scaled`: intervals cover the choice of sentences, not of the seed, so differences only lean."
+    )
+
+
 def notes_of(folder, texts):
     return "\n".join(build_report(folder, {"test": texts}).report.notes)
 
@@ -110,6 +132,14 @@ def test_runs_of_several_arithmetics_are_named(study, texts, tmp_path, built):
     assert "(fp32: none seed 1, " in notes
     assert "; bf16: scaled seed 1)" in notes
     assert "bf16" not in "\n".join(built.report.notes)
+
+
+def test_systems_trained_on_other_machines_are_not_compared_in_minutes(study, texts, tmp_path, built):
+    note = "(Invented CPU 1; Invented CPU 2), so wall-clock does not compare them"
+    assert note in "\n".join(built.report.notes)  # scaled has its one seed on one of the two
+    folder = copy_of(study, tmp_path)
+    shutil.rmtree(folder / "scaled")
+    assert "wall-clock does not" not in notes_of(folder, texts)  # both systems have a seed on each
 
 
 def test_without_a_powered_bucket_there_is_no_verdict(study, texts, tmp_path):

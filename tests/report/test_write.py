@@ -29,7 +29,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import contrast
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
-from seq2seq.report.values import NONE, Measured, code_block, escape_latex, escape_markdown
+from seq2seq.report.values import NONE, Measured, Table, as_latex, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.report.write import report_schema, write_report
 from tests.report.invented import HOSTILE
@@ -114,7 +114,10 @@ def test_latex_escapes_and_only_the_full_table_has_a_column_for_each_bucket(fold
         assert text.count(r"\begin{tabular}{l" + "r" * (columns - 1) + "}") == 1
         assert text.count(r"\toprule") == text.count(r"\caption{") == 1
     assert r"\label{tab:invented}" in table
+    assert "over sentences" not in table  # its one seed borrows the others' variance
     assert r"\resizebox{\linewidth}" in full
+    cut = Table(heads=["system", "BLEU"], rows=[["sentences", "9"], ["additive", Measured(99.0, 96.0, 100.0)]])
+    assert r"99.0\,{\scriptstyle\pm 3.0}" in as_latex(cut, caption="", label="")
     assert escape_latex(r"50% a_b \x") == r"50\% a\_b \textbackslash{}x"
 
 
@@ -397,6 +400,9 @@ def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
     )
     ours, theirs = (f"{100 * each.above_chance.value:.0f}" for each in (additive, none))
     assert f"(of what is above chance {ours} and {theirs} %)" in answer(report)
+    assert "undecided" not in answer(report)
+    report.systems["additive"].comparison.verdict = "undecided"
+    assert answer(report).endswith("; who scores more on all lengths is undecided.")
     additive.short = additive.long = 0.0
     assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
     assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")

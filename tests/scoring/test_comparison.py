@@ -121,6 +121,18 @@ def test_an_empty_test_set_is_refused(simulate, world):
         compare(Evidence(systems, lengths, SETTINGS))
 
 
+def test_lengths_are_named_in_the_unit_they_are_counted_in(simulate, world):
+    result = compare(Evidence(*simulate(world(), 1), SETTINGS, "characters"))["other1"]
+    assert "at 1-10 source characters" in result.buckets[0].comparison.words
+    assert "per 10 source characters" in result.bottleneck.unit
+
+
+def test_what_the_design_could_have_shown_is_said_to_be_before_correction(simulate, world):
+    result = compare(Evidence(*simulate(world(), 1), SETTINGS))["other1"].comparison
+    assert result.verdict == "undecided"
+    assert f"could have shown {result.detectable:.2g} before correction" in result.words
+
+
 def test_a_single_seed_borrows_the_seed_variance_of_two_systems(simulate, world):
     result = compare(Evidence(*simulate(world(), 6, seeds=(3, 1, 3), advantage=0.5), SETTINGS))
     assert result["other1"].comparison.covers == "sentences and seeds"

@@ -224,7 +224,21 @@ def test_single_seeds_lean(simulate, world):
     evidence = Evidence(*simulate(world(), 1, seeds=(1, 1), advantage=0.3), SETTINGS)
     assert run_check(check(), evidence).verdict == "leans pass"
     assert run_check(check(expect="below"), evidence).verdict == "leans fail"
-    assert "no second seed" in run_check(check(), evidence).ours
+    assert "seed variance not known" in run_check(check(), evidence).ours
+    lone = Evidence(*simulate(world(), 1, seeds=(3, 1), advantage=0.3), SETTINGS)  # a second seed, and still nothing to borrow
+    assert "seed variance not known" in run_check(check(), lone).ours
+
+
+def test_heads_of_an_rnn_test_no_claim_about_self_attention(papers, simulate, world):
+    systems, lengths = simulate(world(), 1, advantage=0.3)
+    one_head = next(each for each in papers.checks if each.id == "vaswani-one-head")
+    for positions, expected in (({}, "not applicable"), ({"positions": "sinusoidal"}, "pass")):
+        named = [
+            dataclasses.replace(system, name=name, facts={"pair": ("en", "de"), "natural": True, **positions})
+            for system, name in zip(systems, ("heads-1", "heads-8"), strict=True)
+        ]
+        evidence = Evidence(named, lengths, SETTINGS)
+        assert run_check_of(one_head, papers.papers["vaswani2017"], evidence).verdict == expected
 
 
 def test_all_checks_of_the_file_run(papers, simulate, world):

@@ -72,7 +72,7 @@ def _mean_of(runs: Runs, *names: str) -> dict[str, Any]:
 
 
 def _estimate(counts: Floats, score: Callable[[Floats], Floats], most: float) -> Estimate:
-    """Estimate a score, 0 to `most`, of counts (K, n, columns), over resampled seeds and sentences."""
+    """Estimate a score, 0 to `most`, of counts (K, n, columns), over seeds and sentences."""
     drawn = np.concatenate(list(resampled_counts(np.random.default_rng(1), counts.shape[1], _RESAMPLES)))  # (R, n)
     part = Part(score(counts.sum(axis=1)), np.stack([score(drawn @ run) for run in counts], axis=1))
     return estimate_alone(part, sentences=counts.shape[1], bounds=(0, most))
