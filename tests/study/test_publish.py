@@ -78,9 +78,10 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
     assert read_report(target / "report" / "report.json").environment["revision"] == "abc123"
     assert place("report", target, "--verify")[0] == 0
-    status, said = place("report", target)
-    assert status == 2
-    assert f"check it with: seq2seq report {target} --verify" in said
+    for command in (["report", target], ["tune", target], ["train", place.folder / "tiny.yaml", "--out", target]):
+        status, said = place(*command)
+        assert status == 2
+        assert f"check it with: seq2seq report {target} --verify" in said
     assert bytes_of(target) == once
     assert place("publish", target, place.folder / "again")[0] == 2
     (target / "notes.md").write_text("mine")
