@@ -41,7 +41,7 @@ from seq2seq.report.palette import Spec
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
-from seq2seq.run.lines import LineOptions, normalise_line
+from seq2seq.run.lines import LineOptions, normalise_line, too_long
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
@@ -129,7 +129,8 @@ class Run:
             n_best: translations of each sentence, the best first.
 
         Raises:
-            UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
+            UserError: a sentence is empty, longer than the model can take or than 100,000 characters, or n_best is not 1 to
+                the beam.
         """
         run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
         search = options.search(run.settings.search)
@@ -165,10 +166,8 @@ class Run:
         )
         limits = find_limits(run.model)
         for index, length in enumerate(split.source_lengths.tolist()):
-            if not length:
-                raise UserError(f"sentence {index + 1} is empty")
-            if limit := limits.refused(length + 1):
-                raise UserError(f"sentence {index + 1} has {length} subwords, too many for {limit.setting} {limit.tokens}")
+            if why := too_long(split.source(index), length, limits) if length else "empty":
+                raise UserError(f"sentence {index + 1} is {why}")
         return split
 
     def __repr__(self) -> str:

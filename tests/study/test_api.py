@@ -97,7 +97,11 @@ def test_a_fixed_context_attends_to_nothing(make):
 def test_sentences_that_cannot_be_translated_are_named(make):
     with pytest.raises(UserError, match="sentence 2 is empty"):
         make().translate(["home", "  "])
-    with pytest.raises(UserError, match="too many for max_source 5"):
+    with pytest.raises(UserError, match="sentence 1 is longer than 100,000 characters"):
+        make().translate("home " * 30_000)
+    with pytest.raises(UserError, match="--n-best 0: at least 1"):
+        make().translate("home", n_best=0)
+    with pytest.raises(UserError, match="sentence 1 is longer than max_source 5"):
         make(score={"kind": "location", "max_source": 5}).translate("she goes home again and again")
 
 
