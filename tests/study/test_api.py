@@ -199,6 +199,9 @@ def test_no_report_is_told_with_the_command(tmp_path):
         seq2seq.read_report(tmp_path)
     with pytest.raises(UserError, match="no run here"):
         seq2seq.load_run(tmp_path)
+    for load in (seq2seq.load_run, seq2seq.load_runs):
+        with pytest.raises(UserError, match="not a name on the hub"):
+            load("hub:")
 
 
 def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monkeypatch):
