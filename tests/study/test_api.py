@@ -213,3 +213,9 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     assert list(runs) == ["additive"]
     assert [found.text for found in runs["additive"].translate(["one two three", "four five"])] == said
     assert seq2seq.load_run(path).trained.step == runs["additive"].trained.step
+    for load, advice in (
+        (seq2seq.load_run, f"give one of {path}"),
+        (seq2seq.load_runs, f"the study's folder, {path.parent.parent}"),
+    ):
+        with pytest.raises(UserError, match=re.escape(advice)):
+            load(path.parent)
