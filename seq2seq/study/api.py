@@ -198,7 +198,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
 
     Raises:
-        UserError: there is no run, no usable checkpoint, or a class that is not allowed.
+        UserError: there is no run, no usable checkpoint, no such device, or a class that is not allowed.
     """
     folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)

@@ -219,3 +219,5 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     ):
         with pytest.raises(UserError, match=re.escape(advice)):
             load(path.parent)
+    with pytest.raises(UserError, match="device quantum: "):
+        seq2seq.load_run(path, device="quantum")
