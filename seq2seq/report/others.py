@@ -1,12 +1,14 @@
 """Anybody's translations of a test set, scored by source length: no run, no study, only lines of text."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.files import read_lines
+from seq2seq.corpus.tokenizer import INVALID
 from seq2seq.report.runs import bleu_tokenizer
 from seq2seq.report.score_tables import bleu_by_length
 from seq2seq.report.values import as_text
@@ -28,7 +30,8 @@ def score_files(
 
     Words of `source` say which bucket a sentence is in. A file is called by its name, or its path where names repeat. Of the
     settings, buckets and tokenizer count. `languages` are those of source and target: whether length is counted in words or
-    characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines.
+    characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines; lines
+    that are not UTF-8 are counted on standard error.
     """
     settings = settings.model_copy(update={"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""})
     sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
@@ -41,15 +44,17 @@ def score_files(
             raise UserError(
                 f"{path} has {len(lines):,} lines but {source} has {len(sources):,}; lines must correspond one to one"
             )
+        if invalid := sum(bool(INVALID.search(line)) for line in lines):
+            print(f"{path}: {counted(invalid, 'line')} with bytes that are not UTF-8; save the file as UTF-8", file=sys.stderr)
         return lines
 
     if twice := [path for path in hypotheses if hypotheses.count(path) > 1]:
         raise UserError(f"{twice[0]}: a file of translations is named twice; give each once")
     references, names, systems = lines_of(reference), [path.name for path in hypotheses], []
     for path in hypotheses:
-        counted = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=tokenizer)
+        statistics = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=tokenizer)
         name = path.name if names.count(path.name) == 1 else str(path)
-        systems.append(SystemScores(name=name, seeds=(1,), statistics=(counted,)))
+        systems.append(SystemScores(name=name, seeds=(1,), statistics=(statistics,)))
     evidence = Evidence(systems, source_words(sources, languages[0]), settings)
     rows = {name: (each.overall, each.buckets) for name, each in compare(evidence).items()}
     title = f"BLEU by source {length_unit(languages[0])}"

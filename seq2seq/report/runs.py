@@ -156,6 +156,15 @@ def is_published(folder: Path) -> bool:
     return (folder / RUNS).is_file()
 
 
+def refuse_published(folder: Path) -> None:
+    """Refuse, with a `UserError`, a published study, which stays as it is."""
+    if is_published(folder):
+        raise UserError(
+            f"{folder}: a published study, which stays as it is; check it with: seq2seq report {folder} --verify, or go on "
+            f"with it in another folder: unpack {folder / RUNS} there"
+        )
+
+
 @contextmanager
 def unpacked(folder: Path) -> Iterator[Path]:
     """Yield a study's folder; the runs of a published study are unpacked to a temporary one, or a `UserError` says why not."""
@@ -184,6 +193,7 @@ def named(copy: Path, original: Path) -> Iterator[None]:
 
 def study_folders(folder: Path) -> tuple[list[RunFolder], list[str]]:
     """Return a study's runs in its order (of a run's folder, that run), and notes on systems that `study.yaml` lacks."""
+    refuse_published(folder)
     runs = find_runs(folder)
     notes = [
         f"{bare.name}: its folder has no config.yaml, so it is left out; put the file back, or remove the folder."

@@ -32,10 +32,6 @@ def report_study(
     search or of other sentences. The other options are those of the command. A `UserError` says why there can be no report: no
     finished runs, a damaged one, one that imports a class and is not allowed to, or a published study.
     """
-    if is_published(runs):
-        raise UserError(
-            f"{runs}: a published study, whose report is not made again here; check it with: seq2seq report {runs} --verify"
-        )
     folders = study_runs(runs)
     check_code(folders, allow_code=allow_code)
     further = [] if split is None else [split]

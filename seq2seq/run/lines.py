@@ -18,7 +18,7 @@ from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.tokenizer import INVALID, normalise
-from seq2seq.models.limits import find_limits
+from seq2seq.models.limits import Limits, find_limits
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.machine import prepare_machine
@@ -51,12 +51,14 @@ class LineOptions:
     """Write a JSON object a line, with subwords, scores and attention."""
 
     def search(self, settings: SearchSettings) -> SearchSettings:
-        """Return the run's search with what the options change; a `UserError` if the beam is smaller than `n_best`."""
+        """Return the run's search with what the options change; a `UserError` unless `n_best` is 1 to the beam."""
         known = {"beam": self.beam, "length_penalty": self.length_penalty, "max_extra": self.max_length}
         given = {name: value for name, value in known.items() if value is not None}
         changed = part_from(SearchSettings, {**settings.model_dump(), **given}, "search")
         if self.max_length is not None:
             changed = changed.model_copy(update={"max_ratio": 0.0})
+        if self.n_best < 1:
+            raise UserError(f"--n-best {self.n_best}: at least 1 is written of each line")
         if self.n_best > changed.beam:
             raise UserError(f"--n-best {self.n_best}: the beam keeps {changed.beam}; give --beam {self.n_best} or more")
         return changed
@@ -116,6 +118,15 @@ def normalise_line(line: str, run: TrainedRun) -> str:
     return join.between.join(map(normalise, line.split(BOUNDARY)))
 
 
+def too_long(line: str, subwords: int, limits: Limits) -> str | None:
+    """Return what a line of so many subwords is longer than; None if it can be translated."""
+    limit = limits.refused(subwords + 1)
+    if limit is None and len(line) <= _MAX_CHARACTERS:
+        return None
+    most = f"{limit.setting} {limit.tokens}" if limit else f"{_MAX_CHARACTERS:,} characters"
+    return f"longer than {most} ({len(line):,} characters, {subwords:,} subwords)"
+
+
 def _arriving(source: BinaryIO) -> Iterator[list[bytes]]:
     """Yield the lines that have come, together; wait only where there is none."""
     lines: list[bytes] = []
@@ -150,12 +161,7 @@ def _answers(
     limits = find_limits(run.model)
     chosen = []
     for i, line in enumerate(lines):
-        limit = limits.refused(int(split.source_lengths[i]) + 1)
-        why = complaints[i]
-        if limit or len(line) > _MAX_CHARACTERS:
-            most = f"{limit.setting} {limit.tokens}" if limit else f"{_MAX_CHARACTERS:,} characters"
-            why = f"longer than {most} ({len(line):,} characters, {split.source_lengths[i]:,} subwords)"
-        if why:
+        if why := complaints[i] or too_long(line, int(split.source_lengths[i]), limits):
             counts.refused += 1
             print(f"line {counts.lines + i + 1}: {why}; left empty", file=sys.stderr)
         elif line:

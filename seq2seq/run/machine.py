@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 from seq2seq.run.arithmetic import Arithmetic, use_library
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
@@ -57,8 +57,13 @@ def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool
 
 
 def choose_device(named: str | None) -> torch.device:
-    """Return the device of that name; of none, an accelerator if there is one."""
-    return torch.device(named or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """Return the device of that name, of none an accelerator if there is one; a `UserError` if the machine has none such."""
+    if named is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=named).device
+    except (RuntimeError, AssertionError) as error:  # a name that torch does not know; one that it was not built for
+        raise UserError(f"device {named}: {first_line(error)}") from None
 
 
 def keep_memory() -> bool:

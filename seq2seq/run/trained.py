@@ -47,7 +47,8 @@ class TrainedRun:
 def read_settings(folder: RunFolder) -> RunSettings:
     """Return the settings a run was trained with; a `UserError` if there is no run in the folder, or its config is damaged."""
     if not folder.config.is_file():
-        below = ", ".join(str(path.parent) for path in sorted(folder.path.glob("*/seed-*/config.yaml"))[:6])
+        found = (path.parent for pattern in ("seed-*", "*/seed-*") for path in folder.path.glob(f"{pattern}/config.yaml"))
+        below = ", ".join(map(str, sorted(found)[:6]))
         advice = f"give one of {below}" if below else "train one with: seq2seq train STUDY"
         raise UserError(f"{folder.path}: no run here (no config.yaml); {advice}")
     return part_from(RunSettings, read_yaml(folder.config), str(folder.config))
@@ -169,5 +170,7 @@ def find_runs(path: Path) -> list[RunFolder]:
     found = (p.parent for p in path.glob("*/seed-*/config.yaml") if p.parent.name.removeprefix("seed-").isdecimal())
     places = [path] if (path / "config.yaml").is_file() else sorted(found)  # a backup such as seed-1.bak is passed over
     if not places:
-        raise UserError(f"{path}: no runs here (no <system>/seed-<n>/config.yaml); train a study first")
+        is_system = any(path.glob("seed-*/config.yaml"))
+        advice = f"give the study's folder, {path.resolve().parent}" if is_system else "train a study first"
+        raise UserError(f"{path}: no runs here (no <system>/seed-<n>/config.yaml); {advice}")
     return sorted((RunFolder(p) for p in places), key=lambda r: (r.system, r.seed))

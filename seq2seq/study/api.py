@@ -41,7 +41,7 @@ from seq2seq.report.palette import Spec
 from seq2seq.run.decision import evaluation_arithmetic
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
-from seq2seq.run.lines import LineOptions, normalise_line
+from seq2seq.run.lines import LineOptions, normalise_line, too_long
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
@@ -129,7 +129,8 @@ class Run:
             n_best: translations of each sentence, the best first.
 
         Raises:
-            UserError: a sentence is empty or longer than the model can take, or n_best is larger than the beam.
+            UserError: a sentence is empty, longer than the model can take or than 100,000 characters, or n_best is not 1 to
+                the beam.
         """
         run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
         search = options.search(run.settings.search)
@@ -165,10 +166,8 @@ class Run:
         )
         limits = find_limits(run.model)
         for index, length in enumerate(split.source_lengths.tolist()):
-            if not length:
-                raise UserError(f"sentence {index + 1} is empty")
-            if limit := limits.refused(length + 1):
-                raise UserError(f"sentence {index + 1} has {length} subwords, too many for {limit.setting} {limit.tokens}")
+            if why := too_long(split.source(index), length, limits) if length else "empty":
+                raise UserError(f"sentence {index + 1} is {why}")
         return split
 
     def __repr__(self) -> str:
@@ -199,7 +198,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
         allow_code: let the run's config import a class of its own; a folder from a stranger could bring any.
 
     Raises:
-        UserError: there is no run, no usable checkpoint, or a class that is not allowed.
+        UserError: there is no run, no usable checkpoint, no such device, or a class that is not allowed.
     """
     folder = RunFolder(local_path(path))
     machine = prepare_machine(evaluation_arithmetic(folder), device=device)
@@ -208,7 +207,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
 
 def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:
     """Load several runs, or all under folders, by name: the system, with the seed if there are several; as `load_run`."""
-    folders = [folder for path in paths for folder in find_runs(Path(path))]
+    folders = [folder for path in paths for folder in find_runs(local_path(path))]
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, Run] = {}
     for folder in folders:

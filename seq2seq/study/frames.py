@@ -98,12 +98,13 @@ class StudyReport:
 def read_report(path: str | Path) -> StudyReport:
     """Read a report that `seq2seq report` or `publish` has written; a `UserError` if there is none, or it is damaged.
 
-    `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`.
+    `path` is a study's folder such as `runs/demo` or `results/multi30k`, its folder `report`, or a `report.json`, packed
+    or not.
     """
-    names = (f"{folder}report.json{ending}" for folder in ("", "report/") for ending in ("", PACKED))
-    for place in (Path(path), *(Path(path, name) for name in names)):
-        if place.is_file():
-            return StudyReport(read_json_report(place))
+    for place in (Path(path), Path(path, "report.json"), Path(path, "report/report.json")):
+        for file in (place, Path(f"{place}{PACKED}")):
+            if file.is_file():
+                return StudyReport(read_json_report(file))
     raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
 
 

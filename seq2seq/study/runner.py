@@ -16,6 +16,7 @@ from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.loading import imported_class
 from seq2seq.config.study import Study
 from seq2seq.corpus.prepare import prepare
+from seq2seq.report.runs import refuse_published
 from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.environment import cores
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
@@ -89,6 +90,7 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     processes = join_processes()
     for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
         check_tokenizer(tokenizer)
+    processes.on_first(partial(refuse_published, out))
     study, matches = match_study(study, systems)
     runs = list_runs(study, out, systems, seeds)
     configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}

@@ -97,7 +97,11 @@ def test_a_fixed_context_attends_to_nothing(make):
 def test_sentences_that_cannot_be_translated_are_named(make):
     with pytest.raises(UserError, match="sentence 2 is empty"):
         make().translate(["home", "  "])
-    with pytest.raises(UserError, match="too many for max_source 5"):
+    with pytest.raises(UserError, match="sentence 1 is longer than 100,000 characters"):
+        make().translate("home " * 30_000)
+    with pytest.raises(UserError, match="--n-best 0: at least 1"):
+        make().translate("home", n_best=0)
+    with pytest.raises(UserError, match="sentence 1 is longer than max_source 5"):
         make(score={"kind": "location", "max_source": 5}).translate("she goes home again and again")
 
 
@@ -195,6 +199,9 @@ def test_no_report_is_told_with_the_command(tmp_path):
         seq2seq.read_report(tmp_path)
     with pytest.raises(UserError, match="no run here"):
         seq2seq.load_run(tmp_path)
+    for load in (seq2seq.load_run, seq2seq.load_runs):
+        with pytest.raises(UserError, match="not a name on the hub"):
+            load("hub:")
 
 
 def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monkeypatch):
@@ -206,3 +213,11 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     assert list(runs) == ["additive"]
     assert [found.text for found in runs["additive"].translate(["one two three", "four five"])] == said
     assert seq2seq.load_run(path).trained.step == runs["additive"].trained.step
+    for load, advice in (
+        (seq2seq.load_run, f"give one of {path}"),
+        (seq2seq.load_runs, f"the study's folder, {path.parent.parent}"),
+    ):
+        with pytest.raises(UserError, match=re.escape(advice)):
+            load(path.parent)
+    with pytest.raises(UserError, match="device quantum: "):
+        seq2seq.load_run(path, device="quantum")

@@ -285,16 +285,17 @@ def test_the_file_beside_the_runs_names_no_folder_of_this_machine(tmp_path, caps
 
 def test_translations_by_others_are_scored_by_length(place):
     corpus = place.folder / "corpus"
-    (place.folder / "wrong.txt").write_text("nothing\n" * 12)
+    (place.folder / "wrong.txt").write_bytes(b"nothing\n" * 11 + b"caf\xe9\n")
     arguments = [corpus / "test.en", corpus / "test.de", corpus / "test.de", place.folder / "wrong.txt"]
     status, said = place("score", *arguments, "--set", "evaluation.buckets={kind: fixed, edges: [6]}")
     assert status == 0, said
+    assert f"{place.folder / 'wrong.txt'}: 1 line with bytes that are not UTF-8" in said
     table = [line.split() for line in said.splitlines()]
     short = sum(len(line.split()) <= 6 for line in (corpus / "test.en").read_text().splitlines())
     assert ["sentences", "12", str(short), str(12 - short)] in table
     assert ["test.de", "100.0", "100.0", "100.0"] in table
     assert ["wrong.txt", "0.0"] in [row[:2] for row in table]
-    assert said.splitlines()[-1].count("tok:13a") == 1
+    assert said.count("tok:13a") == 1
     assert "nc:6" not in said  # the signature of a score that is not shown
     for change, reason in (
         ([corpus / "test.en", corpus / "test.de", corpus / "more.de"], "has 10 lines but"),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import seq2seq
 from seq2seq.config.errors import UserError
-from seq2seq.report.runs import read_decoded, read_report, unpacked
+from seq2seq.report.runs import read_decoded, unpacked
 from seq2seq.report.write import write_report
 from seq2seq.study.publish import hide_references
 from tests.study.conftest import bytes_of, copy_of
@@ -76,11 +77,13 @@ def test_what_is_published_has_no_weights_and_no_sentence_and_verifies(place):
     assert str(place.folder) in (place.run / "config.yaml").read_text()
     references = (place.folder / "corpus" / "test.de").read_text().splitlines()
     assert not [name for name, content in published.items() if any(line.encode() in content for line in references)]
-    assert read_report(target / "report" / "report.json").environment["revision"] == "abc123"
+    for path in (target, target / "report", target / "report" / "report.json"):
+        assert seq2seq.read_report(path).report.environment["revision"] == "abc123"
     assert place("report", target, "--verify")[0] == 0
-    status, said = place("report", target)
-    assert status == 2
-    assert f"check it with: seq2seq report {target} --verify" in said
+    for command in (["report", target], ["tune", target], ["train", place.folder / "tiny.yaml", "--out", target]):
+        status, said = place(*command)
+        assert status == 2
+        assert f"check it with: seq2seq report {target} --verify" in said
     assert bytes_of(target) == once
     assert place("publish", target, place.folder / "again")[0] == 2
     (target / "notes.md").write_text("mine")
