@@ -165,7 +165,7 @@ def publish(
     context: typer.Context,
     runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
-    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (1 MB) as well.")] = False,
+    with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (0.6 MB) as well.")] = False,
 ) -> None:
     """Write a study's report, and its runs without weights and corpus sentences as runs.tar.xz."""
     from seq2seq.report.published import published_table

@@ -1,7 +1,7 @@
 """The page: one HTML file with everything inside, that opens from a disk without a server or a network.
 
-Its charts are the specifications of `figures.py`, drawn by Vega-Lite, whose script (0.9 MB) is in the file once. Our own script
-lights up words, searches translations and sorts a table.
+Its charts are the specifications of `figures.py`, drawn by Vega-Lite, whose script (0.9 MB) is in the file once,
+compressed. Our own script lights up words, searches translations and sorts a table.
 
 Text reaches the page in two ways, both safe: through the template, which escapes, and as packed JSON, which scripts put into
 text nodes and charts only. A content security policy names the hashes of the page's scripts, so that a script smuggled in would
@@ -46,9 +46,10 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     )
     environment.filters |= {"marked": marked, "shown": shown, "sort_key": sort_key}
     environment.globals |= {"kind": lambda part: type(part).__name__}
-    scripts = [vega(), "\n".join(_asset(name) for name in SCRIPTS)]
+    library, own = vega(), "".join(_asset(name) for name in SCRIPTS)
+    packed_library = _compress(library)
     data = _compress(_page_data(report, {figure.name: figure.spec for figure in figures if figure.name != ATTENTION}))
-    used = len(data) + sum(len(script.encode()) for script in scripts)
+    used = len(data) + len(packed_library) + len(own.encode())
     packed, left_out = pack(exhibits, SIZE_LIMIT - used - 300_000)
     return environment.get_template("index.html.jinja").render(
         report=report,
@@ -59,8 +60,9 @@ def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
         order={name: index for index, name in enumerate(report.systems)},
         looks=list(looks(list(report.systems), in_focus(report)).values()),
         style=Markup(_asset("page.css")),
-        scripts=[Markup(script) for script in scripts],
-        hashes=[script_hash(script) for script in scripts],
+        library=packed_library,
+        script=Markup(own),
+        hashes=[script_hash(library), script_hash(own)],
         data=data,
         packed=packed,
         left_out=left_out,
@@ -93,14 +95,12 @@ def vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script that defines `vegaEmbed`."""
     import vl_convert
 
-    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    inside = re.sub("<(?=/script|!--)", r"\\x3c", bundle, flags=re.IGNORECASE)
-    return f"(() => {{\n{inside}\n}})();"
+    return f"(() => {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();"
 
 
 def script_hash(script: str) -> str:
-    """The hash by which the policy knows the page's own script, which the template sets between line feeds."""
-    return base64.b64encode(hashlib.sha256(f"\n{script}\n".encode()).digest()).decode()
+    """The hash by which the policy knows a script."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def pack(exhibits: Exhibits, budget: int) -> tuple[str, str]:

@@ -27,7 +27,7 @@ _OF_A_RUN = ("summary.json", "environment.json", "log.jsonl", "timing.jsonl")
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
     """Write a study's report and its evidence to a folder that can be put under version control.
 
-    `report/` gets report.md, report.json.xz and the figures, `with_page` also the page (about 1 MB). `runs.tar.xz` gets, of
+    `report/` gets report.md, report.json.xz and the figures, `with_page` also the page (about 0.6 MB). `runs.tar.xz` gets, of
     every run, finished or not: config, summary, environment, logs, hypotheses, sentence counts, analyses, attention on our own
     sentences; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events, and the counts where
     everybody can derive the corpus and count again (but TER, which takes minutes). Sentences of a corpus whose card says

@@ -183,13 +183,12 @@ def test_hostile_names_and_settings_are_escaped(built):
     report.learning_curves = {evil if name == "scaled" else name: curves for name, curves in report.learning_curves.items()}
     report.question = report.study = report.command = report.headline = evil
     report.environment = {evil: evil}
-    html = page_of(BuiltReport(report, built.exhibits)).replace(vega(), "")
+    html = page_of(BuiltReport(report, built.exhibits))
     assert "<img" not in html
     assert html.count("</script>") == 4
 
 
 def test_marks_and_links_are_safe():
-    assert "</script" not in vega().lower()
     assert linked("a<b arXiv:1409.0473, x") == (
         'a&lt;b <a href="https://arxiv.org/abs/1409.0473" rel="noreferrer">arXiv:1409.0473</a>, x'
     )
@@ -198,10 +197,10 @@ def test_marks_and_links_are_safe():
 
 def test_the_policy_names_the_scripts_and_allows_no_other(folder):
     html = (folder / "index.html").read_text()
-    scripts = [part.partition("</script>")[0] for part in html.split("<script>\n")[1:]]
+    scripts = [vega(), *(part.partition("</script>")[0] for part in html.split("<script>")[1:])]
     assert len(scripts) == 2
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html).group(1)
-    allowed = " ".join(f"'sha256-{script_hash(script[:-1])}'" for script in scripts)
+    allowed = " ".join(f"'sha256-{script_hash(script)}'" for script in scripts)
     assert f"script-src {allowed};" in policy
     assert "unsafe-eval" not in policy
     links = set(re.findall(r'(?:href|src)="(https?:[^"]*)"', html))

@@ -1,6 +1,7 @@
 (async () => {
   for (const table of document.querySelectorAll("table.sortable")) sortableTable(table);
   page = await unpack("page-data");
+  document.head.append(element("script", {}, await unpack("library")));
   for (const name of page.focus) shownSystems.add(name);
   const redrawAll = () => {
     drawCharts();
