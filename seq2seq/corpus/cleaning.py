@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from seq2seq.config.data import DataSettings
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.config.languages import has_spaces, sentence_length
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.seen import Seen
@@ -36,7 +36,7 @@ class CleaningCounts:
 
     def describe(self) -> str:
         """Return the counts as one line."""
-        text = f"{self.lines:,} pairs read, {self.kept:,} kept"
+        text = f"{counted(self.lines, 'pair')} read, {self.kept:,} kept"
         for name, counts in (("dropped", self.dropped), ("mended", self.mended)):
             parts = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in sorted(counts.items()) if number)
             text += f"; {name}: {parts}" if parts else ""

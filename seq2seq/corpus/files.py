@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cards import Card, below
 from seq2seq.corpus.pairs import SentencePair
@@ -67,7 +67,7 @@ class FileCorpus:
                 yield SentencePair(ours, theirs)
         if counts[0] != counts[1]:
             raise UserError(
-                f"{source} has {counts[0]:,} lines but {target} has {counts[1]:,}; lines must correspond one to one"
+                f"{source} has {counted(counts[0], 'line')} but {target} has {counts[1]:,}; lines must correspond one to one"
             )
 
     def _rows(self, table: Path) -> Iterator[SentencePair]:

@@ -42,7 +42,7 @@ def score_files(
         lines = list(read_lines(path))
         if len(lines) != len(sources):
             raise UserError(
-                f"{path} has {len(lines):,} lines but {source} has {len(sources):,}; lines must correspond one to one"
+                f"{path} has {counted(len(lines), 'line')} but {source} has {len(sources):,}; lines must correspond one to one"
             )
         if invalid := sum(bool(INVALID.search(line)) for line in lines):
             print(f"{path}: {counted(invalid, 'line')} with bytes that are not UTF-8; save the file as UTF-8", file=sys.stderr)

@@ -91,7 +91,8 @@ def model_card(name: str, report: Report, runs: Sequence[RunFolder], *, licence:
         f"BLEU on the split `{report.split}` ({report.n:,} sentences), lengths in source {report.length_unit}, of all systems "
         f"of the study, which asks: {report.question}",
         as_markdown(length_table(report)),
-        f"sacreBLEU: `{report.signature}`",
+        f"sacreBLEU: `{report.signature}`; †: fewer than {report.evaluation['minimum_bucket']} sentences; ↑ ↓: better or worse "
+        f"than {report.baseline or 'a baseline'} after Holm's correction.",
         "## Data",
         _data(settings[0]),
         "## Use",
