@@ -60,7 +60,7 @@ def test_a_sentence_is_said_several_times(runs):
 
 
 def test_what_one_system_refuses_is_said_as_text(runs):
-    assert "too many for max_source 5" in ask(runs["short"], " ".join(LINES[:2]))[0]
+    assert "longer than max_source 5" in ask(runs["short"], " ".join(LINES[:2]))[0]
     assert "too much for this page" in ask(runs["additive"], "a " * 300, times=5)[0]
 
 
