@@ -144,7 +144,8 @@ def read_report(path: Path) -> Report:
     """Read a `report.json`, or the `report.json.xz` of a published study; a `UserError` if it is not there, or not one."""
     packed = path.with_name(f"{path.name}{PACKED}")
     place = packed if packed.exists() and not path.exists() else path
-    return checked(Report, read_json(place), place, "make the report again")
+    advice = "give a study's folder or its report.json, or make the report again"
+    return checked(Report, read_json(place, advice), place, advice)
 
 
 RUNS = "runs.tar.xz"
