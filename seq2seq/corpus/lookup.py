@@ -80,8 +80,10 @@ def is_embedded(settings: DataSettings) -> bool:
 
 def publishable(settings: DataSettings) -> bool:
     """Whether sentences of the corpus may be shown to others: those of a probe or scene, or of a corpus whose card says so."""
+    if is_embedded(settings):
+        return True
     card, _ = find_card(settings)
-    return is_embedded(settings) or (card is not None and card.publishable)
+    return card is not None and card.publishable
 
 
 def _after(tried: list[str]) -> str:

@@ -140,10 +140,15 @@ def lines_sha256(lines: Sequence[str]) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
+def as_stored(path: Path) -> Path:
+    """Return a file's own path, or that of its packed form where only that is there."""
+    packed = path.with_name(f"{path.name}{PACKED}")
+    return packed if packed.is_file() and not path.exists() else path
+
+
 def read_report(path: Path) -> Report:
     """Read a `report.json`, or the `report.json.xz` of a published study; a `UserError` if it is not there, or not one."""
-    packed = path.with_name(f"{path.name}{PACKED}")
-    place = packed if packed.exists() and not path.exists() else path
+    place = as_stored(path)
     advice = "give a study's folder or its report.json, or make the report again"
     return checked(Report, read_json(place, advice), place, advice)
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, cast
 import altair as alt
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.files import PACKED
 from seq2seq.config.loading import load_study
 from seq2seq.report.charts import Figure, on_paper
 from seq2seq.report.drawing import image
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
+from seq2seq.report.runs import as_stored
 from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import length_table
@@ -102,9 +102,8 @@ def read_report(path: str | Path) -> StudyReport:
     or not.
     """
     for place in (Path(path), Path(path, "report.json"), Path(path, "report/report.json")):
-        for file in (place, Path(f"{place}{PACKED}")):
-            if file.is_file():
-                return StudyReport(read_json_report(file))
+        if as_stored(place).is_file():
+            return StudyReport(read_json_report(place))
     raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
 
 
