@@ -58,10 +58,8 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
                     shutil.copy(path, aside / "report")
             numbers = (report / "report.json").read_bytes()
             (aside / "report" / f"report.json{PACKED}").write_bytes(lzma.compress(numbers, preset=9))
-            _leave_out(edition, {} if shown else {name: text.references for name, text in texts.items()})
-            if is_embedded(data) and SLOW not in made.evaluation["metrics"]:
-                for kept in list(edition.rglob("statistics")):
-                    shutil.rmtree(kept)
+            counts = is_embedded(data) and SLOW not in made.evaluation["metrics"]
+            _leave_out(edition, {} if shown else {name: text.references for name, text in texts.items()}, counts=counts)
             pack_runs(edition, aside / RUNS)
         _replace(target, aside)
     except OSError as error:
@@ -144,8 +142,10 @@ def copy_config(folder: RunFolder, place: Path) -> None:
     (place / "config.yaml").write_text(dump_yaml(settings), encoding="utf-8")
 
 
-def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]]) -> None:
-    """Remove attention but that on our own sentences, and sentences of `hidden` from the hypotheses."""
+def _leave_out(edition: Path, hidden: Mapping[str, Sequence[str]], *, counts: bool) -> None:
+    """Remove attention but that on our own sentences, sentences of `hidden` from the hypotheses, and with `counts` these."""
+    for place in list(edition.rglob("statistics")) if counts else ():
+        shutil.rmtree(place)
     for run in study_folders(edition)[0]:
         for path in (run.path / "attention").glob("*"):
             if path.stem != OWN:
