@@ -19,17 +19,15 @@ from seq2seq.report.build import BuiltReport
 from seq2seq.report.charts import Line, Point, Style, line_chart
 from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
-from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
-from seq2seq.report.headline import answer, half_length_in_words, kept_share
+from seq2seq.report.headline import answer
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.schema import Report
-from seq2seq.report.score_tables import contrast
 from seq2seq.report.study import summary_table
 from seq2seq.report.tables import report_rows
-from seq2seq.report.values import NONE, Measured, Table, as_latex, code_block, escape_latex, escape_markdown
+from seq2seq.report.values import Measured, Table, as_latex, code_block, escape_latex, escape_markdown
 from seq2seq.report.verify import compare_reports
 from seq2seq.report.write import report_schema, write_report
 from tests.report.invented import HOSTILE
@@ -369,39 +367,3 @@ def test_a_study_without_attention_or_logs_is_a_page_too(built):
     figures = report_figures(report, dataclasses.replace(built.exhibits, attention={}))
     assert [figure.name for figure in figures] == ["bleu_by_length", "cost"]
     assert not report_rows(report)["learning_curves"]
-
-
-def test_nothing_is_said_to_be_kept_of_no_translation(built):
-    effect = built.report.systems["additive"].length
-    assert str(kept_share(effect)).endswith("]")
-    assert kept_share(effect.model_copy(update={"short": 0.0, "long": 0.0})) == NONE
-    assert kept_share(None) == NONE
-    assert half_length_in_words(effect.half_length.model_copy(update={"start": 0.0}), "words") == NONE
-
-
-def test_a_system_that_translates_nothing_has_no_log_ratio_and_no_index(built):
-    report = built.report.model_copy(deep=True)
-    measures = ("log_ratio", "points", "bottleneck_index")
-    assert "Dashes" not in markdown(report, Exhibits(), [])
-    report.systems["additive"].length.short = report.systems["additive"].length.long = 0.0
-    shown = {name: [contrast(report, name, measure).text for measure in measures] for name in ("additive", "scaled", "none")}
-    assert [text == NONE for text in shown["additive"]] == [True, False, True]
-    assert NONE not in shown["scaled"]
-    assert shown["none"] == [NONE] * 3
-    assert "Dashes: below 0.1 BLEU there is nothing that length could take (additive)." in markdown(report, Exhibits(), [])
-
-
-def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
-    report = built.report.model_copy(deep=True)
-    additive, none = (report.systems[name].length for name in ("additive", "none"))
-    assert answer(report).startswith(
-        f"`additive` scores {additive.short - none.short:.1f} BLEU more than `none` on sources of up to 20 words"
-    )
-    ours, theirs = (f"{100 * each.above_chance.value:.0f}" for each in (additive, none))
-    assert f"(of what is above chance {ours} and {theirs} %)" in answer(report)
-    assert "undecided" not in answer(report)
-    report.systems["additive"].comparison.verdict = "undecided"
-    assert answer(report).endswith("; who scores more on all lengths is undecided.")
-    additive.short = additive.long = 0.0
-    assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
-    assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")
