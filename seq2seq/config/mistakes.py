@@ -107,6 +107,8 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return "missing; it has no default"
     if detail["type"] in ("tuple_type", "list_type"):
+        if value is None:
+            return "expected a list, found nothing"
         seeds = " for the one seed of that number, [1, 2, 3] for three runs" if detail["loc"][-1] == "seeds" else ""
         return f"expected a list, for example [{value}]{seeds}; found {value!r}"
     if detail["type"] == "union_tag_not_found":

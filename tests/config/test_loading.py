@@ -190,6 +190,7 @@ def test_mistakes(study, text, message):
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),
         ("training.seeds=3", r"--set training.seeds: expected a list, for example \[3\] for the one seed of that number"),
+        ("training.seeds=null", "--set training.seeds: expected a list, found nothing$"),
         ("training.seeds=[-1]", r"--set training.seeds.0: .*greater than or equal to 0"),
         ("training.seeds=[9223372036854775808]", r"--set training.seeds.0: .*less than 9223372036854775808"),
         ("training.betas=[0.9, 1]", r"--set training.betas.1: .*less than 1"),
