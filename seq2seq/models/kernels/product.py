@@ -46,7 +46,7 @@ class ProductAttention:
 
         With g = V d c and e the scores: d e = alpha (g - sum alpha g),  d (W_q q) = K d e.
         """
-        by_alpha = torch.bmm(self.values, by_context.reshape(self.rows, -1, 1)).squeeze(2)  # (B * H, S)
+        by_alpha = torch.bmm(by_context.reshape(self.rows, 1, -1), self.values.transpose(1, 2)).squeeze(1)  # (B * H, S)
         softmax_backward(by_alpha, alpha, -1, alpha.dtype, grad_input=self.by_scores[step])
         torch.bmm(self.by_scores[step].unsqueeze(1), self.keys, out=self.by_query[step])
         add_product(by_state, self.by_query[step].view(len(by_state), -1), self.query_weight)

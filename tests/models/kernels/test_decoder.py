@@ -7,6 +7,7 @@ from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.corpus.tokenizer import BOS, PAD
 from seq2seq.models import recurrent, rnn
 from seq2seq.models.build import build_model
+from seq2seq.models.kernels import additive
 from tests.models.hypotheses import expand
 
 CASES = [("before", False), ("before", True), ("after", True)]
@@ -131,3 +132,14 @@ def test_large_queries_and_keys_stay_finite():
     values, gradients = run(model)
     assert torch.isfinite(values).all()
     assert all(torch.isfinite(gradient).all() for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("numbers", [1, 200])
+def test_blocks_of_a_few_sentences_change_nothing(monkeypatch, numbers):
+    model = build("before", False).train()
+    values, gradients = run(model)
+    monkeypatch.setattr(additive, "_NUMBERS", numbers)  # one sentence a block; two of the five
+    expected, found = run(model)
+    torch.testing.assert_close(values, expected)
+    for name in gradients:
+        torch.testing.assert_close(found[name], gradients[name], msg=name)
