@@ -15,7 +15,7 @@ class SpanRelation(Relation):
     """The relation `within`, and a mask m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1) on the exponentials at distance x."""
 
     formula = "score + log m_h(|p - s|), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1), on top of the stack's own positions"
-    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
+    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 2.2"
     expects = "short spans in most heads and low layers, a few long ones"
 
     def __init__(self, *, within: Relation, heads: int, max_span: int, ramp: int) -> None:
@@ -45,14 +45,15 @@ class SpanRelation(Relation):
 class AdaptiveSpanAttention(WindowAttention):
     """A window that each head learns: weight_ps = m_h(|p - s|) exp(score) / sum over s of the same.
 
-    The paper is causal; an encoder looks both ways. Differences: z = max_span sigmoid(.) in place of a parameter that is cut to
-    its range, and the penalty is on the mean share z / max_span. The window of the widest head is what is computed.
+    The paper is causal, and p does not see itself; an encoder looks both ways, and p sees itself. Other differences: z =
+    max_span sigmoid(.) in place of a parameter that is cut to its range, and the penalty is on the mean share z / max_span. The
+    window of the widest head is what is computed.
     """
 
     formula = (
         "softmax(score + log m_h(|p - s|)), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1); loss + penalty mean(z) / max_span"
     )
-    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
+    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 2.2"
     expects = "short spans in most heads and low layers, a few long ones; cost of the widest"
 
     def __init__(
