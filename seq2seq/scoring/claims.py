@@ -218,9 +218,9 @@ def weights_align(evidence: Evidence) -> Finding:
 
 
 def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float], plus: float = 0.0) -> Estimate:
-    """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' mean interval over sentences.
+    """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' intervals over sentences.
 
-    Systems are rated on the same sentences, so their intervals are taken as if they moved together. `plus` is a constant.
+    Systems are rated on the same sentences, so their intervals are added up, even in a difference. `plus` is a constant.
     """
     facts = {name: evidence.systems[name].facts for name in weights}
     rates = {name: np.array(f["alignment_error_rates"], dtype=np.float64) for name, f in facts.items()}
