@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.keys import Keys
+from seq2seq.attention.masks import barrier
 from seq2seq.attention.mechanisms.patterns import WindowAttention
 from seq2seq.attention.positions import Relation, offsets
 
@@ -34,7 +35,8 @@ class SpanRelation(Relation):
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
         mask = (self.ramp + self.spans().to(query.dtype).view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
-        spanned = mask.clamp(torch.finfo(query.dtype).tiny, 1).log()  # where m = 0 nothing that arithmetic could see is left
+        spanned = mask.clamp(torch.finfo(query.dtype).tiny, 1).log()
+        spanned = spanned + barrier(mask > 0, query.dtype)  # log(tiny) is -87, and products may lie further apart than that
         other = self.within.scores(query, query_positions, key_positions)
         return spanned if other is None else other + spanned
 
