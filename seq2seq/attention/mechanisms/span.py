@@ -34,9 +34,10 @@ class SpanRelation(Relation):
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
-        mask = (self.ramp + self.spans().to(query.dtype).view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
-        spanned = mask.clamp(torch.finfo(query.dtype).tiny, 1).log()
-        spanned = spanned + barrier(mask > 0, query.dtype)  # log(tiny) is -87, and products may lie further apart than that
+        mask = (self.ramp + self.spans().view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
+        logarithm = mask.clamp(torch.finfo(mask.dtype).tiny, 1).log()
+        hidden = barrier(mask > 0, mask.dtype)  # log(tiny) is -87, and products may lie further apart than that
+        spanned = (logarithm + hidden).to(query.dtype)
         other = self.within.scores(query, query_positions, key_positions)
         return spanned if other is None else other + spanned
 
