@@ -20,7 +20,7 @@ from seq2seq.attention.positions import (
     SinusoidalPositions,
 )
 from seq2seq.attention.scales import SCALES, NoScale
-from seq2seq.attention.scores import SCORES, GatedScore, Score
+from seq2seq.attention.scores import SCORES, GatedScore, ProductScore, Score
 from seq2seq.attention.scores.base import Sizes
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import (
@@ -215,7 +215,10 @@ def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttent
         return LshAttention(causal=causal, **common)
     built = build_attention(attention, query_size=size, memory_size=size, summary_size=size, projected=True, context_size=size)
     comparison = cast("Attention", built)  # the settings of self-attention know no fixed context
-    relation = build_relation(settings, compared=comparison.score.width)
+    # relations meet the query as a product of it and the keys does, other scores as they are given it
+    is_product = isinstance(comparison.score, ProductScore)
+    compared = comparison.score.width if is_product else (attention.attention_size or size) // attention.heads
+    relation = build_relation(settings, compared=compared)
     return PATTERNS[mechanism.kind](attention=comparison, relation=relation, causal=causal, **options(mechanism))
 
 

@@ -24,7 +24,7 @@ class HeadGates(Described):
     """
 
     formula = "context = W_O [g_1 head_1; ...; g_H head_H], g hard concrete; loss + penalty sum_h P(g_h > 0)"
-    source = "Voita et al. 2019, arXiv:1905.09418, section 5.1"
+    source = "Voita et al. 2019, arXiv:1905.09418, section 6.1"
     expects = "most heads closed at little loss; those that stay look at neighbours, at syntax, at rare words"
 
     def __init__(self, *, heads: int, penalty: float) -> None:

@@ -36,6 +36,11 @@ def block(scores: Tensor, blocked: Tensor) -> Tensor:
     return scores.masked_fill(blocked, torch.finfo(scores.dtype).min)
 
 
+def exact(scores: Tensor) -> Tensor:
+    """Return scores in fp32 at least: autocast leaves them in bf16, whose sums are wrong by several percent."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
 def masked_softmax(scores: Tensor, mask: Tensor) -> Tensor:
     """Softmax over the last dimension among the allowed positions only.
 

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from seq2seq.attention.described import Described
 from seq2seq.attention.keys import Past
-from seq2seq.attention.masks import block, masked_softmax
+from seq2seq.attention.masks import block, exact, masked_softmax
 
 
 class Normaliser(Described):
@@ -53,7 +53,7 @@ class Sparsemax(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        weights: Tensor = sparsemax(block(scores, blocked), dim=-1)
+        weights: Tensor = sparsemax(block(exact(scores), blocked), dim=-1)
         return weights.masked_fill(blocked, 0.0)
 
 
@@ -66,7 +66,7 @@ class Entmax15(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        weights: Tensor = entmax15(block(scores, blocked), dim=-1)
+        weights: Tensor = entmax15(block(exact(scores), blocked), dim=-1)
         return weights.masked_fill(blocked, 0.0)
 
 
@@ -82,6 +82,7 @@ class Sigmoid(Normaliser):
     expects = "a context whose length is free: nothing to see gives a context near zero"
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
+        scores = exact(scores)
         allowed = mask.sum(dim=-1, keepdim=True).clamp(min=1).to(scores.dtype)  # n: (B, 1, Q or 1, 1)
         return torch.sigmoid(scores - allowed.log()).masked_fill(~mask, 0.0)
 
@@ -130,7 +131,7 @@ class Monotonic(Normaliser):
         self.at_test = at_test
 
     def forward(self, scores: Tensor, mask: Tensor, past: Past | None = None) -> Tensor:
-        energy = (scores + self.offset).to(torch.promote_types(scores.dtype, torch.float32))  # (B, H, Q, S)
+        energy = exact(scores) + self.offset  # (B, H, Q, S)
         if self.training:
             energy = energy + self.noise * torch.randn_like(energy)
         elif self.at_test == "hard":
@@ -172,10 +173,9 @@ class Hierarchical(Normaliser):
         """Normalise, given also ids (B, S) and scores of the segments (B, H, Q, G); without them there is one segment."""
         if ids is None or of_segments is None:
             return masked_softmax(scores, mask)
-        exact = torch.promote_types(scores.dtype, torch.float32)
-        index, lowered = ids[:, None, None].expand_as(scores), block(scores.to(exact), ~mask)
-        of_segments = of_segments.to(exact)
-        lowest = torch.full_like(of_segments, torch.finfo(exact).min)
+        index, lowered = ids[:, None, None].expand_as(scores), block(exact(scores), ~mask)
+        of_segments = exact(of_segments)
+        lowest = torch.full_like(of_segments, torch.finfo(of_segments.dtype).min)
         highest = lowest.scatter_reduce(-1, index, lowered.detach(), "amax")  # (B, H, Q, G)
         shares = (lowered - highest.gather(-1, index)).exp().masked_fill(~mask, 0.0)  # 1 at the highest of each segment
         total = torch.zeros_like(of_segments).scatter_add(-1, index, shares)  # (B, H, Q, G)

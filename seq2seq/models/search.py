@@ -61,7 +61,7 @@ def search_n_best(
         mask: (B, S), True at real tokens.
         settings: beam 1 is greedy search.
         need_weights: keep the attention of the hypotheses that are returned.
-        n_best: how many a sentence, 1 to the beam; with more than one the search continues until no other can overtake them.
+        n_best: how many a sentence, 1 to the beam; it goes on until none can overtake them, or a beam of them has ended.
 
     Returns:
         The best hypotheses of each sentence, best first; complete ones before truncated ones, fewer where fewer were found.

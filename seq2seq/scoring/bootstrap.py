@@ -61,7 +61,7 @@ class Estimate:
 
     @property
     def half_width(self) -> float | None:
-        """Smallest true difference that would have been told from 0: half the interval's width before it is clipped."""
+        """Smallest true difference that would have been told from 0: half the interval's width (no bound clips one)."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     def reach(self, limit: float) -> float | None:

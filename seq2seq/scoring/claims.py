@@ -218,26 +218,31 @@ def weights_align(evidence: Evidence) -> Finding:
 
 
 def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float], plus: float = 0.0) -> Estimate:
-    """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' mean interval over sentences.
+    """Weighted sum of systems' alignment error rates: seeds as elsewhere, and the systems' intervals over sentences.
 
-    Systems are rated on the same sentences, so their intervals are taken as if they moved together; with several seeds these
-    hold the variance between seeds already, so that the interval is rather too wide than too narrow. `plus` is a constant.
+    Systems are rated on the same sentences, so their intervals are added up, even in a difference; with several seeds they hold
+    the variance between seeds already, so that the sum is rather too wide. Where a system has none, there is none. `plus` is a
+    constant.
     """
     facts = {name: evidence.systems[name].facts for name in weights}
     rates = {name: np.array(f["alignment_error_rates"], dtype=np.float64) for name, f in facts.items()}
     runs = np.array([float(len(rate)) for rate in rates.values()])
     own = np.array([rate.var(ddof=1) if len(rate) > 1 else 0.0 for rate in rates.values()])
     variances, freedoms = moderate(own, runs - 1)
-    halves = [abs(weight) * float(facts[name].get("alignment_half_width") or 0.0) for name, weight in weights.items()]
+    value = sum(weight * float(rates[name].mean()) for name, weight in weights.items()) + plus
+    covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds" if (freedoms > 0).all() else "sentences"
+    halves = [f.get("alignment_half_width") for f in facts.values()]
+    if None in halves:
+        return Estimate(value, None, None, None, None, None, int(runs.min()), covers)
     terms = [(w**2 * v / k, d) for w, v, k, d in zip(weights.values(), variances, runs, freedoms, strict=True)]
-    over_sentences = (sum(halves) / 1.96) ** 2
+    over_sentences = (np.dot(np.abs(list(weights.values())), np.array(halves)) / 1.96) ** 2
     return t_estimate(
-        sum(weight * float(rates[name].mean()) for name, weight in weights.items()) + plus,
+        value,
         (sum(variance for variance, _ in terms) + over_sentences) ** 0.5,
         min(satterthwaite([*terms, (over_sentences, 1e6)]), 1e6),
         seeds=int(runs.min()),
         confidence=evidence.settings.confidence,
-        covers="sentences and seeds" if (freedoms > 0).all() else "sentences",
+        covers=covers,
     )
 
 

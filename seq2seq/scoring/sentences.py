@@ -93,7 +93,7 @@ def surface_figures(runs: Sequence[SentenceStatistics]) -> dict[str, float | Non
 
 
 def repeated_ngrams(line: str, order: int = REPETITION_ORDER) -> tuple[int, int]:
-    """(n-grams said before in the same line, all n-grams); seq-rep-n of Welleck et al. 2020, arXiv:1908.04319, section 2.3."""
+    """(n-grams said before in the same line, all n-grams); seq-rep-n of Welleck et al. 2020, arXiv:1908.04319, section 6.1."""
     words = line.split()
     ngrams = [tuple(words[start : start + order]) for start in range(len(words) - order + 1)]
     return len(ngrams) - len(set(ngrams)), len(ngrams)

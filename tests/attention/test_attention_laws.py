@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from seq2seq.attention.build import options
 from seq2seq.attention.fixed import FIXED
 from seq2seq.attention.mechanisms import MECHANISMS
 from seq2seq.attention.normalisers import NORMALISERS
@@ -10,6 +11,7 @@ from seq2seq.attention.positions import POSITIONS
 from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES, Score
 from seq2seq.attention.windows import WINDOWS
+from seq2seq.config.attention import AttentionSettings
 from seq2seq.models.interface import index_rows
 from tests.attention.conftest import BATCH, CASES, CONTEXT, LENGTHS, MEMORY, QUERIES, SOURCE, SUMMARY, build, draw
 
@@ -224,6 +226,15 @@ def test_half_precision_is_finite(case):
             inputs = query.float(), memory.float(), mask, summary.float()
             context = attend(attention, *inputs, need_weights=need_weights).context
             assert torch.isfinite(context).all()
+
+
+@pytest.mark.parametrize("kind", NORMALISERS)
+def test_weights_of_half_precision_scores_are_exact(kind):
+    """Autocast leaves scores in bf16; what is made of them is in fp32, as all sums are."""
+    settings = AttentionSettings(normaliser=kind).normaliser
+    normaliser = NORMALISERS[kind](**options(settings)).eval()
+    scores, mask = 3 * torch.randn(2, 1, 5, 41, dtype=torch.bfloat16), torch.arange(41) < 37
+    torch.testing.assert_close(normaliser(scores, mask), normaliser.double()(scores.double(), mask).float())
 
 
 @pytest.mark.gpu

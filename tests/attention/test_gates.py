@@ -80,6 +80,22 @@ def test_a_span_by_hand():
     torch.testing.assert_close(found[:, 0].detach(), torch.tensor([[1.0, 1.0, 0.5, 0.0], [1.0, 1.0, 1.0, 1.0]]))
 
 
+def test_no_score_sees_beyond_a_span():
+    relation = SpanRelation(within=Relation(), heads=1, max_span=4, ramp=2)
+    relation.log_odds.data = torch.logit(torch.tensor([1 / 4]))
+    added = relation.scores(torch.zeros(1, 1, 1, 1), torch.tensor([3]), torch.tensor([3, 2, 1, 0]))
+    assert torch.softmax(added + torch.tensor([0.0, 0.0, 0.0, 1000.0]), dim=-1)[0, 0, 3] == 0.0
+
+
+def test_a_long_span_is_exact_for_queries_of_half_precision():
+    """Bf16 knows multiples of 4 near 900, and a ramp is 8 wide."""
+    relation = SpanRelation(within=Relation(), heads=1, max_span=1000, ramp=8)
+    relation.log_odds.data = torch.logit(torch.tensor([0.9]))
+    places = torch.arange(899, 909)
+    found = relation.scores(torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16), torch.tensor([0]), places).exp()[0, 0]
+    torch.testing.assert_close(found.float(), ((908 - places) / 8).clamp(0, 1), rtol=0.01, atol=1e-3)
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_a_long_sequence_is_computed_within_the_widest_span(causal):
     span = build(SMALL["adaptive_span"] | {"penalty": 0.0}, causal=causal)

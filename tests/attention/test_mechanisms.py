@@ -328,3 +328,15 @@ def test_the_vectors_of_relative_positions_are_scaled_as_the_keys_are(scale):
     scores = (heads[0].unsqueeze(3) * keys).sum(dim=-1) / (math.sqrt(SIZE / HEADS) if scale == "sqrt" else 1)
     found = full.attend(inputs, full.project_keys(inputs), torch.arange(5), torch.arange(5), need_weights=True).weights
     torch.testing.assert_close(found, torch.softmax(scores, dim=-1))
+
+
+@pytest.mark.parametrize("score", ["concat_linear", {"kind": "gated", "members": ["dot", {"kind": "bilinear", "rank": 7}]}])
+def test_relative_positions_meet_a_score_that_counts_other_features_than_those_of_the_query(score):
+    """Scores count 2 D features, or 7, and a_r of D features is still added to the keys that the query is compared with."""
+    full = build({"kind": "full"}, causal=False, positions={"kind": "relative", "max_distance": 2}, score=score)
+    query = split_heads(full.attention.query_proj(states()), HEADS)
+    plain = full.attention.score(query, full.project_keys(states()).keys)
+    index = (torch.arange(N) - torch.arange(N)[:, None]).clamp(-2, 2) + 2
+    added = (query.unsqueeze(3) * full.relation.key_vectors[index]).sum(dim=-1)  # q . a_r
+    found = full.attend(states(), full.project_keys(states()), torch.arange(N), torch.arange(N), need_weights=True).weights
+    torch.testing.assert_close(found, torch.softmax(plain + added, dim=-1))

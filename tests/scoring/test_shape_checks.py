@@ -211,9 +211,13 @@ def test_beyond_is_beyond_the_roles_own_training(evidence):
 
 def test_alignment_errors_are_compared_over_seeds(evidence):
     rates = {"other1": {"alignment_error_rates": [0.2, 0.22, 0.21]}, "none": {"alignment_error_rates": [0.5, 0.52, 0.51]}}
-    result = run_check(check(metric="aer", expect="below"), with_facts(evidence, **rates))
-    assert result.value == pytest.approx(-0.3)
+    known = {name: {**facts, "alignment_half_width": 0.01} for name, facts in rates.items()}
+    result, unknown = (
+        run_check(check(metric="aer", expect="below"), with_facts(evidence, **facts)) for facts in (known, rates)
+    )
+    assert result.value == unknown.value == pytest.approx(-0.3)
     assert result.verdict == "pass"
+    assert (unknown.verdict, unknown.low) == ("undecided", None)  # nobody knows what other sentences would say
 
 
 def test_slope_checks_are_the_bottleneck_index(evidence):

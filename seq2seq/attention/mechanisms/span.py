@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.keys import Keys
+from seq2seq.attention.masks import barrier
 from seq2seq.attention.mechanisms.patterns import WindowAttention
 from seq2seq.attention.positions import Relation, offsets
 
@@ -15,7 +16,7 @@ class SpanRelation(Relation):
     """The relation `within`, and a mask m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1) on the exponentials at distance x."""
 
     formula = "score + log m_h(|p - s|), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1), on top of the stack's own positions"
-    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
+    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 2.2"
     expects = "short spans in most heads and low layers, a few long ones"
 
     def __init__(self, *, within: Relation, heads: int, max_span: int, ramp: int) -> None:
@@ -33,8 +34,10 @@ class SpanRelation(Relation):
 
     def scores(self, query: Tensor, query_positions: Tensor, key_positions: Tensor) -> Tensor:
         distance = offsets(query_positions, key_positions).abs()  # (Q, S) or (B, 1, Q, S)
-        mask = (self.ramp + self.spans().to(query.dtype).view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
-        spanned = mask.clamp(torch.finfo(query.dtype).tiny, 1).log()  # where m = 0 nothing that arithmetic could see is left
+        mask = (self.ramp + self.spans().view(-1, 1, 1) - distance) / self.ramp  # (H, Q, S) or (B, H, Q, S)
+        logarithm = mask.clamp(torch.finfo(mask.dtype).tiny, 1).log()
+        hidden = barrier(mask > 0, mask.dtype)  # log(tiny) is -87, and products may lie further apart than that
+        spanned = (logarithm + hidden).to(query.dtype)
         other = self.within.scores(query, query_positions, key_positions)
         return spanned if other is None else other + spanned
 
@@ -45,14 +48,15 @@ class SpanRelation(Relation):
 class AdaptiveSpanAttention(WindowAttention):
     """A window that each head learns: weight_ps = m_h(|p - s|) exp(score) / sum over s of the same.
 
-    The paper is causal; an encoder looks both ways. Differences: z = max_span sigmoid(.) in place of a parameter that is cut to
-    its range, and the penalty is on the mean share z / max_span. The window of the widest head is what is computed.
+    The paper is causal, and p does not see itself; an encoder looks both ways, and p sees itself. Other differences: z =
+    max_span sigmoid(.) in place of a parameter that is cut to its range, and the penalty is on the mean share z / max_span. The
+    window of the widest head is what is computed.
     """
 
     formula = (
         "softmax(score + log m_h(|p - s|)), m_h(x) = clip((ramp + z_h - x) / ramp, 0, 1); loss + penalty mean(z) / max_span"
     )
-    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 3.1"
+    source = "Sukhbaatar et al. 2019, arXiv:1905.07799, section 2.2"
     expects = "short spans in most heads and low layers, a few long ones; cost of the widest"
 
     def __init__(
