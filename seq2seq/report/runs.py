@@ -142,7 +142,7 @@ def lines_sha256(lines: Sequence[str]) -> str:
 
 def as_stored(path: Path) -> Path:
     """Return a file's own path, or that of its packed form where only that is there."""
-    packed = path.with_name(f"{path.name}{PACKED}")
+    packed = path.parent / f"{path.name}{PACKED}"  # `with_name` refuses a path without a name, "."
     return packed if packed.is_file() and not path.exists() else path
 
 

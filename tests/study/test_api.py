@@ -175,6 +175,13 @@ def report(built, tmp_path_factory):
     return seq2seq.read_report(folder.parent)
 
 
+def test_a_report_is_read_from_within_its_study(built, tmp_path, monkeypatch):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text(built.report.model_dump_json())
+    monkeypatch.chdir(tmp_path)
+    assert list(seq2seq.read_report(".").report.systems) == list(built.report.systems)
+
+
 def test_a_report_is_frames(report, built):
     assert report.systems["system"].tolist() == list(built.report.systems)
     additive = report.buckets[(report.buckets["system"] == "additive") & (report.buckets["edges"] == "fixed")]
