@@ -207,7 +207,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
 
 def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:
     """Load several runs, or all under folders, by name: the system, with the seed if there are several; as `load_run`."""
-    folders = [folder for path in paths for folder in find_runs(local_path(path))]
+    folders = list({each.path.resolve(): each for path in paths for each in find_runs(local_path(path))}.values())
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, Run] = {}
     for folder in folders:

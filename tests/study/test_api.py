@@ -218,6 +218,7 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     said = capsys.readouterr().out.split("\n")[:-1]
     runs = seq2seq.load_runs(trained_once / "runs")
     assert list(runs) == ["additive"]
+    assert list(seq2seq.load_runs(trained_once / "runs", path, path)) == ["additive"]  # one run, however often it is named
     assert [found.text for found in runs["additive"].translate(["one two three", "four five"])] == said
     assert seq2seq.load_run(path).trained.step == runs["additive"].trained.step
     for load, advice in (
