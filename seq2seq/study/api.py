@@ -270,8 +270,11 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
         settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md.
 
     Raises:
-        UserError: a setting that does not exist or cannot work.
+        UserError: a setting that does not exist or cannot work, or a size that is not above 0.
     """
+    for name, size in (("query_size", query_size), ("memory_size", memory_size)):
+        if size < 1:
+            raise UserError(f"{name}: at least 1 feature, not {size}")
     chosen = part_from(AttentionSettings, {"score": score, **settings}, "attention")
     return Member(chosen, build_part(chosen, query_size=query_size, memory_size=memory_size, summary_size=memory_size))
 

@@ -160,6 +160,13 @@ def test_a_wrong_part_is_named():
         seq2seq.build_attention("dot", query_size=2, memory_size=2, windw="local_p")
 
 
+@pytest.mark.parametrize("score", ["additive", "mean"])
+@pytest.mark.parametrize("sizes", [{"query_size": 0, "memory_size": 4}, {"query_size": 4, "memory_size": -1}])
+def test_a_size_is_above_zero(score, sizes):
+    with pytest.raises(UserError, match=r"_size: at least 1 feature, not (0|-1)"):
+        seq2seq.build_attention(score, **sizes)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder, texts = tmp_path_factory.mktemp("runs") / "invented", invent_texts()
