@@ -285,7 +285,7 @@ def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *
     Raises:
         UserError: the names of S and T do not fit the weights.
     """
-    array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
+    array = np.asarray(weights.detach().cpu().double() if isinstance(weights, Tensor) else weights, dtype=np.float64)
     return cast(alt.TopLevelMixin, alt.Chart.from_dict(_map(array, source, target, title)))
 
 

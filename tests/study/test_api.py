@@ -124,6 +124,8 @@ def test_markup_in_a_sentence_stays_text():
 def test_a_drawing_is_the_heat_map_of_the_report():
     chart = seq2seq.draw_attention(torch.tensor([[0.25, 0.75]]), ["the", "man"], ["der"]).to_dict()
     assert chart["datasets"]["cells0"] == [{"s": 0, "t": 0, "w": 0.25}, {"s": 1, "t": 0, "w": 0.75}]
+    halves = torch.tensor([[0.25, 0.75]], dtype=torch.bfloat16, requires_grad=True)  # numpy has no such numbers
+    assert seq2seq.draw_attention(halves, ["the", "man"], ["der"]).to_dict()["datasets"] == chart["datasets"]
     with pytest.raises(UserError, match=r"weights of shape \(1, 2\) for 1 target and 3 source names"):
         seq2seq.draw_attention([[0.5, 0.5]], ["a", "b", "c"], ["d"])
 
