@@ -24,6 +24,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import length_table
 from seq2seq.report.study import report_study
 from seq2seq.report.tables import report_rows
+from seq2seq.scoring.results import Comparison
 from seq2seq.study.runner import train_study
 
 if TYPE_CHECKING:
@@ -57,18 +58,18 @@ class StudyReport:
 
     @cached_property
     def comparisons(self) -> "pd.DataFrame":
-        """Systems minus baseline, overall and by bucket."""
-        return self._frame("comparisons")
+        """Systems minus baseline, overall and by bucket; no row without a baseline."""
+        return self._frame("comparisons", list(Comparison.model_fields))
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
         """Every validation of every run."""
         return self._frame("learning_curves")
 
-    def _frame(self, name: str) -> "pd.DataFrame":
+    def _frame(self, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
         import pandas as pd
 
-        return pd.DataFrame(report_rows(self.report)[name])
+        return pd.DataFrame(report_rows(self.report)[name], columns=columns)
 
     @cached_property
     def figures(self) -> dict[str, Figure]:

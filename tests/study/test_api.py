@@ -18,7 +18,7 @@ from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report.build import build_report
-from seq2seq.study.api import Run, Translation
+from seq2seq.study.api import Run, StudyReport, Translation
 from tests.report.invented import HOSTILE, invent_texts, write_study
 from tests.study.untrained import LINES, SIZE, make_run
 
@@ -199,6 +199,11 @@ def test_a_report_is_frames(report, built):
     assert len(report.runs) == sum(len(system.runs) for system in built.report.systems.values())
     assert set(report.comparisons["system"]) == {"additive", "scaled"}
     assert report.curves.empty == (not any(built.report.learning_curves.values()))
+
+
+def test_comparisons_have_their_columns_even_where_there_is_nothing_to_compare(built):
+    alone = StudyReport(built.report.model_copy(update={"comparisons": []}))
+    assert alone.comparisons.query("metric == 'bleu'")[["system", "min", "difference", "low", "verdict"]].empty
 
 
 def test_a_report_draws_and_shows_itself(report):
