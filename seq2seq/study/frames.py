@@ -108,18 +108,19 @@ def read_report(path: str | Path) -> StudyReport:
     raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
 
 
-def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence[str] = ()) -> StudyReport:
+def train(study: str | Path, *, out: str | Path | None = None, changes: str | Sequence[str] = ()) -> StudyReport:
     """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
 
     Args:
         study: a study file, or the name of one that ships.
         out: where runs go; None for `runs/<study>`.
-        changes: settings laid over every system, such as `"training.max_steps=500"`.
+        changes: a setting laid over every system, such as `"training.max_steps=500"`, or several.
 
     Raises:
         UserError: the study or its corpus cannot be used.
         RunError: some runs failed; the others are finished.
     """
+    changes = [changes] if isinstance(changes, str) else list(changes)
     loaded = load_study(study, changes)
     place = Path(out) if out is not None else Path("runs") / loaded.name
     options = [part for change in changes for part in ("--set", change)]

@@ -57,6 +57,11 @@ def test_help_lists_what_is_refused():
     assert "columns source, rows target" in seq2seq.draw_attention.__doc__
 
 
+def test_a_single_change_is_no_list_of_letters():
+    with pytest.raises(UserError, match=r"--set training\.max_stps: unknown key; did you mean 'max_steps'"):
+        seq2seq.train("demo", changes="training.max_stps=5")
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_translations_carry_their_attention(make, reverse):
     run = make(reverse)
