@@ -188,6 +188,8 @@ def test_mistakes(study, text, message):
     [
         ("training.max_steps", r"--set training.max_steps: expected PATH=VALUE"),
         ("evaluatoin.seed=2", r"--set evaluatoin: unknown key; did you mean 'evaluation'\?"),
+        ("base.training.max_steps=3", r"--set base: goes over every system; name the setting alone"),
+        ("systems.none.search.beam=3", r"--set systems: goes over every system"),
         ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),
