@@ -19,7 +19,9 @@ def load_score(path: str) -> type[Score]:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         problem = f"there is no module '{error.name}'; put the folder that holds it on PYTHONPATH, or install its package"
-        if error.name is None or not (module_name + ".").startswith(error.name + "."):
+        if module_name.endswith(".py"):
+            problem = "a module is named without .py"
+        elif error.name is None or not (module_name + ".").startswith(error.name + "."):
             problem = f"importing '{module_name}' fails: {error}; install it first"
         raise UserError(f"{where}: {problem}") from error
     found = getattr(module, class_name, None)

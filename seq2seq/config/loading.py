@@ -130,6 +130,8 @@ def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequenc
     joined: dict[str, Any] = reduce(_join, changes, {})
     known = {*RunSettings.model_fields, *StudyHeader.model_fields}
     if unknown := [key for key in joined if key not in known]:
+        if unknown[0] in ("base", "systems"):
+            raise UserError(f"--set {unknown[0]}: goes over every system; name the setting alone, as training.max_steps=500")
         raise UserError(f"--set {unknown[0]}: unknown key{suggest(unknown[0], known)}")
     for_header = {key: value for key, value in joined.items() if key in StudyHeader.model_fields}
     for_systems = {key: value for key, value in joined.items() if key not in for_header}

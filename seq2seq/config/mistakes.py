@@ -110,11 +110,11 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
         if value is None:
             return "expected a list, found nothing"
         seeds = " for the one seed of that number, [1, 2, 3] for three runs" if detail["loc"][-1] == "seeds" else ""
-        return f"expected a list, for example [{value}]{seeds}; found {value!r}"
+        return f"expected a list, for example [{1 if value is None else value}]{seeds}; found {value!r}"
     if detail["type"] == "union_tag_not_found":
         return f"says no kind; write for example {_with_kind(kind, detail)}"
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
-        fields = getattr(_descend(kind, detail["loc"])[0], "model_fields", {})
+        fields = getattr(_descend(kind, detail["loc"])[0], "model_fields", {}) if isinstance(value, str) else {}
         holder = next((name for name, field in fields.items() if value in map(tag, members(field.annotation))), None)
         return f"expected a mapping of settings{f', such as {{{holder}: {value}}}' if holder else ''}, found {value!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")

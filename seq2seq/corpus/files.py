@@ -119,7 +119,8 @@ class FileCorpus:
 def read_lines(path: Path) -> Iterator[str]:
     """Yield the lines of a file without their ends (LF or CR LF) and without a byte order mark.
 
-    A `UserError` for a file that is unreadable, damaged where it is compressed, UTF-16, or has a line of more than 64 MiB.
+    A `UserError` for a file that is unreadable, damaged where it is compressed, UTF-16, has lines ended by CR alone, or has a
+    line of more than 64 MiB.
     """
     opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError)
@@ -153,6 +154,8 @@ def _lines(file: BinaryIO, path: Path) -> Iterator[str]:
             if line.startswith(_WIDE_BOMS):
                 raise UserError(f"{path}: UTF-16 text; save it as UTF-8, for example with iconv -f UTF-16 -t UTF-8")
             line = line.removeprefix(_BOM)
+            if b"\r" in line and not line.endswith(b"\n"):  # no line feed in the whole file
+                raise UserError(f"{path}: lines end in CR alone; save it with LF, for example with tr '\\r' '\\n'")
         if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
             raise UserError(
                 f"{path}: line {number} is longer than {_MAX_LINE_BYTES // 2**20} MiB; is this a text with one sentence a line?"

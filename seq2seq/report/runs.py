@@ -142,7 +142,7 @@ def lines_sha256(lines: Sequence[str]) -> str:
 
 def as_stored(path: Path) -> Path:
     """Return a file's own path, or that of its packed form where only that is there."""
-    packed = path.with_name(f"{path.name}{PACKED}")
+    packed = path.parent / f"{path.name}{PACKED}"  # `with_name` refuses a path without a name, "."
     return packed if packed.is_file() and not path.exists() else path
 
 
@@ -285,18 +285,14 @@ def read_study_file(path: Path) -> StudyFile:
     return checked(StudyFile, raw, path, "mend it, or copy it from another folder of runs")
 
 
-def _object(path: Path) -> dict[str, Any]:
-    return read_record(path, dict[str, Any], "remove the file and make it again") or {}
-
-
 def _read_run(place: RunFolder, notes: list[str]) -> Run:
     return Run(
         system=place.system,
         seed=place.seed,
         folder=place.path,
         config=checked(dict[str, Any], plain(read_yaml(place.config)), place.config, "copy it from where the run was trained"),
-        summary=_object(place.summary),
-        environment=_object(place.environment),
+        summary=place.read_summary(),
+        environment=place.read_environment(),
         log=[*_read_log(place.log, notes), *_read_log(place.timing, notes)],
         decoded={path.stem: read_decoded(path) for path in sorted((place.path / "hypotheses").glob("*.txt"))},
     )

@@ -23,6 +23,7 @@ from seq2seq.config.loading import plain, read_yaml
 __all__ = ["JsonLines", "RunFolder", "dump_yaml", "write_aside", "write_json"]
 
 _ELSEWHERE = "give --out DIR for a new place"
+_RECORD_LOST = "copy it from elsewhere, or remove it, and what the run was made with is no longer known"
 _TRANSLATED_AGAIN = "and a report translates again"
 RECORD_ADVICE = f"remove it and the text beside it, {_TRANSLATED_AGAIN}"
 """Advice about a damaged record of translations."""
@@ -94,7 +95,7 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """Return `summary.json`, or an empty one while there is none."""
-        return read_record(self.summary, dict[str, Any], "remove the file and run the same command again") or {}
+        return read_record(self.summary, dict[str, Any], "remove the file, and the train command makes it again") or {}
 
     def is_finished(self) -> bool:
         """Whether training came to its end here."""
@@ -218,11 +219,11 @@ class RunFolder:
     def recorded(self, name: str, kind: type[T]) -> T | None:
         """Return a part of `environment.json`, None where there is none; a `UserError` if it is damaged."""
         found = self.read_environment().get(name)
-        return None if found is None else checked(kind, found, self.environment, _ELSEWHERE)
+        return None if found is None else checked(kind, found, self.environment, _RECORD_LOST)
 
     def read_environment(self) -> dict[str, Any]:
         """Return `environment.json`, or an empty one while there is none."""
-        return read_record(self.environment, dict[str, Any], _ELSEWHERE) or {}
+        return read_record(self.environment, dict[str, Any], _RECORD_LOST) or {}
 
 
 def _link(source: str, target: str) -> None:

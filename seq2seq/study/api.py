@@ -207,7 +207,7 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
 
 def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:
     """Load several runs, or all under folders, by name: the system, with the seed if there are several; as `load_run`."""
-    folders = [folder for path in paths for folder in find_runs(local_path(path))]
+    folders = list({each.path.resolve(): each for path in paths for each in find_runs(local_path(path))}.values())
     seeds = len({folder.seed for folder in folders}) > 1
     runs: dict[str, Run] = {}
     for folder in folders:
@@ -270,8 +270,11 @@ def build_attention(score: Any = "additive", *, query_size: int, memory_size: in
         settings: `normaliser`, `window`, `scale`, `heads`, `attention_size`, `dropout`; see docs/attention.md.
 
     Raises:
-        UserError: a setting that does not exist or cannot work.
+        UserError: a setting that does not exist or cannot work, or a size that is not above 0.
     """
+    for name, size in (("query_size", query_size), ("memory_size", memory_size)):
+        if size < 1:
+            raise UserError(f"{name}: at least 1 feature, not {size}")
     chosen = part_from(AttentionSettings, {"score": score, **settings}, "attention")
     return Member(chosen, build_part(chosen, query_size=query_size, memory_size=memory_size, summary_size=memory_size))
 
@@ -282,7 +285,7 @@ def draw_attention(weights: Any, source: Sequence[str], target: Sequence[str], *
     Raises:
         UserError: the names of S and T do not fit the weights.
     """
-    array = np.asarray(weights.detach().cpu() if isinstance(weights, Tensor) else weights, dtype=np.float64)
+    array = np.asarray(weights.detach().cpu().double() if isinstance(weights, Tensor) else weights, dtype=np.float64)
     return cast(alt.TopLevelMixin, alt.Chart.from_dict(_map(array, source, target, title)))
 
 

@@ -24,6 +24,7 @@ from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import length_table
 from seq2seq.report.study import report_study
 from seq2seq.report.tables import report_rows
+from seq2seq.scoring.results import Comparison
 from seq2seq.study.runner import train_study
 
 if TYPE_CHECKING:
@@ -57,18 +58,18 @@ class StudyReport:
 
     @cached_property
     def comparisons(self) -> "pd.DataFrame":
-        """Systems minus baseline, overall and by bucket."""
-        return self._frame("comparisons")
+        """Systems minus baseline, overall and by bucket; no row without a baseline."""
+        return self._frame("comparisons", list(Comparison.model_fields))
 
     @cached_property
     def curves(self) -> "pd.DataFrame":
         """Every validation of every run."""
         return self._frame("learning_curves")
 
-    def _frame(self, name: str) -> "pd.DataFrame":
+    def _frame(self, name: str, columns: list[str] | None = None) -> "pd.DataFrame":
         import pandas as pd
 
-        return pd.DataFrame(report_rows(self.report)[name])
+        return pd.DataFrame(report_rows(self.report)[name], columns=columns)
 
     @cached_property
     def figures(self) -> dict[str, Figure]:
@@ -107,18 +108,19 @@ def read_report(path: str | Path) -> StudyReport:
     raise UserError(f"{path}: no report here; write one with: seq2seq report {path}")
 
 
-def train(study: str | Path, *, out: str | Path | None = None, changes: Sequence[str] = ()) -> StudyReport:
+def train(study: str | Path, *, out: str | Path | None = None, changes: str | Sequence[str] = ()) -> StudyReport:
     """Train a study and write its report, as `seq2seq train STUDY --report` does; finished runs are skipped.
 
     Args:
         study: a study file, or the name of one that ships.
         out: where runs go; None for `runs/<study>`.
-        changes: settings laid over every system, such as `"training.max_steps=500"`.
+        changes: a setting laid over every system, such as `"training.max_steps=500"`, or several.
 
     Raises:
         UserError: the study or its corpus cannot be used.
         RunError: some runs failed; the others are finished.
     """
+    changes = [changes] if isinstance(changes, str) else list(changes)
     loaded = load_study(study, changes)
     place = Path(out) if out is not None else Path("runs") / loaded.name
     options = [part for change in changes for part in ("--set", change)]

@@ -128,6 +128,7 @@ def test_its_own_formula_is_kept_where_the_fused_kernel_would_have_another():
     ("path", "message"),
     [
         ("no_such_package:Score", "there is no module 'no_such_package'; put the folder that holds it on PYTHONPATH"),
+        ("no_such_package.py:Score", "a module is named without .py"),
         ("others_scores.missing:Score", "there is no module 'others_scores.missing'"),
         ("others_scores.needy:Score", "importing 'others_scores.needy' fails: No module named 'no_such_library_here'; install"),
         ("others_scores.distance:Missing", "module 'others_scores.distance' has no 'Missing'; check the name"),

@@ -148,6 +148,8 @@ def broken(old, new):
         (broken("  none: {}", "  ../x: {}"), r"a system's name is a folder's name"),
         (broken("base:", "base: 3\nrest:"), r"base: expected a mapping of settings, found 3"),
         (broken("attention: {score: additive}", "attention: dot"), r"attention: .*, such as {score: dot}, found 'dot'"),
+        (broken("attention: {score: additive}", "attention:"), r"attention: expected a mapping of settings, found None"),
+        (broken("learning_rate: 1e-3", "seeds:"), r"seeds: expected a list, for example \[1\] .*; found None"),
         ("base: {}\n", r"systems: expected at least one named system"),
         ("- 1\n", r"a study is a mapping"),
         ("a: [1\n", r"not valid YAML"),
@@ -186,6 +188,8 @@ def test_mistakes(study, text, message):
     [
         ("training.max_steps", r"--set training.max_steps: expected PATH=VALUE"),
         ("evaluatoin.seed=2", r"--set evaluatoin: unknown key; did you mean 'evaluation'\?"),
+        ("base.training.max_steps=3", r"--set base: goes over every system; name the setting alone"),
+        ("systems.none.search.beam=3", r"--set systems: goes over every system"),
         ("training.max_stepz=3", r"--set training.max_stepz: unknown key; did you mean 'max_steps'\?"),
         ("training.max_steps=soon", r"--set training.max_steps: .*valid integer"),
         ("training.max_steps=[", r"--set training.max_steps=\[: the value is not valid YAML"),

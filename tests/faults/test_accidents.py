@@ -78,7 +78,10 @@ def test_a_damaged_record_of_the_data(command, whole):
     (victim.folder / "environment.json").write_text("[]")
     status, output = victim()
     assert status == 2
-    assert "environment.json: the file: Input should be a valid dictionary; give --out DIR" in clear(output)
+    assert "environment.json: the file: Input should be a valid dictionary; copy it from elsewhere" in clear(output)
+    (victim.folder / "environment.json").unlink()
+    assert victim()[0] == 0
+    assert json.loads((victim.folder / "environment.json").read_text())["fingerprints"]
 
 
 @pytest.mark.slow

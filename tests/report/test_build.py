@@ -259,7 +259,8 @@ RUN = "none/seed-1"
             b"one line\n",
             "test.txt: 1 line, but test.json says 120 sentences; remove it, and a report translates again",
         ),
-        (f"{RUN}/summary.json", b"{", "summary.json: not valid JSON"),
+        (f"{RUN}/summary.json", b"{", "summary.json: not valid JSON.*; remove the file, and the train command makes it again"),
+        (f"{RUN}/environment.json", b"{", "environment.json: not valid JSON.*; copy it from elsewhere, or remove it"),
         (f"{RUN}/log.jsonl", b"garbage\n{}\n", "log.jsonl:1: not a JSON record"),
         ("additive/seed-1/attention/test.json", b'[{"index": 1, "source": 5}]', "attention/test.json: 0.source"),
         ("alignment.json", b'{"systems": {"additive": {"aer": "high"}}}', "alignment.json: systems.additive.aer"),
@@ -270,7 +271,7 @@ RUN = "none/seed-1"
 def test_damage_is_one_clear_line(damaged, content, message, study, texts, tmp_path):
     folder = copy_of(study, tmp_path)
     (folder / damaged).write_bytes(content)
-    with pytest.raises(UserError, match=message.replace(".", r"\.")) as caught:
+    with pytest.raises(UserError, match=message) as caught:
         build_report(folder, {"test": texts})
     assert "\n" not in str(caught.value)
 

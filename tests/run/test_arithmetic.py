@@ -140,7 +140,7 @@ def test_damaged_records_are_named(study, tmp_path):
         decide_arithmetic(folder, study.systems["none"], None, threads=1)
     folder.path.mkdir(parents=True)
     folder.environment.write_text(json.dumps({"arithmetic": {"precision": "int4"}}))
-    with pytest.raises(UserError, match=r"environment\.json: precision: .*; give --out DIR"):
+    with pytest.raises(UserError, match=r"environment\.json: precision: .*; copy it from elsewhere, or remove it"):
         folder.recorded("arithmetic", Arithmetic)
 
 

@@ -18,7 +18,7 @@ from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report.build import build_report
-from seq2seq.study.api import Run, Translation
+from seq2seq.study.api import Run, StudyReport, Translation
 from tests.report.invented import HOSTILE, invent_texts, write_study
 from tests.study.untrained import LINES, SIZE, make_run
 
@@ -55,6 +55,11 @@ def test_help_lists_what_is_refused():
     refusing = (seq2seq.load_run, seq2seq.train, seq2seq.build_attention, seq2seq.draw_attention, Run.translate)
     assert {each.__name__: "Raises:" in each.__doc__ for each in refusing} == {each.__name__: True for each in refusing}
     assert "columns source, rows target" in seq2seq.draw_attention.__doc__
+
+
+def test_a_single_change_is_no_list_of_letters():
+    with pytest.raises(UserError, match=r"--set training\.max_stps: unknown key; did you mean 'max_steps'"):
+        seq2seq.train("demo", changes="training.max_stps=5")
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -124,6 +129,8 @@ def test_markup_in_a_sentence_stays_text():
 def test_a_drawing_is_the_heat_map_of_the_report():
     chart = seq2seq.draw_attention(torch.tensor([[0.25, 0.75]]), ["the", "man"], ["der"]).to_dict()
     assert chart["datasets"]["cells0"] == [{"s": 0, "t": 0, "w": 0.25}, {"s": 1, "t": 0, "w": 0.75}]
+    halves = torch.tensor([[0.25, 0.75]], dtype=torch.bfloat16, requires_grad=True)  # numpy has no such numbers
+    assert seq2seq.draw_attention(halves, ["the", "man"], ["der"]).to_dict()["datasets"] == chart["datasets"]
     with pytest.raises(UserError, match=r"weights of shape \(1, 2\) for 1 target and 3 source names"):
         seq2seq.draw_attention([[0.5, 0.5]], ["a", "b", "c"], ["d"])
 
@@ -160,6 +167,13 @@ def test_a_wrong_part_is_named():
         seq2seq.build_attention("dot", query_size=2, memory_size=2, windw="local_p")
 
 
+@pytest.mark.parametrize("score", ["additive", "mean"])
+@pytest.mark.parametrize("sizes", [{"query_size": 0, "memory_size": 4}, {"query_size": 4, "memory_size": -1}])
+def test_a_size_is_above_zero(score, sizes):
+    with pytest.raises(UserError, match=r"_size: at least 1 feature, not (0|-1)"):
+        seq2seq.build_attention(score, **sizes)
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder, texts = tmp_path_factory.mktemp("runs") / "invented", invent_texts()
@@ -175,6 +189,13 @@ def report(built, tmp_path_factory):
     return seq2seq.read_report(folder.parent)
 
 
+def test_a_report_is_read_from_within_its_study(built, tmp_path, monkeypatch):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text(built.report.model_dump_json())
+    monkeypatch.chdir(tmp_path)
+    assert list(seq2seq.read_report(".").report.systems) == list(built.report.systems)
+
+
 def test_a_report_is_frames(report, built):
     assert report.systems["system"].tolist() == list(built.report.systems)
     additive = report.buckets[(report.buckets["system"] == "additive") & (report.buckets["edges"] == "fixed")]
@@ -183,6 +204,11 @@ def test_a_report_is_frames(report, built):
     assert len(report.runs) == sum(len(system.runs) for system in built.report.systems.values())
     assert set(report.comparisons["system"]) == {"additive", "scaled"}
     assert report.curves.empty == (not any(built.report.learning_curves.values()))
+
+
+def test_comparisons_have_their_columns_even_where_there_is_nothing_to_compare(built):
+    alone = StudyReport(built.report.model_copy(update={"comparisons": []}))
+    assert alone.comparisons.query("metric == 'bleu'")[["system", "min", "difference", "low", "verdict"]].empty
 
 
 def test_a_report_draws_and_shows_itself(report):
@@ -211,6 +237,7 @@ def test_a_loaded_run_translates_as_the_command_does(trained_once, capsys, monke
     said = capsys.readouterr().out.split("\n")[:-1]
     runs = seq2seq.load_runs(trained_once / "runs")
     assert list(runs) == ["additive"]
+    assert list(seq2seq.load_runs(trained_once / "runs", path, path)) == ["additive"]  # one run, however often it is named
     assert [found.text for found in runs["additive"].translate(["one two three", "four five"])] == said
     assert seq2seq.load_run(path).trained.step == runs["additive"].trained.step
     for load, advice in (
