@@ -110,7 +110,7 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
         if value is None:
             return "expected a list, found nothing"
         seeds = " for the one seed of that number, [1, 2, 3] for three runs" if detail["loc"][-1] == "seeds" else ""
-        return f"expected a list, for example [{1 if value is None else value}]{seeds}; found {value!r}"
+        return f"expected a list, for example [{value}]{seeds}; found {value!r}"
     if detail["type"] == "union_tag_not_found":
         return f"says no kind; write for example {_with_kind(kind, detail)}"
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):

@@ -149,7 +149,7 @@ def broken(old, new):
         (broken("base:", "base: 3\nrest:"), r"base: expected a mapping of settings, found 3"),
         (broken("attention: {score: additive}", "attention: dot"), r"attention: .*, such as {score: dot}, found 'dot'"),
         (broken("attention: {score: additive}", "attention:"), r"attention: expected a mapping of settings, found None"),
-        (broken("learning_rate: 1e-3", "seeds:"), r"seeds: expected a list, for example \[1\] .*; found None"),
+        (broken("learning_rate: 1e-3", "seeds:"), r"seeds: expected a list, found nothing$"),
         ("base: {}\n", r"systems: expected at least one named system"),
         ("- 1\n", r"a study is a mapping"),
         ("a: [1\n", r"not valid YAML"),
