@@ -11,10 +11,10 @@ from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.languages import length_unit
 from seq2seq.config.scenes import SceneSettings
+from seq2seq.corpus.embedded import split_of
 from seq2seq.corpus.images import COLOURS, SIDE, ImageTokenizer, draw, picture
 from seq2seq.corpus.lookup import open_corpus, publishable
 from seq2seq.corpus.prepare import prepare
-from seq2seq.corpus.probes import split_of
 from seq2seq.corpus.scenes import SceneCorpus, caption
 from seq2seq.corpus.tokenizer import EOS, Tokenizer
 
@@ -82,7 +82,7 @@ def test_splits_are_apart_and_what_is_said_is_seen(target):
         assert len(pairs) == count
         for pair in pairs:
             words = pair.source.split()
-            assert split_of(words) == split
+            assert split_of(pair.source) == split
             assert len(set(draw(pair.source).ravel()) - {0}) == len({word.split("_")[1] for word in words})
     assert {len(pair.source.split()) for pair in pairs} == {1, 2, 3, 4}
     assert corpus.fingerprint("test") != corpus.fingerprint("train")

@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
-from seq2seq.corpus.embedded import GrammarCorpus
-from seq2seq.corpus.grammar.generate import SPLITS, generate
+from seq2seq.corpus.embedded import SPLITS, GrammarCorpus
+from seq2seq.corpus.grammar.generate import generate
 from seq2seq.corpus.grammar.grammar import load_grammar
 from tests.corpus.grammar.german_checker import agrees, noun_phrases
 from tests.corpus.grammar.test_alignment import (
