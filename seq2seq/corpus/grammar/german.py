@@ -6,7 +6,7 @@ Each function returns the fields of a word as `Form` tables. The endings themsel
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from seq2seq.corpus.grammar.forms import AGREEMENTS, CASES, GENDERS, NUMBERS, Form, fixed, inflected
+from seq2seq.corpus.grammar.forms import CASES, GENDERS, NUMBERS, Form, finite, fixed, inflected
 
 Forms = dict[str, Form]
 ARTICLE_GENDERS = {"der": "masculine", "die": "feminine", "das": "neuter"}
@@ -94,18 +94,18 @@ class German:
         """
         prefix, _, simple = entry.rpartition("|")
         parts = self._principal(simple)
-        auxiliary = self._principal(parts.auxiliary)
+        past = (parts.past[0], *parts.past)
         return {
-            "present": _finite(parts.present),
-            "past": _finite((parts.past[0], *parts.past)),
+            "present": finite(*parts.present),
+            "past": finite(*past),
             "prefix": fixed(prefix),
-            "joined_present": _finite(parts.present, prefix),
-            "joined_past": _finite((parts.past[0], *parts.past), prefix),
+            "joined_present": finite(*(prefix + form for form in parts.present)),
+            "joined_past": finite(*(prefix + form for form in past)),
             "infinitive": fixed(prefix + parts.infinitive),
             "participle": fixed(prefix + parts.participle),
             "zu": fixed("" if prefix else "zu"),
             "infinitive_with_zu": fixed(f"{prefix}zu{parts.infinitive}" if prefix else parts.infinitive),
-            "have_present": _finite(auxiliary.present),
+            "have_present": finite(*self._principal(parts.auxiliary).present),
         }
 
     def _principal(self, entry: str) -> Principal:
@@ -129,11 +129,3 @@ class German:
     def _weak_participle(self, infinitive: str, stem: str) -> str:
         unstressed = infinitive.endswith("ieren") or infinitive.startswith(self._inseparable)
         return f"{stem}t" if unstressed else f"ge{stem}t"
-
-
-def _finite(forms: tuple[str, str, str], prefix: str = "") -> Form:
-    """A table over agreement from the forms of 1s, 3s and plural."""
-    first, third, plural = forms
-    return inflected(
-        ("agreement",), dict(zip(AGREEMENTS, (prefix + first, prefix + third, prefix + plural, prefix + plural), strict=True))
-    )
