@@ -234,21 +234,17 @@ class EncodedSplit:
 
 def encode_lines(
     lines: Sequence[str],
-    tokenizer: Tokenizer,
+    source: Tokenizer,
+    target: Tokenizer,
     *,
-    reverse_source: bool = False,
     targets: Sequence[str] | None = None,
-    target_tokenizer: Tokenizer | None = None,
+    reverse_source: bool = False,
 ) -> EncodedSplit:
     """Make a split of sentences to translate; its targets are empty unless `targets` gives one for each line."""
     texts = [""] * len(lines) if targets is None else targets
-    encoded = [[] for _ in lines] if target_tokenizer is None else target_tokenizer.encode_batch(texts)
-    return EncodedSplit(
-        TokenArrays.from_lists(tokenizer.encode_batch(lines)),
-        TokenArrays.from_lists(encoded),
-        [SentencePair(*pair) for pair in zip(lines, texts, strict=True)],
-        reverse_source=reverse_source,
-    )
+    read, said = (TokenArrays.from_lists(each) for each in (source.encode_batch(lines), target.encode_batch(texts)))
+    pairs = [SentencePair(*pair) for pair in zip(lines, texts, strict=True)]
+    return EncodedSplit(read, said, pairs, reverse_source=reverse_source)
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

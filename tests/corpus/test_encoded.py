@@ -41,7 +41,7 @@ def test_texts_and_links_come_back_and_datasets_reads_the_same_file(tmp_path, mo
 def test_lines_to_translate_are_a_split_without_targets():
     lines = ["b a", "", "a\u2028a"]
     tokenizer = Tokenizer.train(["a b", "b a a"], TokenizerSettings(vocabulary_size=264))
-    split = encode_lines(lines, tokenizer, reverse_source=True)
+    split = encode_lines(lines, tokenizer, tokenizer, reverse_source=True)
     assert len(split) == 3
     assert [split.source(i) for i in range(3)] == lines
     assert [split.source_tokens(i) for i in range(3)] == [tokenizer.encode(line) for line in lines]

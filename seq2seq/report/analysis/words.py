@@ -47,7 +47,7 @@ def has_weights(run: TrainedRun) -> bool:
 def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int]) -> Iterator[WordWeights]:
     """Yield the weights of sentence pairs, longest first; pairs without a word on either side are left out."""
     for batch in evaluation_batches(split, BATCH_TOKENS, sentences):
-        batch = batch.to(run.device)
+        batch = batch.to(run.model.device)
         weights = run.model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
         if weights is None:
             raise ValueError("this model has no attention weights")
