@@ -7,9 +7,8 @@ passes through the corpus as any line does, its length is its number of objects,
 
 import base64
 import re
-import struct
-import zlib
 from collections.abc import Callable, Sequence
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,20 +72,13 @@ def draw(line: str) -> NDArray[np.uint8]:
 
 def picture(line: str, scale: int = 8) -> str:
     """Return a scene as the URL of a PNG in which a pixel has `scale` x `scale`."""
-    pixels = draw(line).repeat(scale, axis=0).repeat(scale, axis=1)
-    rows = np.pad(pixels, ((0, 0), (1, 0)))  # a row begins with its filter, none
+    from PIL import Image
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    parts = {
-        b"IHDR": struct.pack(">IIBBBBB", *pixels.shape, 8, 3, 0, 0, 0),  # 8 bits, palette
-        b"PLTE": bytes(value for colour in COLOURS.values() for value in colour),
-        b"IDAT": zlib.compress(rows.tobytes(), 9),
-        b"IEND": b"",
-    }
-    file = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in parts.items())
-    return "data:image/png;base64," + base64.b64encode(file).decode()
+    image = Image.fromarray(draw(line).repeat(scale, axis=0).repeat(scale, axis=1))
+    image.putpalette(bytes(value for colour in COLOURS.values() for value in colour))
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 class ImageTokenizer(Tokenizer):
