@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seq2seq.config.data_files import data_path
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
 from seq2seq.config.languages import length_unit
@@ -41,15 +42,13 @@ def build_report(
     texts: Mapping[str, SplitText] | None = None,
     *,
     split: str | None = None,
-    papers: Path | None = None,
     command: str = "",
     recount: bool = False,
 ) -> BuiltReport:
     """Score and compare a study's runs; a `UserError` if the folder holds no study, or its files do not fit together.
 
     `texts` has the lines of splits; a split without lines is scored from the counts kept beside the runs, and with `recount`
-    only such a split is. `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are
-    no shape checks.
+    only such a split is. `split` is by default the first one with hypotheses.
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)
@@ -92,7 +91,7 @@ def build_report(
         report_command=command,
         **{field: getattr(analyses, field) for field in Analyses.model_fields},
         claims=judge_claims(evidence),
-        shape_checks=None if papers is None else run_checks(load_papers(papers), evidence),
+        shape_checks=run_checks(load_papers(data_path("papers.yaml")), evidence),
     )
     report.bottleneck_caution = bottleneck_caution(report)
     report.notes = [*notes(evidence), *study.notes, *reading_notes(report)]
