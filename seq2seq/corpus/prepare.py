@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
@@ -224,12 +226,12 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
             left = f"no pair of split '{name}' is left after cleaning ({counts.describe()})"
             problem = left if counts.lines else f"split '{name}' is empty"
             raise UserError(f"{corpus.origin}: {problem}; check the files and data.source, data.target")
-        summary = {"counts": counts.as_dict(), "sha256": sha256.hexdigest(), "characters": characters}
+        summary = {"counts": vars(counts), "sha256": sha256.hexdigest(), "characters": characters}
         (folder / "text.json").write_text(json.dumps(summary), encoding="utf-8")
 
     place = store.entry("text", digest(_VERSION, corpus.fingerprint(name), settings.source, settings.target, rules), build)
     known = json.loads((place / "text.json").read_text(encoding="utf-8"))
-    counts = CleaningCounts.from_dict(known["counts"])
+    counts = TypeAdapter(CleaningCounts).validate_python(known["counts"])
     return _Text(PairTexts(place / "pairs.arrow"), counts, known["sha256"], known["characters"])
 
 
@@ -319,7 +321,7 @@ def _encode(
         reverse_source=settings.reverse_source,
         source_language=settings.source,
     )
-    counts = CleaningCounts.from_dict(text.counts.as_dict())
+    counts = deepcopy(text.counts)
     if limit is not None:
         counts.dropped["too_many_pieces"] += counts.kept - len(split)
     return split, counts
