@@ -33,42 +33,27 @@ class RunSettings(Settings):
     """How translations are looked for."""
 
     @model_validator(mode="after")
-    def _one_vocabulary_to_tie(self) -> Self:
+    def _parts_fit_each_other(self) -> Self:
+        pair = self.model if isinstance(self.model, EncoderDecoderSettings) else None
+        is_image, join, pretrain = self.data.source == IMAGE, self.data.join, self.training.pretrain
         if self.model.tie == "all" and not self.tokenizer.joint:
             raise ValueError(
                 "model.tie: all shares one table between both languages, but tokenizer.joint is false; write joint: true, "
                 "or tie: output"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _an_encoder_to_pretrain(self) -> Self:
-        pretrain = self.training.pretrain
         if pretrain is not None and pretrain.kind == "masked":
-            if not isinstance(self.model, EncoderDecoderSettings):
+            if pair is None:
                 raise ValueError("training.pretrain: masked trains an encoder, and a decoder-only model has none; write causal")
-            if self.data.source == IMAGE:
+            if is_image:
                 raise ValueError("training.pretrain: masked hides subwords, and the source is a picture; write causal")
-        return self
-
-    @model_validator(mode="after")
-    def _segments_are_marked(self) -> Self:
-        bridge = self.model.attention if isinstance(self.model, EncoderDecoderSettings) else None
-        is_marked = self.data.join is not None and self.data.join.separator is not None
-        if bridge is not None and bridge.normaliser.kind == "hierarchical" and not is_marked:
+        if pair and pair.attention.normaliser.kind == "hierarchical" and (join is None or join.separator is None):
             raise ValueError(
                 "model.attention.normaliser: hierarchical needs segments, and without data.join.separator: source every source "
                 "is one, for which it is softmax"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _pictures_are_seen(self) -> Self:
-        is_image = self.data.source == IMAGE
         if is_image and self.tokenizer.joint:
             raise ValueError("tokenizer.joint: a picture is made of pixels, a caption of subwords; write joint: false")
-        reads_images = isinstance(self.model, EncoderDecoderSettings) and self.model.encoder.kind == IMAGE
-        if reads_images and not is_image:
+        if pair and pair.encoder.kind == IMAGE and not is_image:
             raise ValueError(f"model.encoder: image reads pictures; use it with corpus '{SCENES}', or another kind")
         return self
 
