@@ -7,9 +7,9 @@ off the page.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from seq2seq.config.base import Settings
+from seq2seq.config.base import Count, Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import resolve_tokenizer
@@ -91,19 +91,12 @@ class StudyHeader(Settings):
 
     question: str = ""
     """What the study is to answer, in a sentence."""
-    jobs: int | Literal["auto"] = "auto"
+    jobs: Count | Literal["auto"] = "auto"
     """Runs trained side by side, >= 1; auto: one a core on a CPU without an accelerator, else one."""
     match: MatchSettings | None = None
     """Choose widths so that systems agree in a budget; None leaves them as written."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How systems are scored and compared; the same for all of them."""
-
-    @field_validator("jobs", mode="before")
-    @classmethod
-    def _count_or_auto(cls, value: Any) -> Any:
-        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-            return value
-        raise ValueError(f"expected a number of runs, 1 or more, or auto, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
