@@ -11,7 +11,7 @@ Soft mass is the weight that a target word puts on the source words it is linked
 a link; weight on the end of the source is lost to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -29,21 +29,12 @@ Links = Iterable[tuple[int, int]]
 
 CONVENTIONS = (
     "The reference is fed (forced decoding); a row of weights belongs to the word that it predicts. "
-    "Weights are summed over the {parts} of a target word; heads are averaged, "
-    "the last layer counts. Each target word is linked to the {whole} with the most weight, ties share the link, "
-    "and to nothing if the {rest} more. All gold links are sure (Och and Ney 2003)."
+    "Weights are summed over the {} of a target word; heads are averaged, "
+    "the last layer counts. Each target word is linked to the {} with the most weight, ties share the link, "
+    "and to nothing if the {} more. All gold links are sure (Och and Ney 2003)."
 )
-"""For words and for pictures, with `_OF_WORDS` or `_OF_PICTURES`."""
-_OF_WORDS = {
-    "parts": "subwords of a source word and averaged over those",
-    "whole": "source word",
-    "rest": "end of the source has",
-}
-_OF_PICTURES = {
-    "parts": "cells of an object and averaged over the subwords",
-    "whole": "object",
-    "rest": "empty cells together have",
-}
+_OF_WORDS = ("subwords of a source word and averaged over those", "source word", "end of the source has")
+_OF_PICTURES = ("cells of an object and averaged over the subwords", "object", "empty cells together have")
 
 Counts = NDArray[np.float64]
 """(..., 6) sums over target words: |A|, |S|, |A and S|, |A and P|, weight on possible links, words that have one."""
@@ -88,17 +79,11 @@ def count_links(words: Weights, sure: Links, possible: Links | None = None, end:
     return np.array([each.sum() for each in sums], dtype=np.float64)
 
 
-def uniform_weights(target_size: int, source_size: int) -> Weights:
-    """Equal weight on every source word: (m, n)."""
-    return np.full((target_size, source_size), 1 / source_size)
-
-
-def diagonal_weights(target_size: int, source_size: int) -> Weights:
-    """All weight on the source word at the same relative place: (m, n)."""
-    return np.eye(source_size)[diagonal_words(target_size, source_size)]
-
-
-BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
+BASELINES: dict[str, Callable[[int, int], Weights]] = {
+    "uniform": lambda m, n: np.full((m, n), 1 / n),
+    "diagonal": lambda m, n: np.eye(n)[diagonal_words(m, n)],
+}
+"""Weights (m, n), target by source words, that know nothing: equal ones, and all on the word at the same relative place."""
 
 
 def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
@@ -122,5 +107,5 @@ def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int) -> dict[str, 
         "n": len(rows),
         "counts": [row.tolist() for _, row in sorted(rows.items())],
         "baselines": {baseline: link_scores(total) for baseline, total in baselines.items()},
-        "conventions": CONVENTIONS.format(**(_OF_PICTURES if split.source_language == IMAGE else _OF_WORDS)),
+        "conventions": CONVENTIONS.format(*(_OF_PICTURES if split.source_language == IMAGE else _OF_WORDS)),
     }
