@@ -50,8 +50,7 @@ _MODEL = f"seq2seq image 1: {SIDE} x {SIDE} pixels, {', '.join(COLOURS)}\n".enco
 def draw(line: str) -> NDArray[np.uint8]:
     """Draw a scene: (SIDE, SIDE) numbers of `COLOURS`; of objects that overlap the later one is seen.
 
-    Raises:
-        UserError: a word that is no object, or one outside the picture.
+    A `UserError` names a word that is no object, or one outside the picture.
     """
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     for word in line.split():
@@ -82,15 +81,7 @@ def picture(line: str, scale: int = 8) -> str:
 
 
 class ImageTokenizer(Tokenizer):
-    """A scene to its pixels; nothing is learned.
-
-    Args:
-        model: what `save` writes.
-        where: what to call it in an error.
-
-    Raises:
-        UserError: the bytes are not this.
-    """
+    """A scene to its pixels; nothing is learned. A `UserError` says `where` it is if `model` is not what `save` writes."""
 
     def __init__(self, model: bytes = _MODEL, where: str = "tokenizer") -> None:
         if model != _MODEL:

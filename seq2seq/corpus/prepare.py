@@ -93,14 +93,8 @@ def prepare(
 ) -> PreparedData:
     """Clean, learn subwords and encode, or open what an earlier call left in the cache.
 
-    Args:
-        settings: which sentences.
-        tokenizer_settings: how they become subwords.
-        report: called with one line each for where the corpus is and what was dropped.
-        cache: folder, None for $SEQ2SEQ_CACHE or ~/.cache/seq2seq.
-
-    Raises:
-        UserError: the corpus cannot be had or used, or the vocabulary does not fit it.
+    `report` is called with a line each for where the corpus is and what was dropped; `cache` is a folder, None for
+    $SEQ2SEQ_CACHE or ~/.cache/seq2seq. A `UserError` if the corpus cannot be had or used, or the vocabulary does not fit it.
     """
     store = Cache(cache or default_cache())
     names = (settings.train, settings.valid, *(name for name in settings.test if name != settings.valid))

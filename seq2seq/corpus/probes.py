@@ -59,11 +59,7 @@ class ProbeCorpus(EmbeddedCorpus):
         self.task, self.origin = task, f"the synthetic probe '{task}'"
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the pairs of a split.
-
-        Raises:
-            UserError: there is no such split, or there are no sources of some length for it.
-        """
+        """Yield the pairs of a split; a `UserError` if there is no such split, or no source of some length for it."""
         settings, count = self.settings, self.size(split)
         longest = settings.longest_test if split == "test" else settings.max_length
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))

@@ -198,17 +198,10 @@ def t_estimate(
     finest: float = 0.0,
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds",
 ) -> Estimate:
-    """Student's interval and p of a value with a standard error; neither below `LEAST_FREEDOM`.
+    """Student's interval and p of a value with a standard error of some degrees of freedom; neither below `LEAST_FREEDOM`.
 
-    Args:
-        value: the figure.
-        error: its standard error, in the same unit.
-        freedom: degrees of freedom of the standard error.
-        seeds: runs behind the figure, for the label.
-        confidence: level of the interval, 0.5 to 1.
-        bounds: where the figure ends, for instance (0, 100).
-        finest: p for a difference that does not vary at all; with resamples, the smallest share that they can tell from 0.
-        covers: what the standard error speaks about.
+    `confidence` and `bounds` are as in `estimate`, `seeds` and `covers` as in `Estimate`. `finest` is p for a difference that
+    does not vary at all; with resamples, the smallest share that they can tell from 0.
     """
     from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 

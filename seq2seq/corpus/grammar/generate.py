@@ -28,14 +28,8 @@ def generate(settings: GrammarSettings, split: str, spare: Spare | None = None) 
     at most. In a training split balanced by words a length n is there max_words / n times (rounded) each time. The sentences of
     a length come from one stream for all splits.
 
-    Args:
-        settings: size, lengths, lexicon and seed.
-        split: train, valid or test.
-        spare: filled with the valid and test sentences that the training split meets; those splits are then taken from it where
-            it has enough. It changes the time only.
-
-    Raises:
-        UserError: there are no more different sentences of a length that the settings ask for.
+    The training split fills `spare` with the valid and test sentences that it meets; those splits are then taken from it where
+    it has enough, which changes the time only. A `UserError` if there are no more different sentences of a length.
     """
     spare = {} if spare is None else spare
     if split == "train":

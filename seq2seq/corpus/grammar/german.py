@@ -63,10 +63,9 @@ class German:
         return forms | {"comparative": fixed(comparative)} if comparative else forms
 
     def noun(self, entry: str) -> tuple[str, Forms]:
-        """Read "der Mann, Mannes, Männer" (nominative, genitive, plural; no plural for a mass noun).
+        """Read "der Mann, Mannes, Männer" (nominative, genitive, plural; no plural for a mass noun) as gender and forms.
 
-        Returns:
-            gender and forms. A masculine with the same genitive and plural in -n is weak: every form but the first has it.
+        A masculine with the same genitive and plural in -n is weak: every form but the first has it.
         """
         first, genitive, *rest = (part.strip() for part in entry.split(","))
         article, nominative = first.split()

@@ -62,10 +62,7 @@ class Lengths:
         return self._masses[key]
 
     def draw(self, symbol: str, words: int, rng: Random) -> Lexeme | Rule:
-        """Rule of a symbol, given its length.
-
-        Only `Random.random` is used, whose stream Python promises never to change.
-        """
+        """Rule of a symbol, given its length; `Random.random` is used alone, for the reason that `draw_below` gives."""
         choice = self._choices.get((symbol, words))
         if choice is None:
             choice = self._choices[symbol, words] = choice_of(self._weighted(symbol, words))

@@ -16,12 +16,7 @@ class Lexicon(dict[str, list[Lexeme]]):
     """Symbol to its entries, for example `noun<person>` to man, woman, child ..."""
 
     def __init__(self, data: Data, entries: int | None = None) -> None:
-        """Inflect everything.
-
-        Args:
-            data: the contents of `nouns.yaml`, `adjectives.yaml` ... under their names.
-            entries: how many entries each symbol keeps, in the order of the files, >= 1; None for all.
-        """
+        """Inflect `data`, files by name; each symbol keeps its first `entries`, >= 1, in the order of the files, None all."""
         super().__init__()
         self.english = English(data["english"])
         self.german = German(data["german"])
