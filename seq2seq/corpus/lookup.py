@@ -8,7 +8,7 @@ from typing import Protocol
 from seq2seq.config.data import GRAMMAR, DataSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE
-from seq2seq.corpus.cache import Cache, default_cache
+from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cards import Card, below, known_cards, read_card, suggest_corpus
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.files import FileCorpus
@@ -43,7 +43,7 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
     _check_languages(settings, card)
     folders = _folders(settings, card, card_file)
     tried: list[str] = []
-    store = Cache(cache or default_cache())
+    store = Cache(cache)
     for place, folder in folders:
         if folder is not None and folder.is_dir():
             corpus = _open_folder(folder, settings, card, store, report)

@@ -18,7 +18,7 @@ from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.join import JoinSettings
 from seq2seq.config.scenes import IMAGE
-from seq2seq.corpus.cache import Cache, default_cache, digest
+from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
 from seq2seq.corpus.images import ImageTokenizer
@@ -96,7 +96,7 @@ def prepare(
     `report` is called with a line each for where the corpus is and what was dropped; `cache` is a folder, None for
     $SEQ2SEQ_CACHE or ~/.cache/seq2seq. A `UserError` if the corpus cannot be had or used, or the vocabulary does not fit it.
     """
-    store = Cache(cache or default_cache())
+    store = Cache(cache)
     names = (settings.train, settings.valid, *(name for name in settings.test if name != settings.valid))
     texts = _texts(settings, names, store, report)
     source, target = _tokenizers(texts[settings.train], settings, tokenizer_settings, store, report)
@@ -142,7 +142,7 @@ def prepare(
 def read_tests(settings: DataSettings, names: Sequence[str], *, cache: Path | None = None) -> dict[str, SplitText]:
     """Return the sentences of some splits without reading the training text; a `UserError` if one cannot be had."""
     read = {}
-    for name, text in _texts(settings, names, Cache(cache or default_cache()), lambda _: None).items():
+    for name, text in _texts(settings, names, Cache(cache), lambda _: None).items():
         sources, references = (list(chain.from_iterable(text.texts.sentences(side))) for side in ("source", "target"))
         read[name] = SplitText(sources, references, text.sha256)
     return read
@@ -152,7 +152,7 @@ def encode_tests(
     settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer, *, cache: Path | None = None
 ) -> EvaluationData:
     """Return some splits as the given tokenizers cut them, without reading the training text; errors as of `read_tests`."""
-    store = Cache(cache or default_cache())
+    store = Cache(cache)
     texts = _texts(settings, names, store, lambda _: None)
     return EvaluationData(
         tests={name: _encode(text, source, target, store, None, settings)[0] for name, text in texts.items()},
