@@ -202,7 +202,7 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
     if kept_apart:
         rules["held_out"] = [corpus.fingerprint(other) for other in kept_apart]
     elif join is not None:
-        rules["join"] = join.held_out()
+        rules["join"] = join.model_dump(mode="json", exclude={"single_share"}, exclude_none=True)
 
     def lines(split: str, counts: CleaningCounts) -> Iterator[SentencePair]:
         return normalise_evaluation(corpus.pairs(split), settings, counts, f"{corpus.origin}, split '{split}'")

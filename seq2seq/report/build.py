@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config.data_files import data_path
+from seq2seq.config.differences import differing
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
+from seq2seq.config.identity import comparable
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
-from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.cards import attends, system_card
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
@@ -18,6 +19,7 @@ from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
 from seq2seq.report.scoring import ScoredSplit, score_split
+from seq2seq.report.settings import facts_for_claims, shared_environment
 from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.comparison import SystemResult, compare, notes, rank_systems
@@ -57,9 +59,9 @@ def build_report(
     runs = [run for some in by_system.values() for run in some]
     evidence = _evidence(study, scored, by_system, analyses)
     found = compare(evidence)
-    changes = run_settings.differences({system: some[0].config for system, some in by_system.items()})
+    changes = differing({system: comparable(some[0].config) for system, some in by_system.items()})
     systems = _systems(evidence, found, name, by_system, changes)
-    environment, environment_differences = run_settings.shared_environment(runs)
+    environment, environment_differences = shared_environment(runs)
     report = Report(
         study=study.name,
         question=study.study.question,
@@ -109,7 +111,7 @@ def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Split
 
 def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Evidence:
     configs, summaries = ({name: getattr(some[0], what) for name, some in runs.items()} for what in ("config", "summary"))
-    facts = run_settings.facts_for_claims(configs, analyses, summaries)
+    facts = facts_for_claims(configs, analyses, summaries)
     for name, some in runs.items():
         facts[name]["learning"] = least_finished(some)
     systems = [replace(system, facts=facts[system.name]) for system in scored.systems]

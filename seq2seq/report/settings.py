@@ -1,4 +1,4 @@
-"""Facts from a study's configs and environments: differences of systems, and facts for claims."""
+"""Facts from a study's configs and environments: surroundings that runs share, and facts for claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,6 @@ from seq2seq.config.probe import PROBE
 from seq2seq.config.scenes import SCENES
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
-
-
-def differences(configs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return dotted path -> system -> value for settings in which systems differ, bookkeeping aside."""
-    return differing({system: comparable(config) for system, config in configs.items()})
 
 
 def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

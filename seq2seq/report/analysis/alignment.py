@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.attention.fixed import NoContext
 from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import cached
-from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights, has_weights
+from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 
@@ -89,7 +90,7 @@ BASELINES: dict[str, Callable[[int, int], Weights]] = {
 def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
     """Compare a run's attention with gold links in `analysis/alignment.json`, or keep that; None without links or weights."""
     found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
-    if found is None or not has_weights(run):
+    if found is None or any(isinstance(module, NoContext) for module in run.model.modules()):
         return None
     name, split = found
     return cached(run, data, name, "alignment", lambda: _aligned(run, split, sentences), sentences=sentences)

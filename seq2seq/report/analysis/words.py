@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.run.reading import Weights, merge_subwords
@@ -36,11 +35,6 @@ class WordWeights:
     """(m, n), target by source words."""
     end: Weights
     """(m,), weight of each target word on the end of the source, or on the cells of a picture that show no object."""
-
-
-def has_weights(run: TrainedRun) -> bool:
-    """Whether the model attends to source tokens at all; `none` does not."""
-    return not any(isinstance(module, NoContext) for module in run.model.modules())
 
 
 @torch.inference_mode()
