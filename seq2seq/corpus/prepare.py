@@ -139,20 +139,18 @@ def prepare(
     )
 
 
-def read_tests(settings: DataSettings, names: Sequence[str], *, cache: Path | None = None) -> dict[str, SplitText]:
+def read_tests(settings: DataSettings, names: Sequence[str]) -> dict[str, SplitText]:
     """Return the sentences of some splits without reading the training text; a `UserError` if one cannot be had."""
     read = {}
-    for name, text in _texts(settings, names, Cache(cache), lambda _: None).items():
+    for name, text in _texts(settings, names, Cache(), lambda _: None).items():
         sources, references = (list(chain.from_iterable(text.texts.sentences(side))) for side in ("source", "target"))
         read[name] = SplitText(sources, references, text.sha256)
     return read
 
 
-def encode_tests(
-    settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer, *, cache: Path | None = None
-) -> EvaluationData:
+def encode_tests(settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer) -> EvaluationData:
     """Return some splits as the given tokenizers cut them, without reading the training text; errors as of `read_tests`."""
-    store = Cache(cache)
+    store = Cache()
     texts = _texts(settings, names, store, lambda _: None)
     return EvaluationData(
         tests={name: _encode(text, source, target, store, None, settings)[0] for name, text in texts.items()},

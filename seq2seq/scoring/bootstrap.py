@@ -177,14 +177,12 @@ def estimate(
     )
 
 
-def estimate_alone(
-    part: Part, *, sentences: int, confidence: float = 0.95, bounds: tuple[float, float] = (-np.inf, np.inf)
-) -> Estimate:
-    """Interval of one system's figure where no other system lends its seed variance; arguments as in `estimate`."""
+def estimate_alone(part: Part, *, sentences: int, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """95 % interval of one system's figure where no other system lends its seed variance; arguments as in `estimate`."""
     runs = len(part.points)
     variance = float(part.points.var(ddof=1)) / runs if runs > 1 else 0.0
     term = SeedTerm(variance, runs - 1, part.run_noise() / runs)
-    return estimate([part], [term], sentences=sentences, confidence=confidence, bounds=bounds)
+    return estimate([part], [term], sentences=sentences, confidence=0.95, bounds=bounds)
 
 
 def t_estimate(
