@@ -147,17 +147,11 @@ class Texts(Protocol):
 
 
 class EncodedSplit:
-    """Sentence pairs as text and as subwords.
+    """Sentence pairs as text and as subwords, in reading order on both sides; with `reverse_source` batching turns sources.
 
-    Args:
-        source: subwords of the source side, in reading order.
-        target: subwords of the target side.
-        texts: the sentences; a list of pairs, or whatever gives one when asked.
-        rows: (N,) row of each sentence in `texts`, None where they agree.
-        reverse_source: feed source subwords last to first (batching does).
-        source_language: decides what the length of a source is counted in.
-        predictions: (N,) how many of a sentence's target tokens, end of sentence counted, are to be predicted; in place of the
-            others stands padding. None is all of them.
+    `texts` is a list of pairs, or whatever gives one when asked, `rows` (N,) the row of each sentence there, None where they
+    agree. `source_language` decides what the length of a source is counted in. `predictions` (N,) says how many of a sentence's
+    target tokens, end of sentence counted, are to be predicted; in place of the others stands padding. None is all of them.
     """
 
     def __init__(
@@ -210,10 +204,6 @@ class EncodedSplit:
     def target(self, i: int) -> str:
         """Return target sentence i."""
         return self.pair(i).target
-
-    def links(self, i: int) -> tuple[tuple[int, int], ...] | None:
-        """Return the gold word links of pair i, None where unknown."""
-        return self.pair(i).links
 
     def source_tokens(self, i: int) -> list[int]:
         """Return the subwords of source sentence i in reading order (even with `reverse_source`), without eos."""

@@ -145,15 +145,11 @@ def estimate(
     most_freedom: float = np.inf,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
-    """Interval of a sum of parts.
+    """Interval of a sum of `parts`, one for each group of runs that share their seeds; figures of a group are combined before.
 
-    Args:
-        parts: one for each group of runs that share their seeds, figures of a group combined before, run by run.
-        seeds: variance between seeds, terms of a sum.
-        sentences: sentences that were resampled.
-        confidence: level of the interval, 0.5 to 1.
-        most_freedom: degrees of freedom that the study has for variance between seeds, all systems together.
-        bounds: where the figure ends, for instance (0, 100).
+    `seeds` are the terms of the variance between seeds, for which the study has `most_freedom` degrees of freedom, all systems
+    together; `sentences` were resampled. `confidence` is the interval's level, 0.5 to 1, and `bounds` is where the figure ends,
+    for instance (0, 100).
     """
     value = float(sum(part.points.mean() for part in parts))
     runs = min(len(part.points) for part in parts)

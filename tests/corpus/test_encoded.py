@@ -46,7 +46,7 @@ def test_lines_to_translate_are_a_split_without_targets():
     assert [split.source(i) for i in range(3)] == lines
     assert [split.source_tokens(i) for i in range(3)] == [tokenizer.encode(line) for line in lines]
     assert [split.target_tokens(i) for i in range(3)] == [[], [], []]
-    assert split.links(0) is None
+    assert split.pair(0).links is None
     assert split.target(1) == ""
     assert split.reverse_source
     for i in (-1, 3):

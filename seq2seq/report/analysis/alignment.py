@@ -89,7 +89,7 @@ BASELINES: dict[str, Callable[[int, int], Weights]] = {
 
 def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
     """Compare a run's attention with gold links in `analysis/alignment.json`, or keep that; None without links or weights."""
-    found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
+    found = next(((name, split) for name, split in data.tests.items() if len(split) and split.pair(0).links is not None), None)
     if found is None or any(isinstance(module, NoContext) for module in run.model.modules()):
         return None
     name, split = found
@@ -99,7 +99,7 @@ def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
 def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int) -> dict[str, Any]:
     baselines, rows = dict.fromkeys(BASELINES, np.zeros(6)), {}
     for weights in forced_word_weights(run, split, choose_sentences(split, sentences)):
-        links = split.links(weights.index) or ()
+        links = split.pair(weights.index).links or ()
         rows[weights.index] = count_links(weights.words, links, end=weights.end)
         for baseline, make in BASELINES.items():
             baselines[baseline] = baselines[baseline] + count_links(make(*weights.words.shape), links)
