@@ -56,7 +56,9 @@ class Cache:
         aside = place.with_name(f".{key}.{uuid.uuid4().hex}.partial")
         try:
             aside.mkdir(parents=True)
-            _remove_stale(place.parent)
+            for partial in place.parent.glob(".*.partial*"):
+                if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(partial, ignore_errors=True)
             build(aside)
             sizes = {file.name: file.stat().st_size for file in aside.iterdir()}
             (aside / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
@@ -131,9 +133,3 @@ def _publish(aside: Path, place: Path) -> None:
         place.rename(damaged)
         aside.rename(place)
         shutil.rmtree(damaged, ignore_errors=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    for partial in folder.glob(".*.partial*"):
-        if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(partial, ignore_errors=True)

@@ -1,5 +1,6 @@
 """Finding a corpus: the places are tried in an order that is printed, and nothing is ever put in another's place."""
 
+import difflib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from seq2seq.config.data import GRAMMAR, DataSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE
 from seq2seq.corpus.cache import Cache
-from seq2seq.corpus.cards import Card, below, known_cards, read_card, suggest_corpus
+from seq2seq.corpus.cards import Card, below, known_cards, read_card
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.files import FileCorpus
 from seq2seq.corpus.hub import HubCorpus
@@ -106,7 +107,8 @@ def _folders(settings: DataSettings, card: Card | None, card_file: Path | None) 
 def _not_found(settings: DataSettings, card: Card | None, tried: list[str]) -> UserError:
     name = card.name if card else settings.corpus
     files = f"{settings.train}.{settings.source}[.gz] and {settings.train}.{settings.target}[.gz]"
-    hint = suggest_corpus(settings.corpus) if card is None else ""
+    near = difflib.get_close_matches(settings.corpus, known_cards(), n=1) if card is None else []
+    hint = f"; did you mean '{near[0]}'?" if near else ""
     where = f"corpus '{settings.corpus}' was not found{hint}; tried {', '.join(tried)}"
     origin = f" (from {card.source})" if card else ""
     return UserError(
