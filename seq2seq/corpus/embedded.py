@@ -68,9 +68,6 @@ class GrammarCorpus(EmbeddedCorpus):
 
         self.size(split)
         for pair in generate(self.settings, split, self._spare):
-            yield pair if self.language == "en" else _turn(pair)
-
-
-def _turn(pair: SentencePair) -> SentencePair:
-    links = None if pair.links is None else tuple(sorted((t, s) for s, t in pair.links))
-    return SentencePair(pair.target, pair.source, links)
+            if self.language == "de":
+                pair = SentencePair(pair.target, pair.source, tuple(sorted((t, s) for s, t in pair.links or ())))
+            yield pair

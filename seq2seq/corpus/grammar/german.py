@@ -120,11 +120,9 @@ class German:
             return Principal(infinitive, (first, third, plural), (past, past_plural), irregular["participle"], auxiliary)
         stem = infinitive.removesuffix("n").removesuffix("e")
         link = "e" if stem.endswith(("t", "d", "chn")) else ""
-        third, past, participle = known or (f"{stem}{link}t", f"{stem}{link}te", self._weak_participle(infinitive, stem + link))
+        unstressed = infinitive.endswith("ieren") or infinitive.startswith(self._inseparable)
+        weak = f"{stem}{link}t" if unstressed else f"ge{stem}{link}t"
+        third, past, participle = known or (f"{stem}{link}t", f"{stem}{link}te", weak)
         first = stem[:-2] + "le" if infinitive.endswith("eln") else stem + "e"
         past_plural = past + ("n" if past.endswith("e") else "en")
         return Principal(infinitive, (first, third, infinitive), (past, past_plural), participle, auxiliary)
-
-    def _weak_participle(self, infinitive: str, stem: str) -> str:
-        unstressed = infinitive.endswith("ieren") or infinitive.startswith(self._inseparable)
-        return f"{stem}t" if unstressed else f"ge{stem}t"
