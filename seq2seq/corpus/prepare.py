@@ -20,7 +20,7 @@ from seq2seq.config.join import JoinSettings
 from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
-from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
+from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, token_writer
 from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs
 from seq2seq.corpus.lookup import Corpus, open_corpus
@@ -289,14 +289,14 @@ def _encode(
     def build(folder: Path) -> None:
         rows: list[NDArray[np.int64]] = []
         first = 0
-        with ExitStack() as open_files:
-            writers = [open_files.enter_context(TokenWriter(folder, side, t.vocabulary_size)) for side, t in tokenizers.items()]
+        with ExitStack() as files:
+            writers = [files.enter_context(token_writer(folder, side, t.vocabulary_size)) for side, t in tokenizers.items()]
             for lines in zip(text.texts.sentences("source"), text.texts.sentences("target"), strict=True):
                 encoded = [tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers.values(), lines, strict=True)]
                 longest = np.array([[len(ids) for ids in side] for side in encoded]).max(axis=0)
                 kept = np.flatnonzero(longest <= limit) if limit is not None else np.arange(len(longest))
-                for side, writer in zip(encoded, writers, strict=True):
-                    writer.write([side[i] for i in kept])
+                for side, write in zip(encoded, writers, strict=True):
+                    write([side[i] for i in kept])
                 rows.append(kept + first)
                 first += len(longest)
         np.save(folder / "rows.npy", np.concatenate(rows).astype(np.int64))
