@@ -112,17 +112,9 @@ class Lexicon(dict[str, list[Lexeme]]):
             for entry in entries:
                 singular, _, plural = entry["en"].partition("/")
                 english = inflected(("number",), {"singular": singular, "plural": plural or singular})
-                yield (
-                    symbol,
-                    Lexeme(
-                        name=singular,
-                        features={"declension": entry["declension"]},
-                        english={"text": english},
-                        german=self.german.determiner(entry["de"], entry["kind"]),
-                        words=len(singular.split()),
-                        weight=entry.get("weight", 1.0),
-                    ),
-                )
+                german, words = self.german.determiner(entry["de"], entry["kind"]), len(singular.split())
+                features, weight = {"declension": entry["declension"]}, entry.get("weight", 1.0)
+                yield symbol, Lexeme(singular, features, {"text": english}, german, words, weight)
 
     def _relative_pronouns(self, classes: Data) -> Entries:
         for kind, words in classes.items():
