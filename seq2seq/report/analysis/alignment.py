@@ -4,11 +4,9 @@ Source: Och and Ney 2003, "A systematic comparison of various statistical alignm
 links A, sure links S and possible links P (S within P), precision |A and P| / |A|, recall |A and S| / |S| and
 AER = 1 - (|A and S| + |A and P|) / (|A| + |S|). The embedded corpus knows its links, so all of them are sure and S = P.
 
-Reading weights as links (`words` has the rest of the conventions): every target word is linked to the source word with the most
-weight; words that tie share the link; a word with more weight on the end of the source than on any word is linked to nothing.
-Of a picture the words are the objects, and the cells that show none take the place of the end.
-Soft mass is the weight that a target word puts on the source words it is linked to, averaged over the target words that have
-a link; weight on the end of the source is lost to it.
+`CONVENTIONS` and `words` say how weights are read as links. Of a picture the words are the objects, and the cells that show
+none take the place of the end. Soft mass is the weight that a target word puts on the source words it is linked to, averaged
+over the target words that have a link; weight on the end of the source is lost to it.
 """
 
 from collections.abc import Callable, Iterable
