@@ -18,9 +18,9 @@ from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
-from seq2seq.report.scoring import ScoredSplit, score_split
+from seq2seq.report.scoring import score_split
 from seq2seq.report.settings import facts_for_claims, shared_environment
-from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
+from seq2seq.report.systems import compare_budgets, learning_curve, system_report
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.comparison import SystemResult, compare, notes, rank_systems
 from seq2seq.scoring.evidence import Evidence
@@ -57,7 +57,10 @@ def build_report(
     scored = score_split(study, name, texts.get(name), recount=recount)
     by_system, analyses = study.on(name), read_analyses(folder)
     runs = [run for some in by_system.values() for run in some]
-    evidence = _evidence(study, scored, by_system, analyses)
+    facts, unit = facts_for_claims(by_system, analyses), length_unit(study.language("source"))
+    evidence = Evidence(
+        [replace(system, facts=facts[system.name]) for system in scored.systems], scored.lengths, study.evaluation, unit
+    )
     found = compare(evidence)
     changes = differing({system: comparable(some[0].config) for system, some in by_system.items()})
     systems = _systems(evidence, found, name, by_system, changes)
@@ -69,7 +72,7 @@ def build_report(
         notes=[],
         split=name,
         n=len(scored.lengths),
-        length_unit=length_unit(study.language("source")),
+        length_unit=unit,
         source_sha256=scored.index.source_sha256,
         reference_sha256=scored.index.reference_sha256,
         texts_available=scored.texts_available,
@@ -107,15 +110,6 @@ def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Split
         raise UserError(f"{study.folder}: no hypotheses of split {split!r}; there are: {', '.join(splits)}")
     with_texts = [name for name in texts if name in splits]
     return split or (with_texts or splits)[0]
-
-
-def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Evidence:
-    configs, summaries = ({name: getattr(some[0], what) for name, some in runs.items()} for what in ("config", "summary"))
-    facts = facts_for_claims(configs, analyses, summaries)
-    for name, some in runs.items():
-        facts[name]["learning"] = least_finished(some)
-    systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
-    return Evidence(systems, scored.lengths, study.evaluation, length_unit(study.language("source")))
 
 
 def _systems(
