@@ -25,7 +25,7 @@ from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import AttentionSettings, NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
-from seq2seq.config.base import CHOICES, Settings, by_tag, members, tag
+from seq2seq.config.base import CHOICES, Settings, members, tag
 from seq2seq.config.model import (
     ConvEncoderSettings,
     EncoderDecoderSettings,
@@ -43,7 +43,7 @@ from seq2seq.config.transformer import (
     TransformerEncoderSettings,
 )
 from seq2seq.models.pretraining import PRETRAINED
-from seq2seq.report.write import report_schema
+from seq2seq.report.schema import Report
 
 FOLDER = Path(__file__).resolve().parent
 
@@ -124,7 +124,8 @@ def catalogue() -> str:
     """Return the page as Markdown."""
     parts = [_INTRODUCTION]
     for title, key, about, family, settings in FAMILIES:
-        parts.append(f"## {title}\n\n{about} In a study: `{key}`.\n\n{_table(family, by_tag(settings))}")
+        by_tag = {str(tag(member)): member for member in members(settings)}
+        parts.append(f"## {title}\n\n{about} In a study: `{key}`.\n\n{_table(family, by_tag)}")
     parts.append(f"## Heads and placement\n\nHow often is asked, by whom and when, for any score.\n\n{_places()}")
     parts.append(f"## Architectures\n\nWhat asks and what is asked, under `model`.\n\n{_architectures()}")
     return "\n\n".join(parts) + "\n"
@@ -278,7 +279,8 @@ def _as_written(node: Any) -> Any:
 
 def pages() -> dict[str, str]:
     """Return every page by its name in `docs/`."""
-    schemas = {"study.schema.json": study_schema(), "report.schema.json": report_schema()}
+    report = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Report.model_json_schema(mode="serialization")}
+    schemas = {"study.schema.json": study_schema(), "report.schema.json": report}
     pages = {name: json.dumps(schema, indent=1, ensure_ascii=False) + "\n" for name, schema in schemas.items()}
     return {"attention.md": catalogue(), "settings.md": settings_page(), **pages}
 

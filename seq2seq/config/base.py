@@ -1,6 +1,6 @@
 """Base of every settings class: frozen, no unknown keys, and a short way to name a part that has options."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -85,8 +85,3 @@ def members(annotation: Any) -> Iterator[type[BaseModel]]:
 def tag(member: type[BaseModel]) -> str | None:
     """Return the name by which a member of a union is chosen, None for a class that stands alone."""
     return next((member.model_fields[choice].default for choice in CHOICES if choice in member.model_fields), None)
-
-
-def by_tag(annotation: Any) -> Mapping[str, type[BaseModel]]:
-    """Return the members of a union by the name that chooses them."""
-    return {str(tag(member)): member for member in members(annotation)}

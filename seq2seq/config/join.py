@@ -1,6 +1,6 @@
 """Settings of joining: examples of several pairs, so that length varies and difficulty does not."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -40,10 +40,6 @@ class JoinSettings(Settings):
     @classmethod
     def _increasing(cls, edges: tuple[int, ...]) -> tuple[int, ...]:
         return FixedBucketSettings(edges=edges).edges
-
-    def held_out(self) -> dict[str, Any]:
-        """Return the settings that decide validation and test joins."""
-        return self.model_dump(mode="json", exclude={"single_share"}, exclude_none=True)
 
     @property
     def between(self) -> str:

@@ -53,11 +53,7 @@ def sentence_length(line: str, language: str) -> int:
 
 
 def resolve_tokenizer(wanted: BleuTokenizer, language: str) -> str:
-    """Return sacreBLEU's tokenizer for BLEU in a target language.
-
-    Raises:
-        ValueError: it splits at spaces and the language has none, so that whole sentences would be compared.
-    """
+    """Return sacreBLEU's tokenizer for BLEU in a target language; a ValueError if it splits at spaces that are not there."""
     usual = _TOKENIZERS.get(_primary(language), "13a" if has_spaces(language) else "char")
     if wanted == "auto":
         return usual

@@ -111,10 +111,8 @@ def parse_override(text: str) -> dict[str, Any]:
 def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequence[str] = ()) -> Study:
     """Read, merge and validate a study file, or the study of that name that ships; a `UserError` says in a line what is wrong.
 
-    Args:
-        path: the file, or a name.
-        overrides: `PATH=VALUE` texts that apply to every system, as from `--set`.
-        systems: the only ones that are wanted, empty for all; an override that does not fit another one leaves it as written.
+    `overrides` are `PATH=VALUE` texts that apply to every system, as from `--set`; `systems` are the only ones that are wanted,
+    empty for all: an override that does not fit another one leaves it as written.
     """
     given, path = path, find_study(Path(path))
     document = read_yaml(path)

@@ -113,23 +113,18 @@ class EncoderDecoderSettings(Settings):
     """Share embeddings: target with output layer, or source, target and output (needs a joint vocabulary and equal sizes)."""
 
     @model_validator(mode="after")
-    def _the_bridge_fits_the_decoder(self) -> "EncoderDecoderSettings":
-        if self.decoder.kind != "transformer":
-            return self
-        if self.attention.reads_past:
+    def _both_sides_fit_the_bridge(self) -> "EncoderDecoderSettings":
+        is_transformer = self.decoder.kind == "transformer"
+        if is_transformer and self.attention.reads_past:
             raise ValueError(
                 f"attention.{self.attention.reads_past} needs the weights of the step before, and a Transformer decodes all "
                 "steps at once; use decoder.kind: rnn, or another part"
             )
-        if self.attention.score.kind == "none-state":
+        if is_transformer and self.attention.score.kind == "none-state":
             raise ValueError(
                 "attention.score: none-state gives the source to the decoder's first state, and a Transformer has none; "
                 "use none, or decoder.kind: rnn"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _sizes_can_be_tied(self) -> "EncoderDecoderSettings":
         if self.tie == "all" and self.encoder.embedding_size != self.decoder.embedding_size:
             raise ValueError(
                 f"tie: all needs encoder.embedding_size {self.encoder.embedding_size} to equal "

@@ -18,10 +18,7 @@ def with_absolute_paths(settings: Any, folder: Path) -> Any:
         for key, value in data.items():
             is_path = key == "path" or (key == "corpus" and str(value).endswith((".yaml", ".yml")))
             if is_path and isinstance(value, str) and value and not value.startswith("~"):
-                found["data"] = {**found["data"], key: _absolute(value, folder)}
+                there = [place for base in (folder, Path()) if (place := base / value).exists()]
+                absolute = os.path.normpath((there or [folder / value])[0].absolute())
+                found["data"] = {**found["data"], key: absolute}
     return found
-
-
-def _absolute(value: str, folder: Path) -> str:
-    there = [place for base in (folder, Path()) if (place := base / value).exists()]
-    return os.path.normpath((there or [folder / value])[0].absolute())

@@ -7,9 +7,9 @@ off the page.
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from seq2seq.config.base import Settings
+from seq2seq.config.base import Count, Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import resolve_tokenizer
@@ -33,42 +33,27 @@ class RunSettings(Settings):
     """How translations are looked for."""
 
     @model_validator(mode="after")
-    def _one_vocabulary_to_tie(self) -> Self:
+    def _parts_fit_each_other(self) -> Self:
+        pair = self.model if isinstance(self.model, EncoderDecoderSettings) else None
+        is_image, join, pretrain = self.data.source == IMAGE, self.data.join, self.training.pretrain
         if self.model.tie == "all" and not self.tokenizer.joint:
             raise ValueError(
                 "model.tie: all shares one table between both languages, but tokenizer.joint is false; write joint: true, "
                 "or tie: output"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _an_encoder_to_pretrain(self) -> Self:
-        pretrain = self.training.pretrain
         if pretrain is not None and pretrain.kind == "masked":
-            if not isinstance(self.model, EncoderDecoderSettings):
+            if pair is None:
                 raise ValueError("training.pretrain: masked trains an encoder, and a decoder-only model has none; write causal")
-            if self.data.source == IMAGE:
+            if is_image:
                 raise ValueError("training.pretrain: masked hides subwords, and the source is a picture; write causal")
-        return self
-
-    @model_validator(mode="after")
-    def _segments_are_marked(self) -> Self:
-        bridge = self.model.attention if isinstance(self.model, EncoderDecoderSettings) else None
-        is_marked = self.data.join is not None and self.data.join.separator is not None
-        if bridge is not None and bridge.normaliser.kind == "hierarchical" and not is_marked:
+        if pair and pair.attention.normaliser.kind == "hierarchical" and (join is None or join.separator is None):
             raise ValueError(
                 "model.attention.normaliser: hierarchical needs segments, and without data.join.separator: source every source "
                 "is one, for which it is softmax"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _pictures_are_seen(self) -> Self:
-        is_image = self.data.source == IMAGE
         if is_image and self.tokenizer.joint:
             raise ValueError("tokenizer.joint: a picture is made of pixels, a caption of subwords; write joint: false")
-        reads_images = isinstance(self.model, EncoderDecoderSettings) and self.model.encoder.kind == IMAGE
-        if reads_images and not is_image:
+        if pair and pair.encoder.kind == IMAGE and not is_image:
             raise ValueError(f"model.encoder: image reads pictures; use it with corpus '{SCENES}', or another kind")
         return self
 
@@ -106,19 +91,12 @@ class StudyHeader(Settings):
 
     question: str = ""
     """What the study is to answer, in a sentence."""
-    jobs: int | Literal["auto"] = "auto"
+    jobs: Count | Literal["auto"] = "auto"
     """Runs trained side by side, >= 1; auto: one a core on a CPU without an accelerator, else one."""
     match: MatchSettings | None = None
     """Choose widths so that systems agree in a budget; None leaves them as written."""
     evaluation: EvaluationSettings = EvaluationSettings()
     """How systems are scored and compared; the same for all of them."""
-
-    @field_validator("jobs", mode="before")
-    @classmethod
-    def _count_or_auto(cls, value: Any) -> Any:
-        if value == "auto" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-            return value
-        raise ValueError(f"expected a number of runs, 1 or more, or auto, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

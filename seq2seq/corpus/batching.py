@@ -116,16 +116,11 @@ class Examples(Protocol):
 
 
 class Batches:
-    """The training batches of every epoch.
+    """The training batches of every epoch, which `seed` and epoch determine.
 
-    Args:
-        split: sentences to learn from.
-        batch_tokens: real target tokens in a batch (eos counted), at most; a single longer sentence is a batch of its own.
-            Padded source positions are at most `SOURCE_FACTOR` times as many.
-        seed: with the epoch, determines everything.
-        rank: which shard of each batch this process gets, 0 <= rank < world; their union does not depend on `world`.
-        world: processes that share each batch.
-        joins: makes examples of the sentences, anew in every epoch; None leaves them alone.
+    A batch has at most `batch_tokens` real target tokens (eos counted), unless it is a single sentence, and at most
+    `SOURCE_FACTOR` times as many padded source positions. Of the `world` processes that share it this one gets shard `rank`,
+    0 <= rank < world; the union does not depend on `world`. `joins` makes examples of the sentences, anew in every epoch.
     """
 
     def __init__(

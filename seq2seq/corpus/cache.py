@@ -26,15 +26,9 @@ _RACY_NS = 2_000_000_000
 """A file touched so recently may change again without a new time stamp; its hash is not remembered."""
 
 
-def default_cache() -> Path:
-    """Return $SEQ2SEQ_CACHE, or ~/.cache/seq2seq."""
-    named = os.environ.get("SEQ2SEQ_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "seq2seq"
-
-
 def describe_cache(*, empty: bool) -> str:
     """Write what lies in the cache of this machine, or empty it and say what was there."""
-    cache = Cache(default_cache())
+    cache = Cache()
     sizes = cache.sizes()
     lines = [f"{kind:10}  {count:6,} entries  {size / 1e6:10,.1f} MB" for kind, (count, size) in sorted(sizes.items())]
     if empty:
@@ -49,10 +43,10 @@ def digest(*parts: Any) -> str:
 
 
 class Cache:
-    """A folder of finished entries, made when first written to."""
+    """A folder of finished entries, made when first written to: `root`, else $SEQ2SEQ_CACHE, else ~/.cache/seq2seq."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | None = None) -> None:
+        self.root = root or Path(os.environ.get("SEQ2SEQ_CACHE") or "~/.cache/seq2seq").expanduser()
 
     def entry(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
         """Return the folder `<kind>/<key>`, filled by `build` if it is not whole; a `UserError` if it cannot be written."""
@@ -62,7 +56,9 @@ class Cache:
         aside = place.with_name(f".{key}.{uuid.uuid4().hex}.partial")
         try:
             aside.mkdir(parents=True)
-            _remove_stale(place.parent)
+            for partial in place.parent.glob(".*.partial*"):
+                if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(partial, ignore_errors=True)
             build(aside)
             sizes = {file.name: file.stat().st_size for file in aside.iterdir()}
             (aside / _COMPLETE).write_text(json.dumps(sizes), encoding="utf-8")
@@ -137,9 +133,3 @@ def _publish(aside: Path, place: Path) -> None:
         place.rename(damaged)
         aside.rename(place)
         shutil.rmtree(damaged, ignore_errors=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    for partial in folder.glob(".*.partial*"):
-        if time.time() - partial.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(partial, ignore_errors=True)

@@ -1,6 +1,5 @@
 """Corpus cards: what a corpus is, where it comes from and what it may be used for. A card is data; it cannot reach outside."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -79,12 +78,6 @@ def known_cards() -> dict[str, Path]:
     """Return the cards that come with the project, by corpus name."""
     paths = sorted(data_path().glob("*.yaml"))
     return {path.stem: path for path in paths if path.read_text(encoding="utf-8").startswith("# Corpus card")}
-
-
-def suggest_corpus(name: str) -> str:
-    """Return `; did you mean 'multi30k'?`, or nothing where no card is near."""
-    near = difflib.get_close_matches(name, known_cards(), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 def below(folder: Path, name: str) -> Path:

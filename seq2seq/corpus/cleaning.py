@@ -6,7 +6,6 @@ Validation and test splits are never shortened: a line without text is an error,
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
 
 from seq2seq.config.data import DataSettings
 from seq2seq.config.errors import UserError, counted
@@ -44,17 +43,6 @@ class CleaningCounts:
             parts = ", ".join(f"{bucket}: {number:,}" for bucket, number in self.joined.items())
             text += f"; joined to {sum(self.joined.values()):,} examples by source words: {parts}"
         return text
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads, for a JSON file."""
-        counts = {"lines": self.lines, "kept": self.kept, "dropped": dict(self.dropped), "mended": dict(self.mended)}
-        return {**counts, "joined": self.joined} if self.joined else counts
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Inverse of `as_dict`."""
-        dropped, mended = Counter(data["dropped"]), Counter(data["mended"])
-        return cls(lines=int(data["lines"]), dropped=dropped, mended=mended, joined=dict(data.get("joined", {})))
 
 
 def clean_training(

@@ -1,7 +1,9 @@
 """Splits as they are trained on: flat arrays of subwords, memory-mapped, beside the raw text in Arrow."""
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
@@ -60,7 +62,7 @@ class TokenArrays(NamedTuple):
 
     @classmethod
     def open(cls, folder: Path, side: str, vocabulary_size: int) -> Self:
-        """Map what `TokenWriter` wrote; nothing is read until it is used."""
+        """Map what `token_writer` wrote; nothing is read until it is used."""
         path = folder / f"{side}.tokens"
         kind = token_type(vocabulary_size)
         empty = path.stat().st_size == 0  # an empty file cannot be mapped
@@ -73,28 +75,19 @@ def token_type(vocabulary_size: int) -> type[Any]:
     return np.uint16 if vocabulary_size <= _SMALL else np.int32
 
 
-class TokenWriter:
-    """Writes one side of a split, batch after batch, holding eight bytes a sentence in memory."""
+@contextmanager
+def token_writer(folder: Path, side: str, vocabulary_size: int) -> Iterator[Callable[[Sequence[Sequence[int]]], None]]:
+    """Write one side of a split, batch after batch, holding eight bytes a sentence in memory: yields what appends sentences."""
+    kind, offsets = token_type(vocabulary_size), array("q", [0])
+    with (folder / f"{side}.tokens").open("wb") as file:
 
-    def __init__(self, folder: Path, side: str, vocabulary_size: int) -> None:
-        self._folder, self._side = folder, side
-        self._type = token_type(vocabulary_size)
-        self._offsets = array("q", [0])
-        self._file = (folder / f"{side}.tokens").open("wb")
+        def write(sentences: Sequence[Sequence[int]]) -> None:
+            before = offsets[-1]
+            offsets.extend(before + end for end in accumulate(map(len, sentences)))
+            file.write(np.fromiter(chain.from_iterable(sentences), kind, count=offsets[-1] - before).tobytes())
 
-    def write(self, sentences: Sequence[Sequence[int]]) -> None:
-        """Append sentences."""
-        before = self._offsets[-1]
-        self._offsets.extend(before + end for end in accumulate(map(len, sentences)))
-        pieces = np.fromiter(chain.from_iterable(sentences), self._type, count=self._offsets[-1] - before)
-        self._file.write(pieces.tobytes())
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        np.save(self._folder / f"{self._side}.offsets.npy", np.frombuffer(self._offsets, np.int64))
+        yield write
+    np.save(folder / f"{side}.offsets.npy", np.frombuffer(offsets, np.int64))
 
 
 class PairTexts:
@@ -102,7 +95,6 @@ class PairTexts:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._table: Any = None
 
     @staticmethod
     def write(path: Path, pairs: Iterable[SentencePair]) -> None:
@@ -120,7 +112,7 @@ class PairTexts:
                 writer.write_table(pa.table(columns, schema=schema))
 
     def __getitem__(self, row: int) -> SentencePair:
-        found = self._open().slice(row, 1).to_pylist()[0]
+        found = self._table.slice(row, 1).to_pylist()[0]
         links = None if found["links"] is None else tuple(zip(found["links"][::2], found["links"][1::2], strict=True))
         return SentencePair(found["source"], found["target"], links)
 
@@ -132,12 +124,11 @@ class PairTexts:
             for batch in batches:
                 yield batch.column(side).to_pylist()
 
-    def _open(self) -> Any:
-        if self._table is None:
-            import pyarrow as pa
+    @cached_property
+    def _table(self) -> Any:
+        import pyarrow as pa
 
-            self._table = pa.ipc.open_stream(pa.memory_map(str(self.path))).read_all()
-        return self._table
+        return pa.ipc.open_stream(pa.memory_map(str(self.path))).read_all()
 
 
 class Texts(Protocol):
@@ -147,17 +138,11 @@ class Texts(Protocol):
 
 
 class EncodedSplit:
-    """Sentence pairs as text and as subwords.
+    """Sentence pairs as text and as subwords, in reading order on both sides; with `reverse_source` batching turns sources.
 
-    Args:
-        source: subwords of the source side, in reading order.
-        target: subwords of the target side.
-        texts: the sentences; a list of pairs, or whatever gives one when asked.
-        rows: (N,) row of each sentence in `texts`, None where they agree.
-        reverse_source: feed source subwords last to first (batching does).
-        source_language: decides what the length of a source is counted in.
-        predictions: (N,) how many of a sentence's target tokens, end of sentence counted, are to be predicted; in place of the
-            others stands padding. None is all of them.
+    `texts` is a list of pairs, or whatever gives one when asked, `rows` (N,) the row of each sentence there, None where they
+    agree. `source_language` decides what the length of a source is counted in. `predictions` (N,) says how many of a sentence's
+    target tokens, end of sentence counted, are to be predicted; in place of the others stands padding. None is all of them.
     """
 
     def __init__(
@@ -211,10 +196,6 @@ class EncodedSplit:
         """Return target sentence i."""
         return self.pair(i).target
 
-    def links(self, i: int) -> tuple[tuple[int, int], ...] | None:
-        """Return the gold word links of pair i, None where unknown."""
-        return self.pair(i).links
-
     def source_tokens(self, i: int) -> list[int]:
         """Return the subwords of source sentence i in reading order (even with `reverse_source`), without eos."""
         return self.source_arrays.sentence(i)
@@ -234,21 +215,17 @@ class EncodedSplit:
 
 def encode_lines(
     lines: Sequence[str],
-    tokenizer: Tokenizer,
+    source: Tokenizer,
+    target: Tokenizer,
     *,
-    reverse_source: bool = False,
     targets: Sequence[str] | None = None,
-    target_tokenizer: Tokenizer | None = None,
+    reverse_source: bool = False,
 ) -> EncodedSplit:
     """Make a split of sentences to translate; its targets are empty unless `targets` gives one for each line."""
     texts = [""] * len(lines) if targets is None else targets
-    encoded = [[] for _ in lines] if target_tokenizer is None else target_tokenizer.encode_batch(texts)
-    return EncodedSplit(
-        TokenArrays.from_lists(tokenizer.encode_batch(lines)),
-        TokenArrays.from_lists(encoded),
-        [SentencePair(*pair) for pair in zip(lines, texts, strict=True)],
-        reverse_source=reverse_source,
-    )
+    read, said = (TokenArrays.from_lists(each) for each in (source.encode_batch(lines), target.encode_batch(texts)))
+    pairs = [SentencePair(*pair) for pair in zip(lines, texts, strict=True)]
+    return EncodedSplit(read, said, pairs, reverse_source=reverse_source)
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

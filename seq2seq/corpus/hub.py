@@ -26,13 +26,10 @@ _SLICE = re.compile(r"^(?P<name>[^\[]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?$")
 
 
 class HubCorpus:
-    """Rows of a dataset, the two languages in columns that the card names.
+    """Rows of a dataset, the two languages in columns that `hub`, a part of the card, names.
 
-    Args:
-        hub: which dataset and columns.
-        card: the card that `hub` is part of.
-        folder: laid out as on the hub, in its place; read row by row, as `datasets` knows its copies by path and date only.
-        streaming: read the hub row by row, keep nothing.
+    A `folder` laid out as on the hub is read in its place, row by row, as `datasets` knows its copies by path and date only;
+    with `streaming` the hub is read row by row, and nothing is kept.
     """
 
     def __init__(

@@ -7,9 +7,8 @@ passes through the corpus as any line does, its length is its number of objects,
 
 import base64
 import re
-import struct
-import zlib
 from collections.abc import Callable, Sequence
+from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +50,7 @@ _MODEL = f"seq2seq image 1: {SIDE} x {SIDE} pixels, {', '.join(COLOURS)}\n".enco
 def draw(line: str) -> NDArray[np.uint8]:
     """Draw a scene: (SIDE, SIDE) numbers of `COLOURS`; of objects that overlap the later one is seen.
 
-    Raises:
-        UserError: a word that is no object, or one outside the picture.
+    A `UserError` names a word that is no object, or one outside the picture.
     """
     pixels = np.zeros((SIDE, SIDE), np.uint8)
     for word in line.split():
@@ -73,32 +71,17 @@ def draw(line: str) -> NDArray[np.uint8]:
 
 def picture(line: str, scale: int = 8) -> str:
     """Return a scene as the URL of a PNG in which a pixel has `scale` x `scale`."""
-    pixels = draw(line).repeat(scale, axis=0).repeat(scale, axis=1)
-    rows = np.pad(pixels, ((0, 0), (1, 0)))  # a row begins with its filter, none
+    from PIL import Image
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    parts = {
-        b"IHDR": struct.pack(">IIBBBBB", *pixels.shape, 8, 3, 0, 0, 0),  # 8 bits, palette
-        b"PLTE": bytes(value for colour in COLOURS.values() for value in colour),
-        b"IDAT": zlib.compress(rows.tobytes(), 9),
-        b"IEND": b"",
-    }
-    file = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in parts.items())
-    return "data:image/png;base64," + base64.b64encode(file).decode()
+    image = Image.fromarray(draw(line).repeat(scale, axis=0).repeat(scale, axis=1))
+    image.putpalette(bytes(value for colour in COLOURS.values() for value in colour))
+    file = BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 class ImageTokenizer(Tokenizer):
-    """A scene to its pixels; nothing is learned.
-
-    Args:
-        model: what `save` writes.
-        where: what to call it in an error.
-
-    Raises:
-        UserError: the bytes are not this.
-    """
+    """A scene to its pixels; nothing is learned. A `UserError` says `where` it is if `model` is not what `save` writes."""
 
     def __init__(self, model: bytes = _MODEL, where: str = "tokenizer") -> None:
         if model != _MODEL:

@@ -41,11 +41,8 @@ def join_pairs(group: Sequence[SentencePair], between: str = " ") -> SentencePai
 class TrainingJoins:
     """The joined examples of every epoch: each pair is in exactly one.
 
-    Args:
-        split: pairs to join.
-        settings: how many, and how many stand alone.
-        max_tokens: subwords of an example on either side, at most, unless a single pair has more.
-        max_words: (largest number, source and target tokenizer that count); None for no limit.
+    An example has at most `max_tokens` subwords on either side, and words as `max_words` says, (largest number, source and
+    target tokenizer that count), unless a single pair has more.
     """
 
     def __init__(
@@ -144,10 +141,8 @@ class _JoinedTexts:
 def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, list[tuple[int, ...]]]:
     """Choose which pairs of a validation or test split are joined: different groups, as many in every length bucket.
 
-    The least used pairs are tried first, so that all are used about equally often.
-
-    Returns:
-        Groups of 1 to `max_pairs` of the (N,) pairs with these source words, by bucket, "11-20" or "61+"; as many as there are.
+    The least used pairs are tried first, so that all are used about equally often. Returns groups of 1 to `max_pairs` of the
+    (N,) pairs with these source words, by bucket, "11-20" or "61+"; as many as there are.
     """
     random = np.random.default_rng(settings.seed)
     lengths, used = np.asarray(words, np.int64), np.zeros(len(words), np.int64)

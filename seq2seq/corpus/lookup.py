@@ -1,34 +1,24 @@
 """Finding a corpus: the places are tried in an order that is printed, and nothing is ever put in another's place."""
 
+import difflib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 from seq2seq.config.data import GRAMMAR, DataSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.probe import PROBE
-from seq2seq.corpus.cache import Cache, default_cache
-from seq2seq.corpus.cards import Card, below, known_cards, read_card, suggest_corpus
+from seq2seq.corpus.cache import Cache
+from seq2seq.corpus.cards import Card, below, known_cards, read_card
 from seq2seq.corpus.embedded import GrammarCorpus
 from seq2seq.corpus.files import FileCorpus
 from seq2seq.corpus.hub import HubCorpus
-from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.probes import ProbeCorpus
 from seq2seq.corpus.scenes import SceneCorpus
 
-
-class Corpus(Protocol):
-    """Sentence pairs by split, wherever they come from."""
-
-    origin: str
-    """Where it was found, for people."""
-
-    def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the raw pairs of a split."""
-
-    def fingerprint(self, split: str) -> str:
-        """Return a hash that changes whenever the split's content does."""
+Corpus = GrammarCorpus | SceneCorpus | ProbeCorpus | FileCorpus | HubCorpus
+"""Sentence pairs, wherever they come from: `pairs` and `fingerprint` of each split, and an `origin` for people."""
 
 
 def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache: Path | None = None) -> Corpus:
@@ -41,21 +31,23 @@ def open_corpus(settings: DataSettings, *, report: Callable[[str], None], cache:
         return embedded
     card, card_file = find_card(settings)
     _check_languages(settings, card)
-    folders = _folders(settings, card, card_file)
     tried: list[str] = []
-    store = Cache(cache or default_cache())
-    for place, folder in folders:
-        if folder is not None and folder.is_dir():
-            corpus = _open_folder(folder, settings, card, store, report)
-            report(f"corpus {settings.corpus}: {corpus.origin}{_after(tried)}")
-            return corpus
+    hub = card.hub if card else None
+    about: dict[str, Any] = {"source": settings.source, "target": settings.target, "card": card, "cache": Cache(cache)}
+    found: Corpus | None = None
+    for place, folder in _folders(settings, card, card_file):
+        if folder is not None and folder.is_dir():  # parallel text, or laid out as on the hub where the card knows columns
+            files = FileCorpus(folder, **about, report=report)
+            found = files if hub is None or files.splits() else HubCorpus(hub, **about, folder=folder)
+            break
         tried.append(f"{place} (no such folder)" if folder else place)
-    if settings.path is None and card is not None and card.hub is not None:
-        source, target, streaming = settings.source, settings.target, settings.streaming
-        hub = HubCorpus(card.hub, source=source, target=target, card=card, cache=store, streaming=streaming)
-        report(f"corpus {settings.corpus}: {hub.origin}{_after(tried)}")
-        return hub
-    raise _not_found(settings, card, tried)
+    if found is None and settings.path is None and hub is not None:
+        found = HubCorpus(hub, **about, streaming=settings.streaming)
+    if found is None:
+        raise _not_found(settings, card, tried)
+    after = f"; not at {', '.join(tried)}" if tried else ""
+    report(f"corpus {settings.corpus}: {found.origin}{after}")
+    return found
 
 
 def _embedded(settings: DataSettings) -> Corpus | None:
@@ -86,10 +78,6 @@ def publishable(settings: DataSettings) -> bool:
     return card is not None and card.publishable
 
 
-def _after(tried: list[str]) -> str:
-    return f"; not at {', '.join(tried)}" if tried else ""
-
-
 def _check_languages(settings: DataSettings, card: Card | None) -> None:
     for option in ("source", "target"):
         language = getattr(settings, option)
@@ -116,21 +104,11 @@ def _folders(settings: DataSettings, card: Card | None, card_file: Path | None) 
     return [*beside, (f"$SEQ2SEQ_DATA/{name}", Path(root).expanduser() / name)]  # may be a link: the person's own doing
 
 
-def _open_folder(
-    folder: Path, settings: DataSettings, card: Card | None, cache: Cache, report: Callable[[str], None]
-) -> FileCorpus | HubCorpus:
-    """Take a folder as parallel text, or, where it has none and the card knows columns, as laid out on the hub."""
-    source, target = settings.source, settings.target
-    files = FileCorpus(folder, source=source, target=target, card=card, cache=cache, report=report)
-    if not files.splits() and card is not None and card.hub is not None:
-        return HubCorpus(card.hub, source=source, target=target, card=card, cache=cache, folder=folder)
-    return files
-
-
 def _not_found(settings: DataSettings, card: Card | None, tried: list[str]) -> UserError:
     name = card.name if card else settings.corpus
     files = f"{settings.train}.{settings.source}[.gz] and {settings.train}.{settings.target}[.gz]"
-    hint = suggest_corpus(settings.corpus) if card is None else ""
+    near = difflib.get_close_matches(settings.corpus, known_cards(), n=1) if card is None else []
+    hint = f"; did you mean '{near[0]}'?" if near else ""
     where = f"corpus '{settings.corpus}' was not found{hint}; tried {', '.join(tried)}"
     origin = f" (from {card.source})" if card else ""
     return UserError(

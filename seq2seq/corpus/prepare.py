@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.join import JoinSettings
 from seq2seq.config.scenes import IMAGE
-from seq2seq.corpus.cache import Cache, default_cache, digest
+from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
-from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter
+from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, token_writer
 from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs
 from seq2seq.corpus.lookup import Corpus, open_corpus
@@ -91,16 +93,10 @@ def prepare(
 ) -> PreparedData:
     """Clean, learn subwords and encode, or open what an earlier call left in the cache.
 
-    Args:
-        settings: which sentences.
-        tokenizer_settings: how they become subwords.
-        report: called with one line each for where the corpus is and what was dropped.
-        cache: folder, None for $SEQ2SEQ_CACHE or ~/.cache/seq2seq.
-
-    Raises:
-        UserError: the corpus cannot be had or used, or the vocabulary does not fit it.
+    `report` is called with a line each for where the corpus is and what was dropped; `cache` is a folder, None for
+    $SEQ2SEQ_CACHE or ~/.cache/seq2seq. A `UserError` if the corpus cannot be had or used, or the vocabulary does not fit it.
     """
-    store = Cache(cache or default_cache())
+    store = Cache(cache)
     names = (settings.train, settings.valid, *(name for name in settings.test if name != settings.valid))
     texts = _texts(settings, names, store, report)
     source, target = _tokenizers(texts[settings.train], settings, tokenizer_settings, store, report)
@@ -143,20 +139,18 @@ def prepare(
     )
 
 
-def read_tests(settings: DataSettings, names: Sequence[str], *, cache: Path | None = None) -> dict[str, SplitText]:
+def read_tests(settings: DataSettings, names: Sequence[str]) -> dict[str, SplitText]:
     """Return the sentences of some splits without reading the training text; a `UserError` if one cannot be had."""
     read = {}
-    for name, text in _texts(settings, names, Cache(cache or default_cache()), lambda _: None).items():
+    for name, text in _texts(settings, names, Cache(), lambda _: None).items():
         sources, references = (list(chain.from_iterable(text.texts.sentences(side))) for side in ("source", "target"))
         read[name] = SplitText(sources, references, text.sha256)
     return read
 
 
-def encode_tests(
-    settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer, *, cache: Path | None = None
-) -> EvaluationData:
+def encode_tests(settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer) -> EvaluationData:
     """Return some splits as the given tokenizers cut them, without reading the training text; errors as of `read_tests`."""
-    store = Cache(cache or default_cache())
+    store = Cache()
     texts = _texts(settings, names, store, lambda _: None)
     return EvaluationData(
         tests={name: _encode(text, source, target, store, None, settings)[0] for name, text in texts.items()},
@@ -206,7 +200,7 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
     if kept_apart:
         rules["held_out"] = [corpus.fingerprint(other) for other in kept_apart]
     elif join is not None:
-        rules["join"] = join.held_out()
+        rules["join"] = join.model_dump(mode="json", exclude={"single_share"}, exclude_none=True)
 
     def lines(split: str, counts: CleaningCounts) -> Iterator[SentencePair]:
         return normalise_evaluation(corpus.pairs(split), settings, counts, f"{corpus.origin}, split '{split}'")
@@ -224,12 +218,12 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
             left = f"no pair of split '{name}' is left after cleaning ({counts.describe()})"
             problem = left if counts.lines else f"split '{name}' is empty"
             raise UserError(f"{corpus.origin}: {problem}; check the files and data.source, data.target")
-        summary = {"counts": counts.as_dict(), "sha256": sha256.hexdigest(), "characters": characters}
+        summary = {"counts": vars(counts), "sha256": sha256.hexdigest(), "characters": characters}
         (folder / "text.json").write_text(json.dumps(summary), encoding="utf-8")
 
     place = store.entry("text", digest(_VERSION, corpus.fingerprint(name), settings.source, settings.target, rules), build)
     known = json.loads((place / "text.json").read_text(encoding="utf-8"))
-    counts = CleaningCounts.from_dict(known["counts"])
+    counts = TypeAdapter(CleaningCounts).validate_python(known["counts"])
     return _Text(PairTexts(place / "pairs.arrow"), counts, known["sha256"], known["characters"])
 
 
@@ -295,14 +289,14 @@ def _encode(
     def build(folder: Path) -> None:
         rows: list[NDArray[np.int64]] = []
         first = 0
-        with ExitStack() as open_files:
-            writers = [open_files.enter_context(TokenWriter(folder, side, t.vocabulary_size)) for side, t in tokenizers.items()]
+        with ExitStack() as files:
+            writers = [files.enter_context(token_writer(folder, side, t.vocabulary_size)) for side, t in tokenizers.items()]
             for lines in zip(text.texts.sentences("source"), text.texts.sentences("target"), strict=True):
                 encoded = [tokenizer.encode_batch(side) for tokenizer, side in zip(tokenizers.values(), lines, strict=True)]
                 longest = np.array([[len(ids) for ids in side] for side in encoded]).max(axis=0)
                 kept = np.flatnonzero(longest <= limit) if limit is not None else np.arange(len(longest))
-                for side, writer in zip(encoded, writers, strict=True):
-                    writer.write([side[i] for i in kept])
+                for side, write in zip(encoded, writers, strict=True):
+                    write([side[i] for i in kept])
                 rows.append(kept + first)
                 first += len(longest)
         np.save(folder / "rows.npy", np.concatenate(rows).astype(np.int64))
@@ -319,7 +313,7 @@ def _encode(
         reverse_source=settings.reverse_source,
         source_language=settings.source,
     )
-    counts = CleaningCounts.from_dict(text.counts.as_dict())
+    counts = deepcopy(text.counts)
     if limit is not None:
         counts.dropped["too_many_pieces"] += counts.kept - len(split)
     return split, counts

@@ -17,18 +17,13 @@ import hashlib
 import string
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, pairwise
-from pathlib import Path
 from random import Random
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.probe import PROBE, TASKS, ProbeSettings
-from seq2seq.corpus.cache import digest
-from seq2seq.corpus.cards import Card
+from seq2seq.config.probe import PROBE, ProbeSettings
+from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
 from seq2seq.corpus.pairs import SentencePair
 
-SPLITS = ("train", "valid", "test")
-_SHARES = ("train",) * 6 + ("valid", "test")
-"""A source belongs to one of eight shares by its hash, whatever the seed."""
 _PATIENCE = 10_000
 _SYMBOLS = string.ascii_lowercase + string.ascii_uppercase
 _FILLER = "."
@@ -54,35 +49,18 @@ def _asked(words: list[str]) -> list[str]:
     return letters[len(keys) :] or sorted(keys, key=_SYMBOLS.index)
 
 
-class ProbeCorpus:
-    """Pairs that a rule makes.
+class ProbeCorpus(EmbeddedCorpus):
+    """Pairs that a rule, one of `config.probe.TASKS`, makes."""
 
-    Args:
-        task: one of `TASKS`.
-        settings: size, lengths and seed.
-    """
-
-    card: Card | None = None
+    settings: ProbeSettings
 
     def __init__(self, task: str, settings: ProbeSettings) -> None:
-        if task not in TASKS:
-            raise ValueError(f"task {task!r} is none of {', '.join(TASKS)}")
-        self.task, self.settings = task, settings
-        self.origin = f"the synthetic probe '{task}'"
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the three splits there are."""
-        return SPLITS
+        super().__init__(PROBE + task, settings, "", __file__)
+        self.task, self.origin = task, f"the synthetic probe '{task}'"
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the pairs of a split.
-
-        Raises:
-            UserError: there is no such split, or there are no sources of some length for it.
-        """
-        self._check(split)
-        settings = self.settings
-        count = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[split]
+        """Yield the pairs of a split; a `UserError` if there is no such split, or no source of some length for it."""
+        settings, count = self.settings, self.size(split)
         longest = settings.longest_test if split == "test" else settings.max_length
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
         for _ in range(count):
@@ -97,16 +75,6 @@ class ProbeCorpus:
             source = "".join(" " * begins[place] + word for place, word in enumerate(words))
             yield SentencePair(source.lstrip(), target, links)
 
-    def fingerprint(self, split: str) -> str:
-        """Return a hash of the settings and of this file, from which all pairs follow."""
-        self._check(split)
-        code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-        return digest("probe", self.task, self.settings.model_dump(), split, code)
-
-    def _check(self, split: str) -> None:
-        if split not in SPLITS:
-            raise UserError(f"corpus {PROBE}{self.task}: no split '{split}'; it has {', '.join(SPLITS)}")
-
     def _length(self, longest: int, rng: Random) -> int:
         shortest = self.settings.min_length
         if self.settings.lengths == "octaves":
@@ -118,7 +86,7 @@ class ProbeCorpus:
         """Draw sources of a length until one belongs to the split."""
         for _ in range(_PATIENCE):
             words = self._recall(length, rng) if self.task == "recall" else [self._symbol(rng) for _ in range(length)]
-            if split_of(words) == split:
+            if split_of(" ".join(words)) == split:
                 return words
         raise UserError(f"data.probe: no {split} source of {length} words; raise min_length or symbols")
 
@@ -161,13 +129,3 @@ def _swap(items: list[str], place: int, rng: Random) -> None:
     """One step of Fisher-Yates: draw what stands at a place from what stands there or later."""
     other = place + draw_below(rng, len(items) - place)
     items[place], items[other] = items[other], items[place]
-
-
-def draw_below(rng: Random, limit: int) -> int:
-    """A whole number from 0 to limit - 1; only `Random.random` is used, whose stream Python promises never to change."""
-    return int(rng.random() * limit)
-
-
-def split_of(words: list[str]) -> str:
-    """The split that a source belongs to."""
-    return _SHARES[hashlib.blake2b(" ".join(words).encode(), digest_size=1).digest()[0] % len(_SHARES)]

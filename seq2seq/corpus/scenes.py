@@ -6,17 +6,13 @@ begins. Every word is linked to the object that it speaks of, commas to none.
 
 import hashlib
 from collections.abc import Iterator
-from pathlib import Path
 from random import Random
 
-from seq2seq.config.errors import UserError
 from seq2seq.config.scenes import SCENES, SceneSettings
 from seq2seq.corpus import images
-from seq2seq.corpus.cache import digest
-from seq2seq.corpus.cards import Card
+from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
 from seq2seq.corpus.images import COLOURS, GRID, PLACE, SHAPES, SIZES
 from seq2seq.corpus.pairs import SentencePair
-from seq2seq.corpus.probes import SPLITS, draw_below, split_of
 
 _GERMAN = {
     "small": "klein",
@@ -39,49 +35,23 @@ _ENDINGS = {"Kreis": ("", "er"), "Ring": ("", "er"), "Raute": ("e", "e")}
 _BETWEEN = {"en": ("beside it", "below"), "de": ("daneben", "darunter")}
 
 
-class SceneCorpus:
-    """Scenes and captions.
+class SceneCorpus(EmbeddedCorpus):
+    """Scenes and captions in `target`, en or de."""
 
-    Args:
-        settings: size and seed.
-        target: en or de.
-    """
-
-    card: Card | None = None
     origin = "the embedded scenes"
 
     def __init__(self, settings: SceneSettings, *, target: str) -> None:
-        self.settings, self.target = settings, target
-
-    def splits(self) -> tuple[str, ...]:
-        """Return the three splits there are."""
-        return SPLITS
+        super().__init__(SCENES, settings, target, __file__, images.__file__)
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
-        """Yield the pairs of a split; no scene is in two.
-
-        Raises:
-            UserError: there is no such split.
-        """
-        settings = self.settings
-        count = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}[_checked(split)]
+        """Yield the pairs of a split; no scene is in two. A `UserError` if there is no such split."""
+        settings, count = self.settings, self.size(split)
         rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {SCENES} {split}".encode()).digest(), "big"))
         for _ in range(count):
             number = settings.min_objects + draw_below(rng, settings.max_objects - settings.min_objects + 1)
-            while split_of(scene := _scene(rng, number)) != split:
+            while split_of(" ".join(scene := _scene(rng, number))) != split:
                 pass
-            yield caption(scene, self.target)
-
-    def fingerprint(self, split: str) -> str:
-        """Return a hash of the settings and of the files from which all pairs follow."""
-        code = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in (__file__, images.__file__)]
-        return digest(SCENES, self.settings.model_dump(), self.target, _checked(split), code)
-
-
-def _checked(split: str) -> str:
-    if split not in SPLITS:
-        raise UserError(f"corpus {SCENES}: no split '{split}'; it has {', '.join(SPLITS)}")
-    return split
+            yield caption(scene, self.language)
 
 
 def _scene(rng: Random, number: int) -> list[str]:

@@ -94,6 +94,11 @@ class Model(nn.Module):
     output: nn.Linear
     """The output layer: features (..., output_size) to logits (..., V)."""
 
+    @property
+    def device(self) -> torch.device:
+        """Device of its weights."""
+        return self.output.weight.device
+
     def encode(self, source: Tensor, mask: Tensor) -> Memory:
         """Read source tokens (B, S) with their mask (B, S), True at real tokens."""
         raise NotImplementedError

@@ -5,19 +5,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seq2seq.config.data_files import data_path
+from seq2seq.config.differences import differing
 from seq2seq.config.errors import UserError
 from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
+from seq2seq.config.identity import comparable
 from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
-from seq2seq.report import settings as run_settings
 from seq2seq.report.analyses import Analyses, read_analyses
 from seq2seq.report.cards import attends, system_card
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
 from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
-from seq2seq.report.scoring import ScoredSplit, score_split
-from seq2seq.report.systems import compare_budgets, learning_curve, least_finished, system_report
+from seq2seq.report.scoring import score_split
+from seq2seq.report.settings import facts_for_claims, shared_environment
+from seq2seq.report.systems import compare_budgets, learning_curve, system_report
 from seq2seq.scoring.claims import judge_claims
 from seq2seq.scoring.comparison import SystemResult, compare, notes, rank_systems
 from seq2seq.scoring.evidence import Evidence
@@ -41,26 +44,27 @@ def build_report(
     texts: Mapping[str, SplitText] | None = None,
     *,
     split: str | None = None,
-    papers: Path | None = None,
     command: str = "",
     recount: bool = False,
 ) -> BuiltReport:
     """Score and compare a study's runs; a `UserError` if the folder holds no study, or its files do not fit together.
 
     `texts` has the lines of splits; a split without lines is scored from the counts kept beside the runs, and with `recount`
-    only such a split is. `split` is by default the first one with hypotheses; without `papers` (`data/papers.yaml`) there are
-    no shape checks.
+    only such a split is. `split` is by default the first one with hypotheses.
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)
     scored = score_split(study, name, texts.get(name), recount=recount)
     by_system, analyses = study.on(name), read_analyses(folder)
     runs = [run for some in by_system.values() for run in some]
-    evidence = _evidence(study, scored, by_system, analyses)
+    facts, unit = facts_for_claims(by_system, analyses), length_unit(study.language("source"))
+    evidence = Evidence(
+        [replace(system, facts=facts[system.name]) for system in scored.systems], scored.lengths, study.evaluation, unit
+    )
     found = compare(evidence)
-    changes = run_settings.differences({system: some[0].config for system, some in by_system.items()})
+    changes = differing({system: comparable(some[0].config) for system, some in by_system.items()})
     systems = _systems(evidence, found, name, by_system, changes)
-    environment, environment_differences = run_settings.shared_environment(runs)
+    environment, environment_differences = shared_environment(runs)
     report = Report(
         study=study.name,
         question=study.study.question,
@@ -68,7 +72,7 @@ def build_report(
         notes=[],
         split=name,
         n=len(scored.lengths),
-        length_unit=length_unit(study.language("source")),
+        length_unit=unit,
         source_sha256=scored.index.source_sha256,
         reference_sha256=scored.index.reference_sha256,
         texts_available=scored.texts_available,
@@ -92,7 +96,7 @@ def build_report(
         report_command=command,
         **{field: getattr(analyses, field) for field in Analyses.model_fields},
         claims=judge_claims(evidence),
-        shape_checks=None if papers is None else run_checks(load_papers(papers), evidence),
+        shape_checks=run_checks(load_papers(data_path("papers.yaml")), evidence),
     )
     report.bottleneck_caution = bottleneck_caution(report)
     report.notes = [*notes(evidence), *study.notes, *reading_notes(report)]
@@ -106,15 +110,6 @@ def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Split
         raise UserError(f"{study.folder}: no hypotheses of split {split!r}; there are: {', '.join(splits)}")
     with_texts = [name for name in texts if name in splits]
     return split or (with_texts or splits)[0]
-
-
-def _evidence(study: StudyRuns, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Evidence:
-    configs, summaries = ({name: getattr(some[0], what) for name, some in runs.items()} for what in ("config", "summary"))
-    facts = run_settings.facts_for_claims(configs, analyses, summaries)
-    for name, some in runs.items():
-        facts[name]["learning"] = least_finished(some)
-    systems = [replace(system, facts=facts[system.name]) for system in scored.systems]
-    return Evidence(systems, scored.lengths, study.evaluation, length_unit(study.language("source")))
 
 
 def _systems(

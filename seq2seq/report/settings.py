@@ -1,4 +1,4 @@
-"""Facts from a study's configs and environments: differences of systems, and facts for claims."""
+"""Facts from a study's configs and environments: surroundings that runs share, and facts for claims."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,11 +9,7 @@ from seq2seq.config.probe import PROBE
 from seq2seq.config.scenes import SCENES
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
-
-
-def differences(configs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return dotted path -> system -> value for settings in which systems differ, bookkeeping aside."""
-    return differing({system: comparable(config) for system, config in configs.items()})
+from seq2seq.report.systems import least_finished
 
 
 def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -23,16 +19,14 @@ def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, d
     return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
 
 
-def facts_for_claims(
-    configs: Mapping[str, Mapping[str, Any]], analyses: Analyses, summaries: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
-    """Facts about each system for claims and the papers' conditions, from configs, analyses and summaries of first runs.
+def facts_for_claims(runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> dict[str, dict[str, Any]]:
+    """Facts about each system for claims and the papers' conditions, from its runs, the first one above all, and analyses.
 
     `scoring/claims.py` lists them. Twins are systems that differ in one thing and in no other. Heads that bring projections
     with them make another model, which the number of parameters tells, so head twins have as many parameters.
     """
-    flat = {system: flatten(comparable(config)) for system, config in configs.items()}
-    sizes = {system: summaries.get(system, {}).get("parameters") for system in configs}
+    flat = {system: flatten(comparable(some[0].config)) for system, some in runs.items()}
+    sizes = {system: some[0].summary.get("parameters") for system, some in runs.items()}
     facts: dict[str, dict[str, Any]] = {}
     for system, leaves in flat.items():
         heads = _twins(flat, system, lambda path: "heads" in path.split("."))
@@ -44,6 +38,7 @@ def facts_for_claims(
             "projected": leaves.get("model.attention.attention_size") is not None,
             "pair": None if None in pair else pair,
             "natural": None if corpus is None else not str(corpus).startswith(("grammar", SCENES, PROBE)),
+            "learning": least_finished(runs[system]),
             "probe": str(corpus).startswith(PROBE),
             "head_twins": [name for name in heads if sizes[name] == sizes[system]],
             "position_twins": _twins(flat, system, lambda path: "positions" in path.split(".")),

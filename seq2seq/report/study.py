@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seq2seq.config.data import with_tests
-from seq2seq.config.data_files import data_path
 from seq2seq.config.differences import described
 from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.corpus.prepare import SplitText, read_tests
@@ -66,8 +65,7 @@ def write_study_report(
     arguments: list[str],
 ) -> Report:
     """Build the report of finished runs and write its files into `target`."""
-    command = portable_command(arguments)
-    built = build_report(runs, texts, split=split, papers=data_path("papers.yaml"), command=command)
+    built = build_report(runs, texts, split=split, command=portable_command(arguments))
     write_report(built, target, without_text=without_text)
     return built.report
 
@@ -85,7 +83,7 @@ def verify_study(runs: Path, split: str | None = None) -> None:
                 raise
             print("the corpus here holds other sentences than were translated, so stored counts are used")
             texts = {}
-        result = verify_report(place, path, texts, papers=data_path("papers.yaml"))
+        result = verify_report(place, path, texts)
     print(result.basis)
     if result.differences:
         listed = "; ".join(result.differences[:5])

@@ -1,7 +1,6 @@
 """Tables as files: CSV of everything in the report for scripts and spreadsheets, LaTeX for papers."""
 
 import csv
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,10 @@ def write_tables(report: Report, exhibits: Exhibits, folder: Path) -> None:
     """Write a CSV file of each table that has rows, `table.tex`, which fits a page, and `table_full.tex` with every bucket."""
     for name, rows in (report_rows(report) | {"sentences": _sentences(exhibits)}).items():
         if rows:
-            _write_csv(folder / f"{name}.csv", rows)
+            with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
+                writer.writeheader()
+                writer.writerows(rows)
     for name, full in (("table.tex", False), ("table_full.tex", True)):
         (folder / name).write_text(latex_table(report, full=full), encoding="utf-8")
 
@@ -64,13 +66,6 @@ def _row(value: BaseModel, left_out: set[str] | None = None, /, **first: Any) ->
     """Names that come first, then the leaves of a part of the report that have a value."""
     leaves = flatten(value.model_dump(mode="json", exclude=left_out, exclude_none=True))
     return first | {key: " ".join(map(str, leaf)) if isinstance(leaf, list) else leaf for key, leaf in leaves.items()}
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(dict.fromkeys(key for row in rows for key in row)))
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:

@@ -37,21 +37,19 @@ class Verification(NamedTuple):
     basis: str
 
 
-def verify_report(
-    runs: Path, report: Path | None = None, texts: Mapping[str, SplitText] | None = None, *, papers: Path | None = None
-) -> Verification:
+def verify_report(runs: Path, report: Path | None = None, texts: Mapping[str, SplitText] | None = None) -> Verification:
     """Score the stored hypotheses again and compare with a report, by default `<runs>/report/report.json`.
 
     With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it the counts kept beside the
     runs are taken, if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by
     score, as its intervals and verdicts were made by other methods. A split that was first translated after the report was made
-    is no difference. `runs` may be a published study; `papers` must be given if they were when the report was made.
+    is no difference. `runs` may be a published study.
     """
     known = read_report(report or runs / "report" / "report.json")
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before
     split, lines = known.split, (texts or {}).get(known.split)
     with unpacked(runs) as folder:
-        built = build_report(folder, texts, split=split, papers=papers, recount=lines is not None)
+        built = build_report(folder, texts, split=split, recount=lines is not None)
     again = built.report.model_dump(mode="json")
     again["other_splits"] = {name: each for name, each in again["other_splits"].items() if name in known.other_splits}
     count = sum(len(system["seeds"]) for system in again["systems"].values())

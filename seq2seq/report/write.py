@@ -9,7 +9,6 @@ from seq2seq.report.drawing import save
 from seq2seq.report.figures import report_figures
 from seq2seq.report.markdown import markdown
 from seq2seq.report.page import page
-from seq2seq.report.schema import Report
 from seq2seq.report.tables import write_tables
 from seq2seq.run.folder import write_aside
 
@@ -45,8 +44,3 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(each) for key, each in value.items()}
     return [rounded(each) for each in value] if isinstance(value, list) else value
-
-
-def report_schema() -> dict[str, object]:
-    """JSON schema of `report.json`."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Report.model_json_schema(mode="serialization")}

@@ -17,7 +17,7 @@ from seq2seq.config.files import read_json, write_aside
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batches
-from seq2seq.corpus.cache import Cache, default_cache, digest
+from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.prepare import PreparedData
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
@@ -118,7 +118,7 @@ def _measured(
         chosen = choose_arithmetic(work(), precision, threads=threads, device=device.type)
         (folder / "arithmetic.json").write_text(chosen.model_dump_json(), encoding="utf-8")
 
-    entry = Cache(default_cache()).entry("arithmetic", key, build)
+    entry = Cache().entry("arithmetic", key, build)
     return Arithmetic.model_validate_json((entry / "arithmetic.json").read_text(encoding="utf-8"))
 
 

@@ -11,14 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
-
 from seq2seq.config.errors import UserError
 from seq2seq.config.identity import same_search
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
-from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.images import picture
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.run.folder import RunFolder, write_aside, write_json
@@ -49,12 +46,7 @@ OWN_SENTENCES = {
 
 
 def translate_tests(
-    run: TrainedRun,
-    data: EvaluationData,
-    device: torch.device,
-    *,
-    again: bool = False,
-    instead_of: SearchSettings | None = None,
+    run: TrainedRun, data: EvaluationData, *, again: bool = False, instead_of: SearchSettings | None = None
 ) -> None:
     """Translate every split of `data` that has no translations yet, and write attention of a few of its sentences.
 
@@ -70,12 +62,12 @@ def translate_tests(
         if facts is not None and not again:
             check_sentences(run.folder.hypotheses(name), facts, fingerprint)
             if not run.folder.attention(name).exists() and _made_so(facts, made, exactly=True):
-                write_attention(run, name, split, showcase(split), device)
+                write_attention(run, name, split, showcase(split))
         elif facts is None or not _made_so(facts, made, exactly=instead_of is not None):
             if run.folder.hypotheses(name).exists():
                 _set_aside(run.folder, name, facts or {})
-            write_attention(run, name, split, showcase(split), device)
-            facts = _taken_back(run.folder, name, made) or _write_text(run, name, split, device)
+            write_attention(run, name, split, showcase(split))
+            facts = _taken_back(run.folder, name, made) or _write_text(run, name, split)
             standing_for = {} if instead_of is None else {"instead_of": instead_of.model_dump()}
             write_json(run.folder.hypotheses(name).with_suffix(".json"), {**facts, **made, **standing_for})
 
@@ -122,9 +114,9 @@ def _taken_back(folder: RunFolder, split: str, made: Mapping[str, Any]) -> dict[
     return {key: value for key, value in facts.items() if key != "instead_of"}
 
 
-def _write_text(run: TrainedRun, name: str, split: EncodedSplit, device: torch.device) -> dict[str, Any]:
+def _write_text(run: TrainedRun, name: str, split: EncodedSplit) -> dict[str, Any]:
     began = time.perf_counter()
-    found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=device)
+    found = translate(run.model, split, run.target_tokenizer, run.settings.search)
     seconds = time.perf_counter() - began
     write_aside(run.folder.hypotheses(name), "".join(f"{one_line(t.text)}\n" for t in found))
     truncated = [i for i, t in enumerate(found) if t.hypothesis.truncated]
@@ -144,12 +136,11 @@ def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
 
 
 def write_attention(
-    run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], device: torch.device, *, references: bool = True
+    run: TrainedRun, name: str, split: EncodedSplit, sentences: Sequence[int], *, references: bool = True
 ) -> None:
     """Write `attention/<split>.json`: weights of each sentence's hypothesis and, with `references`, of its reference."""
-    found = translate(
-        run.model, split, run.target_tokenizer, run.settings.search, device=device, sentences=sentences, need_weights=True
-    )
+    search = run.settings.search
+    found = translate(run.model, split, run.target_tokenizer, search, sentences=sentences, need_weights=True)
     records = []
     for index, translation in zip(sentences, found, strict=True):
         if translation.hypothesis.weights is None:
@@ -160,15 +151,14 @@ def write_attention(
         if run.settings.data.source == IMAGE:
             record["picture"] = picture(split.source(index))
         if references:
-            forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index, device)
+            forced = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, index)
             record["forced"] = {"reference": forced.target, "weights": rounded(forced.weights)}
         records.append(record)
     write_json(run.folder.attention(name), records)
 
 
-def attend_own(run: TrainedRun, device: torch.device) -> None:
+def attend_own(run: TrainedRun) -> None:
     """Translate our own sentences and write their attention to `attention/own.json`; nothing for a language without any."""
     lines = list(OWN_SENTENCES.get(run.settings.data.source, ()))
     if lines:
-        split = encode_lines(lines, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
-        write_attention(run, OWN, split, range(len(lines)), device, references=False)
+        write_attention(run, OWN, run.encode(lines), range(len(lines)), references=False)

@@ -10,13 +10,11 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
-import torch
-
 from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.config.join import BOUNDARY
 from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
-from seq2seq.corpus.encoded import EncodedSplit, encode_lines
+from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.corpus.tokenizer import INVALID, normalise
 from seq2seq.models.limits import Limits, find_limits
 from seq2seq.run.decision import evaluation_arithmetic
@@ -101,7 +99,7 @@ def translate_lines(
     for raw in _arriving(source):
         lines = [line.decode("utf-8", "replace") for line in raw]
         counts.invalid += sum(bool(INVALID.search(line)) for line in lines)
-        target.writelines(_answers(run, [normalise_line(line, run) for line in lines], search, options, machine.device, counts))
+        target.writelines(_answers(run, [normalise_line(line, run) for line in lines], search, options, counts))
         target.flush()
         if (now := time.monotonic()) - shown > _PROGRESS:
             shown = now
@@ -152,12 +150,12 @@ def _more_has_come(source: BinaryIO) -> bool:
 
 
 def _answers(
-    run: TrainedRun, lines: Sequence[str], search: SearchSettings, options: LineOptions, device: torch.device, counts: _Counts
+    run: TrainedRun, lines: Sequence[str], search: SearchSettings, options: LineOptions, counts: _Counts
 ) -> Iterator[str]:
     """Translate lines together and yield what is written for each."""
     complaints = [run.source_tokenizer.complaint(line) for line in lines]
     readable = [line if complaint is None else "" for line, complaint in zip(lines, complaints, strict=True)]
-    split = encode_lines(readable, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
+    split = run.encode(readable)
     limits = find_limits(run.model)
     chosen = []
     for i, line in enumerate(lines):
@@ -171,7 +169,6 @@ def _answers(
         split,
         run.target_tokenizer,
         search,
-        device=device,
         sentences=chosen,
         need_weights=options.attention,
         n_best=options.n_best,

@@ -282,10 +282,10 @@ class Trainer:
             self._keep_for_average()
 
     def _measure(self, model: Model) -> Validation:
-        data, device, position = self.data, self.machine.device, self.position
-        result = validate(model, data, self.settings, device=device, tokenizer=self.bleu_tokenizer)
+        data, position = self.data, self.position
+        result = validate(model, data, self.settings, tokenizer=self.bleu_tokenizer)
         if self.journal:
-            first = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0, device)
+            first = read_reference(model, (data.source_tokenizer, data.target_tokenizer), data.valid, 0)
             self.journal.validation(step=position.step, target_tokens=position.target_tokens, result=result, attention=first)
         return result
 

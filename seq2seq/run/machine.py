@@ -37,17 +37,15 @@ class Machine:
         return f"{self.device}, {self.arithmetic.describe()}{memory}"
 
 
-def prepare_machine(arithmetic: Arithmetic | None = None, *, deterministic: bool = False, device: str | None = None) -> Machine:
+def prepare_machine(arithmetic: Arithmetic, *, deterministic: bool = False, device: str | None = None) -> Machine:
     """Set the process up for a run; safe to call again.
 
-    Without `arithmetic` it is fp32 by torch's default library on the threads that the process has; without a `device` an
-    accelerator if there is one. `deterministic` asks it for deterministic kernels.
+    Without a `device` it takes an accelerator if there is one; `deterministic` asks that for deterministic kernels.
     """
     chosen = choose_device(device)
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    arithmetic = arithmetic or Arithmetic(threads=torch.get_num_threads())
     limit_primitives()
     keeps = chosen.type == "cpu" and keep_memory()
     if chosen.type == "cpu":

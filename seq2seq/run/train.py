@@ -131,7 +131,7 @@ def _translate_missing(settings: RunSettings, folder: RunFolder, device: str | N
         machine = prepare_machine(evaluation_arithmetic(folder), device=device)
         run = load_run(folder, machine.device, allow_code=True)
         data = encode_tests(settings.data, missing, run.source_tokenizer, run.target_tokenizer)
-        translate_tests(run, data, machine.device, again=True)
+        translate_tests(run, data, again=True)
     progress.done(f"is finished; {'translated ' + ', '.join(missing) if missing else 'skipped'}")
 
 
@@ -179,11 +179,10 @@ def check_lengths(model: Model, data: PreparedData) -> None:
 
 
 def _finish(trainer: Trainer) -> None:
-    device = trainer.machine.device
-    run = load_run(trainer.folder, device, allow_code=True)  # the study file asked for it
+    run = load_run(trainer.folder, trainer.machine.device, allow_code=True)  # the study file asked for it
     if recent := trainer.folder.recent_checkpoints():
         run = _better_of(run, average_checkpoints(recent), trainer)
-    translate_tests(run, trainer.data, device, again=True)
+    translate_tests(run, trainer.data, again=True)
     _write_summary(trainer, "finished", None, evaluated=run.weights)
 
 
@@ -198,10 +197,10 @@ def _score(trainer: Trainer) -> str:
 
 def _better_of(run: TrainedRun, average: Checkpoint, trainer: Trainer) -> TrainedRun:
     """Validate the average of the last validations' weights; keep and return it if it is better than the best of them."""
-    folder, device, best_score = run.folder, trainer.machine.device, trainer.position.best_score
+    folder = run.folder
     load_weights(run.model, average.model, "the average")
-    result = validate(run.model, trainer.data, trainer.settings, device=device, tokenizer=trainer.bleu_tokenizer)
-    better = result.score(trainer.training.best_by) > best_score
+    result = validate(run.model, trainer.data, trainer.settings, tokenizer=trainer.bleu_tokenizer)
+    better = result.score(trainer.training.best_by) > trainer.position.best_score
     trainer.progress.status(
         f"{describe_weights(average.state)}: {result.describe()}; "
         + ("better than the best, it translates" if better else f"step {trainer.position.best_step} is better and translates")
@@ -210,7 +209,7 @@ def _better_of(run: TrainedRun, average: Checkpoint, trainer: Trainer) -> Traine
         save_checkpoint(folder.averaged, average)
     else:
         shutil.rmtree(folder.averaged, ignore_errors=True)
-    return load_run(folder, device, allow_code=True)
+    return load_run(folder, run.model.device, allow_code=True)
 
 
 def average_checkpoints(places: list[Path]) -> Checkpoint:

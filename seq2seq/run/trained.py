@@ -1,7 +1,7 @@
 """Use of a trained run: its weights loaded, its test sets translated, its attention written down."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from seq2seq.config.loading import imported_class, part_from, read_yaml
 from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
+from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.images import ImageTokenizer
-from seq2seq.corpus.prepare import EncodedSplit, PreparedData
+from seq2seq.corpus.prepare import PreparedData
 from seq2seq.corpus.tokenizer import EOS, Column, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
@@ -38,10 +39,10 @@ class TrainedRun:
     weights: str = ""
     """Which they are: `step 400`, or `average of steps 200, 300, 400`; empty where nothing was trained."""
 
-    @property
-    def device(self) -> torch.device:
-        """Device of its weights."""
-        return next(self.model.parameters()).device
+    def encode(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
+        """Make a split of sentences to translate, or to feed with `targets`."""
+        tokenizers, reverse = (self.source_tokenizer, self.target_tokenizer), self.settings.data.reverse_source
+        return encode_lines(lines, *tokenizers, targets=targets, reverse_source=reverse)
 
 
 def read_settings(folder: RunFolder) -> RunSettings:
@@ -133,12 +134,10 @@ def source_columns(
 
 
 @torch.inference_mode()
-def read_reference(
-    model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int, device: torch.device
-) -> Reading:
+def read_reference(model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int) -> Reading:
     """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
     source, target = tokenizers
-    batch = next(iter(evaluation_batches(split, 1, [index]))).to(device)
+    batch = next(iter(evaluation_batches(split, 1, [index]))).to(model.device)
     weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
     said = target.pieces([*split.target_tokens(index), EOS])
     return _reading(source, split, index, said, None if weights is None else weights[0].float())

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
@@ -40,7 +38,6 @@ def translate_n_best(
     target_tokenizer: Tokenizer,
     settings: SearchSettings,
     *,
-    device: torch.device,
     sentences: Sequence[int] | None = None,
     need_weights: bool = False,
     n_best: int = 1,
@@ -50,7 +47,7 @@ def translate_n_best(
     found: dict[int, list[Hypothesis]] = {}
     model.eval()
     for batch in evaluation_batches(split, max(1, settings.batch_tokens // settings.beam), chosen):
-        batch = batch.to(device)
+        batch = batch.to(model.device)
         hypotheses = search_n_best(model, batch.source, batch.source_mask, settings, need_weights, n_best)
         found.update(zip(batch.indices.tolist(), hypotheses, strict=True))
     return [[Translation(text=target_tokenizer.decode(h.tokens), hypothesis=h) for h in found[i]] for i in chosen]

@@ -48,25 +48,25 @@ class Validation:
         return f"validation loss {self.loss:.3f}, perplexity {self.perplexity:.2f}, {accuracy}{bleu}"
 
 
-def validate(model: Model, data: PreparedData, settings: RunSettings, *, device: torch.device, tokenizer: str) -> Validation:
+def validate(model: Model, data: PreparedData, settings: RunSettings, *, tokenizer: str) -> Validation:
     """Measure loss and accuracy on the validation split, and BLEU of greedy translations of its first sentences, in fp32."""
     model.eval()
-    loss, accuracy = _teacher_forced(model, data.valid, device)
+    loss, accuracy = _teacher_forced(model, data.valid)
     bleu: dict[str, Any] = {"bleu": None, "bleu_signature": None, "bleu_by_length": ()}
     if count := settings.training.validation_bleu_sentences:
         chosen = range(min(count, len(data.valid)))
         greedy = settings.search.model_copy(update={"beam": 1})
-        translated = translate(model, data.valid, data.target_tokenizer, greedy, device=device, sentences=chosen)
+        translated = translate(model, data.valid, data.target_tokenizer, greedy, sentences=chosen)
         bleu = _bleu([one_line(translation.text) for translation in translated], data.valid, tokenizer)
     return Validation(loss=loss, perplexity=math.exp(min(loss, 700.0)), token_accuracy=accuracy, **bleu)
 
 
 @torch.inference_mode()
-def _teacher_forced(model: Model, split: EncodedSplit, device: torch.device) -> tuple[float, float]:
-    nats = torch.zeros((), dtype=torch.float64, device=device)
+def _teacher_forced(model: Model, split: EncodedSplit) -> tuple[float, float]:
+    nats = torch.zeros((), dtype=torch.float64, device=model.device)
     correct, tokens = 0, 0
     for batch in evaluation_batches(split, _BATCH_TOKENS):
-        batch = batch.to(device)
+        batch = batch.to(model.device)
         features = model(batch.source, batch.source_mask, batch.inputs).features
         kept, wanted = real_positions(features, batch.targets, batch.target_mask)
         logits = model.output(kept)

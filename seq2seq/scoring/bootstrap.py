@@ -145,15 +145,11 @@ def estimate(
     most_freedom: float = np.inf,
     bounds: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
-    """Interval of a sum of parts.
+    """Interval of a sum of `parts`, one for each group of runs that share their seeds; figures of a group are combined before.
 
-    Args:
-        parts: one for each group of runs that share their seeds, figures of a group combined before, run by run.
-        seeds: variance between seeds, terms of a sum.
-        sentences: sentences that were resampled.
-        confidence: level of the interval, 0.5 to 1.
-        most_freedom: degrees of freedom that the study has for variance between seeds, all systems together.
-        bounds: where the figure ends, for instance (0, 100).
+    `seeds` are the terms of the variance between seeds, for which the study has `most_freedom` degrees of freedom, all systems
+    together; `sentences` were resampled. `confidence` is the interval's level, 0.5 to 1, and `bounds` is where the figure ends,
+    for instance (0, 100).
     """
     value = float(sum(part.points.mean() for part in parts))
     runs = min(len(part.points) for part in parts)
@@ -177,14 +173,12 @@ def estimate(
     )
 
 
-def estimate_alone(
-    part: Part, *, sentences: int, confidence: float = 0.95, bounds: tuple[float, float] = (-np.inf, np.inf)
-) -> Estimate:
-    """Interval of one system's figure where no other system lends its seed variance; arguments as in `estimate`."""
+def estimate_alone(part: Part, *, sentences: int, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Estimate:
+    """95 % interval of one system's figure where no other system lends its seed variance; arguments as in `estimate`."""
     runs = len(part.points)
     variance = float(part.points.var(ddof=1)) / runs if runs > 1 else 0.0
     term = SeedTerm(variance, runs - 1, part.run_noise() / runs)
-    return estimate([part], [term], sentences=sentences, confidence=confidence, bounds=bounds)
+    return estimate([part], [term], sentences=sentences, confidence=0.95, bounds=bounds)
 
 
 def t_estimate(
@@ -198,17 +192,10 @@ def t_estimate(
     finest: float = 0.0,
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds",
 ) -> Estimate:
-    """Student's interval and p of a value with a standard error; neither below `LEAST_FREEDOM`.
+    """Student's interval and p of a value with a standard error of some degrees of freedom; neither below `LEAST_FREEDOM`.
 
-    Args:
-        value: the figure.
-        error: its standard error, in the same unit.
-        freedom: degrees of freedom of the standard error.
-        seeds: runs behind the figure, for the label.
-        confidence: level of the interval, 0.5 to 1.
-        bounds: where the figure ends, for instance (0, 100).
-        finest: p for a difference that does not vary at all; with resamples, the smallest share that they can tell from 0.
-        covers: what the standard error speaks about.
+    `confidence` and `bounds` are as in `estimate`, `seeds` and `covers` as in `Estimate`. `finest` is p for a difference that
+    does not vary at all; with resamples, the smallest share that they can tell from 0.
     """
     from scipy.special import stdtr, stdtrit  # scipy.stats takes a second to import
 

@@ -128,10 +128,7 @@ def length_ends(settings: EvaluationSettings, lengths: Lengths) -> tuple[Bucket,
 def half_length(words: Floats, scores: Floats, sentences: Floats) -> Floats:
     """Length at which curves (..., B) cross half of their first value: (...), infinite if never, NaN if that is not above 0.
 
-    Args:
-        words: (B,) mean length of each step, increasing.
-        scores: (..., B) scores of the steps, the first of the shortest bucket.
-        sentences: (B,) weight of each step.
+    `words` (B,) is the mean length of each step, increasing, the first of the shortest bucket, `sentences` (B,) its weight.
     """
     from scipy.optimize import isotonic_regression
 

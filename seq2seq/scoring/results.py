@@ -31,9 +31,8 @@ def finite(value: float | None) -> float | None:
 def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float, higher_is_better: bool = True) -> Verdict:
     """Judge a difference by its p, which is corrected where it is one of many.
 
-    Returns:
-        "small sample" for few sentences, whatever p says; "undecided" where p is not below the level, or too few seeds leave no
-        p; otherwise "better" or "worse", with "leans" before it where no seed variance is known: another training may differ.
+    "small sample" for few sentences, whatever p says; "undecided" where p is not below the level, or too few seeds leave no p;
+    otherwise "better" or "worse", with "leans" before it where no seed variance is known: another training may differ.
     """
     if small:
         return "small sample"

@@ -29,14 +29,9 @@ LEAST_PRIOR = 2.0
 
 
 def moderate(variances: Floats, freedoms: Floats) -> tuple[Floats, Floats]:
-    """Shrink variances towards the pooled one.
+    """Shrink (G,) sample variances of (G,) degrees of freedom, 0 for a single seed, towards the pooled one.
 
-    Args:
-        variances: (G,) sample variances, one a system; those without a degree of freedom are ignored.
-        freedoms: (G,) their degrees of freedom, 0 for a single seed.
-
-    Returns:
-        (G,) variances and (G,) degrees of freedom; 0 degrees where nothing is known.
+    Returns (G,) variances and (G,) degrees of freedom; 0 degrees where nothing is known.
     """
     known = freedoms > 0
     own, most = np.where(known, variances, 0.0), float(freedoms.sum())
@@ -64,14 +59,10 @@ def _agreement(variances: Floats, freedoms: Floats) -> float:
 
 
 def shared_correlation(scores: Floats) -> tuple[float, float]:
-    """Range of the correlation between systems that share their seeds, 0 to 1.
+    """Range of the correlation between systems that share their seeds, 0 to 1, from scores (G, K) by system and seed.
 
-    Args:
-        scores: (G, K) by system and shared seed.
-
-    Returns:
-        One standard error below and above the mean over pairs of systems; (0, 1) where there is no pair or a single seed. The
-        standard error is that of independent systems: a pair's correlation has variance 1 / (K - 1), pairs do not correlate.
+    One standard error below and above the mean over pairs of systems; (0, 1) where there is no pair or a single seed. The
+    standard error is that of independent systems: a pair's correlation has variance 1 / (K - 1), pairs do not correlate.
     """
     systems, seeds = scores.shape
     if systems < 2 or seeds < 2:

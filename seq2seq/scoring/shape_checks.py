@@ -293,7 +293,8 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
     elif side == "neither":
         outcome = "contradicted" if tiny and check.expect != "near" else "undecided"
     else:
-        outcome = _decided(check, ours, side)
+        much = check.at_most is not None and min(abs(ours.low or 0.0), abs(ours.high or 0.0)) > check.at_most
+        outcome = ours.leaning("fail" if side == "other" else "same direction" if much else "pass")
     p = None if check.threshold else ours.p
     interval = "" if ours.low is None or ours.high is None else f" [{ours.low:+.{digits}f}, {ours.high:+.{digits}f}]"
     limit = f"{check.expect} {check.threshold:g}" + (f" (within {check.margin:g})" if check.expect == "near" else "")
@@ -325,10 +326,3 @@ def _side(check: CheckSettings, ours: Estimate) -> Side:
         return "neither" if side == "neither" else "paper's" if side == check.expect else "other"
     ends = ours.side(check.threshold - check.margin), ours.side(check.threshold + check.margin)
     return "paper's" if ends == ("above", "below") else "other" if ends[0] == ends[1] != "neither" else "neither"
-
-
-def _decided(check: CheckSettings, ours: Estimate, side: Side) -> Outcome:
-    nearest = min(abs(ours.low or 0.0), abs(ours.high or 0.0))
-    much = check.at_most is not None and nearest > check.at_most
-    outcome: Outcome = ours.leaning("fail" if side == "other" else "same direction" if much else "pass")
-    return outcome

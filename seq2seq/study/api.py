@@ -30,7 +30,7 @@ from seq2seq.attention.keys import AttentionOutput
 from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import part_from
-from seq2seq.corpus.encoded import EncodedSplit, encode_lines
+from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.corpus.tokenizer import normalise
 from seq2seq.models.interface import count_parameters, mean_memory
 from seq2seq.models.limits import find_limits
@@ -135,9 +135,7 @@ class Run:
         run, options = self.trained, LineOptions(beam, length_penalty, max_length, n_best)
         search = options.search(run.settings.search)
         split = self._encoded([lines] if isinstance(lines, str) else lines)
-        found = translate_n_best(
-            run.model, split, run.target_tokenizer, search, device=self.device, need_weights=True, n_best=n_best
-        )
+        found = translate_n_best(run.model, split, run.target_tokenizer, search, need_weights=True, n_best=n_best)
         return Translations(
             _translation(
                 one_line(each.text),
@@ -152,18 +150,13 @@ class Run:
     def attend(self, source: str, target: str) -> Translation:
         """Return the attention while a given target is fed (teacher forcing); a `UserError` for a source empty or too long."""
         split, run = self._encoded([source], [target]), self.trained
-        reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, 0, self.device)
+        reading = read_reference(run.model, (run.source_tokenizer, run.target_tokenizer), split, 0)
         return _translation(split.target(0), reading)
 
     def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
         run = self.trained
-        split = encode_lines(
-            [normalise_line(line, run) for line in lines],
-            run.source_tokenizer,
-            reverse_source=run.settings.data.reverse_source,
-            targets=None if targets is None else [normalise(target) for target in targets],
-            target_tokenizer=None if targets is None else run.target_tokenizer,
-        )
+        given = None if targets is None else [normalise(target) for target in targets]
+        split = run.encode([normalise_line(line, run) for line in lines], given)
         limits = find_limits(run.model)
         for index, length in enumerate(split.source_lengths.tolist()):
             if why := too_long(split.source(index), length, limits) if length else "empty":

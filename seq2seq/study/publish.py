@@ -20,8 +20,11 @@ from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.trained import read_settings
 
-_OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields))
-_OF_A_RUN = ("summary.json", "environment.json", "log.jsonl", "timing.jsonl")
+_OF_A_STUDY = ("study.yaml", *(f"{name}.json" for name in Analyses.model_fields), "statistics/*")
+_OF_A_RUN = (
+    *("summary.json", "environment.json", "log.jsonl", "timing.jsonl"),
+    *(f"{kind}/*" for kind in ("hypotheses", "attention", "statistics", "analysis")),
+)
 
 
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
@@ -115,23 +118,20 @@ def _check_revisions(folders: Sequence[RunFolder]) -> None:
 
 def _copy_study(runs: Path, edition: Path) -> None:
     """Copy what is published of a study, and what its report is made from: plain hypotheses and attention."""
-    edition.mkdir(parents=True)
-    for name in _OF_A_STUDY:
-        if (runs / name).exists():
-            shutil.copy(runs / name, edition / name)
-    if (runs / "statistics").exists():
-        shutil.copytree(runs / "statistics", edition / "statistics")
+    copy_files(runs, edition, *_OF_A_STUDY)
     for folder in study_folders(runs)[0]:  # also those that are not finished: the report says what became of them
         place = edition / folder.system / folder.path.name
-        place.mkdir(parents=True)
-        for name in _OF_A_RUN:
-            if (folder.path / name).exists():
-                shutil.copy(folder.path / name, place / name)
+        copy_files(folder.path, place, *_OF_A_RUN)
         copy_config(folder, place)
-        for kind in ("hypotheses", "attention", "statistics", "analysis"):
-            for path in sorted(file for file in (folder.path / kind).glob("*") if file.is_file()):
-                (place / kind).mkdir(exist_ok=True)
-                shutil.copy(path, place / kind / path.name)
+
+
+def copy_files(source: Path, target: Path, *patterns: str) -> None:
+    """Copy the files that match a pattern, with the folders that they lie in."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in (path for pattern in patterns for path in source.glob(pattern) if path.is_file()):
+        place = target / path.relative_to(source)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
 
 
 def copy_config(folder: RunFolder, place: Path) -> None:

@@ -4,7 +4,6 @@ A repository holds what a run's folder needs to translate: config, tokenizers, t
 JSON, which hold no code) and the records of its training. A study's repository holds its runs as its folder does.
 """
 
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,9 +20,7 @@ from seq2seq.report.values import as_markdown
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.trained import find_runs, read_settings
 from seq2seq.study.frames import read_report
-from seq2seq.study.publish import copy_config
-
-_KEPT = ("environment.json", "summary.json")
+from seq2seq.study.publish import copy_config, copy_files
 
 
 def push(path: Path, name: str, *, private: bool = False, licence: str | None = None, folder: Path | None = None) -> str:
@@ -43,7 +40,10 @@ def push(path: Path, name: str, *, private: bool = False, licence: str | None = 
     with tempfile.TemporaryDirectory() as temporary:
         staged = folder or Path(temporary)
         for run in runs:
-            _copy(run, staged / run.system / run.path.name if is_study else staged)
+            target = staged / run.system / run.path.name if is_study else staged
+            weights = run.evaluated().relative_to(run.path)
+            copy_files(run.path, target, "environment.json", "summary.json", "tokenizer/*", f"{weights}/*")
+            copy_config(run, target)
         model_card(name, report, runs, licence=licence).save(staged / "README.md")
         if folder is not None:
             return str(folder)
@@ -54,17 +54,6 @@ def push(path: Path, name: str, *, private: bool = False, licence: str | None = 
         except Exception as error:  # no token, a name that cannot be, no connection, which is an error of the hub's own client
             raise UserError(f"{name}: not published ({first_line(error)}); `hf auth login` stores a token") from None
     return str(place)
-
-
-def _copy(run: RunFolder, target: Path) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    for name in _KEPT:
-        if (run.path / name).is_file():
-            shutil.copy(run.path / name, target / name)
-    copy_config(run, target)
-    checkpoint = run.evaluated()
-    for place in (checkpoint, run.tokenizers):
-        shutil.copytree(place, target / place.relative_to(run.path), dirs_exist_ok=True)
 
 
 def model_card(name: str, report: Report, runs: Sequence[RunFolder], *, licence: str | None) -> ModelCard:

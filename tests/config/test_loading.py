@@ -161,7 +161,7 @@ def broken(old, new):
             GOOD + "evaluation: {buckets: {edges: 5}}\n",
             r"evaluation.buckets.edges: expected a list, for example \[5\]; found 5",
         ),
-        (GOOD + "jobs: 0\n", r"study.yaml:\d+: jobs: expected a number of runs, 1 or more, or auto, not 0"),
+        (GOOD + "jobs: 0\n", r"study.yaml:\d+: jobs: input should be greater than or equal to 1, or auto, not 0"),
         *(
             (broken("  none: {}", f"  {name}: {{}}"), message)
             for name, message in [
@@ -212,7 +212,7 @@ def test_mistakes(study, text, message):
         ("training.seeds=[true]", r"--set training.seeds.0: .*valid integer"),
         ("training.deterministic=1", r"--set training: deterministic: expected true or false, not 1"),
         ("training.threads=0", r"^--set training.threads: input should be greater than or equal to 1, or auto, not 0"),
-        ("jobs=none", r"--set jobs: expected a number of runs"),
+        ("jobs=none", r"--set jobs: input should be a valid integer, or auto, not .none."),
     ],
 )
 def test_mistakes_on_the_command_line(study, override, message):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.cache import Cache, default_cache, describe_cache, digest
+from seq2seq.corpus.cache import Cache, describe_cache, digest
 
 
 def test_an_entry_is_built_once(tmp_path):
@@ -163,9 +163,9 @@ def test_keys_depend_on_every_part():
 
 def test_the_usual_place(monkeypatch, tmp_path):
     monkeypatch.setenv("SEQ2SEQ_CACHE", str(tmp_path))
-    assert default_cache() == tmp_path
+    assert Cache().root == tmp_path
     monkeypatch.delenv("SEQ2SEQ_CACHE")
-    assert default_cache().parts[-2:] == (".cache", "seq2seq")
+    assert Cache().root.parts[-2:] == (".cache", "seq2seq")
 
 
 def test_the_cache_is_shown_and_emptied_of_its_own_only(tmp_path, monkeypatch):

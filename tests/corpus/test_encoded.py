@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seq2seq.config.data import TokenizerSettings
-from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, TokenWriter, batched, encode_lines
+from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, batched, encode_lines, token_writer
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import Tokenizer
 
@@ -17,9 +17,9 @@ PIECES = st.lists(st.lists(st.integers(0, 300), max_size=5), max_size=20)
 @given(sentences=PIECES, cut=st.integers(1, 5), size=st.sampled_from([301, 100_000]))
 def test_what_is_written_is_mapped_unchanged(tmp_path_factory, sentences, cut, size):
     folder = tmp_path_factory.mktemp("tokens")
-    with TokenWriter(folder, "source", size) as writer:
+    with token_writer(folder, "source", size) as write:
         for batch in batched(sentences, cut):
-            writer.write(batch)
+            write(batch)
     mapped, plain = TokenArrays.open(folder, "source", size), TokenArrays.from_lists(sentences)
     assert mapped.tokens.dtype == (np.uint16 if size == 301 else np.int32)
     for arrays in (mapped, plain):
@@ -41,12 +41,12 @@ def test_texts_and_links_come_back_and_datasets_reads_the_same_file(tmp_path, mo
 def test_lines_to_translate_are_a_split_without_targets():
     lines = ["b a", "", "a\u2028a"]
     tokenizer = Tokenizer.train(["a b", "b a a"], TokenizerSettings(vocabulary_size=264))
-    split = encode_lines(lines, tokenizer, reverse_source=True)
+    split = encode_lines(lines, tokenizer, tokenizer, reverse_source=True)
     assert len(split) == 3
     assert [split.source(i) for i in range(3)] == lines
     assert [split.source_tokens(i) for i in range(3)] == [tokenizer.encode(line) for line in lines]
     assert [split.target_tokens(i) for i in range(3)] == [[], [], []]
-    assert split.links(0) is None
+    assert split.pair(0).links is None
     assert split.target(1) == ""
     assert split.reverse_source
     for i in (-1, 3):
@@ -57,8 +57,8 @@ def test_lines_to_translate_are_a_split_without_targets():
 def test_tokens_are_counted_slice_by_slice(tmp_path, monkeypatch):
     monkeypatch.setattr("seq2seq.corpus.encoded._SLICE", 3)
     sentences = [[5, 6], [5], [], [9, 5, 5, 5]]
-    with TokenWriter(tmp_path, "target", 11) as writer:
-        writer.write(sentences)
+    with token_writer(tmp_path, "target", 11) as write:
+        write(sentences)
     for pieces in (TokenArrays.from_lists(sentences), TokenArrays.open(tmp_path, "target", 11)):
         split = EncodedSplit(pieces, pieces, [])
         assert split.target_counts(11).tolist() == [0, 0, 0, 4, 0, 5, 1, 0, 0, 1, 0]

@@ -157,7 +157,7 @@ def test_gold_links_reach_the_split(run):
     data = run(DataSettings(corpus="grammar", grammar=grammar), TokenizerSettings(vocabulary_size=400))
     for i in range(5):
         pair = data.tests["test"].pair(i)
-        assert data.tests["test"].links(i) == pair.links
+        assert data.tests["test"].pair(i).links == pair.links
         assert pair.links
         assert max(s for s, _ in pair.links) < len(pair.source.split())
         assert max(t for _, t in pair.links) < len(pair.target.split())

@@ -8,8 +8,9 @@ from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.config.probe import TASKS, ProbeSettings
+from seq2seq.corpus.embedded import split_of
 from seq2seq.corpus.lookup import open_corpus
-from seq2seq.corpus.probes import ANSWERS, ProbeCorpus, split_of
+from seq2seq.corpus.probes import ANSWERS, ProbeCorpus
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report.analysis.probe import match_exactly, probe_run
 from seq2seq.report.analysis.runs import probe_study
@@ -113,7 +114,7 @@ def test_pairs_follow_the_rule_and_links_hold(task):
             assert target == [source[place] for place in ANSWERS[task](source)]
             assert sorted(answer for _, answer in pair.links) == list(range(len(target)))
             assert all(source[start] == target[end] for start, end in pair.links)
-            assert split_of(source) == split
+            assert split_of(pair.source) == split
         sources[split] = {pair.source for pair in pairs}
     assert not sources["train"] & (sources["valid"] | sources["test"])
 
@@ -165,7 +166,7 @@ def test_mistakes_are_told(data, message):
 def test_what_cannot_be_had_is_told():
     with pytest.raises(UserError, match="no split 'dev'"):
         list(ProbeCorpus("copy", SMALL).pairs("dev"))
-    empty = ({"train", "valid", "test"} - {split_of(["a"]), split_of(["b"])}).pop()  # two sources are in two splits at most
+    empty = ({"train", "valid", "test"} - {split_of("a"), split_of("b")}).pop()  # two sources are in two splits at most
     with pytest.raises(UserError, match="raise min_length or symbols"):
         list(ProbeCorpus("copy", ProbeSettings(symbols=2, min_length=1, max_length=1, test_length=1)).pairs(empty))
 

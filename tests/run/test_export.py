@@ -8,7 +8,6 @@ from seq2seq.cli import main
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.tokenizer import BOS, EOS, Tokenizer
 from seq2seq.run.export import IN_CTRANSLATE2, IN_ONNX, check_held, export_ctranslate2
 from seq2seq.run.trained import load_run
@@ -48,12 +47,12 @@ def test_both_decoders_say_the_same(model, tokenizer, tmp_path):
     assert main(["export", str(folder.path), "--to", "ctranslate2", str(tmp_path / "out")]) == 0
     run = load_run(folder, torch.device("cpu"))
     sentences = [*LINES, "green man", "a house again and a home and a man"]
-    split = encode_lines(sentences, run.source_tokenizer)
+    split = run.encode(sentences)
     translator = ctranslate2.Translator(str(tmp_path / "out"), device="cpu", compute_type="float32", intra_threads=1)
     source = Tokenizer.load(tmp_path / "out" / "source.model")
     for beam in (1, 3):
         search = run.settings.search.model_copy(update={"beam": beam, "max_ratio": 0.0, "max_extra": 30})
-        ours = translate(run.model, split, run.target_tokenizer, search, device=torch.device("cpu"))
+        ours = translate(run.model, split, run.target_tokenizer, search)
         assert ours[0].text == LINES[0]  # it learned something, so that ties are rare
         found = translator.translate_batch(
             [source.pieces(source.encode(line)) for line in sentences],

@@ -8,12 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
-import torch
 
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.study import RunSettings
-from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.models.build import build_model
@@ -152,10 +150,8 @@ def test_attention_is_json_with_its_subwords(use, reverse):
 def test_attention_on_a_reversed_source_is_in_reading_order(use):
     run = use(reverse=True)
     (record,) = map(json.loads, translated(b"the old man sees\n", attention=True))
-    split = encode_lines(["the old man sees"], run.source_tokenizer, reverse_source=True)
-    ((best,),) = translate_n_best(
-        run.model, split, run.target_tokenizer, run.settings.search, device=torch.device("cpu"), need_weights=True
-    )
+    split = run.encode(["the old man sees"])
+    ((best,),) = translate_n_best(run.model, split, run.target_tokenizer, run.settings.search, need_weights=True)
     fed = best.hypothesis.weights[:, : len(record["source"])]
     read = [[*row[:-1][::-1], row[-1]] for row in fed.tolist()]
     assert record["translations"][0]["attention"] == [[pytest.approx(weight, abs=1e-4) for weight in row] for row in read]

@@ -53,11 +53,7 @@ def draw_tree(lengths: Lengths, symbol: str, words: int, rng: Random) -> Tree:
 
 
 def tell_features(tree: Branch, context: Features = NOTHING, leaves: int = 0) -> int:
-    """Hand the features down from the root, and number the leaves.
-
-    Returns:
-        The number of leaves so far.
-    """
+    """Hand the features down from the root, and number the leaves; returns how many there are so far."""
     tree.context = context
     parts = tree.parts
     for part, told in zip(parts, tree.rule.pattern.told, strict=True):

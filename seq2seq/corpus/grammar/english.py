@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seq2seq.corpus.grammar.forms import AGREEMENTS, Form, fixed, inflected
+from seq2seq.corpus.grammar.forms import Form, finite, fixed, inflected
 
 Forms = dict[str, Form]
 VOWELS = "aeiou"
@@ -42,11 +42,11 @@ class English:
         tail = f" {particle}" if particle else ""
         irregular = self._irregular.get(base, {})
         past, participle = words[1:] or (add_ed(base), add_ed(base))
-        present = tuple(irregular.get("present", f"{base} {add_s(base)} {base}").split())
-        pasts = tuple(irregular.get("past", f"{past} {past} {past}").split())
+        present = irregular.get("present", f"{base} {add_s(base)} {base}").split()
+        pasts = irregular.get("past", f"{past} {past} {past}").split()
         return {
-            "present": _finite(present, tail),
-            "past": _finite(pasts, tail),
+            "present": finite(*(form + tail for form in present)),
+            "past": finite(*(form + tail for form in pasts)),
             "base": fixed(base + tail),
             "participle": fixed(irregular.get("participle", participle) + tail),
         }
@@ -66,11 +66,3 @@ def add_ed(verb: str) -> str:
     if verb.endswith("y") and verb[-2] not in VOWELS:
         return verb[:-1] + "ied"
     return verb + "ed"
-
-
-def _finite(forms: tuple[str, ...], tail: str) -> Form:
-    """A table over agreement from the forms of 1s, 3s and plural."""
-    first, third, plural = forms
-    return inflected(
-        ("agreement",), dict(zip(AGREEMENTS, (first + tail, third + tail, plural + tail, plural + tail), strict=True))
-    )

@@ -34,6 +34,11 @@ def inflected(axes: tuple[str, ...], table: Mapping[Any, str]) -> Form:
     return Form(itemgetter(*axes), {key: tuple(text.split()) for key, text in table.items()})
 
 
+def finite(first: str, third: str, plural: str) -> Form:
+    """A form that depends on the agreement with a subject, from those of 1s, 3s and plural."""
+    return inflected(("agreement",), dict(zip(AGREEMENTS, (first, third, plural, plural), strict=True)))
+
+
 @dataclass(frozen=True, slots=True)
 class Lexeme:
     """An entry of the lexicon in both languages."""

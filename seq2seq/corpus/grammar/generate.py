@@ -7,15 +7,12 @@ from random import Random
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
+from seq2seq.corpus.embedded import draw_below, split_of
 from seq2seq.corpus.grammar.grammar import Grammar, load_grammar
 from seq2seq.corpus.grammar.writing import link
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.seen import Seen
 
-SPLITS = ("train", "valid", "test")
-SHARES = ("train",) * 6 + ("valid", "test")
-"""A sentence belongs to one of eight shares by the hash of its German side, whatever the seed and the size of the splits.
-One English sentence has one translation, so no English sentence can be in two splits either."""
 PATIENCE = 2_000
 """How many sentences of one length are drawn in search of a new one."""
 
@@ -31,24 +28,15 @@ def generate(settings: GrammarSettings, split: str, spare: Spare | None = None) 
     at most. In a training split balanced by words a length n is there max_words / n times (rounded) each time. The sentences of
     a length come from one stream for all splits.
 
-    Args:
-        settings: size, lengths, lexicon and seed.
-        split: train, valid or test.
-        spare: filled with the valid and test sentences that the training split meets; those splits are then taken from it where
-            it has enough. It changes the time only.
-
-    Raises:
-        ValueError: no such split.
-        UserError: there are no more different sentences of a length that the settings ask for.
+    The training split fills `spare` with the valid and test sentences that it meets; those splits are then taken from it where
+    it has enough, which changes the time only. A `UserError` if there are no more different sentences of a length.
     """
-    if split not in SPLITS:
-        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
     spare = {} if spare is None else spare
     if split == "train":
         spare.clear()
     sizes = {"train": settings.train_pairs, "valid": settings.valid_pairs, "test": settings.test_pairs}
     rounds = settings.max_words - settings.min_words + 1
-    wanted = {other: -(-sizes[other] // rounds) for other in SPLITS if other != "train"}  # of each length
+    wanted = {other: -(-sizes[other] // rounds) for other in ("valid", "test")}  # of each length
     grammar, streams = load_grammar(settings.entries), dict[int, Iterator[SentencePair]]()
     for _, words in zip(range(sizes[split]), _lengths(settings, split, _random(settings, split)), strict=False):
         if words not in streams:
@@ -62,15 +50,13 @@ def _random(settings: GrammarSettings, what: str | int) -> Random:
     return Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {what}".encode(), digest_size=16).digest(), "big"))
 
 
-def split_of(target: str) -> str:
-    """The split that a German sentence belongs to."""
-    return SHARES[hashlib.blake2b(target.encode(), digest_size=1).digest()[0] % len(SHARES)]
-
-
 def _sentences(
     grammar: Grammar, words: int, split: str, rng: Random, spare: Spare, wanted: Mapping[str, int]
 ) -> Iterator[SentencePair]:
-    """Yield the different sentences of one length and split, and put those of other splits that are `wanted` aside."""
+    """Yield the different sentences of one length and split, and put those of other splits that are `wanted` aside.
+
+    The German side decides the split. One English sentence has one translation, so none can be in two splits either.
+    """
     seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
     misses = 0
     while misses < PATIENCE:
@@ -101,6 +87,6 @@ def _lengths(settings: GrammarSettings, split: str, rng: Random) -> Iterator[int
     lengths = [n for n in every for _ in range(round(settings.max_words / n) if by_words else 1)]
     while True:
         for last in range(len(lengths) - 1, 0, -1):
-            other = int(rng.random() * (last + 1))
+            other = draw_below(rng, last + 1)
             lengths[last], lengths[other] = lengths[other], lengths[last]
         yield from lengths

@@ -6,7 +6,7 @@ Each function returns the fields of a word as `Form` tables. The endings themsel
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from seq2seq.corpus.grammar.forms import AGREEMENTS, CASES, GENDERS, NUMBERS, Form, fixed, inflected
+from seq2seq.corpus.grammar.forms import CASES, GENDERS, NUMBERS, Form, finite, fixed, inflected
 
 Forms = dict[str, Form]
 ARTICLE_GENDERS = {"der": "masculine", "die": "feminine", "das": "neuter"}
@@ -63,10 +63,9 @@ class German:
         return forms | {"comparative": fixed(comparative)} if comparative else forms
 
     def noun(self, entry: str) -> tuple[str, Forms]:
-        """Read "der Mann, Mannes, Männer" (nominative, genitive, plural; no plural for a mass noun).
+        """Read "der Mann, Mannes, Männer" (nominative, genitive, plural; no plural for a mass noun) as gender and forms.
 
-        Returns:
-            gender and forms. A masculine with the same genitive and plural in -n is weak: every form but the first has it.
+        A masculine with the same genitive and plural in -n is weak: every form but the first has it.
         """
         first, genitive, *rest = (part.strip() for part in entry.split(","))
         article, nominative = first.split()
@@ -94,18 +93,18 @@ class German:
         """
         prefix, _, simple = entry.rpartition("|")
         parts = self._principal(simple)
-        auxiliary = self._principal(parts.auxiliary)
+        past = (parts.past[0], *parts.past)
         return {
-            "present": _finite(parts.present),
-            "past": _finite((parts.past[0], *parts.past)),
+            "present": finite(*parts.present),
+            "past": finite(*past),
             "prefix": fixed(prefix),
-            "joined_present": _finite(parts.present, prefix),
-            "joined_past": _finite((parts.past[0], *parts.past), prefix),
+            "joined_present": finite(*(prefix + form for form in parts.present)),
+            "joined_past": finite(*(prefix + form for form in past)),
             "infinitive": fixed(prefix + parts.infinitive),
             "participle": fixed(prefix + parts.participle),
             "zu": fixed("" if prefix else "zu"),
             "infinitive_with_zu": fixed(f"{prefix}zu{parts.infinitive}" if prefix else parts.infinitive),
-            "have_present": _finite(auxiliary.present),
+            "have_present": finite(*self._principal(parts.auxiliary).present),
         }
 
     def _principal(self, entry: str) -> Principal:
@@ -121,19 +120,9 @@ class German:
             return Principal(infinitive, (first, third, plural), (past, past_plural), irregular["participle"], auxiliary)
         stem = infinitive.removesuffix("n").removesuffix("e")
         link = "e" if stem.endswith(("t", "d", "chn")) else ""
-        third, past, participle = known or (f"{stem}{link}t", f"{stem}{link}te", self._weak_participle(infinitive, stem + link))
+        unstressed = infinitive.endswith("ieren") or infinitive.startswith(self._inseparable)
+        weak = f"{stem}{link}t" if unstressed else f"ge{stem}{link}t"
+        third, past, participle = known or (f"{stem}{link}t", f"{stem}{link}te", weak)
         first = stem[:-2] + "le" if infinitive.endswith("eln") else stem + "e"
         past_plural = past + ("n" if past.endswith("e") else "en")
         return Principal(infinitive, (first, third, infinitive), (past, past_plural), participle, auxiliary)
-
-    def _weak_participle(self, infinitive: str, stem: str) -> str:
-        unstressed = infinitive.endswith("ieren") or infinitive.startswith(self._inseparable)
-        return f"{stem}t" if unstressed else f"ge{stem}t"
-
-
-def _finite(forms: tuple[str, str, str], prefix: str = "") -> Form:
-    """A table over agreement from the forms of 1s, 3s and plural."""
-    first, third, plural = forms
-    return inflected(
-        ("agreement",), dict(zip(AGREEMENTS, (prefix + first, prefix + third, prefix + plural, prefix + plural), strict=True))
-    )

@@ -31,8 +31,7 @@ class Grammar(NamedTuple):
     def tree(self, words: int, rng: Random) -> Branch:
         """Draw a derivation with exactly so many English words, its features told."""
         tree = draw_tree(self.lengths, START, words, rng)
-        if not isinstance(tree, Branch):
-            raise ValueError(f"{START} is a word, not a rule")
+        assert isinstance(tree, Branch)
         tell_features(tree)
         return tree
 

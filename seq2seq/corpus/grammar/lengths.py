@@ -41,19 +41,15 @@ class Lengths:
 
     def __init__(self, rules: Rules, lexicon: Mapping[str, Sequence[Lexeme]], start: str) -> None:
         self._lexicon = lexicon
-        self._rules = _reachable(rules, lexicon, start)
+        self.rules = _reachable(rules, lexicon, start)
         self._shortest = self._fixpoint_of_shortest()
-        self._rules = {symbol: tuple(r for r in known if self._least(r, 0) < inf) for symbol, known in self._rules.items()}
+        self.rules = {symbol: tuple(r for r in known if self._least(r, 0) < inf) for symbol, known in self.rules.items()}
         self._longest: dict[str, float] = {}
         self._limits: dict[tuple[Rule, int], tuple[float, float, float, float]] = {}
         self._masses: dict[tuple[str, int], float] = {}
         self._tails: dict[tuple[Rule, int, int], float] = {}
         self._choices: dict[tuple[str, int], Choice[Lexeme | Rule]] = {}
         self._splits: dict[tuple[Rule, int, int], Choice[int]] = {}
-
-    def rules(self, symbol: str) -> tuple[Rule, ...]:
-        """The rules of a symbol that can be carried through to words."""
-        return self._rules[symbol]
 
     def mass(self, symbol: str, words: int) -> float:
         """Probability that the symbol writes exactly so many English words."""
@@ -66,10 +62,7 @@ class Lengths:
         return self._masses[key]
 
     def draw(self, symbol: str, words: int, rng: Random) -> Lexeme | Rule:
-        """Rule of a symbol, given its length.
-
-        Only `Random.random` is used, whose stream Python promises never to change.
-        """
+        """Rule of a symbol, given its length; `Random.random` is used alone, for the reason that `draw_below` gives."""
         choice = self._choices.get((symbol, words))
         if choice is None:
             choice = self._choices[symbol, words] = choice_of(self._weighted(symbol, words))
@@ -94,7 +87,7 @@ class Lengths:
             entries = self._lexicon[symbol]
             total = list(accumulate(entry.weight for entry in entries))[-1]
             return [(entry.weight / total, entry) for entry in entries if entry.words == words]
-        return [(rule.weight * self._tail(rule, 0, words), rule) for rule in self._rules[symbol]]
+        return [(rule.weight * self._tail(rule, 0, words), rule) for rule in self.rules[symbol]]
 
     def _tail(self, rule: Rule, place: int, words: int) -> float:
         """Probability that the parts from `place` on write so many words together."""
@@ -128,12 +121,12 @@ class Lengths:
         return sum(self._shortest[symbol] for symbol in rule.symbols[place:])
 
     def _fixpoint_of_shortest(self) -> dict[str, float]:
-        shortest = dict.fromkeys(self._rules, inf)
+        shortest = dict.fromkeys(self.rules, inf)
         shortest |= {symbol: min(entry.words for entry in entries) for symbol, entries in self._lexicon.items()}
         changed = True
         while changed:
             changed = False
-            for symbol, rules in self._rules.items():
+            for symbol, rules in self.rules.items():
                 least = min((sum(shortest[part] for part in rule.symbols) for rule in rules), default=inf)
                 if least < shortest[symbol]:
                     shortest[symbol] = least
@@ -150,7 +143,7 @@ class Lengths:
             bound: float = max(entry.words for entry in self._lexicon[symbol])
         else:
             inside = above | {symbol}
-            bound = max((sum(self._bound(part, inside) for part in rule.symbols) for rule in self._rules[symbol]), default=0)
+            bound = max((sum(self._bound(part, inside) for part in rule.symbols) for rule in self.rules[symbol]), default=0)
         self._longest[symbol] = bound
         return bound
 

@@ -16,12 +16,7 @@ class Lexicon(dict[str, list[Lexeme]]):
     """Symbol to its entries, for example `noun<person>` to man, woman, child ..."""
 
     def __init__(self, data: Data, entries: int | None = None) -> None:
-        """Inflect everything.
-
-        Args:
-            data: the contents of `nouns.yaml`, `adjectives.yaml` ... under their names.
-            entries: how many entries each symbol keeps, in the order of the files, >= 1; None for all.
-        """
+        """Inflect `data`, files by name; each symbol keeps its first `entries`, >= 1, in the order of the files, None all."""
         super().__init__()
         self.english = English(data["english"])
         self.german = German(data["german"])
@@ -86,23 +81,20 @@ class Lexicon(dict[str, list[Lexeme]]):
                 yield f"{'colour' if entry.get('colour') else 'quality'}<{kind}>", lexeme
 
     def _time_adjectives(self, groups: Data) -> Entries:
-        for symbol, entries in groups.items():
-            for entry in entries:
-                german = self.german.adjective(entry["de"], entry["de"], "")
-                yield symbol, Lexeme(entry["en"], {}, {"text": fixed(entry["en"])}, german, words=1)
+        for symbol, entry in _listed(groups):
+            german = self.german.adjective(entry["de"], entry["de"], "")
+            yield symbol, Lexeme(entry["en"], {}, {"text": fixed(entry["en"])}, german, words=1)
 
     def _verbs(self, frames: Data) -> Entries:
-        for frame, entries in frames.items():
-            for entry in entries:
-                lexeme = self._verb(entry, "dative" if frame == "dative" else "accusative")
-                for subject in entry["subject"].split():
-                    for thing in entry.get("object", NO_OBJECT).split():
-                        yield f"verb<{frame},{subject},{thing}>", lexeme
+        for frame, entry in _listed(frames):
+            lexeme = self._verb(entry, "dative" if frame == "dative" else "accusative")
+            for subject in entry["subject"].split():
+                for thing in entry.get("object", NO_OBJECT).split():
+                    yield f"verb<{frame},{subject},{thing}>", lexeme
 
     def _auxiliaries(self, groups: Data) -> Entries:
-        for symbol, entries in groups.items():
-            for entry in entries:
-                yield symbol, self._verb(entry, "accusative")
+        for symbol, entry in _listed(groups):
+            yield symbol, self._verb(entry, "accusative")
 
     def _verb(self, entry: Data, case: str) -> Lexeme:
         particle = entry.get("particle", "")
@@ -113,21 +105,12 @@ class Lexicon(dict[str, list[Lexeme]]):
         return Lexeme(name, features, english, german, words=1 + len(particle.split()))
 
     def _determiners(self, groups: Data) -> Entries:
-        for symbol, entries in groups.items():
-            for entry in entries:
-                singular, _, plural = entry["en"].partition("/")
-                english = inflected(("number",), {"singular": singular, "plural": plural or singular})
-                yield (
-                    symbol,
-                    Lexeme(
-                        name=singular,
-                        features={"declension": entry["declension"]},
-                        english={"text": english},
-                        german=self.german.determiner(entry["de"], entry["kind"]),
-                        words=len(singular.split()),
-                        weight=entry.get("weight", 1.0),
-                    ),
-                )
+        for symbol, entry in _listed(groups):
+            singular, _, plural = entry["en"].partition("/")
+            english = inflected(("number",), {"singular": singular, "plural": plural or singular})
+            german, words = self.german.determiner(entry["de"], entry["kind"]), len(singular.split())
+            features, weight = {"declension": entry["declension"]}, entry.get("weight", 1.0)
+            yield symbol, Lexeme(singular, features, {"text": english}, german, words, weight)
 
     def _relative_pronouns(self, classes: Data) -> Entries:
         for kind, words in classes.items():
@@ -137,6 +120,11 @@ class Lexicon(dict[str, list[Lexeme]]):
             yield f"relative_pronoun<{kind}>", Lexeme(subject, {}, {"text": inflected(("case",), table)}, german, words=1)
             after = other if other == "whom" else "which"
             yield f"after_preposition<{kind}>", Lexeme(after, {}, {"text": fixed(after)}, german, words=1)
+
+
+def _listed(groups: Data) -> Iterator[tuple[str, Any]]:
+    """Every entry of the lists under some symbols, with its symbol."""
+    return ((symbol, entry) for symbol, entries in groups.items() for entry in entries)
 
 
 def _fixed_words(groups: Data) -> Entries:
@@ -153,26 +141,23 @@ def _ranges(groups: Data) -> Entries:
 
 
 def _names(genders: Data) -> Entries:
-    for gender, names in genders.items():
-        for name in names:
-            yield "name<person>", Lexeme(name, {"gender": gender}, {"text": fixed(name)}, {"text": fixed(name)}, words=1)
+    for gender, name in _listed(genders):
+        yield "name<person>", Lexeme(name, {"gender": gender}, {"text": fixed(name)}, {"text": fixed(name)}, words=1)
 
 
 def _pronouns(groups: Data) -> Entries:
-    for symbol, entries in groups.items():
-        for entry in entries:
-            subject, other = entry["en"].split()
-            english = {case: subject if case == "nominative" else other for case in CASES}
-            german = dict(zip(CASES, entry["de"].split(), strict=False))
-            forms = {"text": inflected(("case",), english)}, {"text": inflected(("case",), german)}
-            yield symbol, Lexeme(subject, {"agreement": entry["agreement"]}, *forms, words=1)
+    for symbol, entry in _listed(groups):
+        subject, other = entry["en"].split()
+        english = {case: subject if case == "nominative" else other for case in CASES}
+        german = dict(zip(CASES, entry["de"].split(), strict=False))
+        forms = {"text": inflected(("case",), english)}, {"text": inflected(("case",), german)}
+        yield symbol, Lexeme(subject, {"agreement": entry["agreement"]}, *forms, words=1)
 
 
 def _event_prepositions(groups: Data) -> Entries:
-    for symbol, entries in groups.items():
-        for entry in entries:
-            forms = {"text": fixed(entry["en"])}, {"text": fixed(entry["de"])}
-            yield symbol, Lexeme(entry["en"], {"case": entry["case"]}, *forms, words=len(entry["en"].split()))
+    for symbol, entry in _listed(groups):
+        forms = {"text": fixed(entry["en"])}, {"text": fixed(entry["de"])}
+        yield symbol, Lexeme(entry["en"], {"case": entry["case"]}, *forms, words=len(entry["en"].split()))
 
 
 def _reflexive(forms: str) -> Entries:

@@ -4,7 +4,6 @@ from seq2seq.corpus.grammar.derivation import Branch, Leaf, Tree
 from seq2seq.corpus.grammar.english import English
 from seq2seq.corpus.grammar.german import German
 from seq2seq.corpus.grammar.rules import MARK, Item
-from seq2seq.corpus.pairs import SentencePair
 
 Owners = tuple[int, ...]
 """The leaves that a word is made of: one in English; two where German writes two words as one ("im")."""
@@ -85,12 +84,6 @@ class Writer:
             if word == "a":
                 line.words[place] = self._english.article_before(line.words[place + 1])
         return line.finish(), line.owners
-
-    def pair(self, tree: Branch) -> SentencePair:
-        """Both sides, with the gold alignment."""
-        target, target_owners = self.target(tree)
-        source, source_owners = self.source(tree)
-        return SentencePair(source, target, link(source_owners, target_owners))
 
 
 def first_leaf(tree: Tree) -> Leaf:

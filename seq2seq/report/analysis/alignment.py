@@ -4,23 +4,22 @@ Source: Och and Ney 2003, "A systematic comparison of various statistical alignm
 links A, sure links S and possible links P (S within P), precision |A and P| / |A|, recall |A and S| / |S| and
 AER = 1 - (|A and S| + |A and P|) / (|A| + |S|). The embedded corpus knows its links, so all of them are sure and S = P.
 
-Reading weights as links (`words` has the rest of the conventions): every target word is linked to the source word with the most
-weight; words that tie share the link; a word with more weight on the end of the source than on any word is linked to nothing.
-Of a picture the words are the objects, and the cells that show none take the place of the end.
-Soft mass is the weight that a target word puts on the source words it is linked to, averaged over the target words that have
-a link; weight on the end of the source is lost to it.
+`CONVENTIONS` and `words` say how weights are read as links. Of a picture the words are the objects, and the cells that show
+none take the place of the end. Soft mass is the weight that a target word puts on the source words it is linked to, averaged
+over the target words that have a link; weight on the end of the source is lost to it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seq2seq.attention.fixed import NoContext
 from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import cached
-from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights, has_weights
+from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 
@@ -29,21 +28,12 @@ Links = Iterable[tuple[int, int]]
 
 CONVENTIONS = (
     "The reference is fed (forced decoding); a row of weights belongs to the word that it predicts. "
-    "Weights are summed over the {parts} of a target word; heads are averaged, "
-    "the last layer counts. Each target word is linked to the {whole} with the most weight, ties share the link, "
-    "and to nothing if the {rest} more. All gold links are sure (Och and Ney 2003)."
+    "Weights are summed over the {} of a target word; heads are averaged, "
+    "the last layer counts. Each target word is linked to the {} with the most weight, ties share the link, "
+    "and to nothing if the {} more. All gold links are sure (Och and Ney 2003)."
 )
-"""For words and for pictures, with `_OF_WORDS` or `_OF_PICTURES`."""
-_OF_WORDS = {
-    "parts": "subwords of a source word and averaged over those",
-    "whole": "source word",
-    "rest": "end of the source has",
-}
-_OF_PICTURES = {
-    "parts": "cells of an object and averaged over the subwords",
-    "whole": "object",
-    "rest": "empty cells together have",
-}
+_OF_WORDS = ("subwords of a source word and averaged over those", "source word", "end of the source has")
+_OF_PICTURES = ("cells of an object and averaged over the subwords", "object", "empty cells together have")
 
 Counts = NDArray[np.float64]
 """(..., 6) sums over target words: |A|, |S|, |A and S|, |A and P|, weight on possible links, words that have one."""
@@ -88,23 +78,17 @@ def count_links(words: Weights, sure: Links, possible: Links | None = None, end:
     return np.array([each.sum() for each in sums], dtype=np.float64)
 
 
-def uniform_weights(target_size: int, source_size: int) -> Weights:
-    """Equal weight on every source word: (m, n)."""
-    return np.full((target_size, source_size), 1 / source_size)
-
-
-def diagonal_weights(target_size: int, source_size: int) -> Weights:
-    """All weight on the source word at the same relative place: (m, n)."""
-    return np.eye(source_size)[diagonal_words(target_size, source_size)]
-
-
-BASELINES = {"uniform": uniform_weights, "diagonal": diagonal_weights}
+BASELINES: dict[str, Callable[[int, int], Weights]] = {
+    "uniform": lambda m, n: np.full((m, n), 1 / n),
+    "diagonal": lambda m, n: np.eye(n)[diagonal_words(m, n)],
+}
+"""Weights (m, n), target by source words, that know nothing: equal ones, and all on the word at the same relative place."""
 
 
 def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENCES) -> dict[str, Any] | None:
     """Compare a run's attention with gold links in `analysis/alignment.json`, or keep that; None without links or weights."""
-    found = next(((name, split) for name, split in data.tests.items() if len(split) and split.links(0) is not None), None)
-    if found is None or not has_weights(run):
+    found = next(((name, split) for name, split in data.tests.items() if len(split) and split.pair(0).links is not None), None)
+    if found is None or any(isinstance(module, NoContext) for module in run.model.modules()):
         return None
     name, split = found
     return cached(run, data, name, "alignment", lambda: _aligned(run, split, sentences), sentences=sentences)
@@ -113,7 +97,7 @@ def align_run(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
 def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int) -> dict[str, Any]:
     baselines, rows = dict.fromkeys(BASELINES, np.zeros(6)), {}
     for weights in forced_word_weights(run, split, choose_sentences(split, sentences)):
-        links = split.links(weights.index) or ()
+        links = split.pair(weights.index).links or ()
         rows[weights.index] = count_links(weights.words, links, end=weights.end)
         for baseline, make in BASELINES.items():
             baselines[baseline] = baselines[baseline] + count_links(make(*weights.words.shape), links)
@@ -122,5 +106,5 @@ def _aligned(run: TrainedRun, split: EncodedSplit, sentences: int) -> dict[str, 
         "n": len(rows),
         "counts": [row.tolist() for _, row in sorted(rows.items())],
         "baselines": {baseline: link_scores(total) for baseline, total in baselines.items()},
-        "conventions": CONVENTIONS.format(**(_OF_PICTURES if split.source_language == IMAGE else _OF_WORDS)),
+        "conventions": CONVENTIONS.format(*(_OF_PICTURES if split.source_language == IMAGE else _OF_WORDS)),
     }

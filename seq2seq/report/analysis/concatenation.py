@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from seq2seq.config.errors import UserError, counted
-from seq2seq.corpus.encoded import encode_lines
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
@@ -67,9 +66,8 @@ def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int) -> dict
 
 def _counts(run: TrainedRun, sources: list[str], references: list[str]) -> list[list[float]] | None:
     """BLEU counts (n, 10) of the translations; None where the model cannot read sources of this length."""
-    split = encode_lines(sources, run.source_tokenizer, reverse_source=run.settings.data.reverse_source)
     try:
-        found = translate(run.model, split, run.target_tokenizer, run.settings.search, device=run.device)
+        found = translate(run.model, run.encode(sources), run.target_tokenizer, run.settings.search)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
     counts: list[list[float]] = count_bleu(run, found, references).counts["bleu"].tolist()

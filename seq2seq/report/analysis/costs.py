@@ -73,7 +73,7 @@ def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int
 
 def cost_at(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], length: int) -> dict[str, Any]:
     """Time and peak memory of decoding some sentences of one length together."""
-    batch = collate(split, np.asarray(sentences)).to(run.device)
+    batch = collate(split, np.asarray(sentences)).to(run.model.device)
     seconds = min(_seconds(run, batch) for _ in range(REPEATS))  # the minimum: what else the machine did is no cost
     return {
         "length": length,
@@ -93,21 +93,21 @@ def decode_forced(model: Model, batch: Batch) -> None:
 
 
 def _seconds(run: TrainedRun, batch: Batch) -> float:
-    wait = torch.cuda.synchronize if run.device.type == "cuda" else lambda _: None
-    wait(run.device)
+    wait = torch.cuda.synchronize if run.model.device.type == "cuda" else lambda _: None
+    wait(run.model.device)
     began = time.perf_counter()
     decode_forced(run.model, batch)
-    wait(run.device)
+    wait(run.model.device)
     return time.perf_counter() - began
 
 
 def peak_bytes(run: TrainedRun, batch: Batch) -> int:
     """Most bytes that decoding a batch holds at once, beside weights and inputs."""
-    if run.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(run.device)
-        before = torch.cuda.memory_allocated(run.device)
+    if run.model.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(run.model.device)
+        before = torch.cuda.memory_allocated(run.model.device)
         decode_forced(run.model, batch)
-        return int(torch.cuda.max_memory_allocated(run.device) - before)
+        return int(torch.cuda.max_memory_allocated(run.model.device) - before)
     with LiveBytes(run.model) as live:
         decode_forced(run.model, batch)
     return int(live.peak)

@@ -141,7 +141,7 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
         for kind in DESCRIPTION:
             with intervened(run.model, kind):
                 about = describe_weights(list(forced_word_weights(run, split, chosen)))
-                found = translate(run.model, split, run.target_tokenizer, greedy, device=run.device, sentences=chosen)
+                found = translate(run.model, split, run.target_tokenizer, greedy, sentences=chosen)
                 kinds[kind] = {**bleu_by_length(run, split, chosen, found), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 

@@ -75,14 +75,14 @@ def analyse_study(folder: Path, *, allow_code: bool = False, further: Sequence[s
             continue
         print(f"[{place.name}] alignment, interventions, costs")
         data = splits_of(run, further=further)
-        translate_tests(run, data, run.device, again=again)
+        translate_tests(run, data, again=again)
         if run.settings.data.probe is not None:
             probe_run(run.folder)
         align_run(run, data)
         intervene(run, data)
         measure_costs(run, data, decoding=place.system not in measured)
         measured.add(place.system)
-        attend_own(run, run.device)
+        attend_own(run)
     for reason, names in passed_over.items():
         first = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
         print(f"[{first}] not analysed, translations and earlier analyses are used as they are: {reason}")
@@ -111,7 +111,7 @@ def tune_study(folder: Path, *, apply: bool = False, allow_code: bool = False) -
         best = {name: chosen[run.folder.system][name] for name in ("beam", "length_penalty")}
         search = run.settings.search.model_copy(update=best)
         changed = replace(run, settings=run.settings.model_copy(update={"search": search}))
-        translate_tests(changed, data, run.device, again=True, instead_of=run.settings.search)
+        translate_tests(changed, data, again=True, instead_of=run.settings.search)
     collect_analyses(folder)
 
 

@@ -28,7 +28,7 @@ def tune_run(run: TrainedRun, data: EvaluationData) -> dict[str, Any]:
         for beam in BEAMS:
             for penalty in PENALTIES if beam > 1 else PENALTIES[:1]:  # no penalty changes a single hypothesis
                 settings = run.settings.search.model_copy(update={"beam": beam, "length_penalty": penalty})
-                found = translate(run.model, valid, run.target_tokenizer, settings, device=run.device, sentences=chosen)
+                found = translate(run.model, valid, run.target_tokenizer, settings, sentences=chosen)
                 bleu = count_bleu(run, found, references).score("bleu")
                 points.append({"beam": beam, "length_penalty": penalty, "bleu": bleu})
         return {"split": name, "points": points, "n": len(chosen)}

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seq2seq.attention.fixed import NoContext
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit
 from seq2seq.run.reading import Weights, merge_subwords
@@ -38,16 +37,11 @@ class WordWeights:
     """(m,), weight of each target word on the end of the source, or on the cells of a picture that show no object."""
 
 
-def has_weights(run: TrainedRun) -> bool:
-    """Whether the model attends to source tokens at all; `none` does not."""
-    return not any(isinstance(module, NoContext) for module in run.model.modules())
-
-
 @torch.inference_mode()
 def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequence[int]) -> Iterator[WordWeights]:
     """Yield the weights of sentence pairs, longest first; pairs without a word on either side are left out."""
     for batch in evaluation_batches(split, BATCH_TOKENS, sentences):
-        batch = batch.to(run.device)
+        batch = batch.to(run.model.device)
         weights = run.model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
         if weights is None:
             raise ValueError("this model has no attention weights")

@@ -3,6 +3,7 @@ import random
 import pytest
 
 from seq2seq.corpus.grammar.grammar import load_grammar
+from tests.corpus.grammar.enumeration import pair_of
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +27,4 @@ def least(trees):
 @pytest.fixture(scope="session")
 def samples(grammar, trees):
     """The same as (English, German, links)."""
-    return [grammar.writer.pair(tree) for tree in trees]
+    return [pair_of(grammar, tree) for tree in trees]

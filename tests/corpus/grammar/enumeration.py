@@ -7,8 +7,16 @@ from seq2seq.corpus.grammar.derivation import Branch, Leaf, Tree, tell_features
 from seq2seq.corpus.grammar.forms import Lexeme
 from seq2seq.corpus.grammar.grammar import START, Grammar
 from seq2seq.corpus.grammar.rules import MARK
+from seq2seq.corpus.grammar.writing import link
+from seq2seq.corpus.pairs import SentencePair
 
 Bag = Counter[str]
+
+
+def pair_of(grammar: Grammar, tree: Branch) -> SentencePair:
+    """Both sides of a derivation, with the gold alignment."""
+    (source, source_owners), (target, target_owners) = grammar.writer.source(tree), grammar.writer.target(tree)
+    return SentencePair(source, target, link(source_owners, target_owners))
 
 
 class ReadLeaf(Leaf):
@@ -60,7 +68,7 @@ class Enumeration:
             if symbol in self.grammar.lexicon:
                 self.known[key] = any(lexeme.words == words for lexeme, _ in self.words(symbol))
             else:
-                rules = self.grammar.lengths.rules(symbol)
+                rules = self.grammar.lengths.rules[symbol]
                 self.known[key] = any(self.possible_parts(rule.symbols, words) for rule in rules)
         return self.known[key]
 
@@ -79,7 +87,7 @@ class Enumeration:
                 if lexeme.words == words and Counter(tokens) <= bag:
                     yield ReadLeaf(lexeme, tokens), bag - Counter(tokens)
             return
-        for rule in self.grammar.lengths.rules(symbol):
+        for rule in self.grammar.lengths.rules[symbol]:
             if self.possible_parts(rule.symbols, words):
                 for parts, left in self.parts(rule.symbols, words, bag):
                     tree = Branch(rule, parts)

@@ -1,4 +1,5 @@
 from seq2seq.corpus.grammar.derivation import Branch, Leaf
+from tests.corpus.grammar.enumeration import pair_of
 
 UNLINKED_ENGLISH = {"to"}  # "to call": anzurufen
 UNLINKED_GERMAN = {"der", "die", "das", "dem", "den", "des"}  # "the teacher's dog": der Hund des Lehrers
@@ -40,7 +41,7 @@ def test_noun_phrases_are_monotone(grammar, trees):
     """Article, adjectives and noun stand in the same order: their links do not cross."""
     seen = 0
     for tree in trees[:2_000]:
-        pair = grammar.writer.pair(tree)
+        pair = pair_of(grammar, tree)
         source_owners, target_owners = grammar.writer.source(tree)[1], grammar.writer.target(tree)[1]
         for phrase in phrases(tree):
             leaves = {owner for leaf in leaves_of(phrase) for owner in leaf.owner}

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.corpus.grammar.enumeration import Enumeration
+from tests.corpus.grammar.enumeration import Enumeration, pair_of
 
 TABLE = YAML(typ="safe", pure=True).load(Path(__file__).with_name("by_hand.yaml").read_text(encoding="utf-8"))
 PAIRS = [(english, german) for group in TABLE.values() for english, german in group.items()]
@@ -11,7 +11,7 @@ PAIRS = [(english, german) for group in TABLE.values() for english, german in gr
 
 @pytest.mark.parametrize(("english", "german"), PAIRS)
 def test_the_only_translation(grammar, english, german):
-    assert {grammar.writer.pair(tree).target for tree in Enumeration(grammar, english).trees()} == {german}
+    assert {pair_of(grammar, tree).target for tree in Enumeration(grammar, english).trees()} == {german}
 
 
 def test_the_table_is_large_enough():
@@ -51,7 +51,7 @@ LINKS = {
 @pytest.mark.parametrize(("english", "links"), LINKS.items())
 def test_gold_alignment(grammar, english, links):
     tree = next(Enumeration(grammar, english).trees())
-    pair = grammar.writer.pair(tree)
+    pair = pair_of(grammar, tree)
     source, target = (
         [word.rstrip(",.?") if word != "3." else word for word in line.split()] for line in (pair.source, pair.target)
     )

@@ -7,9 +7,10 @@ from pydantic import ValidationError
 
 from seq2seq.config.errors import UserError
 from seq2seq.config.grammar import GrammarSettings
-from seq2seq.corpus.embedded import GrammarCorpus
-from seq2seq.corpus.grammar.generate import SPLITS, generate
+from seq2seq.corpus.embedded import SPLITS, GrammarCorpus
+from seq2seq.corpus.grammar.generate import generate
 from seq2seq.corpus.grammar.grammar import load_grammar
+from tests.corpus.grammar.enumeration import pair_of
 from tests.corpus.grammar.german_checker import agrees, noun_phrases
 from tests.corpus.grammar.test_alignment import (
     test_every_content_word_is_linked as check_content_words,
@@ -30,7 +31,7 @@ def small(request):
 def small_samples(small):
     grammar, _ = small
     rng = random.Random(7)
-    return [grammar.writer.pair(grammar.tree(4 + number % 37, rng)) for number in range(300)]
+    return [pair_of(grammar, grammar.tree(4 + number % 37, rng)) for number in range(300)]
 
 
 def test_every_class_keeps_its_first_entries(small, grammar):
@@ -61,7 +62,7 @@ def test_fewer_forms_are_written(small_samples, small, samples):
 def test_every_length_can_be_written(small):
     grammar, rng = small[0], random.Random(3)
     for words in (*range(2, 62), 200):
-        assert len(grammar.writer.pair(grammar.tree(words, rng)).source.split()) == words
+        assert len(pair_of(grammar, grammar.tree(words, rng)).source.split()) == words
 
 
 def test_german_agrees(small_samples):

@@ -6,7 +6,7 @@ import pytest
 
 from seq2seq.corpus.batching import collate
 from seq2seq.corpus.encoded import EncodedSplit
-from seq2seq.report.analysis.alignment import align_run, count_links, diagonal_weights, hard_links, link_scores, uniform_weights
+from seq2seq.report.analysis.alignment import BASELINES, align_run, count_links, hard_links, link_scores
 from seq2seq.report.analysis.words import choose_sentences, forced_word_weights
 from seq2seq.run.reading import merge_subwords
 
@@ -48,12 +48,12 @@ def test_unlinked_words_lower_precision_and_leave_soft_mass_alone():
 
 
 def test_baselines_by_hand():
-    uniform = link_scores(count_links(uniform_weights(2, 4), [(0, 0), (3, 1)]))
+    uniform = link_scores(count_links(BASELINES["uniform"](2, 4), [(0, 0), (3, 1)]))
     assert uniform["precision"] == pytest.approx(1 / 4)
     assert uniform["soft_mass"] == pytest.approx(1 / 4)
-    np.testing.assert_array_equal(diagonal_weights(2, 4).argmax(axis=1), [1, 3])
-    np.testing.assert_array_equal(diagonal_weights(4, 2).argmax(axis=1), [0, 0, 1, 1])
-    np.testing.assert_array_equal(diagonal_weights(3, 3), np.eye(3))
+    np.testing.assert_array_equal(BASELINES["diagonal"](2, 4).argmax(axis=1), [1, 3])
+    np.testing.assert_array_equal(BASELINES["diagonal"](4, 2).argmax(axis=1), [0, 0, 1, 1])
+    np.testing.assert_array_equal(BASELINES["diagonal"](3, 3), np.eye(3))
 
 
 @pytest.mark.parametrize("name", ["additive", "before", "transformer"])

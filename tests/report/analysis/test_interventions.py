@@ -22,7 +22,6 @@ from seq2seq.report.analysis.interventions import (
 from seq2seq.report.analysis.words import WordWeights
 from seq2seq.run.translation import translate
 
-CPU = torch.device("cpu")
 WEIGHTS = torch.tensor([[[[0.5, 0.2, 0.3, 0.0]]]])
 MASK = torch.tensor([[[[True, True, True, False]]]])
 
@@ -68,9 +67,8 @@ def test_the_model_translates_with_other_weights_and_is_itself_again(make_run, d
     assert len(bridges(run.model)) == (2 if name == "transformer" else 1)
 
     def weights():
-        found = translate(
-            run.model, split, run.target_tokenizer, SearchSettings(beam=2), device=CPU, sentences=[4], need_weights=True
-        )
+        search = SearchSettings(beam=2)
+        found = translate(run.model, split, run.target_tokenizer, search, sentences=[4], need_weights=True)
         return found[0].hypothesis.weights
 
     before = weights()

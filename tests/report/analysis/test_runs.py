@@ -3,7 +3,6 @@
 import json
 
 import pytest
-import torch
 
 from seq2seq.cli import main
 from seq2seq.report.analyses import read_analyses
@@ -15,8 +14,6 @@ from seq2seq.run.folder import dump_yaml, write_aside
 from seq2seq.run.hypotheses import OWN_SENTENCES, translate_tests
 from seq2seq.run.trained import load_run, write_tokenizers
 
-CPU = torch.device("cpu")
-
 
 @pytest.fixture
 def runs(make_run, data, cache, tmp_path, monkeypatch):
@@ -27,7 +24,7 @@ def runs(make_run, data, cache, tmp_path, monkeypatch):
         write_aside(run.folder.config, dump_yaml(run.settings.model_dump(mode="json")))
         write_tokenizers(run.folder, data)
         save_checkpoint(run.folder.best, Checkpoint(trainable_state(run.model), {}, {"step": run.step, "seed": 1}))
-        translate_tests(run, data, CPU)
+        translate_tests(run, data)
     write_aside(tmp_path / "study.yaml", "{name: s, systems: [none, additive]}\n")
     return tmp_path
 
