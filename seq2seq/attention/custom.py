@@ -24,6 +24,8 @@ def load_score(path: str) -> type[Score]:
         elif error.name is None or not (module_name + ".").startswith(error.name + "."):
             problem = f"importing '{module_name}' fails: {error}; install it first"
         raise UserError(f"{where}: {problem}") from error
+    except SyntaxError as error:
+        raise UserError(f"{where}: {error.filename}, line {error.lineno}: {error.msg}; mend the module") from error
     found = getattr(module, class_name, None)
     if found is None:
         raise UserError(f"{where}: module '{module_name}' has no '{class_name}'; check the name after the colon")

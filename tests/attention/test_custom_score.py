@@ -141,6 +141,13 @@ def test_mistakes_in_the_name(path, message):
         load_score(path)
 
 
+def test_a_slip_in_the_module(tmp_path, monkeypatch):
+    (tmp_path / "slip.py").write_text("import torch\nclass Mine(torch.nn.Module)\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match=r"score: slip:Mine: .*slip\.py, line 2: expected ':'; mend the module"):
+        load_score("slip:Mine")
+
+
 def test_mistakes_in_the_class():
     with pytest.raises(UserError, match=r"cannot be made with options \{'blunt': 1\}: .*blunt"):
         build({"score": {"kind": "custom", "path": "others_scores.distance:DistanceScore", "options": {"blunt": 1}}})
