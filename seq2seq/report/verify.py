@@ -51,6 +51,8 @@ def verify_report(runs: Path, report: Path | None = None, texts: Mapping[str, Sp
     with unpacked(runs) as folder:
         built = build_report(folder, texts, split=split, recount=lines is not None)
     again = built.report.model_dump(mode="json")
+    for system in (*stored["systems"].values(), *again["systems"].values()):
+        del system["card"]  # what a mechanism is says the code, not the runs
     again["other_splits"] = {name: each for name, each in again["other_splits"].items() if name in known.other_splits}
     count = sum(len(system["seeds"]) for system in again["systems"].values())
     basis = f"{split}: {counted(again['n'], 'sentence')} of {counted(count, 'run')}, "

@@ -52,6 +52,14 @@ def test_a_report_from_before_chance_was_counted_stands(reported, texts):
     assert not verify_report(reported, texts={"test": texts}).differences
 
 
+def test_a_better_citation_of_a_mechanism_is_no_difference(reported, texts):
+    path = reported / "report" / "report.json"
+    known = json.loads(path.read_text())
+    known["systems"]["none"]["card"] = {"formula": "c = h", "source": "section 9", "outline": "GRU"}
+    path.write_text(json.dumps(known))
+    assert not verify_report(reported, texts={"test": texts}).differences
+
+
 def test_other_splits_are_verified_as_the_report_has_them(tmp_path):
     folder, texts = tmp_path / "invented", invent_texts(20)
     write_study(folder, texts)
