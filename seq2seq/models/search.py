@@ -42,13 +42,6 @@ def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tenso
     return limits if can_write is None else torch.minimum(limits, can_write)
 
 
-def search(
-    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False
-) -> list[Hypothesis]:
-    """Translate a batch; returns the best hypothesis of each sentence, as `search_n_best` finds it."""
-    return [found[0] for found in search_n_best(model, source, mask, settings, need_weights)]
-
-
 @torch.inference_mode()
 def search_n_best(
     model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False, n_best: int = 1
