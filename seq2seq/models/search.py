@@ -208,13 +208,13 @@ def _extend(
     # of 2 K candidates at most K end, so K go on
     totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
     ends = tokens == EOS
-    _collect(beams, totals, parents, ends & torch.isfinite(totals), weights, finished, settings)
+    seen = _append(beams.seen, weights)
+    _collect(beams, totals, parents, ends & torch.isfinite(totals), seen, finished, settings)
     totals = totals.masked_fill(ends, float("-inf"))
     scores, order = totals.topk(min(settings.beam, totals.shape[1]), dim=-1)
     parents, tokens = parents.gather(1, order), tokens.gather(1, order)
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
     history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
-    seen = _append(beams.seen, weights)
     seen = None if seen is None else seen[rows, parents]
     return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
@@ -224,16 +224,12 @@ def _collect(
     totals: Tensor,
     parents: Tensor,
     ends: Tensor,
-    weights: Tensor | None,
+    seen: Tensor | None,
     finished: list[list[Hypothesis]],
     settings: SearchSettings,
 ) -> None:
     """Move the ended among the first K candidates of each sentence to its finished hypotheses."""
-    ended = ends[:, : settings.beam].nonzero()
-    if not len(ended):
-        return
-    seen = _append(beams.seen, weights)
-    for sentence, place in ended.tolist():
+    for sentence, place in ends[:, : settings.beam].nonzero().tolist():
         parent = int(parents[sentence, place])
         history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
         hypothesis = _finish(history, totals[sentence, place], True, settings, seen, (sentence, parent))
