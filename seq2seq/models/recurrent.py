@@ -33,9 +33,6 @@ class RecurrentLayer(nn.Module):
         self.rnn: nn.GRU | nn.LSTM = kind(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
         self.hidden_size = hidden_size
         self.is_lstm = cell == "lstm"
-        self._initialise()
-
-    def _initialise(self) -> None:
         for name, parameter in self.rnn.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.chunk(len(parameter) // self.hidden_size):
