@@ -223,12 +223,13 @@ class Attention(nn.Module):
 
     def _factors(self, score: ProductScore, query: Tensor, keys: Keys, places: Places) -> tuple[Tensor, Tensor]:
         """Factors of the matmul of scores: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
-        return places.rotate(self.scale(score.project_query(query)), keys.keys)
+        relation, asked = places.relation, self.scale(score.project_query(query))
+        return relation.rotate(asked, places.queries), relation.rotate(keys.keys, places.keys)
 
 
 def _mix(weights: Tensor, keys: Keys, places: Places) -> Tensor:
     """Contexts (B, H, Q, Dv) of weights (B, H, Q, S)."""
-    context, extra = weights @ keys.values, places.values(weights)
+    context, extra = weights @ keys.values, places.relation.values(weights, places.queries, places.keys)
     return context if extra is None else context + extra
 
 
