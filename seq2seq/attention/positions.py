@@ -72,8 +72,7 @@ class LearnedPositions(AbsolutePositions):
                 f"positions: a sentence of {int(positions.max()) + 1} tokens meets max_positions {self.max_positions}; "
                 "raise max_positions, lower the longest length, or use sinusoidal positions"
             )
-        vectors: Tensor = self.table(positions)
-        return vectors
+        return self.table(positions)
 
 
 class Relation(Described):

@@ -40,8 +40,7 @@ class PositionedEmbedding(nn.Module):
             if self.positions.limited:  # padding may count past the last vector: it stands nowhere
                 positions = positions.masked_fill(tokens == PAD, 0)  # (B, N)
             vectors = vectors + self.positions(positions).to(vectors.dtype)
-        dropped: Tensor = self.dropout(vectors)
-        return dropped
+        return self.dropout(vectors)
 
 
 RECURRENT_SPREAD = 2.5

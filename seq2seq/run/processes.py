@@ -44,8 +44,7 @@ class Processes:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         with self._talking():
-            summed: list[float] = self._fabric.all_reduce(total, reduce_op="sum").tolist()
-        return summed
+            return self._fabric.all_reduce(total, reduce_op="sum").tolist()
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace every gradient by its sum over the processes, in one message; a missing one counts as zero."""
@@ -72,7 +71,7 @@ class Processes:
         with self._talking():
             kind, result = self._fabric.broadcast(message)
         if kind == "done":
-            return result  # type: ignore[no-any-return]
+            return result
         raise failed or (UserError("") if kind == "user" else RunError(""))
 
     def named(self) -> str:

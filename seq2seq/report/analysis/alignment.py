@@ -62,8 +62,7 @@ def hard_links(words: Weights, end: Weights | None = None) -> Weights:
     heaviest = np.isclose(words, best, rtol=1e-9, atol=0.0) & (best > 0)
     if end is not None:
         heaviest &= best >= end[:, None]
-    shared: Weights = heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
-    return shared
+    return heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
 
 
 def count_links(words: Weights, gold: Links, end: Weights | None = None) -> Counts:

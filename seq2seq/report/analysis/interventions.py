@@ -191,5 +191,4 @@ def row_entropies(weights: Weights) -> Weights:
     from scipy.special import entr  # scipy.stats takes a second to import
 
     rows = weights[weights.sum(axis=1) > 0]
-    entropies: Weights = entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
-    return entropies
+    return entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
