@@ -18,6 +18,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from seq2seq.report.charts import Figure, heat_map
@@ -39,8 +41,6 @@ SCRIPTS = ("core.js", "charts.js", "table.js", "translations.js", "attention.js"
 
 def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("seq2seq.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -93,8 +93,6 @@ def _asset(name: str) -> str:
 @cache
 def vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script that defines `vegaEmbed`."""
-    import vl_convert
-
     return f"(() => {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();"
 
 
