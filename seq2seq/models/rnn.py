@@ -156,7 +156,6 @@ class RnnDecoder(Decoder):
         return State(sentence=keys, hypothesis=Hypotheses(states, fed, None), position=0)
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
-        """Feed tokens (N,); see `Decoder.step`."""
         gates = self.layers[0].project(self.dropout(embed(self.embedding, tokens)))
         return self._advance(gates, state, need_weights)
 
