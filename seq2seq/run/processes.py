@@ -60,19 +60,18 @@ class Processes:
         """Let the first process work while others wait; all return its result or raise its error, whose text it alone has."""
         if not self._fabric:
             return work()
-        message: tuple[str, Any] | None = None
         failed: UserError | RunError | None = None
+        result: Any = None
         if self.first:
             try:
-                message = ("done", work())
+                result = work()
             except (UserError, RunError) as error:
                 failed = error
-                message = ("user" if isinstance(error, UserError) else "run", None)
         with self._talking():
-            kind, result = self._fabric.broadcast(message)
-        if kind == "done":
+            kind, result = self._fabric.broadcast((failed and type(failed), result))
+        if kind is None:
             return result
-        raise failed or (UserError("") if kind == "user" else RunError(""))
+        raise failed or kind("")
 
     def named(self) -> str:
         """Return what a message of this process alone begins with."""
