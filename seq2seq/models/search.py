@@ -37,9 +37,7 @@ def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
 def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:
     """Return the most target subwords (B,) for source masks (B, S): what the settings allow, and the model's positions."""
     words = mask.sum(dim=1) - 1  # end of sentence is not counted
-    limits = (words * settings.max_ratio).long() + settings.max_extra
-    can_write = find_limits(model).target_pieces(mask)
-    return limits if can_write is None else torch.minimum(limits, can_write)
+    return find_limits(model).can_write((words * settings.max_ratio).long() + settings.max_extra, mask)
 
 
 @torch.inference_mode()
