@@ -118,7 +118,7 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     tokens = torch.full_like(alive, BOS)
     scores = torch.zeros(len(alive), device=source.device)
     history = torch.empty(len(alive), 0, dtype=torch.long, device=source.device)  # (B, t)
-    seen = _no_weights(memory, len(alive), need_weights)
+    seen = _no_weights(memory, need_weights, len(alive))
     while len(alive):
         output = model.step(tokens, state, need_weights)
         logits = _allowed_logits(output.logits)
@@ -140,8 +140,8 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     return [results[index] for index in range(source.shape[0])]
 
 
-def _no_weights(memory: Memory, rows: int, need_weights: bool) -> Tensor | None:
-    return torch.empty(rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
+def _no_weights(memory: Memory, need_weights: bool, *rows: int) -> Tensor | None:
+    return torch.empty(*rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
 
 
 def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
@@ -181,12 +181,11 @@ def _beam(
     limits = length_limits(mask, settings, model)
     memory = model.encode(source, mask)
     state = model.start(memory)  # one hypothesis a sentence; the first step makes them K
-    seen = _no_weights(memory, count, need_weights)
     beams = _Beams(
         alive=torch.arange(count, device=device),
         scores=torch.zeros(count, 1, device=device),
         history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
-        seen=None if seen is None else seen.unsqueeze(1),
+        seen=_no_weights(memory, need_weights, count, 1),
     )
     tokens = torch.full((count,), BOS, device=device)
     finished: list[list[Hypothesis]] = [[] for _ in range(count)]
