@@ -125,7 +125,7 @@ def _write_text(run: TrainedRun, name: str, split: EncodedSplit) -> dict[str, An
 
 def showcase(split: EncodedSplit) -> list[int]:
     """Choose sentences for heat maps, over the lengths of the split, the same for every system."""
-    return evenly_spaced(sorted(range(len(split)), key=lambda i: (split.length(i), i)), SHOWCASE)
+    return evenly_spaced(sorted(range(len(split)), key=split.length), SHOWCASE)
 
 
 def evenly_spaced(items: Sequence[T], most: int) -> list[T]:

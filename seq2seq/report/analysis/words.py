@@ -57,10 +57,8 @@ def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequenc
 
 def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:
     """Choose sentences evenly spaced over the lengths of a split, the same for every system; in the order of the split."""
-    lengths = [split.length(i) for i in range(len(split))]
-    order = sorted(range(len(split)), key=lambda i: (lengths[i], i))
-    if len(order) <= count:
-        return list(range(len(split)))
+    order = sorted(range(len(split)), key=split.length)
+    count = min(count, len(order))
     return sorted(order[k * len(order) // count] for k in range(count))
 
 
