@@ -29,7 +29,7 @@ class Hypothesis:
     """(tokens + 1, S), attention when each token and the end was predicted (no end row if truncated); None if not asked for."""
 
 
-def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
+def length_penalty(length: int, alpha: float) -> float:
     """((5 + length) / 6) ** alpha, Wu et al. 2016 (arXiv:1609.08144), equation 14; the end of sentence counts."""
     return ((5 + length) / 6) ** alpha
 
@@ -156,9 +156,9 @@ def _finish(
 ) -> Hypothesis:
     """Close a hypothesis: its last token is the end of sentence, or one too many where the limit was met."""
     tokens = tuple(history.tolist()[:-1])
-    penalty = length_penalty(len(tokens) + 1, settings.length_penalty)
+    normalised = float(score) / length_penalty(len(tokens) + 1, settings.length_penalty)
     weights = None if seen is None else seen[row][: len(tokens) + int(ended)].cpu()
-    return Hypothesis(tokens=tokens, score=float(score) / float(penalty), truncated=not ended, weights=weights)
+    return Hypothesis(tokens=tokens, score=normalised, truncated=not ended, weights=weights)
 
 
 class _Beams(NamedTuple):
@@ -247,7 +247,7 @@ def _unfinished(
                 if len(done) < n_best and cut.tokens not in {h.tokens for h in done if h.truncated}:
                     done.append(cut)
             continue
-        bound = live[row][0] / float(length_penalty(allowed[row] + 1, settings.length_penalty))
+        bound = live[row][0] / length_penalty(allowed[row] + 1, settings.length_penalty)
         surely_best = len(done) >= n_best and sorted(h.score for h in done)[-n_best] >= bound
         if len(done) < settings.beam and not surely_best:
             keep.append(row)
