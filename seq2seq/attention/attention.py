@@ -142,7 +142,10 @@ class Attention(nn.Module):
         if key_positions is None:
             key_positions = torch.arange(keys.mask.shape[1], device=query.device)
         places = Places(relation, positions, key_positions)
-        allowed, factor = self._view(heads, keys, mask, positions)
+        real = self.score.limit(keys.mask)  # (B, S)
+        allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
+        inside, factor = self.window(heads, positions, real)  # None is everything, and one
+        allowed = allowed if inside is None else allowed & inside
         product = self._product()
         # torch has a kernel for this very formula, but it keeps the weights to itself
         has_kernel = isinstance(self.normaliser, Softmax) and factor is None and not relation.mixes_values
@@ -154,13 +157,6 @@ class Attention(nn.Module):
         output = self._output(context)
         following = remember(past, weights) if self.reads_past and weights is not None else None
         return AttentionOutput(output, weights if need_weights else None, following)
-
-    def _view(self, query: Tensor, keys: Keys, mask: Tensor | None, positions: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mask, broadcastable to (B, H, Q, S), and what the window multiplies weights by (None is one)."""
-        real = self.score.limit(keys.mask)  # (B, S)
-        allowed = attendable(real, mask)  # (B, 1, 1 or Q, S)
-        inside, factor = self.window(query, positions, real)
-        return allowed if inside is None else allowed & inside, factor
 
     def _plain(
         self,
@@ -227,12 +223,13 @@ class Attention(nn.Module):
 
     def _factors(self, score: ProductScore, query: Tensor, keys: Keys, places: Places) -> tuple[Tensor, Tensor]:
         """Factors of the matmul of scores: (B, H, Q, A), with the scale on it since that is the smaller, and (B, H, S, A)."""
-        return places.rotate(self.scale(score.project_query(query)), keys.keys)
+        relation, asked = places.relation, self.scale(score.project_query(query))
+        return relation.rotate(asked, places.queries), relation.rotate(keys.keys, places.keys)
 
 
 def _mix(weights: Tensor, keys: Keys, places: Places) -> Tensor:
     """Contexts (B, H, Q, Dv) of weights (B, H, Q, S)."""
-    context, extra = weights @ keys.values, places.values(weights)
+    context, extra = weights @ keys.values, places.relation.values(weights, places.queries, places.keys)
     return context if extra is None else context + extra
 
 

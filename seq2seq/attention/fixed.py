@@ -132,7 +132,7 @@ class FixedWeights(FixedContext):
 
     def contexts(self, keys: Keys, positions: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
         weights = self.weigh(positions, allowed, keys.values.dtype).expand(-1, -1, positions.shape[-1], -1)  # (B, 1, Q, S)
-        mixing = F.dropout(weights, self.dropout) if self.dropout and self.training else weights
+        mixing = F.dropout(weights, self.dropout, self.training)
         context = (mixing @ keys.values).squeeze(1)  # (B, Q, memory_size or value_size)
         return context if self.output_proj is None else self.output_proj(context), weights
 

@@ -71,8 +71,7 @@ def remember(past: Past | None, weights: Tensor) -> Past:
 
 def answer(part: nn.Module, *inputs: Tensor, past: Past | None) -> Tensor:
     """Call a score or a normaliser, with what queries have attended to, (B, H, Q, S), if it reads that."""
-    output: Tensor = part(*inputs, past) if part.reads_past else part(*inputs)
-    return output
+    return part(*inputs, past) if part.reads_past else part(*inputs)
 
 
 class AttentionOutput(NamedTuple):

@@ -53,8 +53,7 @@ class Sparsemax(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        weights: Tensor = sparsemax(block(exact(scores), blocked), dim=-1)
-        return weights.masked_fill(blocked, 0.0)
+        return sparsemax(block(exact(scores), blocked), dim=-1).masked_fill(blocked, 0.0)
 
 
 class Entmax15(Normaliser):
@@ -66,8 +65,7 @@ class Entmax15(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        weights: Tensor = entmax15(block(exact(scores), blocked), dim=-1)
-        return weights.masked_fill(blocked, 0.0)
+        return entmax15(block(exact(scores), blocked), dim=-1).masked_fill(blocked, 0.0)
 
 
 class Sigmoid(Normaliser):

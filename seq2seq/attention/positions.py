@@ -72,8 +72,7 @@ class LearnedPositions(AbsolutePositions):
                 f"positions: a sentence of {int(positions.max()) + 1} tokens meets max_positions {self.max_positions}; "
                 "raise max_positions, lower the longest length, or use sinusoidal positions"
             )
-        vectors: Tensor = self.table(positions)
-        return vectors
+        return self.table(positions)
 
 
 class Relation(Described):
@@ -202,17 +201,9 @@ class Places(NamedTuple):
     keys: Tensor
     """(S,) or (B, S)."""
 
-    def rotate(self, query: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn (B, H, Q, A) and (B, H, S, A) before they are multiplied."""
-        return self.relation.rotate(query, self.queries), self.relation.rotate(keys, self.keys)
-
     def scores(self, query: Tensor) -> Tensor | None:
         """Return what is added to the scaled scores, broadcastable to (B, H, Q, S), or None."""
         return self.relation.scores(query, self.queries, self.keys)
-
-    def values(self, weights: Tensor) -> Tensor | None:
-        """Return what is added to the context of each head (B, H, Q, Dv), given its weights (B, H, Q, S), or None."""
-        return self.relation.values(weights, self.queries, self.keys)
 
 
 POSITIONS: dict[str, type[AbsolutePositions] | type[Relation]] = {

@@ -36,8 +36,7 @@ class TokenArrays(NamedTuple):
 
     def sentence(self, i: int) -> list[int]:
         """Return the subwords of sentence i."""
-        subwords: list[int] = self.tokens[self.offsets[i] : self.offsets[i + 1]].tolist()
-        return subwords
+        return self.tokens[self.offsets[i] : self.offsets[i + 1]].tolist()
 
     def slices(self) -> Iterator[NDArray[Any]]:
         """Yield all tokens, some at a time; read where they are on disk, not mapped, so that no page stays behind in memory."""

@@ -59,7 +59,6 @@ class ConvEncoder(Encoder):
         self.memory_size = self.summary_size = hidden_size
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
-        """Read source tokens (B, S), mask (B, S)."""
         states = self.input_proj(self.embedding(source))  # (B, S, D)
         for layer in self.layers:
             states = layer(states, mask)

@@ -67,7 +67,6 @@ class DecoderOnly(Model):
         return State(source, hypothesis=self._no_past(memory), position=0, output=self.folded_output())
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> StepOutput:
-        """Feed tokens (N,), N = B * K."""
         mask, sources = state.sentence
         features, past, weights = self._advance(
             tokens.unsqueeze(1), mask, sources, state.hypothesis, state.position, need_weights

@@ -40,8 +40,7 @@ class PositionedEmbedding(nn.Module):
             if self.positions.limited:  # padding may count past the last vector: it stands nowhere
                 positions = positions.masked_fill(tokens == PAD, 0)  # (B, N)
             vectors = vectors + self.positions(positions).to(vectors.dtype)
-        dropped: Tensor = self.dropout(vectors)
-        return dropped
+        return self.dropout(vectors)
 
 
 RECURRENT_SPREAD = 2.5
@@ -53,8 +52,7 @@ def embed(table: nn.Embedding, tokens: Tensor) -> Tensor:
 
     Recurrent models learn several times slower from small inputs (Vaswani et al. 2017, section 3.4, scales likewise).
     """
-    vectors: Tensor = table(tokens)
-    return vectors * (math.sqrt(table.embedding_dim) / RECURRENT_SPREAD)
+    return table(tokens) * (math.sqrt(table.embedding_dim) / RECURRENT_SPREAD)
 
 
 def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding:

@@ -117,8 +117,7 @@ class Model(nn.Module):
 
     def logits(self, features: Tensor, folded: Tensor | None = None) -> Tensor:
         """Map features (..., output_size) to logits (..., V), given a `folded_output` by that."""
-        logits: Tensor = self.output(features) if folded is None else functional.pad(features, (0, 1), value=1.0) @ folded
-        return logits
+        return self.output(features) if folded is None else functional.pad(features, (0, 1), value=1.0) @ folded
 
     def folded_output(self) -> Tensor | None:
         """Return matrix and bias of the output layer in one (output_size + 1, V), as a CPU multiplies it fastest, or None.
@@ -195,8 +194,7 @@ class EncoderDecoder(Model):
         return StepOutput(logits=self.logits(features, state.output), state=following, weights=weights)
 
     def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
-        output: DecoderOutput = self.decoder(memory, inputs, need_weights)
-        return output
+        return self.decoder(memory, inputs, need_weights)
 
 
 def count_parameters(model: Model) -> dict[str, int]:

@@ -29,13 +29,13 @@ class Limits(NamedTuple):
     target: Limit | None
     both: Limit | None
 
-    def target_pieces(self, mask: Tensor) -> Tensor | None:
-        """Return the most subwords (B,) that can be written for source masks (B, S), or None for no limit."""
-        most = None if self.target is None else torch.full((len(mask),), self.target.tokens, device=mask.device)
+    def can_write(self, subwords: Tensor, mask: Tensor) -> Tensor:
+        """Return how many of so many target subwords (B,) can be written for source masks (B, S)."""
+        if self.target is not None:
+            subwords = subwords.clamp(max=self.target.tokens - 1)  # begin of sentence is read as well
         if self.both is not None:
-            left = self.both.tokens - mask.sum(dim=1)
-            most = left if most is None else torch.minimum(most, left)
-        return None if most is None else most - 1  # begin of sentence is read as well
+            subwords = torch.minimum(subwords, self.both.tokens - 1 - mask.sum(dim=1))
+        return subwords
 
     def refused(self, source_tokens: int) -> Limit | None:
         """Return the limit that keeps a source of so many tokens, end of sentence included, from being translated."""

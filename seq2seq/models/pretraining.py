@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.described import Described
@@ -57,18 +56,16 @@ class LanguageModel(PretrainedModel):
 
     def forward(self, source: Tensor, mask: Tensor, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
         """Run over targets (B, T), bos first."""
-        return self.whole.decode(self._memory(source, mask), inputs, need_weights)
-
-    def _memory(self, source: Tensor, mask: Tensor) -> Memory:
-        if not isinstance(self.whole, EncoderDecoder):
-            return self.whole.encode(source, mask)
-        encoder, rows = self.whole.encoder, len(source)
-        dtype = self.output.weight.dtype
-        return Memory(
-            states=torch.zeros(rows, 1, encoder.memory_size, dtype=dtype, device=source.device),
-            mask=torch.ones(rows, 1, dtype=torch.bool, device=source.device),
-            summary=torch.zeros(rows, encoder.summary_size, dtype=dtype, device=source.device),
-        )
+        if isinstance(self.whole, EncoderDecoder):
+            encoder, rows, dtype = self.whole.encoder, len(source), self.output.weight.dtype
+            memory = Memory(
+                states=source.new_zeros(rows, 1, encoder.memory_size, dtype=dtype),
+                mask=mask.new_ones(rows, 1),
+                summary=source.new_zeros(rows, encoder.summary_size, dtype=dtype),
+            )
+        else:
+            memory = self.whole.encode(source, mask)
+        return self.whole.decode(memory, inputs, need_weights)
 
 
 PRETRAINED: dict[str, type[MaskedModel] | type[LanguageModel]] = {"masked": MaskedModel, "causal": LanguageModel}

@@ -33,9 +33,6 @@ class RecurrentLayer(nn.Module):
         self.rnn: nn.GRU | nn.LSTM = kind(input_size, hidden_size, batch_first=True, bidirectional=bidirectional)
         self.hidden_size = hidden_size
         self.is_lstm = cell == "lstm"
-        self._initialise()
-
-    def _initialise(self) -> None:
         for name, parameter in self.rnn.named_parameters():
             if "weight_hh" in name:
                 for gate in parameter.data.chunk(len(parameter) // self.hidden_size):
@@ -105,8 +102,7 @@ class RecurrentLayer(nn.Module):
             inputs = torch.cat([inputs, context.expand(-1, inputs.shape[1], -1)], dim=-1)
         hidden = state.hidden.unsqueeze(0).contiguous()
         first = hidden if state.cell is None else (hidden, state.cell.unsqueeze(0).contiguous())
-        outputs: Tensor = self.rnn(inputs, first)[0]
-        return outputs
+        return self.rnn(inputs, first)[0]
 
     def project(self, inputs: Tensor, first: int = 0, bias: bool = True) -> Tensor:
         """Return the share of the gates (..., gates * H) that inputs (..., D) contribute, D input features from `first` on."""

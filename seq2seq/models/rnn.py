@@ -124,7 +124,6 @@ class RnnDecoder(Decoder):
         self.output_size = output_size
         self.placement = (attention.placement if isinstance(attention, FixedContext) else None) or placement
         self.input_feeding = input_feeding
-        self.is_lstm = cell == "lstm"
         self.dropout = Dropout(dropout)
         context_size = attention.context_size
         input_size = embedding.embedding_dim
@@ -151,12 +150,11 @@ class RnnDecoder(Decoder):
     def _start(self, memory: Memory) -> State:
         keys = self.attention.project_keys(memory.states, memory.mask, memory.summary, memory.segments)
         first = torch.tanh(self.start_proj(memory.summary)).chunk(len(self.layers), dim=-1)
-        states = tuple(CellState(hidden=h, cell=torch.zeros_like(h) if self.is_lstm else None) for h in first)
+        states = tuple(CellState(h, torch.zeros_like(h) if self.layers[0].is_lstm else None) for h in first)
         fed = first[0].new_zeros(first[0].shape[0], self.output_size) if self.input_feeding else None
         return State(sentence=keys, hypothesis=Hypotheses(states, fed, None), position=0)
 
     def step(self, tokens: Tensor, state: State, need_weights: bool = False) -> tuple[Tensor, State, Tensor | None]:
-        """Feed tokens (N,); see `Decoder.step`."""
         gates = self.layers[0].project(self.dropout(embed(self.embedding, tokens)))
         return self._advance(gates, state, need_weights)
 
@@ -284,7 +282,7 @@ def _query_weight(attention: Attention, like: Tensor) -> Tensor:
 def has_kernel(decoder: RnnDecoder, need_weights: bool) -> bool:
     """Whether `decode_stepwise` computes this decoder's teacher forcing, and is wanted."""
     return (
-        (len(decoder.layers), decoder.is_lstm) == (1, False)
+        (len(decoder.layers), decoder.layers[0].is_lstm) == (1, False)
         and (decoder.input_feeding or decoder.placement == "before")
         and not need_weights
         and (attends_additively(decoder) or _attends_by_products(decoder))

@@ -29,7 +29,7 @@ class Hypothesis:
     """(tokens + 1, S), attention when each token and the end was predicted (no end row if truncated); None if not asked for."""
 
 
-def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
+def length_penalty(length: int, alpha: float) -> float:
     """((5 + length) / 6) ** alpha, Wu et al. 2016 (arXiv:1609.08144), equation 14; the end of sentence counts."""
     return ((5 + length) / 6) ** alpha
 
@@ -37,16 +37,7 @@ def length_penalty(length: int | Tensor, alpha: float) -> float | Tensor:
 def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:
     """Return the most target subwords (B,) for source masks (B, S): what the settings allow, and the model's positions."""
     words = mask.sum(dim=1) - 1  # end of sentence is not counted
-    limits = (words * settings.max_ratio).long() + settings.max_extra
-    can_write = find_limits(model).target_pieces(mask)
-    return limits if can_write is None else torch.minimum(limits, can_write)
-
-
-def search(
-    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False
-) -> list[Hypothesis]:
-    """Translate a batch; returns the best hypothesis of each sentence, as `search_n_best` finds it."""
-    return [found[0] for found in search_n_best(model, source, mask, settings, need_weights)]
+    return find_limits(model).can_write((words * settings.max_ratio).long() + settings.max_extra, mask)
 
 
 @torch.inference_mode()
@@ -127,7 +118,7 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     tokens = torch.full_like(alive, BOS)
     scores = torch.zeros(len(alive), device=source.device)
     history = torch.empty(len(alive), 0, dtype=torch.long, device=source.device)  # (B, t)
-    seen = _no_weights(memory, len(alive), need_weights)
+    seen = _no_weights(memory, need_weights, len(alive))
     while len(alive):
         output = model.step(tokens, state, need_weights)
         logits = _allowed_logits(output.logits)
@@ -149,8 +140,8 @@ def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings
     return [results[index] for index in range(source.shape[0])]
 
 
-def _no_weights(memory: Memory, rows: int, need_weights: bool) -> Tensor | None:
-    return torch.empty(rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
+def _no_weights(memory: Memory, need_weights: bool, *rows: int) -> Tensor | None:
+    return torch.empty(*rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
 
 
 def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
@@ -165,9 +156,9 @@ def _finish(
 ) -> Hypothesis:
     """Close a hypothesis: its last token is the end of sentence, or one too many where the limit was met."""
     tokens = tuple(history.tolist()[:-1])
-    penalty = length_penalty(len(tokens) + 1, settings.length_penalty)
+    normalised = float(score) / length_penalty(len(tokens) + 1, settings.length_penalty)
     weights = None if seen is None else seen[row][: len(tokens) + int(ended)].cpu()
-    return Hypothesis(tokens=tokens, score=float(score) / float(penalty), truncated=not ended, weights=weights)
+    return Hypothesis(tokens=tokens, score=normalised, truncated=not ended, weights=weights)
 
 
 class _Beams(NamedTuple):
@@ -190,12 +181,11 @@ def _beam(
     limits = length_limits(mask, settings, model)
     memory = model.encode(source, mask)
     state = model.start(memory)  # one hypothesis a sentence; the first step makes them K
-    seen = _no_weights(memory, count, need_weights)
     beams = _Beams(
         alive=torch.arange(count, device=device),
         scores=torch.zeros(count, 1, device=device),
         history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
-        seen=None if seen is None else seen.unsqueeze(1),
+        seen=_no_weights(memory, need_weights, count, 1),
     )
     tokens = torch.full((count,), BOS, device=device)
     finished: list[list[Hypothesis]] = [[] for _ in range(count)]
@@ -215,13 +205,13 @@ def _extend(
     # of 2 K candidates at most K end, so K go on
     totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
     ends = tokens == EOS
-    _collect(beams, totals, parents, ends & torch.isfinite(totals), weights, finished, settings)
+    seen = _append(beams.seen, weights)
+    _collect(beams, totals, parents, ends & torch.isfinite(totals), seen, finished, settings)
     totals = totals.masked_fill(ends, float("-inf"))
     scores, order = totals.topk(min(settings.beam, totals.shape[1]), dim=-1)
     parents, tokens = parents.gather(1, order), tokens.gather(1, order)
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
     history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
-    seen = _append(beams.seen, weights)
     seen = None if seen is None else seen[rows, parents]
     return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
@@ -231,16 +221,12 @@ def _collect(
     totals: Tensor,
     parents: Tensor,
     ends: Tensor,
-    weights: Tensor | None,
+    seen: Tensor | None,
     finished: list[list[Hypothesis]],
     settings: SearchSettings,
 ) -> None:
     """Move the ended among the first K candidates of each sentence to its finished hypotheses."""
-    ended = ends[:, : settings.beam].nonzero()
-    if not len(ended):
-        return
-    seen = _append(beams.seen, weights)
-    for sentence, place in ended.tolist():
+    for sentence, place in ends[:, : settings.beam].nonzero().tolist():
         parent = int(parents[sentence, place])
         history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
         hypothesis = _finish(history, totals[sentence, place], True, settings, seen, (sentence, parent))
@@ -261,7 +247,7 @@ def _unfinished(
                 if len(done) < n_best and cut.tokens not in {h.tokens for h in done if h.truncated}:
                     done.append(cut)
             continue
-        bound = live[row][0] / float(length_penalty(allowed[row] + 1, settings.length_penalty))
+        bound = live[row][0] / length_penalty(allowed[row] + 1, settings.length_penalty)
         surely_best = len(done) >= n_best and sorted(h.score for h in done)[-n_best] >= bound
         if len(done) < settings.beam and not surely_best:
             keep.append(row)

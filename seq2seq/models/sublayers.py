@@ -27,8 +27,7 @@ class FeedForward(nn.Module):
         """(..., hidden_size) to the same shape."""
         inner = self.inner(states)
         inner = dropped_relu(inner, self.dropout.p, self.training) if self.is_relu else self.dropout(functional.gelu(inner))
-        output: Tensor = self.outer(inner)
-        return output
+        return self.outer(inner)
 
 
 class Residual(nn.Module):
@@ -42,12 +41,11 @@ class Residual(nn.Module):
 
     def enter(self, states: Tensor) -> Tensor:
         """Input of the sublayer."""
-        entering: Tensor = self.norm(states) if self.is_pre else states
-        return entering
+        return self.norm(states) if self.is_pre else states
 
     def leave(self, states: Tensor, update: Tensor) -> Tensor:
         """Add the sublayer's output to its input."""
-        total: Tensor = states + self.dropout(update)
+        total = states + self.dropout(update)
         return total if self.is_pre else self.norm(total)
 
 

@@ -35,7 +35,6 @@ class TransformerEncoder(Encoder):
         self.memory_size = self.summary_size = hidden_size
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
-        """Read source tokens (B, S), mask (B, S)."""
         states = self.embedding(source)  # (B, S, D)
         for layer in self.layers:
             states = layer(states, mask)

@@ -10,14 +10,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import vl_convert
+from PIL import Image
+
 from seq2seq.report.charts import Figure, on_paper
 from seq2seq.report.palette import FONT
 
 
 def save(figure: Figure, stem: Path) -> None:
     """Write `<stem>.png`, `.svg` and `.pdf`; the same figure gives the same bytes, but for the order of entries in the PDF."""
-    import vl_convert
-
     caption = figure.caption
     if scripts := missing_scripts(json.dumps(on_paper(figure.spec, caption), ensure_ascii=False)):
         caption += f" No font here has these scripts, so that boxes stand for their letters: {', '.join(scripts)}."
@@ -29,8 +30,6 @@ def save(figure: Figure, stem: Path) -> None:
 
 def svg_of(spec: Mapping[str, Any]) -> str:
     """Draw a figure; the same specification gives the same text."""
-    import vl_convert
-
     return re.sub(r"gradient_\d+", "gradient", vl_convert.vegalite_to_svg(dict(spec)))  # one a figure, counted over the process
 
 
@@ -42,8 +41,6 @@ def image(spec: Mapping[str, Any], text: str) -> str:
 
 def in_few_colours(png: bytes) -> bytes:
     """The same picture with 256 colours, in a third of the bytes."""
-    from PIL import Image
-
     made = BytesIO()
     picture = Image.open(BytesIO(png)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     picture.save(made, "PNG", optimize=True)
@@ -52,7 +49,6 @@ def in_few_colours(png: bytes) -> bytes:
 
 def missing_scripts(text: str) -> list[str]:
     """Scripts of a text that no font of this machine has, by the first word of a letter's name: `CJK`, `THAI`."""
-    import vl_convert
 
     def drawn(letter: str) -> bytes:
         # x leaves room to the left; without a family nothing is drawn

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from seq2seq.config.files import read_record
 from seq2seq.corpus.prepare import SplitText
@@ -18,16 +18,12 @@ from seq2seq.run.reading import Reading
 class Forced(BaseModel):
     """Attention while the reference was fed."""
 
-    model_config = ConfigDict(extra="ignore")
-
     reference: list[str]
     weights: list[list[float]]
 
 
 class AttentionMap(BaseModel):
     """Weights of one system on one sentence: rows are target subwords, columns source subwords, or cells of a picture."""
-
-    model_config = ConfigDict(extra="ignore")
 
     index: int
     source: list[str]

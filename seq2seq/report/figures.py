@@ -100,10 +100,10 @@ def _length_points(report: Report, name: str, field: str, metric: str) -> Iterat
 
 
 def _length_caption(report: Report) -> str:
-    counts = {len(system.seeds) for system in report.systems.values()}
+    counts, level = {len(system.seeds) for system in report.systems.values()}, report.evaluation["confidence"]
     parts = [f"{report.split}, {report.n:,} sentences; a point stands at the mean length of its bucket."]
     if max(counts) > 2:
-        parts.append(f"Bands: {_level(report)} intervals over seeds and sentences (of the system that is pointed at).")
+        parts.append(f"Bands: {level:.0%} intervals over seeds and sentences (of the system that is pointed at).")
     if max(counts) > 1:
         parts.append("Small dots: single seeds.")
     if 1 in counts:
@@ -122,10 +122,6 @@ def _length_caption(report: Report) -> str:
     return " ".join(parts)
 
 
-def _level(report: Report) -> str:
-    return f"{float(report.evaluation.get('confidence', 0.95)):.0%}"
-
-
 def _ranking(report: Report) -> Figure:
     lines = []
     for place in report.ranking:
@@ -142,7 +138,7 @@ def _ranking(report: Report) -> Figure:
     return Figure(
         name="ranking",
         title="Every system by its score",
-        caption=f"{report.split}, {report.n:,} sentences; {_level(report)} intervals; {budgets}.{dashed}",
+        caption=f"{report.split}, {report.n:,} sentences; {report.evaluation['confidence']:.0%} intervals; {budgets}.{dashed}",
         spec=dot_plot(lines, style_of(report), x="BLEU", guide=guide),
         csv="ranking.csv",
     )

@@ -18,6 +18,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from seq2seq.report.charts import Figure, heat_map
@@ -39,8 +41,6 @@ SCRIPTS = ("core.js", "charts.js", "table.js", "translations.js", "attention.js"
 
 def page(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     environment = Environment(
         loader=PackageLoader("seq2seq.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -93,8 +93,6 @@ def _asset(name: str) -> str:
 @cache
 def vega() -> str:
     """Vega, Vega-Lite and vega-embed as one script that defines `vegaEmbed`."""
-    import vl_convert
-
     return f"(() => {{\n{vl_convert.javascript_bundle('window.vegaEmbed = vegaEmbed;')}\n}})();"
 
 
@@ -168,15 +166,13 @@ def quantised(weights: Sequence[Sequence[float]]) -> str:
 
 def marked(text: str) -> Markup:
     """Escape a text and show what stands between backticks as names."""
-    parts = text.split("`")
-    return Markup("").join(Markup("<b>{}</b>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+    return Markup(re.sub(r"`([^`]*)`", r"<b>\1</b>", str(escape(text))))
 
 
 def linked(text: str) -> Markup:
     """Escape a text and turn arXiv numbers in it into links."""
-    parts = re.split(r"arXiv:(\d{4}\.\d{4,5})", text)
-    link = Markup('<a href="https://arxiv.org/abs/{0}" rel="noreferrer">arXiv:{0}</a>')
-    return Markup("").join(link.format(part) if index % 2 else escape(part) for index, part in enumerate(parts))
+    link = r'<a href="https://arxiv.org/abs/\1" rel="noreferrer">arXiv:\1</a>'
+    return Markup(re.sub(r"arXiv:(\d{4}\.\d{4,5})", link, str(escape(text))))
 
 
 def shown(cell: Cell) -> Markup:

@@ -30,8 +30,6 @@ from seq2seq.run.trained import find_runs
 class StudyFile(BaseModel):
     """`study.yaml` as the trainer leaves it beside the runs; other keys are of no concern here."""
 
-    model_config = ConfigDict(extra="ignore")
-
     name: str | None = None
     question: str = ""
     evaluation: EvaluationSettings = EvaluationSettings()

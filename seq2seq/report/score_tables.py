@@ -19,7 +19,7 @@ def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]]) ->
     first, buckets = next(iter(rows.values()))
     heads = [lengths_in_words(bucket.min, bucket.max, unit="") for bucket in buckets]
     cells: list[list[Cell]] = [["sentences", f"{first.n:,}", *(f"{bucket.n:,}" for bucket in buckets)]]
-    cells += [[name, bleu(whole, ""), *map(_bucket, parts)] for name, (whole, parts) in rows.items()]
+    cells += [[name, bleu(whole), *map(_bucket, parts)] for name, (whole, parts) in rows.items()]
     return Table(title="BLEU by source length", heads=["system", "BLEU", *heads], rows=cells)
 
 

@@ -90,9 +90,8 @@ def latex_table(report: Report, *, full: bool = False) -> str:
     if not full:
         buckets = table.heads[2:-2]
         table = table.select([*table.heads[:2], *dict.fromkeys((buckets[0], buckets[-1])), *table.heads[-2:]])
-    level = float(report.evaluation.get("confidence", 0.95))
-    words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals"
-    words += "." if lends_seed_variance(report) else " (one seed: over sentences)."
+    level, alone = report.evaluation["confidence"], "" if lends_seed_variance(report) else " (one seed: over sentences)"
+    words = f"BLEU on {report.split} by source {report.length_unit}, with half-widths of {level:.0%} intervals{alone}."
     star = rf" $^{{*}}$~differs from {escape_latex(report.baseline)} (Holm-corrected)." if report.baseline else ""
     signature = escape_latex(report.signature).replace("|", r"|\allowbreak{}")
     return as_latex(

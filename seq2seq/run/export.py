@@ -206,8 +206,7 @@ def _transformer(run: TrainedRun) -> Any:
 def _positions(embedding: PositionedEmbedding) -> Tensor:
     positions: Any = embedding.positions
     with torch.no_grad():
-        vectors: Tensor = positions(torch.arange(positions.max_positions if positions.limited else _POSITIONS))
-    return vectors
+        return positions(torch.arange(positions.max_positions if positions.limited else _POSITIONS))
 
 
 def _layer(theirs: Any, ours: EncoderLayer) -> None:

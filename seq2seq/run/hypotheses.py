@@ -125,7 +125,7 @@ def _write_text(run: TrainedRun, name: str, split: EncodedSplit) -> dict[str, An
 
 def showcase(split: EncodedSplit) -> list[int]:
     """Choose sentences for heat maps, over the lengths of the split, the same for every system."""
-    return evenly_spaced(sorted(range(len(split)), key=lambda i: (split.length(i), i)), SHOWCASE)
+    return evenly_spaced(sorted(range(len(split)), key=split.length), SHOWCASE)
 
 
 def evenly_spaced(items: Sequence[T], most: int) -> list[T]:
@@ -143,11 +143,8 @@ def write_attention(
     found = translate(run.model, split, run.target_tokenizer, search, sentences=sentences, need_weights=True)
     records = []
     for index, translation in zip(sentences, found, strict=True):
-        if translation.hypothesis.weights is None:
-            return
         reading = read_hypothesis(run, split, index, translation.hypothesis)
-        weights = rounded(reading.weights)
-        record = {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": weights}
+        record = {"index": index, "source": reading.source, "hypothesis": reading.target, "weights": rounded(reading.weights)}
         if run.settings.data.source == IMAGE:
             record["picture"] = picture(split.source(index))
         if references:

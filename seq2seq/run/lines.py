@@ -205,7 +205,7 @@ def _record(run: TrainedRun, split: EncodedSplit, index: int, best: Sequence[Tra
                 "score": round(translation.hypothesis.score, 4),
                 "truncated": translation.hypothesis.truncated,
                 "tokens": reading.target,
-                "attention": rounded(reading.weights) if reading.weights is not None and reading.attends else None,
+                "attention": rounded(reading.weights) if reading.attends else None,
             }
         )
     return {"line": line, "source": source, "translations": hypotheses}

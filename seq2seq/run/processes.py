@@ -44,8 +44,7 @@ class Processes:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         with self._talking():
-            summed: list[float] = self._fabric.all_reduce(total, reduce_op="sum").tolist()
-        return summed
+            return self._fabric.all_reduce(total, reduce_op="sum").tolist()
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace every gradient by its sum over the processes, in one message; a missing one counts as zero."""
@@ -61,19 +60,18 @@ class Processes:
         """Let the first process work while others wait; all return its result or raise its error, whose text it alone has."""
         if not self._fabric:
             return work()
-        message: tuple[str, Any] | None = None
         failed: UserError | RunError | None = None
+        result: Any = None
         if self.first:
             try:
-                message = ("done", work())
+                result = work()
             except (UserError, RunError) as error:
                 failed = error
-                message = ("user" if isinstance(error, UserError) else "run", None)
         with self._talking():
-            kind, result = self._fabric.broadcast(message)
-        if kind == "done":
-            return result  # type: ignore[no-any-return]
-        raise failed or (UserError("") if kind == "user" else RunError(""))
+            kind, result = self._fabric.broadcast((failed and type(failed), result))
+        if kind is None:
+            return result
+        raise failed or kind("")
 
     def named(self) -> str:
         """Return what a message of this process alone begins with."""

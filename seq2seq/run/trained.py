@@ -135,24 +135,22 @@ def source_columns(
 
 @torch.inference_mode()
 def read_reference(model: Model, tokenizers: tuple[Tokenizer, Tokenizer], split: EncodedSplit, index: int) -> Reading:
-    """Return the subwords and weights of a reference while it is fed; no weights for a model that has none."""
+    """Return the subwords and weights of a reference while it is fed."""
     source, target = tokenizers
     batch = next(iter(evaluation_batches(split, 1, [index]))).to(model.device)
     weights = model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
-    said = target.pieces([*split.target_tokens(index), EOS])
-    return _reading(source, split, index, said, None if weights is None else weights[0].float())
+    assert weights is not None  # they are asked for
+    return _reading(source, split, index, target.pieces([*split.target_tokens(index), EOS]), weights[0].float())
 
 
 def read_hypothesis(run: TrainedRun, split: EncodedSplit, index: int, hypothesis: Hypothesis) -> Reading:
-    """Return the subwords and weights of a hypothesis for sentence `index` of a split."""
+    """Return the subwords and weights of a hypothesis for sentence `index` of a split, searched for with weights."""
     said = run.target_tokenizer.pieces([*hypothesis.tokens, *([] if hypothesis.truncated else [EOS])])
+    assert hypothesis.weights is not None  # they were asked for
     return _reading(run.source_tokenizer, split, index, said, hypothesis.weights)
 
 
-def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str], weights: torch.Tensor | None) -> Reading:
-    if weights is None:
-        columns = source.columns(split.source(index), split.source_tokens(index))
-        return Reading([column.name for column in columns], said, None)
+def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str], weights: torch.Tensor) -> Reading:
     columns, kept = source_columns(source, split, index, weights)
     return Reading([column.name for column in columns], said, kept)
 

@@ -290,8 +290,7 @@ def _verdict(finding: Finding) -> Verdict:
         return "small sample"
     if side == "neither":
         return "undecided"
-    verdict: Verdict = finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
-    return verdict
+    return finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
 
 
 def _value(estimate: Estimate) -> str:

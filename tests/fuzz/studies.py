@@ -16,13 +16,13 @@ from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.models.budget import meta_model
 from seq2seq.models.build import build_model
-from seq2seq.models.search import search
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.machine import prepare_machine
 from seq2seq.run.processes import Processes
 from seq2seq.run.schedule import learning_rate
 from seq2seq.run.sharding import share_out
 from seq2seq.run.update import Updater
+from tests.models.hypotheses import search
 
 PIECES = 23
 """Vocabulary of the models that take a step."""

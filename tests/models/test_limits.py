@@ -10,7 +10,8 @@ from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models.build import build_model
 from seq2seq.models.limits import Limit, Limits, find_limits
-from seq2seq.models.search import search, search_n_best
+from seq2seq.models.search import search_n_best
+from tests.models.hypotheses import search
 
 V = 13
 RNN = {"hidden_size": 6, "embedding_size": 6}

@@ -9,7 +9,8 @@ from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput
-from seq2seq.models.search import length_penalty, search
+from seq2seq.models.search import length_penalty
+from tests.models.hypotheses import search
 
 VOCABULARY = 6
 

@@ -93,5 +93,4 @@ class HeadProjections(nn.Module):
 
     def merge(self, context: Tensor) -> Tensor:
         """Join heads (B, H, N, D) and project to (B, N, hidden_size)."""
-        merged: Tensor = self.output_proj(merge_heads(context))
-        return merged
+        return self.output_proj(merge_heads(context))

@@ -54,18 +54,14 @@ class FullAttention(SelfAttention):
 
     def step(self, states: Tensor, cache: Keys | Pool, position: int) -> tuple[Tensor, Keys | Pool]:
         if isinstance(cache, Pool):
-            return self._step_pool(states, cache, position)
+            pool = cache.append(self.project_keys(states), position)
+            mask, places = pool.view()  # (B, K, P), (P,); what is in a pool stands before what asks
+            asking, here = states.view(*mask.shape[:2], -1), places.new_full(mask.shape[1:2], position)
+            output = self.attend(asking, pool.keys(), here, places, bidirectional=True, mask=mask)
+            return output.context.reshape(states.shape), pool
         grown = cache.extend(self.project_keys(states))
         positions = torch.arange(position + 1, device=states.device)
         return self.attend(states, grown, positions[-1:], positions).context, grown
-
-    def _step_pool(self, states: Tensor, pool: Pool, position: int) -> tuple[Tensor, Pool]:
-        grown = pool.append(self.project_keys(states), position)
-        mask, places = grown.view()  # (B, K, P), (P,); what is in a pool stands before what asks
-        positions = torch.full((mask.shape[1],), position, device=states.device)
-        asking = states.view(*mask.shape[:2], -1)
-        grouped = self.attend(asking, grown.keys(), positions, places, bidirectional=True, mask=mask).context
-        return grouped.reshape(states.shape), grown
 
     def project_keys(self, states: Tensor, mask: Tensor | None = None) -> Keys:
         """Keys and values of states (B, N, hidden_size); mask (B, N), None if all are real tokens."""
@@ -99,7 +95,7 @@ class FullAttention(SelfAttention):
         if self.causal and not bidirectional:
             parts.append(key_positions.unsqueeze(-2) <= query_positions.unsqueeze(-1))  # (Q, S) or (B, Q, S)
         masks = [part for part in parts if part is not None]
-        output: AttentionOutput = self.attention(
+        return self.attention(
             states,
             keys,
             mask=reduce(operator.and_, masks) if masks else None,
@@ -108,7 +104,6 @@ class FullAttention(SelfAttention):
             relation=self.relation,
             need_weights=need_weights,
         )
-        return output
 
 
 class WindowAttention(FullAttention):

@@ -21,8 +21,7 @@ class SumScore(Score):
         self.key_proj = HeadLinear(heads=self.heads, in_features=sizes["memory_size"], out_features=self.width)
 
     def project_keys(self, memory: Tensor) -> Tensor:
-        projected: Tensor = self.key_proj(memory)  # (B, H, S, A)
-        return projected
+        return self.key_proj(memory)  # (B, H, S, A)
 
     def draw_v(self) -> nn.Parameter:
         """A vector v for each head, (H, A)."""

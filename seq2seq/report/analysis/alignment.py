@@ -62,19 +62,15 @@ def hard_links(words: Weights, end: Weights | None = None) -> Weights:
     heaviest = np.isclose(words, best, rtol=1e-9, atol=0.0) & (best > 0)
     if end is not None:
         heaviest &= best >= end[:, None]
-    shared: Weights = heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
-    return shared
+    return heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
 
 
-def count_links(words: Weights, sure: Links, possible: Links | None = None, end: Weights | None = None) -> Counts:
-    """Compare the weights (m, n) of one sentence pair with its gold links: (6,). `possible` None means that all are sure."""
-    wanted, allowed = np.zeros(words.shape), np.zeros(words.shape)
-    for source, target in sure:
-        wanted[target, source] = allowed[target, source] = 1.0
-    for source, target in possible or ():
-        allowed[target, source] = 1.0
-    links = hard_links(words, end)
-    sums = (links, wanted, links * wanted, links * allowed, words * allowed, allowed.any(axis=1))
+def count_links(words: Weights, gold: Links, end: Weights | None = None) -> Counts:
+    """Compare the weights (m, n) of one sentence pair with its gold links, all of them sure: (6,)."""
+    wanted, links = np.zeros(words.shape), hard_links(words, end)
+    for source, target in gold:
+        wanted[target, source] = 1.0
+    sums = (links, wanted, links * wanted, links * wanted, words * wanted, wanted.any(axis=1))
     return np.array([each.sum() for each in sums], dtype=np.float64)
 
 

@@ -25,10 +25,10 @@ LONGEST = 10
 _WHOLE = int(np.lcm.reduce(JOINED))  # a multiple of it leaves no pair over at any number
 
 
-def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
+def choose_pairs(split: EncodedSplit) -> list[int]:
     """Short pairs evenly spread over a split, in an unrelated order, the same for all systems; a `UserError` if too few."""
     short = [i for i in range(len(split)) if 0 < split.length(i) <= LONGEST]
-    count = min(pairs, len(short)) // _WHOLE * _WHOLE
+    count = min(PAIRS, len(short)) // _WHOLE * _WHOLE
     if count == 0:
         found = counted(len(short), "source")
         raise UserError(f"the test split has {found} of up to {LONGEST} words; the concatenation probe joins {_WHOLE} or more")
@@ -36,15 +36,15 @@ def choose_pairs(split: EncodedSplit, pairs: int = PAIRS) -> list[int]:
     return [short[k * len(short) // count] for k in order.tolist()]
 
 
-def concatenate_run(run: TrainedRun, data: EvaluationData, *, pairs: int = PAIRS) -> dict[str, Any]:
+def concatenate_run(run: TrainedRun, data: EvaluationData) -> dict[str, Any]:
     """Count BLEU of joined pairs of the first test split in `analysis/concatenation.json`, null where refused, or keep that."""
     name, split = next(iter(data.tests.items()))
-    key = {"pairs": pairs, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
-    return cached(run, data, name, "concatenation", lambda: _joined(run, name, split, pairs), **key)
+    key = {"pairs": PAIRS, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
+    return cached(run, data, name, "concatenation", lambda: _joined(run, name, split), **key)
 
 
-def _joined(run: TrainedRun, name: str, split: EncodedSplit, pairs: int) -> dict[str, Any]:
-    chosen = choose_pairs(split, pairs)
+def _joined(run: TrainedRun, name: str, split: EncodedSplit) -> dict[str, Any]:
+    chosen = choose_pairs(split)
     short, lengths = [split.pair(i) for i in chosen], [split.length(i) for i in chosen]
     between = join.between if (join := run.settings.data.join) else " "
     joined = {size: [join_pairs(short[i : i + size], between) for i in range(0, len(short), size)] for size in JOINED}
@@ -70,5 +70,4 @@ def _counts(run: TrainedRun, sources: list[str], references: list[str]) -> list[
         found = translate(run.model, run.encode(sources), run.target_tokenizer, run.settings.search)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
-    counts: list[list[float]] = count_bleu(run, found, references).counts["bleu"].tolist()
-    return counts
+    return count_bleu(run, found, references).counts["bleu"].tolist()

@@ -59,11 +59,11 @@ def share_used(model: nn.Module, kind: type[HeadGates] | type[AdaptiveSpanAttent
     return sum(found) / len(found) if found else None
 
 
-def of_length(split: EncodedSplit, lengths: Sequence[int] = LENGTHS) -> dict[int, list[int]]:
-    """The sentences nearest to each length, at most a tenth away; lengths that too few sentences have are left out."""
+def of_length(split: EncodedSplit) -> dict[int, list[int]]:
+    """The sentences nearest to each of `LENGTHS`, at most a tenth away; lengths that too few sentences have are left out."""
     words = np.array([split.length(i) for i in range(len(split))])
     found = {}
-    for length in lengths:
+    for length in LENGTHS:
         distance = np.abs(words - length)
         nearest = np.argsort(distance, kind="stable")[:AT_ONCE]
         if len(nearest) == AT_ONCE and distance[nearest].max() <= length / 10:

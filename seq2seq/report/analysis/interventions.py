@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import entr
 from torch import Tensor
 
 from seq2seq.attention.attention import Attention
@@ -188,8 +189,5 @@ def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
 
 def row_entropies(weights: Weights) -> Weights:
     """Entropy in bits of each row (T, S) that has weight, taken as shares of its sum."""
-    from scipy.special import entr  # scipy.stats takes a second to import
-
     rows = weights[weights.sum(axis=1) > 0]
-    entropies: Weights = entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
-    return entropies
+    return entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)

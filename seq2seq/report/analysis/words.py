@@ -43,8 +43,7 @@ def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequenc
     for batch in evaluation_batches(split, BATCH_TOKENS, sentences):
         batch = batch.to(run.model.device)
         weights = run.model(batch.source, batch.source_mask, batch.inputs, need_weights=True).weights
-        if weights is None:
-            raise ValueError("this model has no attention weights")
+        assert weights is not None  # they are asked for
         for row, index in enumerate(batch.indices.tolist()):
             target = split.target_tokens(index)
             columns, pieces = source_columns(run.source_tokenizer, split, index, weights[row, : len(target) + 1])
@@ -58,10 +57,8 @@ def forced_word_weights(run: TrainedRun, split: EncodedSplit, sentences: Sequenc
 
 def choose_sentences(split: EncodedSplit, count: int = SENTENCES) -> list[int]:
     """Choose sentences evenly spaced over the lengths of a split, the same for every system; in the order of the split."""
-    lengths = [split.length(i) for i in range(len(split))]
-    order = sorted(range(len(split)), key=lambda i: (lengths[i], i))
-    if len(order) <= count:
-        return list(range(len(split)))
+    order = sorted(range(len(split)), key=split.length)
+    count = min(count, len(order))
     return sorted(order[k * len(order) // count] for k in range(count))
 
 

@@ -16,16 +16,14 @@ function embed(place, spec) {
   return vegaEmbed(place, spec, { ast: true, actions: false, renderer: "svg", defaultStyle: false, tooltip });
 }
 
-async function drawChart(place) {
-  const spec = themed(page.figures[place.dataset.figure]);
-  const chosen = charts.get(place)?.view.getState?.().signals ?? {};
-  for (const param of spec.params ?? []) if (param.bind && param.name in chosen) param.value = chosen[param.name];
-  spec.width = "container";
-  spec.autosize = { type: "fit-x", contains: "padding" };
-  charts.get(place)?.finalize();
-  charts.set(place, await embed(place, spec));
-}
-
 async function drawCharts() {
-  for (const place of document.querySelectorAll("[data-figure]")) await drawChart(place);
+  for (const place of document.querySelectorAll("[data-figure]")) {
+    const spec = themed(page.figures[place.dataset.figure]);
+    const chosen = charts.get(place)?.view.getState?.().signals ?? {};
+    for (const param of spec.params ?? []) if (param.bind && param.name in chosen) param.value = chosen[param.name];
+    spec.width = "container";
+    spec.autosize = { type: "fit-x", contains: "padding" };
+    charts.get(place)?.finalize();
+    charts.set(place, await embed(place, spec));
+  }
 }

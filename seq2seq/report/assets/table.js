@@ -4,8 +4,7 @@ function sortableTable(table) {
   const compare = (a, b) => (isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b);
   heads.forEach((head, column) =>
     head.querySelector("button").addEventListener("click", () => {
-      const first = column === 0 ? "ascending" : "descending";
-      const turned = column === 0 ? "descending" : "ascending";
+      const [first, turned] = column ? ["descending", "ascending"] : ["ascending", "descending"];
       const direction = head.getAttribute("aria-sort") === first ? turned : first;
       for (const other of heads) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", direction);

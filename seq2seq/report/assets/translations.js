@@ -34,16 +34,15 @@ class Translations {
     this.state = { search: "", bucket: "all", order: "difference", seed: "0", shown: PAGE_SIZE };
     this.status = element("p", { class: "small soft", role: "status" });
     this.list = element("div");
-    this.more = element("button", { type: "button", class: "more", onclick: () => this.grow() }, "Show more");
+    const grow = () => {
+      this.state.shown += 4 * PAGE_SIZE;
+      this.draw();
+    };
+    this.more = element("button", { type: "button", class: "more", onclick: grow }, "Show more");
     const crowded = page.focus.length < page.systems.length ? [chooseSystems()] : [];
     const controls = element("div", { class: "controls" }, ...this.controls());
     place.replaceChildren(controls, ...crowded, this.status, this.list, this.more);
     redraws.push(() => this.draw());
-    this.draw();
-  }
-
-  grow() {
-    this.state.shown += 4 * PAGE_SIZE;
     this.draw();
   }
 

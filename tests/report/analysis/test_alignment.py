@@ -23,15 +23,21 @@ def test_links_go_to_the_heaviest_word():
     np.testing.assert_allclose(links, [[0, 1, 0], [0.5, 0.5, 0], [0, 0, 0], [0, 0, 0]])
 
 
-def test_error_rate_by_hand_with_sure_and_possible_links():
-    """Three target words linked to source words 0, 1, 1; one link is sure, one only possible, one wrong."""
+def test_error_rate_by_hand():
+    """Three target words linked to source words 0, 1, 1; two links are right, one wrong."""
     words = np.array([[0.9, 0.1, 0.0], [0.2, 0.7, 0.1], [0.1, 0.6, 0.3]])
-    sure, possible = [(0, 0), (2, 2)], [(1, 1)]
-    scores = link_scores(count_links(words, sure, possible))
+    scores = link_scores(count_links(words, [(0, 0), (1, 1), (2, 2)]))
+    assert scores["precision"] == scores["recall"] == pytest.approx(2 / 3)
+    assert scores["aer"] == pytest.approx(1 - (2 + 2) / (3 + 3))
+    assert scores["soft_mass"] == pytest.approx((0.9 + 0.7 + 0.3) / 3)
+
+
+def test_error_rate_by_hand_with_sure_and_possible_links():
+    """Three predicted links: one is sure, one only possible, one wrong; another sure one is missed."""
+    scores = link_scores(np.array([3.0, 2.0, 1.0, 2.0, 1.9, 3.0]))
     assert scores["precision"] == pytest.approx(2 / 3)
     assert scores["recall"] == pytest.approx(1 / 2)
     assert scores["aer"] == pytest.approx(1 - (1 + 2) / (3 + 2))
-    assert scores["soft_mass"] == pytest.approx((0.9 + 0.7 + 0.3) / 3)
 
 
 def test_perfect_weights_have_no_error():
