@@ -53,7 +53,8 @@ class Sparsemax(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        return sparsemax(block(exact(scores), blocked), dim=-1).masked_fill(blocked, 0.0)
+        weights: Tensor = sparsemax(block(exact(scores), blocked), dim=-1)
+        return weights.masked_fill(blocked, 0.0)
 
 
 class Entmax15(Normaliser):
@@ -65,7 +66,8 @@ class Entmax15(Normaliser):
 
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        return entmax15(block(exact(scores), blocked), dim=-1).masked_fill(blocked, 0.0)
+        weights: Tensor = entmax15(block(exact(scores), blocked), dim=-1)
+        return weights.masked_fill(blocked, 0.0)
 
 
 class Sigmoid(Normaliser):

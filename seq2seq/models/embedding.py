@@ -52,7 +52,8 @@ def embed(table: nn.Embedding, tokens: Tensor) -> Tensor:
 
     Recurrent models learn several times slower from small inputs (Vaswani et al. 2017, section 3.4, scales likewise).
     """
-    return table(tokens) * (math.sqrt(table.embedding_dim) / RECURRENT_SPREAD)
+    vectors: Tensor = table(tokens)
+    return vectors * (math.sqrt(table.embedding_dim) / RECURRENT_SPREAD)
 
 
 def token_table(vocabulary: int, size: int, spread: float = 1.0) -> nn.Embedding:
