@@ -60,7 +60,8 @@ def dropped_relu(features: Tensor, p: float, training: bool = True) -> Tensor:
     """Dropout after relu, of `features` (...)."""
     if not training or not p or features.device.type != "cpu" or torch.compiler.is_compiling():
         return dropout(features.relu(), p, training)
-    return _DroppedRelu.apply(features, p)  # type: ignore[no-untyped-call]
+    result: Tensor = _DroppedRelu.apply(features, p)  # type: ignore[no-untyped-call]
+    return result
 
 
 def dropout_noise(

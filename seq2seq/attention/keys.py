@@ -71,7 +71,8 @@ def remember(past: Past | None, weights: Tensor) -> Past:
 
 def answer(part: nn.Module, *inputs: Tensor, past: Past | None) -> Tensor:
     """Call a score or a normaliser, with what queries have attended to, (B, H, Q, S), if it reads that."""
-    return part(*inputs, past) if part.reads_past else part(*inputs)
+    output: Tensor = part(*inputs, past) if part.reads_past else part(*inputs)
+    return output
 
 
 class AttentionOutput(NamedTuple):

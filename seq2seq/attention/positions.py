@@ -72,7 +72,8 @@ class LearnedPositions(AbsolutePositions):
                 f"positions: a sentence of {int(positions.max()) + 1} tokens meets max_positions {self.max_positions}; "
                 "raise max_positions, lower the longest length, or use sinusoidal positions"
             )
-        return self.table(positions)
+        vectors: Tensor = self.table(positions)
+        return vectors
 
 
 class Relation(Described):

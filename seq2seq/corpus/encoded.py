@@ -36,7 +36,8 @@ class TokenArrays(NamedTuple):
 
     def sentence(self, i: int) -> list[int]:
         """Return the subwords of sentence i."""
-        return self.tokens[self.offsets[i] : self.offsets[i + 1]].tolist()
+        subwords: list[int] = self.tokens[self.offsets[i] : self.offsets[i + 1]].tolist()
+        return subwords
 
     def slices(self) -> Iterator[NDArray[Any]]:
         """Yield all tokens, some at a time; read where they are on disk, not mapped, so that no page stays behind in memory."""

@@ -175,7 +175,8 @@ def _seen(test: _Text, train: _Text, store: Cache) -> dict[str, int]:
         (folder / "seen.json").write_text(json.dumps(counts), encoding="utf-8")
 
     place = store.entry("seen", digest(_VERSION, test.sha256, train.sha256), build)
-    return json.loads((place / "seen.json").read_text(encoding="utf-8"))
+    found: dict[str, int] = json.loads((place / "seen.json").read_text(encoding="utf-8"))
+    return found
 
 
 def _pairs(text: _Text) -> Iterator[tuple[str, str]]:

@@ -189,7 +189,8 @@ class Tokenizer:
     def words_of(self, tokens: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
         """(N,) whitespace words of sentences laid end to end: sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
         begun = np.concatenate([[0], np.cumsum(np.asarray(self._starts_word)[tokens])])
-        return np.diff(begun[offsets])
+        counted: NDArray[np.int64] = np.diff(begun[offsets])
+        return counted
 
     def _checked(self, i: int) -> int:
         if not 0 <= i < self.vocabulary_size:

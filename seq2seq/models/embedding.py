@@ -40,7 +40,8 @@ class PositionedEmbedding(nn.Module):
             if self.positions.limited:  # padding may count past the last vector: it stands nowhere
                 positions = positions.masked_fill(tokens == PAD, 0)  # (B, N)
             vectors = vectors + self.positions(positions).to(vectors.dtype)
-        return self.dropout(vectors)
+        dropped: Tensor = self.dropout(vectors)
+        return dropped
 
 
 RECURRENT_SPREAD = 2.5

@@ -117,7 +117,8 @@ class Model(nn.Module):
 
     def logits(self, features: Tensor, folded: Tensor | None = None) -> Tensor:
         """Map features (..., output_size) to logits (..., V), given a `folded_output` by that."""
-        return self.output(features) if folded is None else functional.pad(features, (0, 1), value=1.0) @ folded
+        logits: Tensor = self.output(features) if folded is None else functional.pad(features, (0, 1), value=1.0) @ folded
+        return logits
 
     def folded_output(self) -> Tensor | None:
         """Return matrix and bias of the output layer in one (output_size + 1, V), as a CPU multiplies it fastest, or None.
@@ -194,7 +195,8 @@ class EncoderDecoder(Model):
         return StepOutput(logits=self.logits(features, state.output), state=following, weights=weights)
 
     def decode(self, memory: Memory, inputs: Tensor, need_weights: bool = False) -> DecoderOutput:
-        return self.decoder(memory, inputs, need_weights)
+        output: DecoderOutput = self.decoder(memory, inputs, need_weights)
+        return output
 
 
 def count_parameters(model: Model) -> dict[str, int]:

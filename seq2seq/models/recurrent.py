@@ -102,7 +102,8 @@ class RecurrentLayer(nn.Module):
             inputs = torch.cat([inputs, context.expand(-1, inputs.shape[1], -1)], dim=-1)
         hidden = state.hidden.unsqueeze(0).contiguous()
         first = hidden if state.cell is None else (hidden, state.cell.unsqueeze(0).contiguous())
-        return self.rnn(inputs, first)[0]
+        outputs: Tensor = self.rnn(inputs, first)[0]
+        return outputs
 
     def project(self, inputs: Tensor, first: int = 0, bias: bool = True) -> Tensor:
         """Return the share of the gates (..., gates * H) that inputs (..., D) contribute, D input features from `first` on."""

@@ -31,7 +31,7 @@ class Hypothesis:
 
 def length_penalty(length: int, alpha: float) -> float:
     """((5 + length) / 6) ** alpha, Wu et al. 2016 (arXiv:1609.08144), equation 14; the end of sentence counts."""
-    return ((5 + length) / 6) ** alpha
+    return math.pow((5 + length) / 6, alpha)
 
 
 def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tensor:

@@ -27,7 +27,8 @@ class FeedForward(nn.Module):
         """(..., hidden_size) to the same shape."""
         inner = self.inner(states)
         inner = dropped_relu(inner, self.dropout.p, self.training) if self.is_relu else self.dropout(functional.gelu(inner))
-        return self.outer(inner)
+        output: Tensor = self.outer(inner)
+        return output
 
 
 class Residual(nn.Module):
@@ -41,11 +42,12 @@ class Residual(nn.Module):
 
     def enter(self, states: Tensor) -> Tensor:
         """Input of the sublayer."""
-        return self.norm(states) if self.is_pre else states
+        entering: Tensor = self.norm(states) if self.is_pre else states
+        return entering
 
     def leave(self, states: Tensor, update: Tensor) -> Tensor:
         """Add the sublayer's output to its input."""
-        total = states + self.dropout(update)
+        total: Tensor = states + self.dropout(update)
         return total if self.is_pre else self.norm(total)
 
 

@@ -44,7 +44,8 @@ class Processes:
             return list(values)
         total = torch.tensor(values, dtype=torch.float64, device=self.device)
         with self._talking():
-            return self._fabric.all_reduce(total, reduce_op="sum").tolist()
+            summed: list[float] = self._fabric.all_reduce(total, reduce_op="sum").tolist()
+        return summed
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Replace every gradient by its sum over the processes, in one message; a missing one counts as zero."""
@@ -70,7 +71,7 @@ class Processes:
         with self._talking():
             kind, result = self._fabric.broadcast((failed and type(failed), result))
         if kind is None:
-            return result
+            return result  # type: ignore[no-any-return]
         raise failed or kind("")
 
     def named(self) -> str:

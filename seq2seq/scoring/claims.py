@@ -290,7 +290,8 @@ def _verdict(finding: Finding) -> Verdict:
         return "small sample"
     if side == "neither":
         return "undecided"
-    return finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
+    verdict: Verdict = finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
+    return verdict
 
 
 def _value(estimate: Estimate) -> str:

@@ -184,7 +184,8 @@ def _drawn(evidence: Evidence, name: str, place: int) -> Floats:
     if term.freedom <= 0 or spread == 0:
         return drawn
     generator = np.random.default_rng([evidence.settings.seed, 3, place])
-    return drawn + spread * generator.standard_t(term.freedom, len(drawn))
+    moved: Floats = drawn + spread * generator.standard_t(term.freedom, len(drawn))
+    return moved
 
 
 def _ranks(scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

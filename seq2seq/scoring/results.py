@@ -38,7 +38,8 @@ def verdict_on(estimate: Estimate, p: float | None, *, small: bool, level: float
         return "small sample"
     if p is None or p >= level:
         return "undecided"
-    return estimate.leaning("better" if (estimate.value > 0) == higher_is_better else "worse")
+    verdict: Verdict = estimate.leaning("better" if (estimate.value > 0) == higher_is_better else "worse")
+    return verdict
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

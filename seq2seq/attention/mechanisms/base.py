@@ -93,4 +93,5 @@ class HeadProjections(nn.Module):
 
     def merge(self, context: Tensor) -> Tensor:
         """Join heads (B, H, N, D) and project to (B, N, hidden_size)."""
-        return self.output_proj(merge_heads(context))
+        merged: Tensor = self.output_proj(merge_heads(context))
+        return merged

@@ -95,7 +95,7 @@ class FullAttention(SelfAttention):
         if self.causal and not bidirectional:
             parts.append(key_positions.unsqueeze(-2) <= query_positions.unsqueeze(-1))  # (Q, S) or (B, Q, S)
         masks = [part for part in parts if part is not None]
-        return self.attention(
+        output: AttentionOutput = self.attention(
             states,
             keys,
             mask=reduce(operator.and_, masks) if masks else None,
@@ -104,6 +104,7 @@ class FullAttention(SelfAttention):
             relation=self.relation,
             need_weights=need_weights,
         )
+        return output
 
 
 class WindowAttention(FullAttention):

@@ -21,7 +21,8 @@ class SumScore(Score):
         self.key_proj = HeadLinear(heads=self.heads, in_features=sizes["memory_size"], out_features=self.width)
 
     def project_keys(self, memory: Tensor) -> Tensor:
-        return self.key_proj(memory)  # (B, H, S, A)
+        projected: Tensor = self.key_proj(memory)  # (B, H, S, A)
+        return projected
 
     def draw_v(self) -> nn.Parameter:
         """A vector v for each head, (H, A)."""

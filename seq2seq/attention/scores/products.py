@@ -61,7 +61,8 @@ class BilinearScore(ProductScore):
         self.query_proj = HeadLinear(heads=self.heads, in_features=query_size, out_features=rank) if rank else None
 
     def project_keys(self, memory: Tensor) -> Tensor:
-        return self.key_proj(memory)  # (B, H, S, r or query_size)
+        projected: Tensor = self.key_proj(memory)  # (B, H, S, r or query_size)
+        return projected
 
     def project_query(self, query: Tensor) -> Tensor:
         return query if self.query_proj is None else self.query_proj(query)

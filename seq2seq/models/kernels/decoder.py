@@ -240,4 +240,5 @@ def decode_stepwise(
     with torch.autocast(gates.device.type, enabled=False):
         parts = [part.to(kind) for part in (*memory, *weights)]
         noise = None if noise is None else noise.to(kind)
-        return _Decoder.apply(plan, gates.to(kind), first.to(kind), noise, *parts)  # type: ignore[no-untyped-call]
+        states: Tensor = _Decoder.apply(plan, gates.to(kind), first.to(kind), noise, *parts)  # type: ignore[no-untyped-call]
+    return states

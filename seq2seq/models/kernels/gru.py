@@ -103,7 +103,7 @@ class FusedGruSteps(GruSteps):
         of_gates, of_recurrent, through, *_ = torch.ops.aten._thnn_fused_gru_cell_backward(grad, self.kept[step], False)
         by_gates.copy_(of_gates)
         by_recurrent.copy_(of_recurrent)
-        return through
+        return through  # type: ignore[no-any-return]
 
 
 class _GruSequence(torch.autograd.Function):
@@ -178,7 +178,8 @@ def gru_sequence(
     with torch.autocast(gates.device.type, enabled=False):
         gates, first = gates.to(weight.dtype), first.to(weight.dtype)
         real = None if mask is None else mask.to(weight.dtype).unsqueeze(-1)  # (T, B, 1)
-        return _GruSequence.apply(gates, first, weight, bias, real, reverse, product)  # type: ignore[no-untyped-call]
+        states: Tensor = _GruSequence.apply(gates, first, weight, bias, real, reverse, product)  # type: ignore[no-untyped-call]
+    return states
 
 
 def product_type(like: Tensor) -> torch.dtype:

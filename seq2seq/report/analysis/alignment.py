@@ -62,7 +62,8 @@ def hard_links(words: Weights, end: Weights | None = None) -> Weights:
     heaviest = np.isclose(words, best, rtol=1e-9, atol=0.0) & (best > 0)
     if end is not None:
         heaviest &= best >= end[:, None]
-    return heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
+    shared: Weights = heaviest / np.maximum(heaviest.sum(axis=1, keepdims=True), 1)
+    return shared
 
 
 def count_links(words: Weights, gold: Links, end: Weights | None = None) -> Counts:

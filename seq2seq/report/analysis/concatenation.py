@@ -70,4 +70,5 @@ def _counts(run: TrainedRun, sources: list[str], references: list[str]) -> list[
         found = translate(run.model, run.encode(sources), run.target_tokenizer, run.settings.search)
     except UserError:  # its positions end before: the point stays empty and is shown as refused
         return None
-    return count_bleu(run, found, references).counts["bleu"].tolist()
+    counts: list[list[float]] = count_bleu(run, found, references).counts["bleu"].tolist()
+    return counts

@@ -190,4 +190,5 @@ def describe_weights(sentences: Sequence[WordWeights]) -> dict[str, float]:
 def row_entropies(weights: Weights) -> Weights:
     """Entropy in bits of each row (T, S) that has weight, taken as shares of its sum."""
     rows = weights[weights.sum(axis=1) > 0]
-    return entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
+    entropies: Weights = entr(rows / rows.sum(axis=1, keepdims=True)).sum(axis=1) / np.log(2)
+    return entropies
