@@ -217,7 +217,7 @@ def measure_search(system: System, device: torch.device, sentences: int = 1024) 
             _wait(device)
             began = time.perf_counter()
             for batch in (batch.to(device) for batch in chosen):
-                searching.search(model, batch.source, batch.source_mask, SearchSettings(beam=5))
+                searching.search_n_best(model, batch.source, batch.source_mask, SearchSettings(beam=5))
             _wait(device)
     finally:
         searching.length_limits = usual
