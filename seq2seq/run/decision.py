@@ -66,10 +66,10 @@ def decide_arithmetic(
     return found.model_copy(update=changes)
 
 
-def evaluation_arithmetic(folder: RunFolder) -> Arithmetic:
+def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
     """Return fp32 by the library that a run was trained with, on this process's threads; measured where there is no record."""
     threads = torch.get_num_threads()
-    recorded = folder.recorded("arithmetic", Arithmetic) or _measured("decoding", _decoding_step, "fp32", threads)
+    recorded = (folder and folder.recorded("arithmetic", Arithmetic)) or _measured("decoding", _decoding_step, "fp32", threads)
     return Arithmetic(library=recorded.library, threads=threads)
 
 

@@ -84,8 +84,8 @@ def limit_primitives() -> None:
         os.environ.setdefault(variable, _PRIMITIVES)
 
 
-def compile_forward(model: nn.Module, wanted: str, device: torch.device) -> None:
-    """Let torch.compile take over a model's teacher-forced forward, in place, at its first call.
+def compile_forward(model: nn.Module, wanted: str, device: torch.device, backend: str = "inductor") -> bool:
+    """Let torch.compile take over a model's teacher-forced forward, in place, at its first call; returns whether it will.
 
     One graph serves batches of all shapes. Validation, search and anything that calls the parts of a model is not touched, nor
     names of weights. `wanted` is never, always, or auto, which leaves recurrent models alone: a loop over positions would be
@@ -95,7 +95,9 @@ def compile_forward(model: nn.Module, wanted: str, device: torch.device) -> None
     if device.type == "cpu":
         if wanted == "always":
             raise UserError("training.compile: always needs an accelerator, and this run is on a cpu; write auto or never")
-        return
+        return False
     is_recurrent = any(isinstance(part, nn.RNNBase) for part in model.modules())
-    if wanted == "always" or (wanted == "auto" and not is_recurrent):
-        model.compile(dynamic=True)
+    if wanted == "never" or (wanted == "auto" and is_recurrent):
+        return False
+    model.compile(dynamic=True, backend=backend)
+    return True
