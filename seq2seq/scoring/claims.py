@@ -231,11 +231,10 @@ def error_rate_contrast(evidence: Evidence, weights: Mapping[str, float], plus: 
     variances, freedoms = moderate(own, runs - 1)
     value = sum(weight * float(rates[name].mean()) for name, weight in weights.items()) + plus
     covers: Literal["sentences and seeds", "sentences"] = "sentences and seeds" if (freedoms > 0).all() else "sentences"
-    halves = [f.get("alignment_half_width") for f in facts.values()]
-    if None in halves:
+    if any(f.get("alignment_half_width") is None for f in facts.values()):
         return Estimate(value, None, None, None, None, None, int(runs.min()), covers)
     terms = [(w**2 * v / k, d) for w, v, k, d in zip(weights.values(), variances, runs, freedoms, strict=True)]
-    over_sentences = (np.dot(np.abs(list(weights.values())), np.array(halves)) / 1.96) ** 2
+    over_sentences = (sum(abs(weights[name]) * f["alignment_half_width"] for name, f in facts.items()) / 1.96) ** 2
     return t_estimate(
         value,
         (sum(variance for variance, _ in terms) + over_sentences) ** 0.5,
