@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from seq2seq.attention.described import Described
 
 _TEMPERATURE, _LOW, _HIGH = 2 / 3, -0.1, 1.1
-"""Louizos et al. 2018, section 4.1."""
+"""Louizos et al. 2018, section 4."""
 PACE = 10.0
 """Log-odds are so many times a parameter. A gate starts at log-odds of 2 and closes at -2.4; Adam moves a parameter by the rate
 of an update at most, which in a thousand updates at 0.002 is half of that way."""

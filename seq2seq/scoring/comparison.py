@@ -164,7 +164,7 @@ def rank_systems(evidence: Evidence) -> list[Ranked]:
     """Every system in the order of BLEU on the whole test set, the best first; equal ones in the study's order.
 
     Ends of a rank are percentiles over resampled sentences, the same for all, and drawn seeds, each system's own
-    (Goldstein and Spiegelhalter 1996, JRSS A 159, section 4).
+    (Goldstein and Spiegelhalter 1996, JRSS A 159).
     """
     points = np.array([evidence.part(name, "bleu").points.mean() for name in evidence.systems])  # (N,)
     replicates = np.stack([_drawn(evidence, name, place) for place, name in enumerate(evidence.systems)], axis=1)

@@ -1,7 +1,7 @@
 """Attention against gold word links: alignment error rate, precision, recall, soft mass, beside baselines that know nothing.
 
-Source: Och and Ney 2003, "A systematic comparison of various statistical alignment models", section 6.1: with predicted
-links A, sure links S and possible links P (S within P), precision |A and P| / |A|, recall |A and S| / |S| and
+Source: Och and Ney 2003, "A systematic comparison of various statistical alignment models", Evaluation methodology: with
+predicted links A, sure links S and possible links P (S within P), precision |A and P| / |A|, recall |A and S| / |S| and
 AER = 1 - (|A and S| + |A and P|) / (|A| + |S|). The embedded corpus knows its links, so all of them are sure and S = P.
 
 `CONVENTIONS` and `words` say how weights are read as links. Of a picture the words are the objects, and the cells that show
