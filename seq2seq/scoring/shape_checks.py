@@ -9,7 +9,7 @@ of a paper and is not corrected for the others. Outcomes:
 - *small sample*: fewer sentences than the study's minimum;
 - *pass*: the whole interval is on the paper's side; *same direction*: so it is, but the paper says "a little" and ours is much;
 - *fail*: the whole interval is on the other side;
-- *contradicted*: the interval holds the limit and nothing as large as the paper's effect: contradicted within +- x;
+- *contradicted*: the interval holds the limit, which is 0, and nothing as large as the paper's effect: within +- x;
 - *undecided*: the interval holds the limit and effects that matter;
 - *leans* before pass, fail or same direction: a system has one seed, and no seed variance to borrow (seeds.py).
 """
@@ -284,7 +284,7 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
     else:
         ours, small = evidence.contrast(terms, check.metric), evidence.small(*(term.bucket for term in terms))
     side, reach = _side(check, ours), ours.reach(check.threshold)
-    tiny = reach is not None and reach <= min(check.margin, abs(check.paper_value or check.margin))
+    tiny = not check.threshold and reach is not None and reach <= min(check.margin, abs(check.paper_value or check.margin))
     outcome: Outcome
     if differs:
         outcome = "analogue"

@@ -109,6 +109,7 @@ def test_an_interval_that_leaves_nothing_of_the_paper_is_contradicted(simulate, 
     assert result.within == pytest.approx(max(-result.low, result.high))
     assert result.within < 1
     assert run_check(check(paper_value=0.01), quiet).verdict == "undecided"  # the paper's own effect is still inside
+    assert run_check(check(paper_value=5.0, threshold=result.value), quiet).verdict == "undecided"  # not "no effect"
 
 
 def test_near_is_inside_the_margin(evidence):
