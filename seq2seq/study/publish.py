@@ -2,6 +2,7 @@
 
 import hashlib
 import lzma
+import re
 import shutil
 import tarfile
 import uuid
@@ -26,16 +27,19 @@ _OF_A_RUN = (
     *(f"{kind}/*" for kind in ("hypotheses", "attention", "statistics", "analysis")),
 )
 
+_FILE_LINK = re.compile(r'(?:, )?<a href="([\w.]+)">[^<]*</a> ?')
+"""A link to a file beside the page, with the comma before it."""
+
 
 def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: bool = False) -> None:
     """Write a study's report and its evidence to a folder that can be put under version control.
 
-    `report/` gets report.md, report.json.xz and the figures, `with_page` also the page (about 0.6 MB). `runs.tar.xz` gets, of
-    every run, finished or not: config, summary, environment, logs, hypotheses, sentence counts, analyses, attention on our own
-    sentences; the same bytes each time. Left out: checkpoints, other attention, TensorBoard events, and the counts where
-    everybody can derive the corpus and count again (but TER, which takes minutes). Sentences of a corpus whose card says
-    `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left out of every file.
-    Nothing is written into `runs`; the target is written aside and renamed when it is complete.
+    `report/` gets report.md, report.json.xz and the figures, `with_page` also the page (about 0.6 MB), less its links to other
+    files. `runs.tar.xz` gets, of every run, finished or not: config, summary, environment, logs, hypotheses, sentence counts,
+    analyses, attention on our own sentences; the same bytes each time. Left out: checkpoints, other attention, TensorBoard
+    events, and the counts where everybody can derive the corpus and count again (but TER, which takes minutes). Sentences of a
+    corpus whose card says `publishable: true` may be shown, as those of the grammar and the probes; those of any other are left
+    out of every file. Nothing is written into `runs`; the target is written aside and renamed when it is complete.
     """
     target = _check_target(runs, target)
     folders = study_runs(runs)
@@ -55,10 +59,12 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
             _copy_study(runs, edition)
             report = Path(place) / "report"
             made = write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)
-            (aside / "report").mkdir(parents=True)
-            for pattern in ("report.md", "*.png", *["index.html"] * with_page):
-                for path in report.glob(pattern):
-                    shutil.copy(path, aside / "report")
+            copy_files(report, aside / "report", "report.md", "*.png")
+            if with_page:
+                page = (report / "index.html").read_text(encoding="utf-8")
+                there = {path.name for path in (aside / "report").iterdir()}
+                page = _FILE_LINK.sub(lambda found: found[0] if found[1] in there else "", page)
+                (aside / "report" / "index.html").write_text(page, encoding="utf-8")
             numbers = (report / "report.json").read_bytes()
             (aside / "report" / f"report.json{PACKED}").write_bytes(lzma.compress(numbers, preset=9))
             counts = is_embedded(data) and SLOW not in made.evaluation["metrics"]

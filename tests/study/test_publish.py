@@ -125,13 +125,16 @@ def test_a_card_may_allow_text(place, monkeypatch):
         "seq2seq.report.study.write_report",
         lambda built, folder, *, without_text: shown.append(without_text) or write_report(built, folder),
     )
+    links = (f'<a href="{name}">{name}</a>' for name in ("report.md", "buckets.csv"))
+    monkeypatch.setattr("seq2seq.report.write.page", lambda *_: f"Files: {', '.join(links)}</p>")
     card = {"name": "mine", "description": "", "languages": ["en", "de"], "source": "", "licence": "", "publishable": True}
     (place.folder / "card.yaml").write_text(json.dumps(card))
     for path in place.run.glob("config.yaml"):
         path.write_text(path.read_text().replace("corpus: mine", f"corpus: {place.folder / 'card.yaml'}"))
     assert place("publish", place.runs, place.folder / "out", "--with-page")[0] == 0
     assert shown == [False]
-    assert (place.folder / "out/report/index.html").exists()
+    page = (place.folder / "out/report/index.html").read_text(encoding="utf-8")
+    assert page == 'Files: <a href="report.md">report.md</a></p>'  # the other is not beside it
     with unpacked(place.folder / "out") as folder:
         assert "as_reference" not in json.loads((folder / "additive/seed-1/hypotheses/test.json").read_text())
 
