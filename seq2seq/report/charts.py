@@ -325,7 +325,7 @@ def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = Fa
     if not ends:
         return []
     values = [y for line in lines for p in line.points for y in (p.y, p.low, p.high) if y is not None] + [0.0] * zero
-    gap = 1.12 * LABEL_GAP * (max(values) - min(values)) / HEIGHT
+    gap = 1.12 * LABEL_GAP * (max(values) - min(values) or 1.0) / HEIGHT
     reach = (0.25 if near else 1.0) * (max(p.x for p in ends.values()) - min(p.x for p in ends.values()))
     rows: list[dict[str, Any]] = []
     group: list[tuple[str, Point]] = []

@@ -310,15 +310,16 @@ def test_intervals_are_drawn_from_three_seeds_on(built):
     assert {row["system"] for row in first if "seed" in row} == {"none", "additive"}
 
 
-def test_names_at_line_ends_keep_their_order_and_do_not_overlap():
+@pytest.mark.parametrize(("level", "step", "top"), [(50, 0.1, 50.8), (0, 0, 1)])
+def test_names_at_line_ends_keep_their_order_and_do_not_overlap(level, step, top):
     names = [f"system-{number}" for number in range(9)]
-    lines = [Line(system=name, points=[Point(x=0, y=0), Point(x=1, y=50 + 0.1 * i)]) for i, name in enumerate(names)]
+    lines = [Line(system=name, points=[Point(x=0, y=0), Point(x=1, y=level + step * i)]) for i, name in enumerate(names)]
     style = Style(looks=looks(names), labelled=names)
     labels = line_chart({("BLEU",): lines}, style, x="words", switches=("Show",))["datasets"]["names"]
     places = [row["y"] for row in labels]
-    assert [row["label"] for row in labels] == names
-    assert min(np.diff(places)) * 330 / 50.8 > 14
-    assert np.mean(places) == pytest.approx(50.4)
+    assert [row["label"] for row in labels] == (names if step else names[::-1])
+    assert min(np.diff(places)) * 330 / top > 14
+    assert level == 0 or np.mean(places) == pytest.approx(50.4)
 
 
 def test_the_share_of_the_shortest_bucket_starts_at_a_hundred(built, figures):
