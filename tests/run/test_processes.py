@@ -32,7 +32,8 @@ def place(tmp_path_factory):
         side: {"hidden_size": size, "embedding_size": 12, "dropout": 0.0} for side, size in (("encoder", 8), ("decoder", 16))
     }
     study = tiny_study(training={"log_every": 1, "precision": "fp32"}, model=quiet)
-    warm = {"pretrain": {"kind": "masked", "steps": 5, "next_sentence": True}}
+    decay = {"optimizer": "adamw", "weight_decay": 100.0}  # which spares the decoder while the encoder learns alone
+    warm = {"pretrain": {"kind": "masked", "steps": 5, "next_sentence": True}, **decay}
     study["systems"] = {
         "additive": study["systems"]["additive"],
         "transformer": {"model": TRANSFORMER},
