@@ -149,8 +149,8 @@ class TokenizerSettings(Settings):
     different characters of its training text, and one for each 300 characters of it up to 8,000; fewer where it fills fewer."""
     joint: bool = True
     """One vocabulary for both languages; false trains one for each, of this size each."""
-    character_coverage: float = Field(default=0.9995, gt=0.9, le=1)
-    """Share of the training text's characters that get a subword of their own, above 0.9 to 1; the others are rare ones."""
+    character_coverage: float = Field(default=0.9995, ge=0.98, le=1)
+    """Share of the training text's characters that get a subword of their own, 0.98 to 1; the others are rare ones."""
     byte_fallback: bool = True
     """Spell a character without a subword in UTF-8 bytes, so that nothing is lost; false makes it one unknown subword."""
     sample_characters: int = Field(default=10_000_000, ge=1000)

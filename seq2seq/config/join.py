@@ -25,7 +25,8 @@ class JoinSettings(Settings):
     """Share of the training pairs that stand alone, and so on average of the target tokens (end of sentence aside), 0 to 1.
     The others are joined by 2 to `max_pairs`, each number equally frequent."""
     edges: tuple[Annotated[int, Field(ge=1)], ...] = (10, 20, 30, 40, 50, 60)
-    """Last length of every bucket of validation and test joins but the open last one, in source words, increasing."""
+    """Last length of every bucket of validation and test joins but the open last one, in source words (characters in a language
+    without spaces), increasing."""
     per_bucket: int = Field(default=170, ge=1, le=1_000_000)
     """Validation and test joins in a bucket, at most, 1 to 1 million; fewer where a split has no more, which is reported."""
     seed: int = Field(default=1, ge=0, lt=2**63)

@@ -26,7 +26,7 @@ class CleaningCounts:
     mended: Counter[str] = field(default_factory=Counter)
     """Pairs kept in a changed form, by what was changed."""
     joined: dict[str, int] = field(default_factory=dict)
-    """Examples made of the pairs that were kept, by length bucket (source words); empty where pairs stand alone."""
+    """Examples made of the pairs that were kept, by length bucket (of the source); empty where pairs stand alone."""
 
     @property
     def kept(self) -> int:
@@ -41,7 +41,7 @@ class CleaningCounts:
             text += f"; {name}: {parts}" if parts else ""
         if self.joined:
             parts = ", ".join(f"{bucket}: {number:,}" for bucket, number in self.joined.items())
-            text += f"; joined to {sum(self.joined.values()):,} examples by source words: {parts}"
+            text += f"; joined to {sum(self.joined.values()):,} examples by source length: {parts}"
         return text
 
 

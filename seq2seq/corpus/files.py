@@ -83,9 +83,9 @@ class FileCorpus:
             self._report(f"{table}: what follows the second column is not read (lines: {wide:,})")
 
     def fingerprint(self, split: str) -> str:
-        """Return a hash of the files' bytes; a file that differs from the card's checksum is reported."""
-        hashes = []
-        for path in self.files(split):
+        """Return a hash of the files' bytes and endings; a file that differs from the card's checksum is reported."""
+        files, hashes = self.files(split), []
+        for path in files:
             try:
                 hashes.append(self._cache.file_hash(path))
             except OSError as error:
@@ -93,7 +93,7 @@ class FileCorpus:
             expected = self.card.sha256.get(path.name) if self.card else None
             if expected not in (None, hashes[-1]):
                 self._report(f"{path}: not the file that the card of {self.card.name if self.card else ''} describes (SHA-256)")
-        return digest("files", hashes)
+        return digest("files", hashes, [path.name.removeprefix(split) for path in files])  # an ending says how bytes are read
 
     def files(self, split: str) -> tuple[Path, ...]:
         """Return the table of a split, or its two sides; a `UserError` for none, or two, or a link out of the folder."""

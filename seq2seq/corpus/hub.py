@@ -67,8 +67,8 @@ class HubCorpus:
         """Return a hash of the bytes of local files, or of the commit on the hub; no row is read. Errors as of `pairs`."""
         which = [self.hub.model_dump(exclude={"revision"}), self.source, self.target, split]
         if self.folder:
-            name, _, _ = self._slice(split)
-            return digest("hub files", which, [self._cache.file_hash(Path(path)) for path in self._local_files(name)[1]])
+            kind, files = self._local_files(self._slice(split)[0])
+            return digest(f"hub {kind} files", which, [self._cache.file_hash(Path(path)) for path in files])
         return digest("hub", which, self.hub.revision or self._commit(split))
 
     def _commit(self, split: str) -> str:
@@ -92,7 +92,8 @@ class HubCorpus:
         name, start, stop = self._slice(split)
         if self.folder:
             kind, files = self._local_files(name)
-            dataset = datasets.load_dataset(kind, data_files={"rows": files}, split="rows", streaming=True)
+            words = {"keep_default_na": False} if kind == "csv" else {}  # "None", "null" and "NA" are text
+            dataset = datasets.load_dataset(kind, data_files={"rows": files}, split="rows", streaming=True, **words)
         else:
             hub = self.hub
             with _offline_without_network():

@@ -142,7 +142,7 @@ def balanced_groups(words: Sequence[int], settings: JoinSettings) -> dict[str, l
     """Choose which pairs of a validation or test split are joined: different groups, as many in every length bucket.
 
     The least used pairs are tried first, so that all are used about equally often. Returns groups of 1 to `max_pairs` of the
-    (N,) pairs with these source words, by bucket, "11-20" or "61+"; as many as there are.
+    (N,) pairs with these source lengths, by bucket, "11-20" or "61+"; as many as there are.
     """
     random = np.random.default_rng(settings.seed)
     lengths, used = np.asarray(words, np.int64), np.zeros(len(words), np.int64)

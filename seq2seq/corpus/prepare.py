@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from seq2seq.config.data import DataSettings, TokenizerSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.join import JoinSettings
+from seq2seq.config.languages import sentence_length
 from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
@@ -29,7 +30,7 @@ from seq2seq.corpus.tokenizer import Tokenizer
 
 __all__ = ["EncodedSplit", "EvaluationData", "PreparedData", "encode_tests", "prepare", "read_tests"]
 
-_VERSION = 3
+_VERSION = 4
 """Counts up whenever the same corpus and settings would give other sentences or subwords; old entries are then left alone."""
 _CLEANING = ("max_words", "max_tokens", "max_pairs", "max_ratio", "drop_duplicates")
 
@@ -209,7 +210,7 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
         if training:
             held_out = {(pair.source, pair.target) for other in kept_apart for pair in lines(other, CleaningCounts())}
             return clean_training(corpus.pairs(name), settings, counts, held_out)
-        return lines(name, counts) if join is None else _joined(list(lines(name, counts)), join, counts)
+        return lines(name, counts) if join is None else _joined(list(lines(name, counts)), join, settings.source, counts)
 
     def build(folder: Path) -> None:
         counts, sha256, characters = CleaningCounts(), hashlib.sha256(), {"source": 0, "target": 0}
@@ -227,9 +228,9 @@ def _text(corpus: Corpus, name: str, settings: DataSettings, store: Cache) -> _T
     return _Text(PairTexts(place / "pairs.arrow"), counts, known["sha256"], known["characters"])
 
 
-def _joined(pairs: Sequence[SentencePair], settings: JoinSettings, counts: CleaningCounts) -> list[SentencePair]:
+def _joined(pairs: Sequence[SentencePair], settings: JoinSettings, language: str, counts: CleaningCounts) -> list[SentencePair]:
     """Join a validation or test split, in an order that has nothing to do with length; its first lines are a sample of all."""
-    found = balanced_groups([len(pair.source.split()) for pair in pairs], settings)
+    found = balanced_groups([sentence_length(pair.source, language) for pair in pairs], settings)
     counts.joined = {name: len(groups) for name, groups in found.items()}
     groups = [group for bucket in found.values() for group in bucket]
     order = np.random.default_rng(settings.seed).permutation(len(groups))

@@ -190,10 +190,12 @@ class Trainer:
             self._learn_to_translate()
             self._validate()
             self.progress.say("a limit ended the run within its pre-training: it has not learned to translate")
-            return
-        if position.validated != position.step:
-            self._validate()
-        self._save()
+        else:
+            if position.validated != position.step:
+                self._validate()
+            self._save()
+        if any(self.processes.sum(float(self.stop_requested))):  # since the last update began
+            raise Interrupted(self.stop_requested or signal.SIGTERM)
 
     def _learn_to_translate(self) -> None:
         """Take the pre-trained weights over into the model; its optimiser and its batches begin anew."""

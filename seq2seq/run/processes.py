@@ -48,14 +48,16 @@ class Processes:
         return summed
 
     def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace every gradient by its sum over the processes, in one message; a missing one counts as zero."""
+        """Replace every gradient by its sum over the processes, in one message; one that all of them miss stays missing."""
         if not self._fabric:
             return
-        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
+        there = parameters[0].new_tensor([p.grad is not None for p in parameters])
+        flat = torch.cat([*((torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters), there])
         with self._talking():
             flat = self._fabric.all_reduce(flat, reduce_op="sum")
-        for parameter, part in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
-            parameter.grad = part.view_as(parameter)
+        *parts, there = flat.split([*(p.numel() for p in parameters), len(parameters)])
+        for parameter, part, some in zip(parameters, parts, there.tolist(), strict=True):
+            parameter.grad = part.view_as(parameter) if some else None
 
     def on_first(self, work: Callable[[], T]) -> T:
         """Let the first process work while others wait; all return its result or raise its error, whose text it alone has."""

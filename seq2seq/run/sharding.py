@@ -73,6 +73,14 @@ class OptimizerShards(Whole):
         cast(Any, self.optimizer).consolidate_state_dict(to=0)
         return optimizer_tensors(self.optimizer) if self.processes.first else {}
 
+    def restore(self, weights: Mapping[str, Tensor], state: dict[str, Tensor], where: str) -> None:
+        load_weights(self.model, weights, where)
+        ours: torch.optim.Optimizer = cast(Any, self.optimizer).optim
+        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
+        kept = {places[id(parameter)]: number for number, parameter in enumerate(ours.param_groups[0]["params"])}
+        named = [(int(name.partition(".")[0]), name.partition(".")[2], value) for name, value in state.items()]
+        restore_optimizer(ours, {f"{kept[place]}.{name}": value for place, name, value in named if place in kept})
+
 
 class FullShards(Whole):
     """Each process keeps its share of weights, gradients and state, gathered layer by layer when needed (ZeRO stage 3)."""

@@ -141,6 +141,15 @@ def test_the_fingerprint_is_of_the_content(tmp_path):
     assert found.fingerprint("train") != first
 
 
+def test_a_table_whose_name_names_the_other_order_is_another_text(tmp_path):
+    found = corpus(tmp_path)
+    (tmp_path / "train.xx-en.tsv").write_bytes(b"a\tx\n")
+    first = found.fingerprint("train")
+    (tmp_path / "train.xx-en.tsv").rename(tmp_path / "train.en-xx.tsv")
+    assert list(found.pairs("train")) == [SentencePair("a", "x")]
+    assert found.fingerprint("train") != first
+
+
 def test_a_file_other_than_the_cards_is_reported(tmp_path, said):
     write(tmp_path, b"a\n", b"x\n")
     known = "87428fc522803d31065e7bce3cf03fe475096631e5e07bbd7a0fde60c4cf25c7"  # SHA-256 of b"a\n"

@@ -95,6 +95,11 @@ def test_missing_text_is_an_empty_side(tmp_path):
     assert list(hub_corpus(tmp_path / "f").pairs("train")) == [SentencePair("a", ""), SentencePair("b", "c")]
 
 
+def test_no_word_of_a_table_is_taken_for_missing_text(tmp_path):
+    (tmp_path / "train.csv").write_text('en,de\nNone,"Keine, nie"\nNA,null\n,leer\n')
+    assert list(hub_corpus(tmp_path).pairs("train")) == [("None", "Keine, nie", None), ("NA", "null", None), ("", "leer", None)]
+
+
 def test_wrong_columns_are_named(multi30k_like):
     with pytest.raises(UserError, match=r"no column 'german'; it has de, en; correct hub.columns"):
         list(hub_corpus(multi30k_like, columns={"en": "en", "de": "german"}).pairs("train"))

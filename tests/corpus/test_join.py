@@ -155,13 +155,22 @@ def test_test_joins_are_fixed_balanced_and_made_of_test_pairs_only(toy, corpus_f
     assert counts == {0: 7, 1: 7, 2: 7, 3: 7}
     assert words != sorted(words)  # its first sentences are a sample of all lengths
     assert any(
-        "test: 30 pairs read, 30 kept; joined to 28 examples by source words: 1-4: 7, 5-8: 7, 9-12: 7, 13+: 7" in s
+        "test: 30 pairs read, 30 kept; joined to 28 examples by source length: 1-4: 7, 5-8: 7, 9-12: 7, 13+: 7" in s
         for s in said
     )
     lines = [(corpus_folder / f"test.{language}").read_text().splitlines() for language in ("en", "xx")]
     for i in range(len(split)):
         assert split.pair(i)[:2] in _joins(list(zip(*lines, strict=True)), split.source(i))
         assert split.source_tokens(i) == data.source_tokenizer.encode(split.source(i))
+
+
+def test_joins_of_a_language_without_spaces_are_balanced_by_characters(toy, corpus_folder, tmp_path, said):
+    for split in ("train", "valid", "test"):
+        (corpus_folder / f"{split}.zh").write_text((corpus_folder / f"{split}.en").read_text().replace(" ", ""))
+    split = prepared(tmp_path, said, joined(toy, source="zh")).tests["test"]
+    counts = Counter(int(np.searchsorted([4, 8, 12], split.length(i))) for i in range(len(split)))
+    assert set(counts) == {0, 1, 2, 3}
+    assert max(counts.values()) == 7
 
 
 def test_separators_change_sources_alone_and_no_word_of_them(toy, tmp_path, said):

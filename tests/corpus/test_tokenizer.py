@@ -142,6 +142,12 @@ def test_a_vocabulary_too_small_names_what_it_must_hold():
         Tokenizer.train(made_up_lines(), TokenizerSettings(vocabulary_size=100))
 
 
+def test_the_lowest_coverage_is_one_that_sentencepiece_takes():
+    Tokenizer.train(made_up_lines(), TokenizerSettings(vocabulary_size=340, character_coverage=0.98))
+    with pytest.raises(ValueError, match=r"equal to 0\.98"):
+        TokenizerSettings(character_coverage=0.97)
+
+
 @pytest.mark.parametrize("lines", [[], ["", " \t", "\u200b"]])
 def test_no_text_is_an_error(lines):
     with pytest.raises(UserError, match="training text is empty"):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 from dataclasses import asdict
 
 import pytest
@@ -91,6 +92,16 @@ def test_interrupted_anywhere_equals_uninterrupted(tmp_path, options, stops):
         again, said = resumed(tmp_path, stop, **options)
         assert f"resumes at step {stop}" in said
         same(whole, again)
+
+
+@pytest.mark.parametrize("during", ["update", "_measure"])
+def test_a_signal_in_the_last_update_or_validation_is_heeded(tmp_path, during):
+    cut = make(tmp_path, max_steps=1)
+    work = getattr(cut, during)
+    setattr(cut, during, lambda *arguments, **options: (work(*arguments, **options), cut.request_stop(signal.SIGTERM))[0])
+    with pytest.raises(Interrupted):
+        cut.train()
+    assert make(tmp_path, max_steps=1).train().validated == 1
 
 
 def test_a_joined_run_is_not_resumed_with_other_joins(tmp_path):
