@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
@@ -229,9 +229,18 @@ def _default_cell(value: Any) -> str:
 
 
 def _meaning(field: Any) -> str:
-    found = [tag(member) for member in members(field.annotation)]
-    kinds = f" One of {', '.join(f'`{kind}`' for kind in found)}." if len(found) > 1 else ""
+    found = [tag(member) for member in members(field.annotation)] or _words(field.annotation)
+    which = "Any" if get_origin(field.annotation) is tuple else "One"
+    kinds = f" {which} of {', '.join(f'`{kind}`' for kind in found)}." if len(found) > 1 else ""
     return _cell(field.description or "") + kinds
+
+
+def _words(annotation: Any) -> list[str]:
+    """The words that a setting takes, of a list of them as well; none where it also takes a number."""
+    parts = get_args(annotation)
+    if get_origin(annotation) is Literal:
+        return [part for part in parts if isinstance(part, str)]
+    return [word for part in parts if part is not type(None) for word in _words(part)]
 
 
 def study_schema() -> dict[str, Any]:

@@ -87,6 +87,11 @@ def test_a_setting_is_told_with_its_default():
     assert "| required |" in rows["data.corpus"]
     assert "One of `inverse_root`, `linear`, `cosine`, `constant`, `plateau`." in rows["training.schedule"]
     assert '| `"unigram"` |' in rows["tokenizer.kind"]
+    assert rows["evaluation.primary"].endswith(
+        "One of `points`, `retention`, `log_ratio`, `half_length`, `bottleneck_index`. |"
+    )
+    assert rows["evaluation.metrics"].endswith("Any of `bleu`, `chrf`, `ter`. |")
+    assert "One of" not in rows["training.threads"]
 
 
 def test_every_member_has_a_whole_row():

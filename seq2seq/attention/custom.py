@@ -1,6 +1,8 @@
 """Somebody's own score, named as module:Class in a study."""
 
 import importlib
+import sys
+from traceback import extract_tb
 from typing import Unpack
 
 import torch
@@ -8,7 +10,7 @@ import torch
 from seq2seq.attention.keys import answer
 from seq2seq.attention.scores.base import Score, Sizes
 from seq2seq.config.attention import CustomSettings
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, counted
 
 
 def load_score(path: str) -> type[Score]:
@@ -46,14 +48,19 @@ def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
         with torch.no_grad():
             keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
             scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
-    except RuntimeError as error:
+    except Exception as error:  # whatever somebody's formula may raise
+        file = sys.modules[score_class.__module__].__file__
+        line = next(
+            (f" ({file}, line {at.lineno})" for at in reversed(extract_tb(error.__traceback__)) if at.filename == file), ""
+        )
+        unequal = sizes["query_size"] != sizes["memory_size"]
         raise UserError(
-            f"{where} fails on queries of {sizes['query_size']} and keys of {sizes['memory_size']} features: {error}; if it "
-            "needs equal sizes, put equal_sizes = True into the class"
+            f"{where} fails on queries of {sizes['query_size']} and keys of {sizes['memory_size']} features{line}: {error}"
+            + "; if it needs equal sizes, put equal_sizes = True into the class" * unequal
         ) from error
     if tuple(scores.shape) != (2, heads, 3, 5):
         raise UserError(
-            f"{where} gives scores of shape {tuple(scores.shape)} for 2 sentences, {heads} heads, 3 queries and 5 keys; "
-            f"forward must return (B, H, Q, S), here (2, {heads}, 3, 5)"
+            f"{where} gives scores of shape {tuple(scores.shape)} for 2 sentences, {counted(heads, 'head')}, 3 queries and 5 "
+            f"keys; forward must return (B, H, Q, S), here (2, {heads}, 3, 5)"
         )
     return score

@@ -106,9 +106,11 @@ class FileCorpus:
             return tuple(tables)
         for language, some in zip((self.source, self.target), sides, strict=True):
             if not some:
-                there = ", ".join(self.splits()) or f"none in {self.source} and {self.target}"
+                there = ", ".join(self.splits()) or "none"
+                table = f"{split}{self._tables()[0]}"
                 raise UserError(
-                    f"{self.folder / split}.{language}[.gz]: no such file; splits of {self.source}-{self.target} there: {there}"
+                    f"{self.folder / split}.{language}[.gz]: no such file, nor {table}; "
+                    f"splits of {self.source}-{self.target} there: {there}"
                 )
         return sides[0][0], sides[1][0]
 

@@ -216,6 +216,7 @@ def reading_notes(report: Report) -> Iterator[str]:
     yield from _search_notes(report)
     yield from _empty_notes(report)
     yield from _seen_notes(report)
+    yield from _text_notes(report)
     yield from _machine_notes(report)
     yield from _arithmetic_notes(report)
     runs = [(name, run) for name, system in report.systems.items() for run in system.runs if run.status != "finished"]
@@ -233,6 +234,20 @@ def reading_notes(report: Report) -> Iterator[str]:
         yield f"Small samples, fewer than {report.evaluation.get('minimum_bucket')} sentences, so without a verdict: {which}."
     if not report.texts_available:
         yield "The corpus was not at hand: scores come from sentence statistics kept beside the runs."
+
+
+def _text_notes(report: Report) -> Iterator[str]:
+    """Say which runs learned from other text than most with the same settings of data, as after a change of the corpus."""
+    texts = report.environment_differences.get("fingerprints.train", {})
+    alike: dict[str, dict[str, list[str]]] = {}
+    for name, system in report.systems.items():
+        asked = repr([each for each in system.changes.items() if each[0].startswith(("data.", "tokenizer."))])
+        for run in (run_name(name, run.seed) for run in system.runs):
+            if text := texts.get(run):
+                alike.setdefault(asked, {}).setdefault(text, []).append(run)
+    others = [run for found in alike.values() for runs in sorted(found.values(), key=len)[:-1] for run in runs]
+    if others:
+        yield f"Trained on other text than the rest, though their settings ask for the same: {', '.join(others)}."
 
 
 def _machine_notes(report: Report) -> Iterator[str]:

@@ -52,6 +52,11 @@ class Equal(Bare):
     equal_sizes = True
 
 
+class Slip(Equal):
+    def forward(self, query, keys):
+        return torch.cdits(query, keys)
+
+
 class NegativeDot(DotScore):
     def forward(self, query, keys):
         return -super().forward(query, keys)
@@ -151,10 +156,14 @@ def test_a_slip_in_the_module(tmp_path, monkeypatch):
 def test_mistakes_in_the_class():
     with pytest.raises(UserError, match=r"cannot be made with options \{'blunt': 1\}: .*blunt"):
         build({"score": {"kind": "custom", "path": "others_scores.distance:DistanceScore", "options": {"blunt": 1}}})
-    with pytest.raises(UserError, match=r"shape \(2, 1, 5\) for 2 sentences.*must return \(B, H, Q, S\), here \(2, 1, 3, 5\)"):
+    with pytest.raises(
+        UserError, match=r"shape \(2, 1, 5\) for 2 sentences, 1 head, .*must return \(B, H, Q, S\), here \(2, 1, 3, 5\)"
+    ):
         build({"score": "others_scores.distance:Flat"})
     with pytest.raises(
-        UserError, match=f"Bare fails on queries of {QUERY} and keys of {MEMORY} features: .*equal_sizes = True"
+        UserError, match=f"Bare fails on queries of {QUERY} and keys of {MEMORY} features .*: .*equal_sizes = True"
     ):
         build({"score": "others_scores.distance:Bare"})
     build({"score": "others_scores.distance:Equal"})
+    with pytest.raises(UserError, match=r"features \(.*distance\.py, line \d+\): module 'torch' has no attribute 'cdits'$"):
+        build({"score": "others_scores.distance:Slip"})

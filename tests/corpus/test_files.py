@@ -108,7 +108,7 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monk
 
 def test_a_missing_split_names_those_there_are(tmp_path):
     found = write(tmp_path, b"a\n", b"x\n", split="dev")
-    with pytest.raises(UserError, match=r"valid\.en\[\.gz\]: no such file; splits of en-xx there: dev$"):
+    with pytest.raises(UserError, match=r"valid\.en\[\.gz\]: no such file, nor valid\.en-xx\.tsv; splits of en-xx there: dev$"):
         list(found.pairs("valid"))
     (tmp_path / "dev.en.gz").write_bytes(gzip.compress(b"a\n"))
     with pytest.raises(UserError, match="are both there; remove one"):

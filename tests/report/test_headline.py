@@ -1,7 +1,7 @@
 """What is said of shares and differences in words, also where nothing was translated."""
 
 from seq2seq.report.exhibits import Exhibits
-from seq2seq.report.headline import answer, half_length_in_words, kept_share
+from seq2seq.report.headline import answer, half_length_in_words, kept_share, reading_notes
 from seq2seq.report.markdown import markdown
 from seq2seq.report.score_tables import contrast
 from seq2seq.report.values import NONE
@@ -41,3 +41,15 @@ def test_the_answer_says_more_or_less_and_no_share_of_nothing(built):
     additive.short = additive.long = 0.0
     assert f"scores {none.short:.1f} BLEU less than `none`" in answer(report)
     assert answer(report).endswith("; `additive` translated next to nothing, of which no share can be kept.")
+
+
+def test_a_run_on_other_training_text_is_named_unless_its_settings_ask_for_it(built):
+    report = built.report.model_copy(deep=True)
+    runs = [f"{name} seed {run.seed}" for name, system in report.systems.items() for run in system.runs]
+    report.environment_differences["fingerprints.train"] = {**dict.fromkeys(runs, "old"), "scaled seed 1": "new"}
+    assert [note for note in reading_notes(report) if "other text" in note] == [
+        "Trained on other text than the rest, though their settings ask for the same: scaled seed 1."
+    ]
+    report.systems["scaled"].changes["data.max_words"] = 15
+    report.environment_differences["fingerprints.train"] |= dict.fromkeys((run for run in runs if "scaled" in run), "new")
+    assert not any("other text" in note for note in reading_notes(report))
