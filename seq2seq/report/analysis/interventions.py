@@ -21,16 +21,14 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
+from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, evaluation_of
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import Translation, translate
-from seq2seq.scoring.buckets import fixed_buckets, source_words
+from seq2seq.scoring.buckets import build_buckets, source_words
 
 SENTENCES = 100
-EDGES = (10, 20, 30, 40, 50)
-"""Last length of each bucket but the open last one, in source words."""
 NEAR = 2
 """Source words on each side of the diagonal that count as near it."""
 COVERED = 0.5
@@ -146,21 +144,22 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
                 kinds[kind] = {**bleu_by_length(run, split, chosen, found), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 
-    key = {"sentences": sentences, "search": greedy.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
-    return cached(run, data, name, "interventions", translate_all, **key)
+    key = {"search": greedy.model_dump(mode="json"), "buckets": evaluation_of(run).buckets.model_dump(mode="json")}
+    tokenizer = bleu_tokenizer(run)
+    return cached(run, data, name, "interventions", translate_all, sentences=sentences, tokenizer=tokenizer, **key)
 
 
 def bleu_by_length(
     run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], found: Sequence[Translation]
 ) -> dict[str, Any]:
-    """BLEU of translations, and of each length bucket that holds a sentence."""
+    """BLEU of translations, and of each of the study's length buckets that holds one of these sentences."""
     counted = count_bleu(run, found, [split.target(i) for i in sentences])
     lengths = source_words([split.source(i) for i in sentences], split.source_language)
     return {
         "bleu": counted.score("bleu"),
         "buckets": [
             {"min": bucket.low, "max": bucket.high, "n": int(inside.sum()), "bleu": counted.select(inside).score("bleu")}
-            for bucket in fixed_buckets(EDGES)
+            for bucket in build_buckets(evaluation_of(run).buckets, lengths)
             if (inside := bucket.holds(lengths)).any()
         ],
     }

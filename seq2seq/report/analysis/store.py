@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.corpus.prepare import EvaluationData
 from seq2seq.report.runs import bleu_tokenizer as tokenizer_of
 from seq2seq.report.runs import read_study_file
@@ -19,10 +20,14 @@ def analysis_path(folder: RunFolder, name: str) -> Path:
     return folder.path / "analysis" / f"{name}.json"
 
 
+def evaluation_of(run: TrainedRun) -> EvaluationSettings:
+    """Return how the run's study is scored; a run without a study as usual."""
+    return read_study_file(run.folder.path.resolve().parents[1] / "study.yaml").evaluation
+
+
 def bleu_tokenizer(run: TrainedRun) -> str:
-    """Return sacreBLEU's tokenizer that the run's study is scored with; a run without a study has its language's usual one."""
-    study = read_study_file(run.folder.path.resolve().parents[1] / "study.yaml")
-    return tokenizer_of(study.evaluation, run.settings.data.target)
+    """Return sacreBLEU's tokenizer that the run's study is scored with."""
+    return tokenizer_of(evaluation_of(run), run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:

@@ -106,11 +106,14 @@ def test_what_weights_look_like_by_hand():
 
 def test_a_run_is_measured_under_every_intervention(make_run, data, monkeypatch):
     run = make_run("transformer")
+    study = {"evaluation": {"buckets": {"kind": "fixed", "edges": [6]}}}
+    (run.folder.path.resolve().parents[1] / "study.yaml").write_text(json.dumps(study))
     result = intervene(run, data, sentences=6)
     assert list(result["kinds"]) == ["original", "uniform", "argmax", "permuted", "shifted"]
     for found in result["kinds"].values():
         assert set(found) == {"bleu", "buckets", "entropy", "eos_mass", "coverage", "diagonal_mass"}
         assert sum(bucket["n"] for bucket in found["buckets"]) == 6
+        assert [bucket["max"] for bucket in found["buckets"]] == [6, None]  # the study's
     assert result["kinds"]["argmax"]["entropy"] < result["kinds"]["original"]["entropy"] < result["kinds"]["uniform"]["entropy"]
     assert json.loads((run.folder.path / "analysis" / "interventions.json").read_text())["n"] == 6
     monkeypatch.setattr("seq2seq.report.analysis.interventions.translate", None)
