@@ -252,7 +252,7 @@ def _differences(report: Report) -> Iterator[Part]:
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> Table:
-    rows = [[Code(key), plain(value)] for key, value in values.items()]
+    rows = [[Code(key), plain(value)] for key, value in values.items() if value != {}]
     return Table(title=title, heads=[title, "value"], rows=rows, words=True)
 
 

@@ -1,6 +1,8 @@
 """The report as Markdown: what fits into a README, an issue or a terminal."""
 
+import re
 from collections.abc import Iterable, Sequence
+from html import unescape
 
 from seq2seq.report.charts import Figure
 from seq2seq.report.document import Block, Folded, Part, sections
@@ -16,7 +18,7 @@ def markdown(report: Report, exhibits: Exhibits, figures: Sequence[Figure]) -> s
     """The whole report; samples only where the exhibits hold sentences."""
     parts = [f"# {escape_markdown(report.study)}"]
     parts += [f"*{escape_markdown(report.question)}*"] if report.question else []
-    parts += [report.headline, "\n".join(f"- {escape_markdown(note)}" for note in report.notes)]
+    parts += [report.headline, "\n".join(f"- {prose(note)}" for note in report.notes)]
     parts.append(f"Split `{report.split}`, {report.n:,} sentences. `{report.signature}`")
     for figure in figures:
         if figure.name in OPENING:
@@ -34,12 +36,17 @@ def _parts(parts: Iterable[Part], title: str) -> list[str]:
             found.append(as_markdown(part))
         elif isinstance(part, Figure):
             found += [f"### {escape_markdown(part.title)}"] if part.title != title else []
-            found += [f"![{part.title}]({part.name}.png)", escape_markdown(part.caption)]
+            found += [f"![{part.title}]({part.name}.png)", prose(part.caption)]
             found += [as_markdown(part.table)] if part.table else []
         elif isinstance(part, Block):
             found.append(code_block(part))
         elif isinstance(part, Folded):
             found += [f"**{escape_markdown(part.summary)}**", *_parts(part.parts, title)]
         else:
-            found.append(escape_markdown(part))
+            found.append(prose(part))
     return found
+
+
+def prose(text: str) -> str:
+    """Escape a text, but leave what stands between backticks as code."""
+    return re.sub(r"\\`(.*?)\\`", lambda code: "`" + unescape(re.sub(r"\\(.)", r"\1", code[1])) + "`", escape_markdown(text))

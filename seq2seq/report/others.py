@@ -30,9 +30,11 @@ def score_files(
 
     Words of `source` say which bucket a sentence is in. A file is called by its name, or its path where names repeat. Of the
     settings, buckets and tokenizer count. `languages` are those of source and target: whether length is counted in words or
-    characters, and which tokenizer `auto` is. A `UserError` if a file cannot be read or has another number of lines; lines
-    that are not UTF-8 are counted on standard error.
+    characters, and which tokenizer `auto` is. A `UserError` if a file is a table, cannot be read or has another number of
+    lines; lines that are not UTF-8 are counted on standard error.
     """
+    if table := next((path for path in (source, reference, *hypotheses) if ".tsv" in path.suffixes), None):
+        raise UserError(f"{table}: a table; give a file for each of its columns, one sentence a line (cut -f 1 for the first)")
     settings = settings.model_copy(update={"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""})
     sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
     if not sources:

@@ -29,13 +29,13 @@ class Measured:
     @property
     def text(self) -> str:
         """The number alone."""
-        return NONE if self.value is None else f"{self.value:{'+' if self.sign else ''},.{self.digits}f}{self.unit}"
+        return NONE if self.value is None else f"{self.value:{'+' if self.sign else ''}z,.{self.digits}f}{self.unit}"
 
     @property
     def ends(self) -> str:
         """`[90.1, 93.8]`, or `(seeds 88.1, 95.9)` where the seeds are too few for an interval, or nothing."""
         if self.low is not None and self.high is not None:
-            return f"[{self.low:.{self.digits}f}, {self.high:.{self.digits}f}]"
+            return f"[{self.low:z.{self.digits}f}, {self.high:z.{self.digits}f}]"
         return f"(seeds {', '.join(f'{each:.{self.digits}f}' for each in self.seeds)})" if len(self.seeds) > 1 else ""
 
     def __str__(self) -> str:

@@ -109,8 +109,8 @@ def check_code(folders: Iterable[RunFolder], *, allow_code: bool) -> None:
     for folder in () if allow_code else folders:
         if path := imported_class(read_settings(folder).model_dump()):
             raise UserError(
-                f"{folder.config}: the model imports {path}, which runs code; give --allow-code if you trust where it comes "
-                "from"
+                f"{folder.config}: the model imports {path}, which runs code; give --allow-code (allow_code=True in Python) "
+                "if you trust where it comes from"
             )
 
 

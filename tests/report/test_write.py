@@ -21,7 +21,7 @@ from seq2seq.report.document import SAMPLES
 from seq2seq.report.drawing import missing_scripts, save
 from seq2seq.report.figures import report_figures
 from seq2seq.report.headline import answer
-from seq2seq.report.markdown import markdown
+from seq2seq.report.markdown import markdown, prose
 from seq2seq.report.page import SIZE_LIMIT, linked, marked, pack, page, quantised, script_hash, vega
 from seq2seq.report.palette import DARK, KNOWN, RESERVE, REST, dark_colours, looks
 from seq2seq.report.schema import Report
@@ -163,6 +163,7 @@ def test_hostile_sentences_are_escaped_in_markdown(built):
 
 
 def test_markdown_cells_cannot_break_out():
+    assert prose("`log_ratio` <a_b> `c<d` `") == "`log_ratio` &lt;a\\_b&gt; `c<d` \\`"
     assert escape_markdown("a|b <i> *x*\nnew & `c`") == "a\\|b &lt;i&gt; \\*x\\* new &amp; \\`c\\`"
     assert code_block("a ``` b").startswith("````text\n")
 

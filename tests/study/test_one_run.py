@@ -300,6 +300,7 @@ def test_translations_by_others_are_scored_by_length(place):
     for change, reason in (
         ([corpus / "test.en", corpus / "test.de", corpus / "more.de"], "has 10 lines but"),
         ([corpus / "test.en", corpus / "test.de", corpus / "no.de"], "cannot be read"),
+        ([corpus / "test.en-de.tsv", *arguments[1:]], "test.en-de.tsv: a table; give a file for each"),
         ([*arguments, "--set", "training.max_steps=3"], "only settings of evaluation"),
         ([*arguments, "--set", "evaluation.tokenizr=zh"], "did you mean 'tokenizer'?"),
         ([*arguments, "--set", "evaluation.confidence=0.9"], "--set evaluation.confidence: changes no score here"),
