@@ -1,7 +1,9 @@
 """Somebody's own score, named as module:Class in a study."""
 
+import hashlib
 import importlib
 import sys
+from pathlib import Path
 from traceback import extract_tb
 from typing import Unpack
 
@@ -34,6 +36,11 @@ def load_score(path: str) -> type[Score]:
     if not (isinstance(found, type) and issubclass(found, Score)):
         raise UserError(f"{where}: '{class_name}' is not a score; derive it from seq2seq.attention.scores.Score")
     return found
+
+
+def score_code(path: str) -> str:
+    """Return the SHA-256 of the file that a score named module:Class is written in; errors as of `load_score`."""
+    return hashlib.sha256(Path(str(sys.modules[load_score(path).__module__].__file__)).read_bytes()).hexdigest()
 
 
 def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:

@@ -203,17 +203,16 @@ class RunFolder:
         write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
     def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
-        """Check that data and tokenizers are those of the training so far, if there was any; a `UserError` names others."""
+        """Check that data, tokenizers and own code are those of the training so far; a `UserError` names others."""
         known = self.fingerprints()
-        changed = described({name: known.get(name) for name in fingerprints}, dict(fingerprints))
-        if known and changed:
+        if changed := described(known, {**known, **{name: each for name, each in fingerprints.items() if name in known}}):
             short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
             raise UserError(
-                f"{self.path}: this run was made with other data (SHA-256 of {short}); put the corpus back, or {_ELSEWHERE}"
+                f"{self.path}: this run was made with other data or code (SHA-256 of {short}); put that back, or {_ELSEWHERE}"
             )
 
     def fingerprints(self) -> dict[str, str]:
-        """Return SHA-256 by name of the splits and tokenizers that the run was made with; empty before it began."""
+        """Return SHA-256 by name of the splits, tokenizers and own code that the run was made with; empty before it began."""
         return self.recorded("fingerprints", dict[str, str]) or {}
 
     def recorded(self, name: str, kind: type[T]) -> T | None:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from seq2seq.attention.custom import score_code
 from seq2seq.config.errors import FREE_SPACE, RunError, UserError
+from seq2seq.config.loading import imported_class
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import PreparedData, encode_tests, prepare
 from seq2seq.models.interface import Model, count_parameters
@@ -141,13 +143,15 @@ def _prepare(
     """Fill the cache and write down what the run is made with; returns its arithmetic."""
     data = prepare(settings.data, settings.tokenizer, report=progress.status)
     decisive = (settings.data.train, settings.data.valid, "source_tokenizer", "target_tokenizer")
-    folder.check_fingerprints({name: data.fingerprints[name] for name in decisive})
+    own = imported_class(settings.model_dump())
+    code = {"code": score_code(own)} if own else {}
+    folder.check_fingerprints({name: data.fingerprints[name] for name in decisive} | code)
     arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
     environment = describe_environment(arguments)
     trained_by = folder.read_environment().get("revision")
     if trained_by and trained_by != environment["revision"]:  # resumed by other code: both made the weights
         environment["revision"] = " ".join(dict.fromkeys([*trained_by.split(), *str(environment["revision"] or "").split()]))
-    record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints, "seen_in_training": data.seen}
+    record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints | code, "seen_in_training": data.seen}
     write_json(folder.environment, {**environment, **record})
     write_tokenizers(folder, data)
     return arithmetic

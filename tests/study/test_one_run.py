@@ -353,3 +353,11 @@ def test_the_command_that_training_prints_works_with_a_class_of_ones_own(tmp_pat
     assert "--allow-code" in said
     assert not (place.runs / "report").exists()
     assert place("report", place.runs, "--allow-code")[0] == 0
+    (tmp_path / "my_scores.py").write_text(SCORE.replace("query @", "2 * query @"))
+    status, said = place.train(study)
+    assert status == 0
+    assert "additive seed 1] is finished; skipped (my_scores:Mine was written otherwise then; give --out DIR" in said
+    study["base"]["training"]["max_steps"] += 1
+    status, said = place.train(study)
+    assert status == 2
+    assert "this run was made with other data or code (SHA-256 of code: " in said
