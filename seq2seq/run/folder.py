@@ -202,13 +202,13 @@ class RunFolder:
         earlier = [*ended.pop("earlier", []), ended]
         write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
-    def check_fingerprints(self, fingerprints: Mapping[str, str]) -> None:
+    def check_fingerprints(self, fingerprints: Mapping[str, str], what: str = "data", where: str = "corpus") -> None:
         """Check that data, tokenizers and own code are those of the training so far; a `UserError` names others."""
         known = self.fingerprints()
         if changed := described(known, {**known, **{name: each for name, each in fingerprints.items() if name in known}}):
             short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
             raise UserError(
-                f"{self.path}: this run was made with other data or code (SHA-256 of {short}); put that back, or {_ELSEWHERE}"
+                f"{self.path}: this run was made with other {what} (SHA-256 of {short}); put the {where} back, or {_ELSEWHERE}"
             )
 
     def fingerprints(self) -> dict[str, str]:

@@ -145,7 +145,8 @@ def _prepare(
     decisive = (settings.data.train, settings.data.valid, "source_tokenizer", "target_tokenizer")
     own = imported_class(settings.model_dump())
     code = {"code": score_code(own)} if own else {}
-    folder.check_fingerprints({name: data.fingerprints[name] for name in decisive} | code)
+    folder.check_fingerprints({name: data.fingerprints[name] for name in decisive})
+    folder.check_fingerprints(code, "code", "file")
     arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
     environment = describe_environment(arguments)
     trained_by = folder.read_environment().get("revision")

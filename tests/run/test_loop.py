@@ -109,7 +109,7 @@ def test_a_joined_run_is_not_resumed_with_other_joins(tmp_path):
         make(tmp_path, name, data={"join": {**JOIN, "single_share": share}}) for name, share in (("a", 0.2), ("b", 0.3))
     )
     write_json(one.folder.environment, {"fingerprints": one.data.fingerprints})
-    with pytest.raises(UserError, match=r"made with other data or code \(SHA-256 of train:"):
+    with pytest.raises(UserError, match=r"made with other data \(SHA-256 of train:"):
         one.folder.check_fingerprints(other.data.fingerprints)
 
 

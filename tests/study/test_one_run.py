@@ -360,4 +360,4 @@ def test_the_command_that_training_prints_works_with_a_class_of_ones_own(tmp_pat
     study["base"]["training"]["max_steps"] += 1
     status, said = place.train(study)
     assert status == 2
-    assert "this run was made with other data or code (SHA-256 of code: " in said
+    assert "this run was made with other code (SHA-256 of code: " in said
