@@ -62,7 +62,7 @@ class NoContext(FixedContext):
     and c, ours is tanh(W_a [c; s_t]), as for every other bridge. In a Transformer it stands in place of the cross-attention.
     """
 
-    formula = "context = summary of the encoder, at every step in cell and readout; `none-input` is another name for it"
+    formula = "context = summary of the encoder, at every step in cell and readout; none-input is another name for it"
     source = "Cho et al. 2014, arXiv:1406.1078, section 2.2; RNNencdec of Bahdanau et al. 2015, arXiv:1409.0473"
     expects = "good on short sentences; one vector must hold every long one (Bahdanau et al. 2015, figure 2)"
     placement: ClassVar[Placement] = "before"
