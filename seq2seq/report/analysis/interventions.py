@@ -17,6 +17,7 @@ from torch import Tensor
 
 from seq2seq.attention.attention import Attention
 from seq2seq.attention.normalisers import Normaliser
+from seq2seq.config.evaluation import BucketSettings
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
@@ -133,7 +134,7 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
         return None
     name, split = next(iter(data.tests.items()))
     chosen = choose_sentences(split, sentences)
-    greedy = run.settings.search.model_copy(update={"beam": 1})
+    greedy, buckets = run.settings.search.model_copy(update={"beam": 1}), evaluation_of(run).buckets
 
     def translate_all() -> dict[str, Any]:
         kinds = {}
@@ -141,26 +142,26 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
             with intervened(run.model, kind):
                 about = describe_weights(list(forced_word_weights(run, split, chosen)))
                 found = translate(run.model, split, run.target_tokenizer, greedy, sentences=chosen)
-                kinds[kind] = {**bleu_by_length(run, split, chosen, found), **about}
+                kinds[kind] = {**bleu_by_length(run, split, chosen, found, buckets), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 
-    key = {"search": greedy.model_dump(mode="json"), "buckets": evaluation_of(run).buckets.model_dump(mode="json")}
+    key = {"search": greedy.model_dump(mode="json"), "buckets": buckets.model_dump(mode="json")}
     tokenizer = bleu_tokenizer(run)
     return cached(run, data, name, "interventions", translate_all, sentences=sentences, tokenizer=tokenizer, **key)
 
 
 def bleu_by_length(
-    run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], found: Sequence[Translation]
+    run: TrainedRun, split: EncodedSplit, sentences: Sequence[int], found: Sequence[Translation], buckets: BucketSettings
 ) -> dict[str, Any]:
-    """BLEU of translations, and of each of the study's length buckets that holds one of these sentences."""
+    """BLEU of translations, and of each length bucket that holds one of these sentences."""
     counted = count_bleu(run, found, [split.target(i) for i in sentences])
     lengths = source_words([split.source(i) for i in sentences], split.source_language)
     return {
         "bleu": counted.score("bleu"),
         "buckets": [
             {"min": bucket.low, "max": bucket.high, "n": int(inside.sum()), "bleu": counted.select(inside).score("bleu")}
-            for bucket in build_buckets(evaluation_of(run).buckets, lengths)
-            if (inside := bucket.holds(lengths)).any()
+            for bucket in build_buckets(buckets, lengths)
+            for inside in [bucket.holds(lengths)]
         ],
     }
 
