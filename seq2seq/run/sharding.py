@@ -76,10 +76,15 @@ class OptimizerShards(Whole):
     def restore(self, weights: Mapping[str, Tensor], state: dict[str, Tensor], where: str) -> None:
         load_weights(self.model, weights, where)
         ours: torch.optim.Optimizer = cast(Any, self.optimizer).optim
-        places = {id(parameter): place for place, parameter in enumerate(self.parameters)}
-        kept = {places[id(parameter)]: number for number, parameter in enumerate(ours.param_groups[0]["params"])}
-        named = [(int(name.partition(".")[0]), name.partition(".")[2], value) for name, value in state.items()]
-        restore_optimizer(ours, {f"{kept[place]}.{name}": value for place, name, value in named if place in kept})
+        numbers = {id(parameter): number for number, parameter in enumerate(ours.param_groups[0]["params"])}
+        kept = {str(place): numbers.get(id(parameter)) for place, parameter in enumerate(self.parameters)}
+        mine = {}
+        for name, value in state.items():
+            place, _, rest = name.partition(".")
+            number = kept.get(place, place)  # a place that is none is refused below
+            if number is not None:
+                mine[f"{number}.{rest}"] = value
+        restore_optimizer(ours, mine)
 
 
 class FullShards(Whole):
