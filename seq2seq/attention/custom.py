@@ -5,7 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 from traceback import extract_tb
-from typing import Unpack
+from typing import Any, Unpack
 
 import torch
 
@@ -13,6 +13,7 @@ from seq2seq.attention.keys import answer
 from seq2seq.attention.scores.base import Score, Sizes
 from seq2seq.config.attention import CustomSettings
 from seq2seq.config.errors import UserError, counted
+from seq2seq.config.loading import imported_class
 
 
 def load_score(path: str) -> type[Score]:
@@ -38,9 +39,15 @@ def load_score(path: str) -> type[Score]:
     return found
 
 
-def score_code(path: str) -> str:
-    """Return the SHA-256 of the file that a score named module:Class is written in; errors as of `load_score`."""
-    return hashlib.sha256(Path(str(sys.modules[load_score(path).__module__].__file__)).read_bytes()).hexdigest()
+def own_code(settings: Any) -> dict[str, str]:
+    """Return the SHA-256 of the file of a score that resolved settings import, as `code`; errors as of `load_score`."""
+    path = imported_class(settings)
+    return {"code": hashlib.sha256(Path(_file(load_score(path))).read_bytes()).hexdigest()} if path else {}
+
+
+def _file(score_class: type[Score]) -> str:
+    """The file of a class; empty for one that was typed into a notebook."""
+    return getattr(sys.modules[score_class.__module__], "__file__", None) or ""
 
 
 def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
@@ -56,7 +63,7 @@ def build_custom(settings: CustomSettings, **sizes: Unpack[Sizes]) -> Score:
             keys = score.project_keys(torch.zeros(2, heads, 5, sizes["memory_size"]))
             scores = answer(score, torch.zeros(2, heads, 3, sizes["query_size"]), keys, past=None)
     except Exception as error:  # whatever somebody's formula may raise
-        file = sys.modules[score_class.__module__].__file__
+        file = _file(score_class)
         line = next(
             (f" ({file}, line {at.lineno})" for at in reversed(extract_tb(error.__traceback__)) if at.filename == file), ""
         )

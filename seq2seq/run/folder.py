@@ -203,9 +203,10 @@ class RunFolder:
         write_json(self.summary, {"status": "being trained longer", "earlier": earlier})
 
     def check_fingerprints(self, fingerprints: Mapping[str, str], what: str = "data", where: str = "corpus") -> None:
-        """Check that data, tokenizers and own code are those of the training so far; a `UserError` names others."""
+        """Check that data, tokenizers and own code are those of the training so far, if any; a `UserError` names others."""
         known = self.fingerprints()
-        if changed := described(known, {**known, **{name: each for name, each in fingerprints.items() if name in known}}):
+        changed = described({name: known.get(name) for name in fingerprints}, dict(fingerprints))
+        if known and changed:
             short = "; ".join(" ".join(word[:12] if len(word) >= 64 else word for word in text.split()) for text in changed)
             raise UserError(
                 f"{self.path}: this run was made with other {what} (SHA-256 of {short}); put the {where} back, or {_ELSEWHERE}"

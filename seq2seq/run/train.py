@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from seq2seq.attention.custom import score_code
+from seq2seq.attention.custom import own_code
 from seq2seq.config.errors import FREE_SPACE, RunError, UserError
-from seq2seq.config.loading import imported_class
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.prepare import PreparedData, encode_tests, prepare
 from seq2seq.models.interface import Model, count_parameters
@@ -143,10 +142,10 @@ def _prepare(
     """Fill the cache and write down what the run is made with; returns its arithmetic."""
     data = prepare(settings.data, settings.tokenizer, report=progress.status)
     decisive = (settings.data.train, settings.data.valid, "source_tokenizer", "target_tokenizer")
-    own = imported_class(settings.model_dump())
-    code = {"code": score_code(own)} if own else {}
+    code = own_code(settings.model_dump())
     folder.check_fingerprints({name: data.fingerprints[name] for name in decisive})
-    folder.check_fingerprints(code, "code", "file")
+    if "code" in folder.fingerprints():  # earlier versions did not remember it
+        folder.check_fingerprints(code, "code", "file")
     arithmetic = decide_arithmetic(folder, settings, data, threads=threads, device=device)
     environment = describe_environment(arguments)
     trained_by = folder.read_environment().get("revision")

@@ -11,7 +11,7 @@ from threading import Thread
 
 import torch
 
-from seq2seq.attention.custom import score_code
+from seq2seq.attention.custom import own_code
 from seq2seq.config.errors import RunError, UserError
 from seq2seq.config.loading import imported_class
 from seq2seq.config.study import Study
@@ -94,8 +94,7 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
     study, matches = match_study(study, systems)
     runs = list_runs(study, out, systems, seeds)
     configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}
-    own = {name: path for name, config in configs.items() if (path := imported_class(config))}
-    code = {name: score_code(path) for name, path in own.items()}  # refusals before anything is written
+    code = {name: own_code(config) for name, config in configs.items()}  # refusals before anything is written
     for run in runs:
         processes.on_first(partial(run.check, configs[run.system]))
     processes.on_first(lambda: write_study(study, out))
@@ -106,8 +105,9 @@ def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence
         if run not in todo:
             processes.on_first(partial(run.claim, configs[run.system]))
             if processes.first:
-                other = run.fingerprints().get("code") not in (None, code.get(run.system))
-                why = f" ({own.get(run.system)} was written otherwise then; give --out DIR to train what it is now)" * other
+                other = run.fingerprints().get("code") not in (None, code[run.system].get("code"))
+                own = imported_class(configs[run.system])
+                why = f" ({own} was written otherwise then; give --out DIR to train what it is now)" * other
                 print(f"[{run.name}] is finished; skipped{why}", file=sys.stderr)
     return study, todo
 

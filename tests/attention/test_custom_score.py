@@ -167,3 +167,10 @@ def test_mistakes_in_the_class():
     build({"score": "others_scores.distance:Equal"})
     with pytest.raises(UserError, match=r"features \(.*distance\.py, line \d+\): module 'torch' has no attribute 'cdits'$"):
         build({"score": "others_scores.distance:Slip"})
+
+
+def test_a_slip_in_a_notebook(monkeypatch):
+    build({"score": "others_scores.distance:Equal"})
+    monkeypatch.delattr(sys.modules["others_scores.distance"], "__file__")  # what is typed in has no file
+    with pytest.raises(UserError, match=r"features: module 'torch' has no attribute 'cdits'$"):
+        build({"score": "others_scores.distance:Slip"})
