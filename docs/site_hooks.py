@@ -9,6 +9,7 @@ from latex2mathml.converter import convert
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
+_PAGES = {"../results/README.md": "results.md", "../results/": "results/", "tutorial.ipynb": "tutorial.md"}
 _FUNCTIONS = {"tanh", "softmax", "sigmoid", "cos", "sin", "exp", "log", "max", "argmax", "hash", "elu", "clip", "PE"}
 _SYMBOLS = {"tau": r"\tau", "phi": r"\phi", "sum": r"\sum ", "prod": r"\prod ", "N": r"\mathcal{N}"}
 _CHARACTERS = {
@@ -27,20 +28,24 @@ _TOKEN = re.compile(r"[A-Za-z]+(?:-[a-z]+)*\u2060?|\d+|<=|>=|\s+|.")
 
 def on_files(files: Files, config: Any) -> Files:
     """Add pages made of files elsewhere in the repository."""
-    tutorial = notebook(ROOT / "docs" / "tutorial.ipynb").replace("(../results/README.md", "(results.md")
-    files.append(File.generated(config, "tutorial.md", content=tutorial))
+    files.append(File.generated(config, "tutorial.md", content=notebook(ROOT / "docs" / "tutorial.ipynb")))
     text = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    for place in set(re.findall(r"\]\((?!\.\.|https?:|#)([^)#]+)\)", text)):  # figures, and the page shown as an example
-        files.append(File.generated(config, f"results/{place}", abs_src_path=str(ROOT / "results" / place)))
-        text = text.replace(f"({place})", f"(results/{place})")
+    places = {ROOT / "results" / place for place in re.findall(r"\]\((?!\.\.|https?:|#)([^)#]+)\)", text)}
+    figures = {figure for place in places if place.suffix == ".md" for figure in place.parent.glob("*.png")}
+    for path in places | figures:
+        place = path.relative_to(ROOT / "results").as_posix()
+        files.append(File.generated(config, f"results/{place}", abs_src_path=str(path)))
+        text = text.replace(f"]({place})", f"](results/{place})")
     files.append(File.generated(config, "results.md", content=text.replace("(../docs/", "(")))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Render the formulas of the catalogue; a page that is a tab by itself needs no list of its neighbours."""
+    """Follow links to what is a page here, render formulas, and hide the list of neighbours of a tab by itself."""
     if page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
+    for elsewhere, here in _PAGES.items():
+        markdown = markdown.replace(f"]({elsewhere}", f"]({here}")
     return rendered(markdown) if page.file.src_uri == "attention.md" else markdown
 
 
