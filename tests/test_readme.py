@@ -36,7 +36,7 @@ def test_the_score_of_the_readme_attends(tmp_path, monkeypatch):
 
 def commands():
     """The commands of 'On your own text', as (arguments, file to read from, file to write to)."""
-    fenced = next(text for text in README.split("```")[1::2] if "train.py mine-study.yaml" in text)
+    fenced = next(text for text in README.split("```")[1::2] if "train.py mine.yaml" in text)
     for line in fenced.strip().splitlines():
         words = shlex.split(line, comments=True)
         source = words[words.index("<") + 1] if "<" in words else None
@@ -64,11 +64,11 @@ def test_own_text_works_as_the_readme_says(tmp_path, monkeypatch, capsys):
     study["base"]["training"] |= {"max_steps": 3, "seeds": [1, 2], "precision": "fp32"}
     study["base"]["search"] = {"beam": 1, "max_ratio": 0.5}
     study["base"]["model"] = {side: {"hidden_size": 8, "embedding_size": 8} for side in ("encoder", "decoder")}
-    YAML().dump(study, tmp_path / "mine-study.yaml")
+    YAML().dump(study, tmp_path / "mine.yaml")
     done = []
     for arguments, source, target in commands():
         arguments = [argument.replace("max_steps=500", "max_steps=3") for argument in arguments]
-        with (tmp_path / (source or "mine-study.yaml")).open(encoding="utf-8") as file:
+        with (tmp_path / (source or "mine.yaml")).open(encoding="utf-8") as file:
             monkeypatch.setattr("sys.stdin", file)
             capsys.readouterr()
             assert main(arguments) == 0, (arguments, capsys.readouterr().err)

@@ -28,6 +28,11 @@ def _ranking(report: Report) -> Table:
     return table.select(["system", "rank", "BLEU", *(head for head in table.heads if head == "difference"), "parameters"])
 
 
+def _kept(report: Report) -> Table:
+    """BLEU on short and long sources, the share that is kept, and the half-length, a row a system."""
+    return systems_table(report).select(["system", "BLEU, short", "BLEU, long", "kept", "kept above chance", "half-length"])
+
+
 def _probe(report: Report) -> Table:
     """Exact match on a synthetic probe by words of the question, a row a system."""
     assert report.probe is not None
@@ -59,6 +64,7 @@ def _attention(report: Report) -> Table:
 TABLES: dict[str, Callable[[Report], Table]] = {
     "lengths": _lengths,
     "ranking": _ranking,
+    "kept": _kept,
     "checks": lambda report: tested(checks_table(report), 2)[0],
     "probe": _probe,
     "attention": _attention,
