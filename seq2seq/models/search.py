@@ -1,4 +1,4 @@
-"""Greedy and beam search over any model, batched; a finished sentence leaves the batch."""
+"""Beam search over any model, batched; a finished sentence leaves the batch. A beam of one is greedy search."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from torch import Tensor
 from seq2seq.config.errors import RunError
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD
-from seq2seq.models.interface import Memory, Model, State
+from seq2seq.models.interface import Model, State
 from seq2seq.models.limits import find_limits
 
 
@@ -40,6 +40,19 @@ def length_limits(mask: Tensor, settings: SearchSettings, model: Model) -> Tenso
     return find_limits(model).can_write((words * settings.max_ratio).long() + settings.max_extra, mask)
 
 
+class _Beams(NamedTuple):
+    """The live hypotheses of A sentences, K each (one before the first step)."""
+
+    alive: Tensor
+    """(A,) original index of each sentence."""
+    scores: Tensor
+    """(A, K) log-probabilities, best first; -inf where there are fewer than K."""
+    history: Tensor
+    """(A, K, t) tokens so far."""
+    seen: Tensor | None
+    """(A, K, t, S) attention so far; None if it is not asked for."""
+
+
 @torch.inference_mode()
 def search_n_best(
     model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool = False, n_best: int = 1
@@ -60,10 +73,24 @@ def search_n_best(
     Raises:
         RunError: the model gives logits that are not finite.
     """
-    if settings.beam == 1:
-        found = [[hypothesis] for hypothesis in _greedy(model, source, mask, settings, need_weights)]
-    else:
-        found = _beam(model, source, mask, settings, need_weights, n_best)
+    count, device = source.shape[0], source.device
+    limits = length_limits(mask, settings, model)
+    memory = model.encode(source, mask)
+    state = model.start(memory)  # one hypothesis a sentence; the first step makes them K
+    beams = _Beams(
+        alive=torch.arange(count, device=device),
+        scores=torch.zeros(count, 1, device=device),
+        history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
+        seen=torch.empty(count, 1, 0, memory.mask.shape[1], device=device) if need_weights else None,
+    )
+    tokens = torch.full((count,), BOS, device=device)
+    finished: list[list[Hypothesis]] = [[] for _ in range(count)]
+    while len(beams.alive):
+        output = model.step(tokens, state, need_weights)
+        beams, parents = _extend(beams, output.logits, output.weights, finished, settings)
+        keep = _unfinished(beams, finished, limits, settings, n_best)
+        tokens, state, beams = _keep(beams, parents, output.state, keep)
+    found = [sorted(hypotheses, key=lambda h: (h.truncated, -h.score))[:n_best] for hypotheses in finished]
     if not all(best and math.isfinite(best[0].score) for best in found):
         raise RunError(
             "the model's logits are not finite, so it has diverged: nothing can be translated with it; "
@@ -109,106 +136,24 @@ def _group_size(vocabulary: int) -> int:
     return min((size for size in range(1, 65) if vocabulary % size == 0), key=lambda size: abs(size - 40))
 
 
-def _greedy(model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool) -> list[Hypothesis]:
-    memory = model.encode(source, mask)
-    state = model.start(memory)
-    limits = length_limits(mask, settings, model)
-    results: dict[int, Hypothesis] = {}
-    alive = torch.arange(source.shape[0], device=source.device)  # original index of each row
-    tokens = torch.full_like(alive, BOS)
-    scores = torch.zeros(len(alive), device=source.device)
-    history = torch.empty(len(alive), 0, dtype=torch.long, device=source.device)  # (B, t)
-    seen = _no_weights(memory, need_weights, len(alive))
-    while len(alive):
-        output = model.step(tokens, state, need_weights)
-        logits = _allowed_logits(output.logits)
-        tokens = logits.argmax(dim=-1)
-        scores = scores + torch.softmax(logits, dim=-1).amax(dim=-1).log()
-        history = torch.cat([history, tokens.unsqueeze(1)], dim=1)
-        seen = _append(seen, output.weights)
-        ended = tokens == EOS
-        done = ended | (history.shape[1] > limits[alive])
-        state = output.state
-        if not bool(done.any()):
-            continue
-        for row in done.nonzero().flatten().tolist():
-            results[int(alive[row])] = _finish(history[row], scores[row], bool(ended[row]), settings, seen, row)
-        keep = (~done).nonzero().flatten()
-        alive, tokens, scores, history = alive[keep], tokens[keep], scores[keep], history[keep]
-        seen = None if seen is None else seen[keep]
-        state = state.select(keep, keep)
-    return [results[index] for index in range(source.shape[0])]
-
-
-def _no_weights(memory: Memory, need_weights: bool, *rows: int) -> Tensor | None:
-    return torch.empty(*rows, 0, memory.mask.shape[1], device=memory.mask.device) if need_weights else None
-
-
-def _append(seen: Tensor | None, weights: Tensor | None) -> Tensor | None:
-    """Add a step's weights (N, S) to those seen (..., t, S), of N hypotheses in all."""
-    if seen is None or weights is None:
-        return None
-    return torch.cat([seen, weights.float().reshape(*seen.shape[:-2], 1, -1)], dim=-2)
-
-
-def _finish(
-    history: Tensor, score: Tensor, ended: bool, settings: SearchSettings, seen: Tensor | None, row: int | tuple[int, int]
-) -> Hypothesis:
-    """Close a hypothesis: its last token is the end of sentence, or one too many where the limit was met."""
-    tokens = tuple(history.tolist()[:-1])
-    normalised = float(score) / length_penalty(len(tokens) + 1, settings.length_penalty)
-    weights = None if seen is None else seen[row][: len(tokens) + int(ended)].cpu()
-    return Hypothesis(tokens=tokens, score=normalised, truncated=not ended, weights=weights)
-
-
-class _Beams(NamedTuple):
-    """The live hypotheses of A sentences, K each (one before the first step)."""
-
-    alive: Tensor
-    """(A,) original index of each sentence."""
-    scores: Tensor
-    """(A, K) log-probabilities, best first; -inf where there are fewer than K."""
-    history: Tensor
-    """(A, K, t) tokens so far."""
-    seen: Tensor | None
-    """(A, K, t, S) attention so far."""
-
-
-def _beam(
-    model: Model, source: Tensor, mask: Tensor, settings: SearchSettings, need_weights: bool, n_best: int
-) -> list[list[Hypothesis]]:
-    count, device = source.shape[0], source.device
-    limits = length_limits(mask, settings, model)
-    memory = model.encode(source, mask)
-    state = model.start(memory)  # one hypothesis a sentence; the first step makes them K
-    beams = _Beams(
-        alive=torch.arange(count, device=device),
-        scores=torch.zeros(count, 1, device=device),
-        history=torch.empty(count, 1, 0, dtype=torch.long, device=device),
-        seen=_no_weights(memory, need_weights, count, 1),
-    )
-    tokens = torch.full((count,), BOS, device=device)
-    finished: list[list[Hypothesis]] = [[] for _ in range(count)]
-    while len(beams.alive):
-        output = model.step(tokens, state, need_weights)
-        beams, rows = _extend(beams, output.logits, output.weights, finished, settings)
-        keep = _unfinished(beams, finished, limits, settings, n_best)
-        tokens, state, beams = _keep(beams, rows, output.state, keep)
-    return [sorted(candidates, key=lambda h: (h.truncated, -h.score))[:n_best] for candidates in finished]
-
-
 def _extend(
     beams: _Beams, logits: Tensor, weights: Tensor | None, finished: list[list[Hypothesis]], settings: SearchSettings
 ) -> tuple[_Beams, Tensor]:
-    """Continue every hypothesis by one token; return the K best that go on and the rows (A, K) of their parents."""
+    """Continue every hypothesis by one token; return the K best that go on and the rows (A, K) of their parents.
+
+    The ended among the first K candidates of each sentence move to its finished hypotheses.
+    """
     sentences, live = beams.scores.shape
     # of 2 K candidates at most K end, so K go on
     totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
-    ends = tokens == EOS
-    seen = _append(beams.seen, weights)
-    _collect(beams, totals, parents, ends & torch.isfinite(totals), seen, finished, settings)
-    totals = totals.masked_fill(ends, float("-inf"))
-    scores, order = totals.topk(min(settings.beam, totals.shape[1]), dim=-1)
+    ends, seen = tokens == EOS, None
+    if beams.seen is not None and weights is not None:
+        seen = torch.cat([beams.seen, weights.float().view(sentences, live, 1, -1)], dim=2)
+    for row, place in (ends & torch.isfinite(totals))[:, : settings.beam].nonzero().tolist():
+        at = row, int(parents[row, place])
+        hypothesis = _close(beams.history[at], totals[row, place], None if seen is None else seen[at], settings)
+        finished[int(beams.alive[row])].append(hypothesis)
+    scores, order = totals.masked_fill(ends, float("-inf")).topk(min(settings.beam, totals.shape[1]), dim=-1)
     parents, tokens = parents.gather(1, order), tokens.gather(1, order)
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
     history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
@@ -216,21 +161,12 @@ def _extend(
     return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
 
-def _collect(
-    beams: _Beams,
-    totals: Tensor,
-    parents: Tensor,
-    ends: Tensor,
-    seen: Tensor | None,
-    finished: list[list[Hypothesis]],
-    settings: SearchSettings,
-) -> None:
-    """Move the ended among the first K candidates of each sentence to its finished hypotheses."""
-    for sentence, place in ends[:, : settings.beam].nonzero().tolist():
-        parent = int(parents[sentence, place])
-        history = torch.cat([beams.history[sentence, parent], beams.history.new_tensor([EOS])])
-        hypothesis = _finish(history, totals[sentence, place], True, settings, seen, (sentence, parent))
-        finished[int(beams.alive[sentence])].append(hypothesis)
+def _close(
+    tokens: Tensor, score: Tensor, weights: Tensor | None, settings: SearchSettings, truncated: bool = False
+) -> Hypothesis:
+    """Make a hypothesis of tokens (t,), their log-probability and that of the token that ended them, and their attention."""
+    normalised = float(score) / length_penalty(len(tokens) + 1, settings.length_penalty)
+    return Hypothesis(tuple(tokens.tolist()), normalised, truncated, None if weights is None else weights.cpu())
 
 
 def _unfinished(
@@ -241,9 +177,10 @@ def _unfinished(
     live, allowed = beams.scores.tolist(), limits[beams.alive].tolist()
     for row, sentence in enumerate(beams.alive.tolist()):
         done = finished[sentence]
-        if length > allowed[row]:
+        if length > allowed[row]:  # the last token is one too many
             for at in [(row, place) for place, score in enumerate(live[row]) if score > float("-inf")]:
-                cut = _finish(beams.history[at], beams.scores[at], False, settings, beams.seen, at)
+                weights = None if beams.seen is None else beams.seen[at][:-1]
+                cut = _close(beams.history[at][:-1], beams.scores[at], weights, settings, truncated=True)
                 if len(done) < n_best and cut.tokens not in {h.tokens for h in done if h.truncated}:
                     done.append(cut)
             continue
@@ -258,7 +195,8 @@ def _keep(beams: _Beams, parents: Tensor, state: State, keep: list[int]) -> tupl
     """Re-index the state to the rows `parents` (A, K) of the hypotheses that go on, and drop the sentences that are done."""
     kept = torch.tensor(keep, dtype=torch.long, device=parents.device)
     gone = len(keep) < len(beams.alive)
-    state = state.select(parents[kept].flatten(), kept if gone else None)
+    if gone or parents.shape[1] > 1:  # else each hypothesis goes on in its own row
+        state = state.select(parents[kept].flatten(), kept if gone else None)
     if gone:
         beams = _Beams(*(None if value is None else value[kept] for value in beams))  # type: ignore[arg-type]
     return beams.history[..., -1].flatten(), state, beams

@@ -88,16 +88,20 @@ def test_a_wide_beam_finds_what_exhaustive_search_finds(alpha, seed):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_of_one_is_greedy(seed):
-    from seq2seq.models import search as module
-
-    model = TableModel(sentences=4, positions=30, seed=seed)
-    settings = SearchSettings(beam=1, max_ratio=2, max_extra=3)
-    with torch.inference_mode():
-        beam = [best for (best,) in module._beam(model, *batch(4), settings, False, 1)]
-    greedy = search(model, *batch(4), settings)
-    assert [h.tokens for h in greedy] == [h.tokens for h in beam]
-    assert [h.truncated for h in greedy] == [h.truncated for h in beam]
-    assert [h.score for h in greedy] == pytest.approx([h.score for h in beam], abs=1e-5)
+    model, limit = TableModel(sentences=4, positions=30, seed=seed), 15
+    settings = SearchSettings(beam=1, length_penalty=0.0, max_ratio=2, max_extra=3)
+    for sentence, hypothesis in enumerate(search(model, *batch(4), settings)):
+        tokens, total, previous = [], 0.0, BOS
+        while previous != EOS and len(tokens) <= limit:
+            logits = model.table[sentence, len(tokens), previous].clone()
+            logits[[PAD, BOS]] = float("-inf")
+            chances = torch.log_softmax(logits, dim=-1)
+            previous = int(chances.argmax())
+            total += float(chances[previous])
+            tokens.append(previous)
+        assert hypothesis.tokens == tuple(tokens[:-1])
+        assert hypothesis.truncated == (tokens[-1] != EOS)
+        assert hypothesis.score == pytest.approx(total, abs=1e-5)
 
 
 @pytest.mark.parametrize("beam", [1, 4])
