@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from seq2seq.attention.described import Described
@@ -24,9 +25,11 @@ class SelfAttention(Described):
 
         `mask` (B, N) is True at real tokens; None if all are, as in a decoder, whose padding lies behind what counts.
         """
+        if mask is None:
+            mask = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
         return self.read(states, mask)[0]
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Any]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, Any]:
         """Answer as `forward`, and return what `follow` needs of these positions: a nest of tensors, a row a sentence.
 
         So a source is read that a target continues; `bidirectional` lifts causality.

@@ -27,12 +27,9 @@ class LinearAttention(SelfAttention):
         self.projections = HeadProjections(hidden_size=hidden_size, heads=heads)
         self.causal = causal
 
-    def read(
-        self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         query, keys, values = self._features(states)
-        if mask is not None:
-            keys = keys * mask[:, None, :, None]
+        keys = keys * mask[:, None, :, None]
         if self.causal and not bidirectional:
             nothing = keys.new_zeros(*keys.shape[:2], keys.shape[-1], values.shape[-1])  # (B, H, D, D + 1)
             totals, sums = _causal_totals(query, keys, values, nothing)

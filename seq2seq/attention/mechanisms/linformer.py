@@ -29,26 +29,23 @@ class LinformerAttention(SelfAttention):
         self.value_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
         self.dropout = nn.Dropout(dropout)
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, None]:  # noqa: ARG002
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, None]:  # noqa: ARG002
         """Let every position attend to the mixtures; a `UserError` if a sentence has more than `max_length` tokens."""
         query, keys, values = self.projections.split(states)
-        if mask is not None:
-            keys = keys * mask[:, None, :, None]
-            values = values * mask[:, None, :, None]
-        mixed_keys = self._columns(self.key_mixture, mask, keys) @ keys  # (B, H, rank, D)
-        mixed_values = self._columns(self.value_mixture, mask, keys) @ values  # (B, H, rank, D)
+        real = mask[:, None, :, None]
+        mixed_keys = self._columns(self.key_mixture, mask) @ (keys * real)  # (B, H, rank, D)
+        mixed_values = self._columns(self.value_mixture, mask) @ (values * real)  # (B, H, rank, D)
         scores = query @ mixed_keys.transpose(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, N, rank)
         return self.projections.merge(self.dropout(torch.softmax(scores, dim=-1)) @ mixed_values), None
 
-    def _columns(self, mixture: Tensor, mask: Tensor | None, keys: Tensor) -> Tensor:
+    def _columns(self, mixture: Tensor, mask: Tensor) -> Tensor:
         """Columns of a mixture for these positions, (rank, N), zeros where only padding meets them."""
-        size, longest = keys.shape[2], mixture.shape[1]
+        size, longest = mask.shape[1], mixture.shape[1]
         if size <= longest:
             return mixture[:, :size]
-        if mask is None or bool(mask[:, longest:].any()):
-            tokens = size if mask is None else int(mask.sum(dim=1).max())
+        if bool(mask[:, longest:].any()):
             raise UserError(
-                f"self_attention.mechanism: linformer was built for max_length {longest} and meets a sentence of {tokens} "
-                "tokens; raise max_length or drop longer sentences"
+                f"self_attention.mechanism: linformer was built for max_length {longest} and meets a sentence of "
+                f"{int(mask.sum(dim=1).max())} tokens; raise max_length or drop longer sentences"
             )
         return nn.functional.pad(mixture, (0, size - longest))

@@ -98,12 +98,9 @@ class LshAttention(SelfAttention):
         self.register_buffer("rotations", torch.randn(heads, rounds, hidden_size // heads, buckets // 2))
         self.rotations: Tensor  # (H, rounds, D, buckets / 2)
 
-    def read(
-        self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False
-    ) -> tuple[Tensor, tuple[LshCache, Tensor]]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, tuple[LshCache, Tensor]]:
         query, cache = self._project(states)
         size, causal = states.shape[1], self.causal and not bidirectional
-        real = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
         hashed = cache.buckets if self.shared else self.hash(query)
         blocks = self._blocks(hashed, cache.buckets, mask)
         compared = sum(int((asking.numbers * asked.numbers).sum()) for asking, asked in blocks) * BLOCK**2
@@ -111,7 +108,7 @@ class LshAttention(SelfAttention):
             context = self._attend_in_blocks(query, hashed, cache, blocks, causal)
         else:
             context, _ = self._attend(query, cache, torch.arange(size, device=states.device), mask, causal)
-        return context, (cache, real)
+        return context, (cache, mask)
 
     def start(self, states: Tensor) -> LshCache:
         heads, rounds, size, _ = self.rotations.shape
@@ -156,11 +153,11 @@ class LshAttention(SelfAttention):
         weights = masked_softmax(query @ cache.keys.transpose(-1, -2) / math.sqrt(query.shape[-1]), allowed)
         return self.projections.merge(self.dropout(weights) @ cache.values), weights
 
-    def _blocks(self, hashed: Tensor, buckets: Tensor, mask: Tensor | None) -> list[tuple[_Blocks, _Blocks]]:
+    def _blocks(self, hashed: Tensor, buckets: Tensor, mask: Tensor) -> list[tuple[_Blocks, _Blocks]]:
         """Queries and keys by bucket, for each round."""
         found = []
         for each in [buckets] if self.shared else [hashed, buckets]:
-            real = each if mask is None else each.masked_fill(~mask[:, None, :, None], self.buckets)
+            real = each.masked_fill(~mask[:, None, :, None], self.buckets)
             found.append([_Blocks.of(some, self.buckets) for some in real.flatten(0, 1).unbind(-1)])
         return list(zip(found[0], found[-1], strict=True))
 

@@ -32,7 +32,7 @@ class FullAttention(SelfAttention):
         """The pattern without causality: (Q, S), or (B, Q, S) where rows have positions of their own; None for everyone."""
         return None
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         keys, positions = self.project_keys(states, mask), torch.arange(states.shape[1], device=states.device)
         return self.attend(states, keys, positions, positions, bidirectional=bidirectional).context, keys
 
@@ -125,7 +125,7 @@ class WindowAttention(FullAttention):
     def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:
         return (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs() <= self.width
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         size, width = states.shape[1], self.width
         if size <= 3 * width or not self.attention.score.position_blind:  # what counts places in the row cannot be cut
             return super().read(states, mask, bidirectional=bidirectional)
@@ -163,14 +163,13 @@ class StridedAttention(FullAttention):
         distance = (key_positions.unsqueeze(-2) - query_positions.unsqueeze(-1)).abs()
         return (distance <= self.stride) | (distance % self.stride == 0)
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         size, stride, causal = states.shape[1], self.stride, self.causal and not bidirectional
         if size <= 3 * stride or not self.attention.score.position_blind:  # what counts places in the row cannot be cut
             return super().read(states, mask, bidirectional=bidirectional)
         rows, blocks = states.shape[0], -(-size // stride)
-        real = states.new_ones(states.shape[:2], dtype=torch.bool) if mask is None else mask
         padded = F.pad(states, (0, 0, 0, blocks * stride - size))  # (B, n * stride, D)
-        keys = self.project_keys(padded, F.pad(real, (0, blocks * stride - size)))
+        keys = self.project_keys(padded, F.pad(mask, (0, blocks * stride - size)))
         here = torch.arange(stride * (2 if causal else 3), device=states.device)  # keys before a block, its own, after
         around = _overlapping(keys, stride, blocks, len(here))  # of B * n blocks
         near = Part(

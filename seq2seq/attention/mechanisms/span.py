@@ -69,7 +69,7 @@ class AdaptiveSpanAttention(WindowAttention):
     def sees(self, query_positions: Tensor, key_positions: Tensor) -> Tensor | None:  # noqa: ARG002 (the relation says it)
         return None
 
-    def read(self, states: Tensor, mask: Tensor | None = None, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
+    def read(self, states: Tensor, mask: Tensor, *, bidirectional: bool = False) -> tuple[Tensor, Keys]:
         self.width = math.ceil(float(self.spanned.spans().detach().max())) + self.spanned.ramp
         return super().read(states, mask, bidirectional=bidirectional)
 
