@@ -1,5 +1,6 @@
 """Normalisers: how the scores of a row become its weights, among the allowed tokens only."""
 
+from collections.abc import Callable
 from typing import ClassVar, Literal
 
 import torch
@@ -51,23 +52,20 @@ class Sparsemax(Normaliser):
     source = "Martins and Astudillo 2016, arXiv:1602.02068, equation 2"
     expects = "few tokens with weight, exactly none on the rest, which then have no gradient either"
 
+    transform: ClassVar[Callable[..., Tensor]] = staticmethod(sparsemax)
+
     def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
         blocked = ~mask
-        weights: Tensor = sparsemax(block(exact(scores), blocked), dim=-1)
-        return weights.masked_fill(blocked, 0.0)
+        return self.transform(block(exact(scores), blocked), dim=-1).masked_fill(blocked, 0.0)
 
 
-class Entmax15(Normaliser):
+class Entmax15(Sparsemax):
     """Half way between softmax and sparsemax: max(0, score_s / 2 - tau)^2, alpha = 1.5; the paper's z is our score."""
 
     formula = "max(0, score / 2 - tau)^2, tau such that the sum is 1"
     source = "Peters et al. 2019, arXiv:1905.05702, section 3"
     expects = "sparse like sparsemax, smooth like softmax near the edge of its support"
-
-    def forward(self, scores: Tensor, mask: Tensor) -> Tensor:
-        blocked = ~mask
-        weights: Tensor = entmax15(block(exact(scores), blocked), dim=-1)
-        return weights.masked_fill(blocked, 0.0)
+    transform: ClassVar[Callable[..., Tensor]] = staticmethod(entmax15)
 
 
 class Sigmoid(Normaliser):
