@@ -7,12 +7,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seq2seq.attention.build import build_self_attention
 from seq2seq.config.transformer import DecoderOnlySettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding, token_table
 from seq2seq.models.interface import DecoderOutput, Memory, Model, State, StepOutput, index_rows, mean_memory
 from seq2seq.models.output import build_output
-from seq2seq.models.sublayers import EncoderLayer, around_attention
+from seq2seq.models.sublayers import EncoderLayer, encoder_layers
 
 
 class DecoderOnly(Model):
@@ -38,15 +37,14 @@ class DecoderOnly(Model):
         target_embedding: PositionedEmbedding,
         layers: Sequence[EncoderLayer],
         output: nn.Linear,
-        hidden_size: int,
-        norm: str = "pre",
-        bidirectional: bool = True,
+        norm: str,
+        bidirectional: bool,
     ) -> None:
         super().__init__()
         self.source_embedding = source_embedding
         self.target_embedding = target_embedding
         self.layers = cast("Sequence[EncoderLayer]", nn.ModuleList(layers))
-        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
+        self.final_norm = nn.LayerNorm(target_embedding.table.embedding_dim) if norm == "pre" else nn.Identity()
         self.output = output
         self.bidirectional = bidirectional
 
@@ -123,12 +121,8 @@ def build_decoder_only(settings: DecoderOnlySettings, *, source_vocabulary: int,
     return DecoderOnly(
         source_embedding=build_positioned_embedding(settings, source),
         target_embedding=build_positioned_embedding(settings, target),
-        layers=[
-            EncoderLayer(self_attention=build_self_attention(settings, causal=True), **around_attention(settings))
-            for _ in range(settings.layers)
-        ],
+        layers=encoder_layers(settings, causal=True),
         output=output,
-        hidden_size=size,
         norm=settings.norm,
         bidirectional=settings.prefix == "bidirectional",
     )

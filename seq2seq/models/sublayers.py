@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seq2seq.attention.build import build_self_attention
 from seq2seq.attention.dropout import Dropout, dropped_relu
 from seq2seq.attention.mechanisms import SelfAttention
 from seq2seq.config.transformer import StackSettings
@@ -70,6 +71,12 @@ class EncoderLayer(nn.Module):
         """The second half."""
         around = self.around_feedforward
         return around.leave(states, self.feedforward(around.enter(states)))
+
+
+def encoder_layers(settings: StackSettings, *, causal: bool) -> list[EncoderLayer]:
+    """Build the layers of a stack without a bridge."""
+    attentions = (build_self_attention(settings, causal=causal) for _ in range(settings.layers))
+    return [EncoderLayer(self_attention=attention, **around_attention(settings)) for attention in attentions]
 
 
 def around_attention(settings: StackSettings) -> dict[str, Any]:

@@ -19,20 +19,18 @@ from seq2seq.config.attention import AttentionSettings
 from seq2seq.config.transformer import TransformerDecoderSettings, TransformerEncoderSettings
 from seq2seq.models.embedding import PositionedEmbedding, build_positioned_embedding
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State, mean_memory
-from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, around_attention
+from seq2seq.models.sublayers import EncoderLayer, FeedForward, Residual, around_attention, encoder_layers
 
 
 class TransformerEncoder(Encoder):
     """A stack of encoder layers, with norm "pre" a last normalisation; the summary is the mean of the states at real tokens."""
 
-    def __init__(
-        self, *, embedding: PositionedEmbedding, layers: Sequence[EncoderLayer], hidden_size: int, norm: str = "pre"
-    ) -> None:
+    def __init__(self, *, embedding: PositionedEmbedding, layers: Sequence[EncoderLayer], norm: str) -> None:
         super().__init__()
         self.embedding = embedding
         self.layers = cast("Sequence[EncoderLayer]", nn.ModuleList(layers))
-        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
-        self.memory_size = self.summary_size = hidden_size
+        self.memory_size = self.summary_size = embedding.table.embedding_dim
+        self.final_norm = nn.LayerNorm(self.memory_size) if norm == "pre" else nn.Identity()
 
     def forward(self, source: Tensor, mask: Tensor) -> Memory:
         states = self.embedding(source)  # (B, S, D)
@@ -70,14 +68,12 @@ class DecoderLayer(EncoderLayer):
 class TransformerDecoder(Decoder):
     """A stack of decoder layers over any memory; weights are those of the last layer's bridge, the mean over heads."""
 
-    def __init__(
-        self, *, embedding: PositionedEmbedding, layers: Sequence[DecoderLayer], hidden_size: int, norm: str = "pre"
-    ) -> None:
+    def __init__(self, *, embedding: PositionedEmbedding, layers: Sequence[DecoderLayer], norm: str) -> None:
         super().__init__()
         self.embedding = embedding
         self.layers = cast("Sequence[DecoderLayer]", nn.ModuleList(layers))
-        self.final_norm = nn.LayerNorm(hidden_size) if norm == "pre" else nn.Identity()
-        self.output_size = hidden_size
+        self.output_size = embedding.table.embedding_dim
+        self.final_norm = nn.LayerNorm(self.output_size) if norm == "pre" else nn.Identity()
 
     def start(self, memory: Memory) -> State:
         """Project the memory once a layer; no hypothesis has a past yet."""
@@ -120,16 +116,8 @@ class TransformerDecoder(Decoder):
 
 def build_transformer_encoder(settings: TransformerEncoderSettings, *, embedding: nn.Embedding) -> TransformerEncoder:
     """Build an encoder over a source embedding of `hidden_size` features."""
-    layers = [
-        EncoderLayer(self_attention=build_self_attention(settings, causal=False), **around_attention(settings))
-        for _ in range(settings.layers)
-    ]
-    return TransformerEncoder(
-        embedding=build_positioned_embedding(settings, embedding),
-        layers=layers,
-        hidden_size=settings.hidden_size,
-        norm=settings.norm,
-    )
+    layers = encoder_layers(settings, causal=False)
+    return TransformerEncoder(embedding=build_positioned_embedding(settings, embedding), layers=layers, norm=settings.norm)
 
 
 def build_transformer_decoder(
@@ -157,5 +145,4 @@ def build_transformer_decoder(
         )
         for _ in range(settings.layers)
     ]
-    table = build_positioned_embedding(settings, embedding)
-    return TransformerDecoder(embedding=table, layers=layers, hidden_size=size, norm=settings.norm)
+    return TransformerDecoder(embedding=build_positioned_embedding(settings, embedding), layers=layers, norm=settings.norm)
