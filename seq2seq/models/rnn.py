@@ -27,7 +27,7 @@ from seq2seq.attention.scores.products import BilinearScore, DotScore, ScaledDot
 from seq2seq.attention.windows import GlobalWindow
 from seq2seq.models.embedding import embed
 from seq2seq.models.interface import Decoder, DecoderOutput, Encoder, Memory, State
-from seq2seq.models.kernels.additive import Attended, FactoredKeys, attend_factored
+from seq2seq.models.kernels.attention import Attended, attend_factored
 from seq2seq.models.kernels.decoder import Plan, Weights, decode_stepwise
 from seq2seq.models.kernels.gru import product_type
 from seq2seq.models.recurrent import CellState, RecurrentLayer
@@ -143,8 +143,8 @@ class RnnDecoder(Decoder):
         state = self._start(memory)
         if not torch.is_grad_enabled() and attends_additively(self) and bool(memory.mask.any(dim=1).all()):
             keys = state.sentence
-            made = FactoredKeys(factors(keys.keys[:, 0]), keys.values[:, 0], keys.mask, barrier(keys.mask, keys.keys.dtype))
-            return replace(state, sentence=made)
+            factored = Attended(factors(keys.keys[:, 0]), keys.values[:, 0], barrier(keys.mask, keys.keys.dtype))
+            return replace(state, sentence=factored)
         return state
 
     def _start(self, memory: Memory) -> State:
@@ -220,8 +220,8 @@ class RnnDecoder(Decoder):
     def _ask(self, query: Tensor, state: State, need_weights: bool) -> AttentionOutput:
         """Attend with N = B * K rows at one position: (N, H) -> contexts (N, context_size), weights (N, S)."""
         keys = state.sentence
-        grouped = query.view(keys.mask.shape[0], -1, query.shape[-1])  # (B, K, H)
-        if isinstance(keys, FactoredKeys):
+        grouped = query.view(len(keys.values), -1, query.shape[-1])  # (B, K, H)
+        if isinstance(keys, Attended):
             score = cast("AdditiveScore", self.attention.score)
             context, weights = attend_factored(functional.linear(grouped, score.query_proj.weight[0]), score.v[0], keys)
             return AttentionOutput(context.flatten(0, 1), weights.flatten(0, 1) if need_weights else None)

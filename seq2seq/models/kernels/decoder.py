@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from seq2seq.models.kernels.additive import AdditiveAttention, Attended
+from seq2seq.models.kernels.attention import AdditiveAttention, Attended, ProductAttention
 from seq2seq.models.kernels.gru import (
     FusedGruSteps,
     Gates,
@@ -26,7 +26,6 @@ from seq2seq.models.kernels.gru import (
     transposed_product,
     write_product,
 )
-from seq2seq.models.kernels.product import ProductAttention
 
 _tanh_backward = torch.ops.aten.tanh_backward.grad_input
 

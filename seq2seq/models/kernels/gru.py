@@ -216,7 +216,7 @@ def add_product(total: Tensor, inputs: Tensor, table: Tensor) -> Tensor:
 
 
 def plus_product(total: Tensor, inputs: Tensor, table: Tensor) -> Tensor:
-    """`add_product` in a new array."""
+    """`add_product` in a new array, whose FLOPs are counted where a model is measured (models/budget.py)."""
     if total.dtype == inputs.dtype == table.dtype:
         return torch.addmm(total, inputs, table)
     return total + multiply(inputs, table)

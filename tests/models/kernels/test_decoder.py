@@ -7,7 +7,7 @@ from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.corpus.tokenizer import BOS, PAD
 from seq2seq.models import recurrent, rnn
 from seq2seq.models.build import build_model
-from seq2seq.models.kernels import additive
+from seq2seq.models.kernels import attention
 from tests.models.hypotheses import expand
 
 CASES = [("before", False), ("before", True), ("after", True)]
@@ -138,7 +138,7 @@ def test_large_queries_and_keys_stay_finite():
 def test_blocks_of_a_few_sentences_change_nothing(monkeypatch, numbers):
     model = build("before", False).train()
     values, gradients = run(model)
-    monkeypatch.setattr(additive, "_NUMBERS", numbers)  # one sentence a block; two of the five
+    monkeypatch.setattr(attention, "_NUMBERS", numbers)  # one sentence a block; two of the five
     expected, found = run(model)
     torch.testing.assert_close(values, expected)
     for name in gradients:

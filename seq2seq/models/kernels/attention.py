@@ -1,6 +1,6 @@
-"""Additive attention for queries that come step by step: no tanh a step, and the backward pass by hand.
+"""Attention for queries that come step by step, additive or by products, the backward pass by hand.
 
-The formula is that of `attention.scores.AdditiveScore`; this file computes it in another order and adds none.
+The formulas are those of `attention.scores.AdditiveScore`, which needs no tanh a step here, and of `DotScore` with heads.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from seq2seq.attention.masks import softmax
 from seq2seq.attention.scores.blocks import bounded_exp, factors
-from seq2seq.models.kernels.gru import add_product, multiply, transposed_product
+from seq2seq.models.kernels.gru import add_product, multiply, transposed_product, write_product
 
 _NUMBERS = 1 << 20
 """Of a block of keys, which a processor's cache holds: 4 MiB in fp32."""
@@ -24,7 +24,7 @@ class Attended(NamedTuple):
     """Keys and mask that are attended to."""
 
     keys: Tensor
-    """(B, S, A), W_k h; of a product with heads (B, H, S, D)."""
+    """(B, S, A), W_k h, or its factors exp(2 W_k h) for `attend_factored`; of a product with heads (B, H, S, D)."""
     values: Tensor
     """(B, S, C); of a product with heads (B, H, S, C)."""
     blocked: Tensor
@@ -105,26 +105,66 @@ class AdditiveAttention:
         return transposed_product(self.by_query, queries, product) * (4 * self.v).unsqueeze(1), self.by_v.squeeze(0) * -2
 
 
-class FactoredKeys(NamedTuple):
-    """Keys of B sentences for queries that come step by step: see `AdditiveAttention`."""
+class ProductAttention:
+    """Attention of one query a row with H heads, and its gradients, gathered step by step.
 
-    factors: Tensor
-    """(B, S, A), exp(2 W_k h)."""
-    values: Tensor
-    """(B, S, C)."""
-    mask: Tensor
-    """(B, S), True where may be attended to."""
-    blocked: Tensor
-    """(B, S), `masks.barrier` of that."""
+    Where there is a scale it is in W_q (H * D, Q), in the type of products, and the projection of the output is in whatever
+    reads the context; v, of additive attention, is passed through.
+    """
+
+    def __init__(self, query_weight: Tensor, v: Tensor, attended: Attended) -> None:
+        self.query_weight, self.v, self.attended = query_weight, v, attended
+        self.keys, self.values = attended.keys.flatten(0, 1), attended.values.flatten(0, 1)  # (B * H, S, D), (B * H, S, C)
+        self.turned = self.keys.transpose(1, 2)
+        heads = attended.keys.shape[1]
+        self.rows, self.asked_size, self.context_size = len(self.keys), len(query_weight), heads * self.values.shape[-1]
+        self.blocked = attended.blocked.repeat_interleave(heads, dim=0).unsqueeze(1)  # (B * H, 1, S)
+
+    def attend(self, query: Tensor, asked: Tensor, out: Tensor) -> Tensor:
+        """Return contexts (B, H * C), given queries (B, Q) in the type of products.
+
+        `asked` (B, H * D), W_q q, and the weights `out` (B * H, S) are written.
+        """
+        write_product(query, self.query_weight.t(), asked)
+        scores = torch.baddbmm(self.blocked, asked.view(self.rows, 1, -1), self.turned)
+        torch.softmax(scores.squeeze(1), dim=-1, out=out)
+        return torch.bmm(out.unsqueeze(1), self.values).view(len(query), -1)
+
+    def begin_backward(self, steps: int) -> None:
+        """Make room for the gradients of so many steps."""
+        count, length, size = self.keys.shape
+        self.by_query = self.keys.new_empty(steps, count, 1, size)
+        self.by_scores = self.keys.new_empty(steps, count, length)
+
+    def backward(self, step: int, _: Tensor, alpha: Tensor, by_context: Tensor, by_state: Tensor) -> None:
+        """Undo one `attend`, given the weights it wrote; the gradient of the query (B, Q) is added to `by_state`.
+
+        With g = V d c and e the scores: d e = alpha (g - sum alpha g),  d (W_q q) = K d e.
+        """
+        by_alpha = torch.bmm(by_context.reshape(self.rows, 1, -1), self.values.transpose(1, 2)).squeeze(1)  # (B * H, S)
+        softmax_backward(by_alpha, alpha, -1, alpha.dtype, grad_input=self.by_scores[step])
+        torch.bmm(self.by_scores[step].unsqueeze(1), self.keys, out=self.by_query[step])
+        add_product(by_state, self.by_query[step].view(len(by_state), -1), self.query_weight)
+
+    def gradients(self, asked: Tensor, alphas: Tensor, by_context: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradients of keys and values, given what all steps wrote and the gradients of their contexts (T, B, H * C)."""
+        steps = len(asked)
+        by_keys = self.by_scores.permute(1, 2, 0) @ asked.view(steps, self.rows, -1).transpose(0, 1)
+        by_values = alphas.permute(1, 2, 0) @ by_context.reshape(steps, self.rows, -1).transpose(0, 1)
+        return by_keys.view_as(self.attended.keys), by_values.view_as(self.attended.values)
+
+    def gradients_of_weights(self, queries: Tensor, product: torch.dtype) -> tuple[Tensor, Tensor]:
+        """Gradient of W_q, given all queries (T, B, Q), and v."""
+        return transposed_product(self.by_query.view(*queries.shape[:2], -1), queries, product), self.v
 
 
-def attend_factored(projected: Tensor, v: Tensor, keys: FactoredKeys) -> tuple[Tensor, Tensor]:
-    """Additive attention of K queries a sentence, W_q q (B, K, A), to keys with something to attend to in each.
+def attend_factored(projected: Tensor, v: Tensor, attended: Attended) -> tuple[Tensor, Tensor]:
+    """Additive attention of K queries a sentence, W_q q (B, K, A), to factors of keys, something to attend to in each sentence.
 
     Returns:
         Contexts (B, K, C) and weights (B, K, S).
     """
-    inside = torch.addcmul(v.new_ones(()), keys.factors.unsqueeze(1), factors(projected).unsqueeze(2)).reciprocal_()
-    scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(keys.blocked.unsqueeze(1))
+    inside = torch.addcmul(v.new_ones(()), attended.keys.unsqueeze(1), factors(projected).unsqueeze(2)).reciprocal_()
+    scores = functional.linear(inside, (-2 * v).unsqueeze(0)).squeeze(3).add_(attended.blocked.unsqueeze(1))
     weights = softmax(scores)
-    return torch.bmm(weights, keys.values), weights
+    return torch.bmm(weights, attended.values), weights
