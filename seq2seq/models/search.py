@@ -99,14 +99,6 @@ def search_n_best(
     return found
 
 
-def _allowed_logits(logits: Tensor) -> Tensor:
-    """Padding and begin of sentence are never predicted."""
-    logits = logits.float()
-    logits[:, PAD] = float("-inf")
-    logits[:, BOS] = float("-inf")
-    return logits
-
-
 def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Find the C best continuations (all if there are fewer) given scores (A, K) and logits (A * K, V), overwritten.
 
@@ -144,8 +136,10 @@ def _extend(
     The ended among the first K candidates of each sentence move to its finished hypotheses.
     """
     sentences, live = beams.scores.shape
+    logits = logits.float()
+    logits[:, PAD] = logits[:, BOS] = float("-inf")  # never predicted
     # of 2 K candidates at most K end, so K go on
-    totals, parents, tokens = _best_continuations(beams.scores, _allowed_logits(logits), 2 * settings.beam)
+    totals, parents, tokens = _best_continuations(beams.scores, logits, 2 * settings.beam)
     ends, seen = tokens == EOS, None
     if beams.seen is not None and weights is not None:
         seen = torch.cat([beams.seen, weights.float().view(sentences, live, 1, -1)], dim=2)
