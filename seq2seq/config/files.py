@@ -38,7 +38,7 @@ def read_record(path: Path, kind: type[T], advice: str) -> T | None:
     return checked(kind, read_json(path, advice), path, advice) if path.exists() else None
 
 
-def write_aside(path: Path, text: str, *, first: bool = False) -> None:
+def write_aside(path: Path, content: str | bytes, *, first: bool = False) -> None:
     """Write a file, and its folder, so that it is there whole or not at all, whoever else writes it at the same time.
 
     The last one written counts, or with `first` the first one.
@@ -46,8 +46,8 @@ def write_aside(path: Path, text: str, *, first: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}{ASIDE}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         if first:

@@ -1,7 +1,7 @@
 """Counts of every sentence of a hypothesis file, and their file."""
 
+import io
 import json
-import os
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from seq2seq.config.files import write_aside
 from seq2seq.scoring.metrics import METRICS, Counts, Scores, bleu, brevity_penalty, length_ratio
 
 REPETITION_ORDER = 4
@@ -52,12 +53,11 @@ class SentenceStatistics:
 
     def save(self, path: Path) -> None:
         """Write an .npz without pickled objects; another process never sees half a file."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         about = {"format": _FORMAT, "signatures": dict(self.signatures), "truncation_known": self.truncation_known}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.npz")
         arrays: dict[str, Any] = {f"counts.{name}": rows.astype(np.uint32) for name, rows in self.counts.items()}
-        np.savez(temporary, about=np.array(json.dumps(about)), **arrays)  # published runs are compressed together
-        temporary.replace(path)
+        archive = io.BytesIO()
+        np.savez(archive, about=np.array(json.dumps(about)), **arrays)  # published runs are compressed together
+        write_aside(path, archive.getvalue())
 
     @classmethod
     def load(cls, path: Path) -> Self:
