@@ -1,21 +1,17 @@
 """Intervals over seeds and sentences together, with the one to five seeds that one can afford.
 
-A score differs from the truth for two reasons: another sample of sentences, and another seed of training. Sentences are
-resampled, the same ones for all systems; seeds are too few to resample, so their variance is estimated and added:
+Sentences are resampled, the same ones for all systems; seeds are too few for that, so their variance is estimated and added:
 
     variance = variance of the mean over resamples + variance between seeds - what both levels saw
 
-1. The noise that belongs to one seed on one sentence is seen by both levels (Owen 2007, "The pigeonhole bootstrap",
-   arXiv:0712.1111). It is measured from the same resamples and taken out once.
+1. Both see the noise of one seed on one sentence (Owen 2007, "The pigeonhole bootstrap", arXiv:0712.1111). It is measured from
+   the same resamples and taken out once.
 2. The variance between seeds is moderated over the study's systems, and paired where they share seeds (seeds.py).
 3. A variance from few degrees of freedom has heavy tails, so the interval is value +- t * standard error with
    Satterthwaite's degrees of freedom (Welch 1947), not a percentile of the resamples; p is the t distribution's.
 
-tests/scoring/test_calibration.py holds how often 5 % is 5 %.
-
-Limits. Below `LEAST_FREEDOM` degrees of freedom no interval is given: with one, t is 12.7 and the interval says nothing. Where
-no system of the study has two seeds the interval is about sentences only, and says so. Intervals are symmetric, clipped where a
-score ends.
+Below `LEAST_FREEDOM` degrees of freedom no interval is given. Where no system of the study has two seeds it is about sentences
+only, and says so. Intervals are symmetric, clipped where a score ends. How often 5 % is 5 %: tests/scoring/test_calibration.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -77,6 +73,11 @@ class Estimate:
     def leaning(self, word: str) -> Any:
         """The word of a verdict, with "leans" before it where no seed variance is known: another training may differ."""
         return f"leans {word}" if self.covers == "sentences" else word
+
+    def said(self, form: str) -> str:
+        """`+1.2 [-0.3, +2.7]`, in the form of a number such as "+.1f"; the value alone without an interval."""
+        interval = "" if self.low is None or self.high is None else f" [{self.low:{form}}, {self.high:{form}}]"
+        return f"{self.value:{form}}{interval}"
 
     def fields(self, *names: str) -> dict[str, Any]:
         """Attributes by name, for the parts of the report that have fields of the same name."""

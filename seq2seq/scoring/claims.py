@@ -188,12 +188,13 @@ def relative_generalises(evidence: Evidence) -> Finding:
     ends = ((1, beyond), (-1, within))
     terms = [t for sign, end in ends for t in (*_mean(relative, sign, end), *_mean(absolute, -sign, end))]
     gaps = [evidence.contrast([*_mean(relative, 1, b), *_mean(absolute, -1, b)], "bleu") for b in (within, beyond)]
+    inside, outside = (gap.said("+.3g") for gap in gaps)
     return Finding(
         f"log of BLEU above {limit} source {evidence.unit} over BLEU up to {limit}, relative minus absolute positions",
         evidence.contrast(terms, LOG_BLEU),
         (*relative, *absolute),
         controls="same settings but for the positions",
-        beside=f"BLEU of relative minus absolute: {_value(gaps[0])} up to {limit} {evidence.unit}, {_value(gaps[1])} beyond",
+        beside=f"BLEU of relative minus absolute: {inside} up to {limit} {evidence.unit}, {outside} beyond",
         small=evidence.small(within, beyond),
     )
 
@@ -269,7 +270,7 @@ def _answer(claim: str, find: Callable[[Evidence], Finding], evidence: Evidence)
     seeds = f"{counted(estimate.seeds, 'seed')} each"
     why = {"undecided": detectable(estimate), "small sample": "fewer sentences than the study's minimum"}.get(verdict, "")
     leaning = "one seed, and its seed variance is not known" if verdict.startswith("leans") else ""
-    parts = [f"{finding.contrast} is {_value(estimate)}", why, leaning, finding.beside]
+    parts = [f"{finding.contrast} is {estimate.said('+.3g')}", why, leaning, finding.beside]
     return Claim(
         claim=claim,
         verdict=verdict,
@@ -291,11 +292,6 @@ def _verdict(finding: Finding) -> Verdict:
         return "undecided"
     verdict: Verdict = finding.estimate.leaning("supported" if (side == "above") == finding.above else "contradicted")
     return verdict
-
-
-def _value(estimate: Estimate) -> str:
-    interval = f" [{estimate.low:+.3g}, {estimate.high:+.3g}]" if estimate.low is not None and estimate.high is not None else ""
-    return f"{estimate.value:+.3g}{interval}"
 
 
 def is_fixed(system: SystemScores) -> bool:

@@ -296,10 +296,9 @@ def _judged(check: CheckSettings, systems: Mapping[str, str], evidence: Evidence
         much = check.at_most is not None and min(abs(ours.low or 0.0), abs(ours.high or 0.0)) > check.at_most
         outcome = ours.leaning("fail" if side == "other" else "same direction" if much else "pass")
     p = None if check.threshold else ours.p
-    interval = "" if ours.low is None or ours.high is None else f" [{ours.low:+.{digits}f}, {ours.high:+.{digits}f}]"
     limit = f"{check.expect} {check.threshold:g}" + (f" (within {check.margin:g})" if check.expect == "near" else "")
     words = [
-        f"{ours.value:+.{digits}f}{interval}, expected {limit}",
+        f"{ours.said(f'+.{digits}f')}, expected {limit}",
         {
             "undecided": f"the interval holds the limit; {detectable(ours)}",
             "contradicted": f"within +-{reach or 0:.2g}",
