@@ -1,23 +1,16 @@
 """The bottleneck index: how fast the gap between a system and the fixed context grows with source length.
 
-Definition: the least-squares slope over the test sentences of (sentence score of the system - sentence score of the baseline)
-against source words, times ten. Unit: points per ten source words. Above 0: each further ten words add that many points to
-the gap. 0: the gap, however large, is the same for short and long sentences, so the fixed vector is not a *bottleneck*.
+It is the least-squares slope over the test sentences of (sentence score of the system - that of the baseline) against source
+words, in points per ten words. Above 0 each further ten words add so much to the gap; at 0 the gap, however large, is the same
+for short and long sentences, so the fixed vector is not a *bottleneck*. A slope is a function of five sums (weight, x, x^2, y,
+xy), so its interval is made as that of every other score, from the same resamples.
 
-The slope of a difference is the difference of slopes, and a slope is a function of five sums (weight, x, x^2, y, xy), so
-its interval is made as that of every other score, from the same resamples of sentences.
+The sentence score is chrF2 by default: BLEU's smoothing flatters bad translations of short sentences, which adds a slope of its
+own; the floor of chrF rises with length, so that its error goes against the claim.
 
-Sentence score: chrF2 by default. Sentence BLEU needs smoothing, which flatters bad translations of short sentences and
-so would add a slope of its own; the floor that chrF gives to bad translations rises with length, so its error goes
-against the claim.
-
-Limits: a straight line through what may saturate: the index depends on the lengths in the test set, and is to be compared
-between systems on one test set only. Length is not controlled for difficulty (long sentences differ in kind, too). Sentence
-scores weigh every sentence the same, corpus scores by its length. A gap at all lengths is invisible here by design.
-
-Floor: where the baseline scores less than `FLOOR` BLEU in more than half of the buckets it has nothing left to lose, so that
-a gap cannot grow by its falling: the index then follows the system's own curve and is no evidence about a bottleneck.
-`at_floor` says so, and the report says it beside the numbers.
+Limits: a straight line through what may saturate, to be compared on one test set only; length is not controlled for
+difficulty; sentence scores weigh every sentence the same. Where the baseline scores less than `FLOOR` BLEU in more than half of
+the buckets it has nothing left to lose, and the index follows the system's own curve: `at_floor`, and the report, say so.
 """
 
 from collections.abc import Sequence

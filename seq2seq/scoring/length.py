@@ -6,15 +6,14 @@ names the one that was planned (`evaluation.primary`), since a scale that is cho
 
 - **retention**: a system's BLEU on long sources over its own on short ones. 1: nothing is lost. Geometric mean over seeds.
 - **retention above chance**: the same of BLEU minus what the translations score against the reference of another sentence as
-  long. Long sentences share more n-grams with any other, so that a system which has lost the sentence keeps that much.
+  long, since long sentences share more n-grams with any other.
 - **log-ratio**: log of a system's retention minus log of the baseline's; +0.37 is exp(0.37) = 1.45 times the retention.
 - **points**: (system - baseline) in BLEU on long sources minus the same on short ones.
-- **half-length** L50: the source length in words at which BLEU has fallen to half of its value on the shortest bucket.
-- the bottleneck index of bottleneck.py, in points of a sentence score per ten words.
+- **half-length** L50: see `HalfLength`; the **bottleneck index**: see bottleneck.py.
 
-Limits. Long sentences differ from short ones in more than length, so an absolute retention is about this test set; contrasts
-between systems are on the same sentences. Below `LEAST_BLEU` a score counts as that, for a logarithm of nothing. A system that
-translates nothing keeps all of it: read retention and L50 beside the score on short sources.
+Limits. Long sentences differ from short ones in more than length, so an absolute retention is about this test set. Below
+`LEAST_BLEU` a score counts as that, for a logarithm of nothing. A system that translates nothing keeps all of it: read
+retention and L50 beside the score on short sources.
 """
 
 from collections.abc import Sequence

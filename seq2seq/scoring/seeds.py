@@ -1,19 +1,17 @@
 """Variance between seeds: borrowed among the systems of a study, since one system has two or three runs or only one.
 
-A system's own variance over K seeds has K - 1 degrees of freedom, and none with one seed. Empirical Bayes moderation (Smyth
-2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol. Biol. 3, sections 4 and 6.2; limma's `squeezeVar`)
-treats the variances of a study's systems as draws around a common one and shrinks each towards it, by as much as they agree. A
-single seed gets the common variance, with the degrees of freedom that the agreement is worth. Two deviations from the source,
-for a study has a handful of systems and not thousands of genes: the common variance is the pooled one (the source's is near a
-geometric mean, and so too small for the noisiest system), and it counts for no more than `MOST_PRIOR` degrees of freedom,
-however well few variances happen to agree. tests/scoring/test_calibration.py has what that is worth.
+Empirical Bayes moderation (Smyth 2004, "Linear models and empirical Bayes methods", Stat. Appl. Genet. Mol. Biol. 3, sections 4
+and 6.2; limma's `squeezeVar`) treats the variances of a study's systems as draws around a common one and shrinks each towards
+it, by as much as they agree. A single seed gets the common variance, with the degrees of freedom that the agreement is worth.
+Two deviations, for a study has a handful of systems and not thousands of genes: the common variance is the pooled one (the
+source's is near a geometric mean, too small for the noisiest system), and it counts for no more than `MOST_PRIOR` degrees of
+freedom, however well few variances happen to agree. tests/scoring/test_calibration.py has what that is worth.
 
 Runs with the same seed see the same sentences in the same order, whatever the system. Where that makes systems rise and fall
 together, their difference is sharper than independent runs would make it (a paired design). The correlation is estimated
 over all pairs of the study's systems and taken one standard error to the side that widens the interval.
 
-Limits: seeds are taken as normally distributed around their system. A variance is lent by two systems or more; a single seed
-in a study with but one system of several seeds stays without.
+Limits: seeds are taken as normally distributed around their system, and two systems of several seeds are needed to lend any.
 """
 
 from collections.abc import Sequence
