@@ -23,8 +23,8 @@ from seq2seq.config.errors import UserError
 class AbsolutePositions(Described):
     """A vector for each position, added to the token's embedding."""
 
-    limited: ClassVar[bool] = False
-    """There is a last position."""
+    limited_by: ClassVar[str | None] = None
+    """The option, and attribute, that is the number of positions; None where there is no last one."""
 
     def forward(self, positions: Tensor) -> Tensor:
         """Map positions (N,) or (B, N) to vectors of shape (..., embedding_size)."""
@@ -57,7 +57,7 @@ class LearnedPositions(AbsolutePositions):
     formula = "x_p + P[p]"
     source = "Gehring et al. 2017, arXiv:1705.03122, section 3.1"
     expects = "nothing to be known of positions beyond those trained; refuses sentences longer than max_positions"
-    limited = True
+    limited_by = "max_positions"
 
     def __init__(self, *, embedding_size: int, max_positions: int) -> None:
         super().__init__()

@@ -37,7 +37,7 @@ class PositionedEmbedding(nn.Module):
         if self.positions is not None:
             if positions is None:
                 positions = torch.arange(tokens.shape[1], device=tokens.device)
-            if self.positions.limited:  # padding may count past the last vector: it stands nowhere
+            if self.positions.limited_by:  # padding may count past the last vector: it stands nowhere
                 positions = positions.masked_fill(tokens == PAD, 0)  # (B, N)
             vectors = vectors + self.positions(positions).to(vectors.dtype)
         dropped: Tensor = self.dropout(vectors)

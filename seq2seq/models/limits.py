@@ -3,11 +3,8 @@
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from seq2seq.attention.mechanisms.linformer import LinformerAttention
-from seq2seq.attention.positions import LearnedPositions
-from seq2seq.attention.scores.positional import PositionalScore
 from seq2seq.config.errors import UserError
 from seq2seq.models.decoder_only import DecoderOnly
 from seq2seq.models.interface import EncoderDecoder, Model
@@ -44,33 +41,23 @@ class Limits(NamedTuple):
         return self.both if self.both is not None and source_tokens >= self.both.tokens else None
 
 
-def limit_of(part: nn.Module) -> Limit | None:
-    """Return the limit of one part of a model, if it has one."""
-    if isinstance(part, LearnedPositions):
-        return Limit(part.max_positions, "max_positions")
-    if isinstance(part, LinformerAttention):
-        return Limit(part.key_mixture.shape[1], "max_length")
-    if isinstance(part, PositionalScore) and part.longer == "refuse":
-        return Limit(part.max_source, "max_source")
-    return None
-
-
 def find_limits(model: Model) -> Limits:
     """Return the limits of a model, the tightest of each side; none of a bridge whose memory is always of one length.
 
-    A `UserError` if such a memory is longer than its bridge can read.
+    A part with a limit names the setting, which is an attribute of the part too, as `limited_by`. A `UserError` if a memory of
+    one length is longer than its bridge can read.
     """
     found: dict[str, list[Limit]] = {"source": [], "target": [], "both": []}
     cells = model.encoder.memory_length if isinstance(model, EncoderDecoder) else None
     for name, part in model.named_modules():
-        if limit := limit_of(part):
-            side = _side(model, name)
+        if setting := getattr(part, "limited_by", None):
+            limit, side = Limit(getattr(part, setting), setting), _side(model, name)
             if cells is None or side != "source":
                 found[side].append(limit)
             elif limit.tokens < cells:
                 raise UserError(
-                    f"model: {limit.setting} {limit.tokens} is too small for the {cells} cells of a picture; raise "
-                    f"{limit.setting} to {cells}"
+                    f"model: {setting} {limit.tokens} is too small for the {cells} cells of a picture; raise {setting} to "
+                    f"{cells}"
                 )
     return Limits(**{side: min(limits, default=None) for side, limits in found.items()})
 

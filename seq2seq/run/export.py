@@ -206,7 +206,7 @@ def _transformer(run: TrainedRun) -> Any:
 def _positions(embedding: PositionedEmbedding) -> Tensor:
     positions: Any = embedding.positions
     with torch.no_grad():
-        vectors: Tensor = positions(torch.arange(positions.max_positions if positions.limited else _POSITIONS))
+        vectors: Tensor = positions(torch.arange(positions.max_positions if positions.limited_by else _POSITIONS))
     return vectors
 
 

@@ -20,10 +20,12 @@ class LinformerAttention(SelfAttention):
     formula = "softmax(q (E K)^T / sqrt(D)) F V, E and F of shape (rank, max_length)"
     source = "Wang et al. 2020, arXiv:2006.04768, section 4"
     causal = False
+    limited_by = "max_length"
     expects = "linear cost in length; tied to positions, so weaker where the same words move about"
 
     def __init__(self, *, hidden_size: int, heads: int, max_length: int, rank: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.max_length = max_length
         self.projections = HeadProjections(hidden_size=hidden_size, heads=heads)
         self.key_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
         self.value_mixture = nn.Parameter(torch.randn(rank, max_length) / math.sqrt(rank))
@@ -40,7 +42,7 @@ class LinformerAttention(SelfAttention):
 
     def _columns(self, mixture: Tensor, mask: Tensor) -> Tensor:
         """Columns of a mixture for these positions, (rank, N), zeros where only padding meets them."""
-        size, longest = mask.shape[1], mixture.shape[1]
+        size, longest = mask.shape[1], self.max_length
         if size <= longest:
             return mixture[:, :size]
         if bool(mask[:, longest:].any()):

@@ -24,14 +24,14 @@ class PositionalScore(Score):
     def __init__(self, *, max_source: int, longer: Literal["refuse", "ignore"] = "refuse", **sizes: Unpack[Sizes]) -> None:
         super().__init__(**sizes)
         self.max_source = max_source
-        self.longer = longer
+        self.limited_by = "max_source" if longer == "refuse" else None
         self.query_proj = HeadLinear(heads=self.heads, in_features=sizes["query_size"], out_features=max_source)
 
     def limit(self, mask: Tensor) -> Tensor:
         """Forbid the positions that have no row; a `UserError` if there are real tokens at them and `longer` is "refuse"."""
         if mask.shape[1] <= self.max_source:
             return mask
-        if self.longer == "refuse" and bool(mask[:, self.max_source :].any()):
+        if self.limited_by and bool(mask[:, self.max_source :].any()):
             longest = int(mask.sum(dim=1).max())
             raise UserError(
                 f"model.attention.score: a source of {longest} tokens is longer than max_source {self.max_source}; raise "
