@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,16 @@ def test_save_and_load_give_the_same_back(tmp_path):
     run.save(tmp_path / "deep" / "counts.npz")
     same(SentenceStatistics.load(tmp_path / "deep" / "counts.npz"), run)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["counts.npz"]
+
+
+def test_a_full_disk_leaves_no_half_of_a_file(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left.*counts\.npz"):
+        sentence_statistics(HYPOTHESES, REFERENCES).save(tmp_path / "counts.npz")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pickled_array_is_not_loaded(tmp_path):
