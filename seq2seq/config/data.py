@@ -7,19 +7,56 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from seq2seq.config.base import ONE_OR_MORE, Count, Settings
+from seq2seq.config.embedded import (
+    GRAMMAR,
+    IMAGE,
+    PROBE,
+    SCENES,
+    GrammarSettings,
+    ProbeSettings,
+    SceneSettings,
+    check_probe,
+)
 from seq2seq.config.errors import UserError
-from seq2seq.config.grammar import GrammarSettings
-from seq2seq.config.join import JoinSettings
-from seq2seq.config.probe import PROBE, ProbeSettings, check_probe
-from seq2seq.config.scenes import IMAGE, SCENES, SceneSettings
+from seq2seq.config.evaluation import Edges
 
 Language = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}([_-][A-Za-z0-9]{1,8})*$")]
 """A language code as in a file name: en, de, zh_CN."""
 SplitName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", max_length=100)]
 """A split as in a file name: train, test_2016_flickr."""
+BOUNDARY = "\u2029"
+"""End of a segment within a line of text (Unicode's paragraph separator); a tokenizer reads it as the end of a sentence."""
 
-GRAMMAR = "grammar"
-"""Name of the embedded corpus."""
+
+class JoinSettings(Settings):
+    """Join random pairs of a split, texts by a space (compare Varis and Bojar 2021, "Sequence length is a domain").
+
+    Training pairs are joined anew in every epoch, each used once. Validation and test joins are made once and are balanced
+    over source lengths; a pair is in several of them, so intervals, which take joins as independent, are somewhat too narrow.
+    A training pair that is also a validation or test pair is left out and counted.
+    """
+
+    max_pairs: int = Field(default=6, ge=2, le=1000)
+    """Pairs in an example, at most, 2 to 1000. Fewer where the training limits `max_tokens` and `max_words` would be passed."""
+    single_share: float = Field(default=0.5, ge=0, le=1)
+    """Share of the training pairs that stand alone, and so on average of the target tokens (end of sentence aside), 0 to 1.
+    The others are joined by 2 to `max_pairs`, each number equally frequent."""
+    edges: Edges = (10, 20, 30, 40, 50, 60)
+    """Last length of every bucket of validation and test joins but the open last one, in source words (characters in a language
+    without spaces), increasing."""
+    per_bucket: int = Field(default=170, ge=1, le=1_000_000)
+    """Validation and test joins in a bucket, at most, 1 to 1 million; fewer where a split has no more, which is reported."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    """Which validation and test joins are drawn, 0 to 2**63 - 1; it has nothing to do with the seeds of training."""
+    separator: Literal["source"] | None = None
+    """source: between the sources of joined pairs stands the end-of-sentence token, as after the last one, so that a model can
+    tell where a pair ends (U+2029 stands for it in a line to translate); targets are joined by a space, so that references stay
+    as they are. None: a space on both sides."""
+
+    @property
+    def between(self) -> str:
+        """Text between the sources of joined pairs."""
+        return f" {BOUNDARY} " if self.separator else " "
 
 
 class DataSettings(Settings):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from seq2seq.config.base import ONE_OR_MORE, Part, Seed, Settings, Size
 from seq2seq.config.languages import BleuTokenizer
@@ -11,21 +11,25 @@ from seq2seq.config.languages import BleuTokenizer
 MetricName = Literal["bleu", "chrf", "ter"]
 
 
+def _increasing(edges: tuple[int, ...]) -> tuple[int, ...]:
+    if not edges:
+        raise ValueError("edges is empty; give at least one length in source words, for instance [10, 20, 30]")
+    if any(low >= high for low, high in pairwise(edges)):
+        raise ValueError(f"edges must increase, got {list(edges)}")
+    return edges
+
+
+Edges = Annotated[tuple[Size, ...], AfterValidator(_increasing)]
+"""Last length of every bucket but the open last one."""
+
+
 class FixedBucketSettings(Settings):
     """Length buckets with given edges, the same for every test set."""
 
     kind: Literal["fixed"] = "fixed"
-    edges: tuple[Size, ...] = (10, 20, 30, 40, 50)
+    edges: Edges = (10, 20, 30, 40, 50)
     """Last length of every bucket but the open last one, in source words (characters in a language without spaces), increasing:
     (10, 20) is 1-10, 11-20, 21 and more."""
-
-    @model_validator(mode="after")
-    def _increasing(self) -> Self:
-        if not self.edges:
-            raise ValueError("edges is empty; give at least one length in source words, for instance [10, 20, 30]")
-        if any(low >= high for low, high in pairwise(self.edges)):
-            raise ValueError(f"edges must increase, got {list(self.edges)}")
-        return self
 
 
 class EqualCountBucketSettings(Settings):

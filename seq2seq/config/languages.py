@@ -7,7 +7,7 @@ a line with one word for each object, and counted in those.
 
 from typing import Literal
 
-from seq2seq.config.scenes import IMAGE
+from seq2seq.config.embedded import IMAGE
 
 BleuTokenizer = Literal["auto", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores200", "flores101", "spm", "none"]
 """Names of sacreBLEU's tokenizers, and `auto` for the one that the target language needs."""

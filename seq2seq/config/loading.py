@@ -1,5 +1,6 @@
 """From a YAML file to a validated study; a mistake is one line with its dotted path, file line and a suggestion."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, reduce
 from pathlib import Path
@@ -17,7 +18,6 @@ from seq2seq.config.differences import flatten
 from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.mistakes import first_mistake, holds, suggest
-from seq2seq.config.paths import with_absolute_paths
 from seq2seq.config.study import RunSettings, Study, StudyHeader
 from seq2seq.config.training import CosineSchedule, LinearSchedule
 
@@ -106,6 +106,26 @@ def parse_override(text: str) -> dict[str, Any]:
     for part in reversed(path.strip().split(".")):
         result = {part: result}
     return dict(result)
+
+
+def with_absolute_paths(settings: Any, folder: Path) -> Any:
+    """Make every relative `data.path`, and every `data.corpus` that is the path of a card, one below `folder`.
+
+    So a run can be read from any folder. Where there is nothing below `folder`, that of the settings' file, but something below
+    the current folder, that is meant.
+    """
+    if not isinstance(settings, dict):
+        return settings
+    found = {key: with_absolute_paths(value, folder) for key, value in settings.items()}
+    data = found.get("data")
+    if isinstance(data, dict):
+        for key, value in data.items():
+            is_path = key == "path" or (key == "corpus" and str(value).endswith((".yaml", ".yml")))
+            if is_path and isinstance(value, str) and value and not value.startswith("~"):
+                there = [place for base in (folder, Path()) if (place := base / value).exists()]
+                absolute = os.path.normpath((there or [folder / value])[0].absolute())
+                found["data"] = {**found["data"], key: absolute}
+    return found
 
 
 def load_study(path: Path | str, overrides: Sequence[str] = (), systems: Sequence[str] = ()) -> Study:

@@ -11,10 +11,10 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from seq2seq.config.base import Count, Settings
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.embedded import IMAGE, SCENES
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.model import EncoderDecoderSettings, ModelSettings
-from seq2seq.config.scenes import IMAGE, SCENES
 from seq2seq.config.training import SearchSettings, TrainingSettings
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from seq2seq.config.data import GRAMMAR
 from seq2seq.config.data_files import data_path
+from seq2seq.config.embedded import GRAMMAR, GrammarSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.pairs import SentencePair
 

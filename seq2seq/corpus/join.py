@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seq2seq.config.join import JoinSettings
+from seq2seq.config.data import JoinSettings
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.pairs import SentencePair
 from seq2seq.corpus.tokenizer import EOS, Tokenizer

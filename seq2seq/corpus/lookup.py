@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seq2seq.config.data import GRAMMAR, DataSettings
+from seq2seq.config.data import DataSettings
+from seq2seq.config.embedded import GRAMMAR, PROBE
 from seq2seq.config.errors import UserError
-from seq2seq.config.probe import PROBE
 from seq2seq.corpus.cache import Cache
 from seq2seq.corpus.cards import Card, below, known_cards, read_card
 from seq2seq.corpus.embedded import GrammarCorpus

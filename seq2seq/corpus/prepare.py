@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.data import DataSettings, JoinSettings, TokenizerSettings
+from seq2seq.config.embedded import IMAGE
 from seq2seq.config.errors import UserError
-from seq2seq.config.join import JoinSettings
 from seq2seq.config.languages import sentence_length
-from seq2seq.config.scenes import IMAGE
 from seq2seq.corpus.cache import Cache, digest
 from seq2seq.corpus.cleaning import CleaningCounts, clean_training, normalise_evaluation
 from seq2seq.corpus.encoded import EncodedSplit, PairTexts, TokenArrays, token_writer

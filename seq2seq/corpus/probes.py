@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, pairwise
 from random import Random
 
+from seq2seq.config.embedded import PROBE, ProbeSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.probe import PROBE, ProbeSettings
 from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
 from seq2seq.corpus.pairs import SentencePair
 
@@ -50,7 +50,7 @@ def _asked(words: list[str]) -> list[str]:
 
 
 class ProbeCorpus(EmbeddedCorpus):
-    """Pairs that a rule, one of `config.probe.TASKS`, makes."""
+    """Pairs that a rule, one of `config.embedded.TASKS`, makes."""
 
     settings: ProbeSettings
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from random import Random
 
-from seq2seq.config.scenes import SCENES, SceneSettings
+from seq2seq.config.embedded import SCENES, SceneSettings
 from seq2seq.corpus import images
 from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
 from seq2seq.corpus.images import COLOURS, GRID, PLACE, SHAPES, SIZES

@@ -18,9 +18,8 @@ import numpy as np
 import sentencepiece
 from numpy.typing import NDArray
 
-from seq2seq.config.data import TokenizerSettings
+from seq2seq.config.data import BOUNDARY, TokenizerSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.join import BOUNDARY
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 

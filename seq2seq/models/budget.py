@@ -12,7 +12,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from seq2seq.config.scenes import IMAGE
+from seq2seq.config.embedded import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.prepare import prepare

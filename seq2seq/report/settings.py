@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seq2seq.config.differences import differing, flatten
+from seq2seq.config.embedded import PROBE, SCENES
 from seq2seq.config.identity import comparable
-from seq2seq.config.probe import PROBE
-from seq2seq.config.scenes import SCENES
 from seq2seq.report.analyses import Analyses
 from seq2seq.report.runs import Run
 from seq2seq.report.systems import least_finished

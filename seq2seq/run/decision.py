@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from seq2seq.config.base import checked
+from seq2seq.config.embedded import IMAGE
 from seq2seq.config.files import read_json, write_aside
-from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.cache import Cache, digest

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from seq2seq.config.embedded import IMAGE
 from seq2seq.config.errors import UserError
 from seq2seq.config.identity import same_search
-from seq2seq.config.scenes import IMAGE
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.cache import digest
 from seq2seq.corpus.images import picture

@@ -10,8 +10,8 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
+from seq2seq.config.data import BOUNDARY
 from seq2seq.config.errors import RunError, UserError, counted
-from seq2seq.config.join import BOUNDARY
 from seq2seq.config.loading import part_from
 from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit

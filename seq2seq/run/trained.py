@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
+from seq2seq.config.embedded import IMAGE
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import imported_class, part_from, read_yaml
-from seq2seq.config.scenes import IMAGE
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines

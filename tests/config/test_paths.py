@@ -3,8 +3,7 @@
 import pytest
 
 from seq2seq.config.errors import UserError
-from seq2seq.config.loading import load_study
-from seq2seq.config.paths import with_absolute_paths
+from seq2seq.config.loading import load_study, with_absolute_paths
 from seq2seq.corpus.lookup import open_corpus
 
 CARD = "name: mine\ndescription: d\nlanguages: [en, de]\nsource: s\nlicence: l\n"

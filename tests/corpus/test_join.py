@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seq2seq.config.data import DataSettings, TokenizerSettings
-from seq2seq.config.join import JoinSettings
+from seq2seq.config.data import DataSettings, JoinSettings, TokenizerSettings
 from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs

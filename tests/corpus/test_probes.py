@@ -5,9 +5,9 @@ from pydantic import ValidationError
 
 from seq2seq.cli import main
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.embedded import TASKS, ProbeSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
-from seq2seq.config.probe import TASKS, ProbeSettings
 from seq2seq.corpus.embedded import split_of
 from seq2seq.corpus.lookup import open_corpus
 from seq2seq.corpus.probes import ANSWERS, ProbeCorpus

@@ -9,9 +9,9 @@ from PIL import Image
 from pydantic import ValidationError
 
 from seq2seq.config.data import DataSettings, TokenizerSettings
+from seq2seq.config.embedded import SceneSettings
 from seq2seq.config.errors import UserError
 from seq2seq.config.languages import length_unit
-from seq2seq.config.scenes import SceneSettings
 from seq2seq.corpus.embedded import split_of
 from seq2seq.corpus.images import COLOURS, SIDE, ImageTokenizer, draw, picture
 from seq2seq.corpus.lookup import open_corpus, publishable

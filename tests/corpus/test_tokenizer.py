@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seq2seq.config.data import TokenizerSettings
+from seq2seq.config.data import BOUNDARY, TokenizerSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.join import BOUNDARY
 from seq2seq.corpus.tokenizer import BOS, EOS, PAD, UNK, Tokenizer, auto_size, normalise
 
 WORDS = "a small café naïve 你好 🙂 houses goes überall straße 12 , . (x) old man sees the green houses again and again".split()  # noqa: SIM905

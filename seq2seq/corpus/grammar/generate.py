@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from math import inf
 from random import Random
 
+from seq2seq.config.embedded import GrammarSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import draw_below, split_of
 from seq2seq.corpus.grammar.grammar import Grammar, load_grammar
 from seq2seq.corpus.grammar.writing import link

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seq2seq.attention.fixed import NoContext
-from seq2seq.config.scenes import IMAGE
+from seq2seq.config.embedded import IMAGE
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.report.analysis.store import cached
 from seq2seq.report.analysis.words import SENTENCES, choose_sentences, diagonal_words, forced_word_weights

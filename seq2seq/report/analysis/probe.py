@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise, zip_longest
 from typing import Any
 
+from seq2seq.config.embedded import PROBE
 from seq2seq.config.errors import UserError, counted
-from seq2seq.config.probe import PROBE
 from seq2seq.corpus.prepare import read_tests
 from seq2seq.report.analysis.store import analysis_path
 from seq2seq.run.folder import RunFolder, damaged_translations, write_json

@@ -5,8 +5,8 @@ import random
 import pytest
 from pydantic import ValidationError
 
+from seq2seq.config.embedded import GrammarSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import SPLITS, GrammarCorpus
 from seq2seq.corpus.grammar.generate import generate
 from seq2seq.corpus.grammar.grammar import load_grammar

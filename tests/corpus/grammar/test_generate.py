@@ -5,8 +5,8 @@ from collections import Counter
 import pytest
 from pydantic import ValidationError
 
+from seq2seq.config.embedded import GrammarSettings
 from seq2seq.config.errors import UserError
-from seq2seq.config.grammar import GrammarSettings
 from seq2seq.corpus.embedded import SPLITS, GrammarCorpus, split_of
 from seq2seq.corpus.grammar.generate import generate
 

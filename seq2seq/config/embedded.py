@@ -1,4 +1,4 @@
-"""Settings of the synthetic probes."""
+"""Settings of the embedded corpora: the grammar, the synthetic probes and the drawn scenes."""
 
 from typing import Literal
 
@@ -6,11 +6,47 @@ from pydantic import Field, model_validator
 
 from seq2seq.config.base import Settings
 
+GRAMMAR = "grammar"
+"""Name of the embedded corpus of a grammar's sentences."""
 PROBE = "probe-"
 """How the names of probe corpora begin."""
+SCENES = "scenes"
+"""Name of the embedded corpus of scenes."""
+IMAGE = "image"
+"""Its source in place of a language."""
 TASKS = ("copy", "reverse", "sort", "recall", "first", "last")
+"""The probes by name."""
 LONGER = 4
-"""Test sources are up to this many times as long as training sources, unless said otherwise."""
+"""Test sources of a probe are up to this many times as long as training sources, unless said otherwise."""
+
+
+class GrammarSettings(Settings):
+    """Number and lengths of the sentence pairs that the embedded English-German grammar writes."""
+
+    train_pairs: int = Field(default=40_000, ge=1, le=10_000_000)
+    """Sentence pairs to learn from, 1 to 10 million."""
+    valid_pairs: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Sentence pairs that decide when to stop, 1 to 1 million."""
+    test_pairs: int = Field(default=2_000, ge=1, le=1_000_000)
+    """Sentence pairs to score, 1 to 1 million."""
+    min_words: int = Field(default=4, ge=2, le=200)
+    """English words of the shortest sentence, 2 to 200."""
+    max_words: int = Field(default=60, ge=2, le=200)
+    """English words of the longest sentence, `min_words` to 200."""
+    balance: Literal["sentences", "words"] = "sentences"
+    """What the training split has equally many of at each length: sentences, so that most words are in long ones, or words, so
+    that short ones are more frequent. Validation and test have equally many sentences."""
+    entries: int | None = Field(default=None, ge=1)
+    """Size of the lexicon: each class of words (nouns for people, verbs for what people eat, months ...) keeps its first
+    `entries`, >= 1; null for all. With 2 or 3 there are few words to learn, and translating is mostly about order."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    """Which sentences are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
+
+    @model_validator(mode="after")
+    def _lengths_in_order(self) -> "GrammarSettings":
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is greater than max_words {self.max_words}")
+        return self
 
 
 class ProbeSettings(Settings):
@@ -83,3 +119,26 @@ def check_probe(corpus: str, settings: ProbeSettings) -> None:
             raise ValueError(f"probe: {name} is for {PROBE}recall; leave it out")
     if task == "recall" and settings.min_length < 3:
         raise ValueError("probe: recall needs a key, a value and a question; set min_length to 3 or more")
+
+
+class SceneSettings(Settings):
+    """Number of pictures of coloured shapes, and of the shapes in one."""
+
+    train_pairs: int = Field(default=20_000, ge=1, le=1_000_000)
+    """Pictures to learn from, 1 to 1 million; 2 KB each on disk."""
+    valid_pairs: int = Field(default=300, ge=1, le=100_000)
+    """Pictures that decide when to stop, 1 to 100,000."""
+    test_pairs: int = Field(default=1_000, ge=1, le=100_000)
+    """Pictures to score, 1 to 100,000."""
+    min_objects: int = Field(default=1, ge=1, le=16)
+    """Shapes in the emptiest picture, 1 to 16; all numbers are equally frequent."""
+    max_objects: int = Field(default=10, ge=1, le=16)
+    """Shapes in the fullest picture, `min_objects` to 16, the places of the grid."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    """Which scenes are drawn, 0 to 2**63 - 1; the same seed gives the same bytes on every machine."""
+
+    @model_validator(mode="after")
+    def _numbers_in_order(self) -> "SceneSettings":
+        if self.min_objects > self.max_objects:
+            raise ValueError(f"min_objects {self.min_objects} is greater than max_objects {self.max_objects}")
+        return self
