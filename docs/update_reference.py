@@ -25,7 +25,7 @@ from seq2seq.attention.scales import SCALES
 from seq2seq.attention.scores import SCORES
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config.attention import AttentionSettings, NormaliserSettings, ScaleSettings, ScoreSettings, WindowSettings
-from seq2seq.config.base import CHOICES, Settings, members, tag
+from seq2seq.config.base import CHOICES, Settings, members, tags
 from seq2seq.config.model import (
     ConvEncoderSettings,
     EncoderDecoderSettings,
@@ -124,7 +124,7 @@ def catalogue() -> str:
     """Return the page as Markdown."""
     parts = [_INTRODUCTION]
     for title, key, about, family, settings in FAMILIES:
-        by_tag = {str(tag(member)): member for member in members(settings)}
+        by_tag = {name: member for member in members(settings) for name in tags(member)}
         parts.append(f"## {title}\n\n{about} In a study: `{key}`.\n\n{_table(family, by_tag)}")
     parts.append(f"## Heads and placement\n\nHow often is asked, by whom and when, for any score.\n\n{_places()}")
     parts.append(f"## Architectures\n\nWhat asks and what is asked, under `model`.\n\n{_architectures()}")
@@ -201,12 +201,12 @@ def _sections(path: str, settings: type[BaseModel], told: set[type[BaseModel]]) 
     """Yield a section for each group of settings below a class, and for each member of a union, unless it was told before."""
     for name, field in settings.model_fields.items():
         found, place = list(members(field.annotation)), f"{path}.{name}" if path else name
-        for member in found if name not in _ELSEWHERE else [m for m in found if tag(m) == "custom"]:
+        for member in found if name not in _ELSEWHERE else [m for m in found if "custom" in tags(m)]:
             choice = next((key for key in CHOICES if key in member.model_fields), None) if len(found) > 1 else None
             if member in told or set(member.model_fields) == {choice}:
                 continue
             told.add(member)
-            yield _section(f"`{place}: {{{choice}: {tag(member)}}}`" if choice else f"`{place}`", place, member)
+            yield _section(f"`{place}: {{{choice}: {' or '.join(tags(member))}}}`" if choice else f"`{place}`", place, member)
             yield from _sections(place, member, told)
 
 
@@ -223,13 +223,13 @@ def _default_cell(value: Any) -> str:
     if value is PydanticUndefined:
         return "required"
     if isinstance(value, Settings):
-        kind = tag(type(value))
+        kind = getattr(value, "kind", None) or getattr(value, "architecture", None)
         return f"`{kind}`" if kind else "below"
     return f"`{json.dumps(value)}`"
 
 
 def _meaning(field: Any) -> str:
-    found = [tag(member) for member in members(field.annotation)] or _words(field.annotation)
+    found = [name for member in members(field.annotation) for name in tags(member)] or _words(field.annotation)
     which = "Any" if get_origin(field.annotation) is tuple else "One"
     kinds = f" {which} of {', '.join(f'`{kind}`' for kind in found)}." if len(found) > 1 else ""
     return _cell(field.description or "") + kinds

@@ -85,7 +85,7 @@ def test_a_setting_is_told_with_its_default():
     rows = {line.split("`")[1]: line for line in SCRIPT.settings_page().splitlines() if line.startswith("| `")}
     assert "| `[0.9, 0.98]` | Decay rates of Adam's two moments" in rows["training.betas"]
     assert "| required |" in rows["data.corpus"]
-    assert "One of `inverse_root`, `linear`, `cosine`, `constant`, `plateau`." in rows["training.schedule"]
+    assert "One of `inverse_root`, `constant`, `linear`, `cosine`, `plateau`." in rows["training.schedule"]
     assert '| `"unigram"` |' in rows["tokenizer.kind"]
     assert rows["evaluation.primary"].endswith(
         "One of `points`, `retention`, `log_ratio`, `half_length`, `bottleneck_index`. |"

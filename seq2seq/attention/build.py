@@ -29,18 +29,13 @@ from seq2seq.config.attention import (
     FixedSettings,
     GatedSettings,
     HierarchicalSettings,
-    MeanSettings,
     MemberSettings,
     NoneSettings,
-    ScaledSettings,
-    StateOnlySettings,
-    UniformSettings,
 )
 from seq2seq.config.base import Settings
 from seq2seq.config.errors import UserError
 from seq2seq.config.transformer import (
     LearnedPositionsSettings,
-    LinearMechanismSettings,
     LinformerMechanismSettings,
     LshMechanismSettings,
     PositionSettings,
@@ -94,7 +89,7 @@ def build_attention(
             "normaliser: hierarchical does"
         )
     # `scaled` divides by sqrt(d) itself, so that it can be a member of a mixture as well
-    scale = NoScale if isinstance(score, ScaledSettings) else SCALES[settings.scale.kind]
+    scale = NoScale if score.kind == "scaled" else SCALES[settings.scale.kind]
     return Attention(
         score=made,
         scale=scale(heads=heads, width=made.width),
@@ -194,9 +189,9 @@ def build_fixed(
     score, dropout = settings.score, settings.dropout
     if isinstance(score, NoneSettings):
         return NoContext(summary_size=summary_size, context_size=context_size or summary_size)
-    if isinstance(score, StateOnlySettings):
+    if score.kind == "none-state":
         return StateContext()
-    has_values = isinstance(score, UniformSettings) or (projected and not isinstance(score, MeanSettings))
+    has_values = score.kind == "uniform" or (projected and score.kind != "mean")
     value_size = (context_size or memory_size) if has_values else None
     return FIXED[score.kind](
         memory_size=memory_size, context_size=context_size, value_size=value_size, dropout=dropout, **options(score)
@@ -206,7 +201,7 @@ def build_fixed(
 def build_self_attention(settings: StackSettings, *, causal: bool) -> SelfAttention:
     """Build the self-attention of one layer of a stack; with `causal` a position sees only itself and those before it."""
     attention, mechanism, size = settings.self_attention, settings.self_attention.mechanism, settings.hidden_size
-    if isinstance(mechanism, LinearMechanismSettings):
+    if mechanism.kind == "linear":
         return LinearAttention(hidden_size=size, heads=attention.heads, causal=causal)
     common = {"hidden_size": size, "heads": attention.heads, "dropout": attention.dropout, **options(mechanism)}
     if isinstance(mechanism, LinformerMechanismSettings):

@@ -13,22 +13,15 @@ class NoneSettings(Settings):
     kind: Annotated[Literal["none", "none-input"], AfterValidator(lambda _: "none")] = "none"
 
 
-class StateOnlySettings(Settings):
-    """The encoder's fixed vector in the decoder's first state and nowhere else (Sutskever et al. 2014)."""
+class PlainContextSettings(Settings):
+    """Other fixed contexts without options.
 
-    kind: Literal["none-state"] = "none-state"
+    none-state: the encoder's fixed vector in the decoder's first state and nowhere else (Sutskever et al. 2014).
+    mean: the plain mean of the memory; nothing is trained.
+    uniform: equal weights over projected values: the parameters of a value path, without the choice.
+    """
 
-
-class MeanSettings(Settings):
-    """The plain mean of the memory; nothing is trained."""
-
-    kind: Literal["mean"] = "mean"
-
-
-class UniformSettings(Settings):
-    """Equal weights over projected values: the parameters of a value path, without the choice."""
-
-    kind: Literal["uniform"] = "uniform"
+    kind: Literal["none-state", "mean", "uniform"]
 
 
 class DiagonalSettings(Settings):
@@ -47,20 +40,19 @@ class RandomFrozenSettings(Settings):
     """Which weights are drawn, 0 to 2**63 - 1; independent of the seed of the run."""
 
 
-FixedSettings = NoneSettings | StateOnlySettings | MeanSettings | UniformSettings | DiagonalSettings | RandomFrozenSettings
+FixedSettings = NoneSettings | PlainContextSettings | DiagonalSettings | RandomFrozenSettings
 """Contexts that are not computed by comparing: nothing that shapes a comparison applies to them."""
 
 
-class DotSettings(Settings):
-    """q . k (Luong et al. 2015, section 3.1)."""
+class PlainScoreSettings(Settings):
+    """Scores without options.
 
-    kind: Literal["dot"] = "dot"
+    dot: q . k (Luong et al. 2015, section 3.1).
+    scaled: q . k / sqrt(d), the short name of score dot with scale sqrt (Vaswani et al. 2017, section 3.2.1).
+    coverage: additive, and how much weight a token has had already (Tu et al. 2016); recurrent decoders only.
+    """
 
-
-class ScaledSettings(Settings):
-    """q . k / sqrt(d): the short name of score dot with scale sqrt (Vaswani et al. 2017, section 3.2.1)."""
-
-    kind: Literal["scaled"] = "scaled"
+    kind: Literal["dot", "scaled", "coverage"]
 
 
 class BilinearSettings(Settings):
@@ -95,12 +87,6 @@ class LocationAwareSettings(Settings):
     """Tokens on each side that the convolution sees, 0 to 100."""
 
 
-class CoverageSettings(Settings):
-    """Additive, and how much weight a token has had already (Tu et al. 2016); recurrent decoders only."""
-
-    kind: Literal["coverage"] = "coverage"
-
-
 class CosineSettings(Settings):
     """cos(q, k) / temperature, the temperature trained."""
 
@@ -117,24 +103,18 @@ class MlpSettings(Settings):
     """Hidden layers, 2 to 256 (one is additive)."""
 
 
-class LocationSettings(Settings):
-    """One trained row for each source position, asked by the query alone (Luong et al. 2015, equation 8)."""
+class PositionalSettings(Settings):
+    """One trained row for each source position.
 
-    kind: Literal["location"] = "location"
+    location: asked by the query alone (Luong et al. 2015, equation 8).
+    concat_linear: over query and key together.
+    """
+
+    kind: Literal["location", "concat_linear"]
     max_source: Size = 200
     """Source positions that have a row, in tokens, >= 1."""
     longer: Literal["refuse", "ignore"] = "refuse"
-    """What to do with a longer source: stop, or (as in the paper) never look at the tokens past max_source."""
-
-
-class ConcatLinearSettings(Settings):
-    """One trained row for each source position, over query and key together."""
-
-    kind: Literal["concat_linear"] = "concat_linear"
-    max_source: Size = 200
-    """Source positions that have a row, in tokens, >= 1."""
-    longer: Literal["refuse", "ignore"] = "refuse"
-    """What to do with a longer source: stop, or never look at the tokens past max_source."""
+    """What to do with a longer source: stop, or (as in Luong's paper) never look at the tokens past max_source."""
 
 
 class CustomSettings(Settings):
@@ -156,17 +136,14 @@ class CustomSettings(Settings):
 
 
 ComparisonSettings = (
-    DotSettings
-    | ScaledSettings
+    PlainScoreSettings
     | BilinearSettings
     | AdditiveSettings
     | SumTanhSettings
     | LocationAwareSettings
-    | CoverageSettings
     | CosineSettings
     | MlpSettings
-    | LocationSettings
-    | ConcatLinearSettings
+    | PositionalSettings
     | CustomSettings
 )
 MemberSettings = Part[ComparisonSettings]
@@ -204,28 +181,16 @@ class LearnedScaleSettings(Settings):
 ScaleSettings = Part[NoScaleSettings | SqrtScaleSettings | LearnedScaleSettings]
 
 
-class SoftmaxSettings(Settings):
-    """exp(score) over its sum."""
+class PlainNormaliserSettings(Settings):
+    """Normalisers without options.
 
-    kind: Literal["softmax"] = "softmax"
+    softmax: exp(score) over its sum.
+    sparsemax: the nearest distribution to the scores; most weights are exactly zero (Martins and Astudillo 2016).
+    entmax15: half way between softmax and sparsemax (Peters et al. 2019).
+    sigmoid: each weight for itself; rows need not sum to one (Ramapuram et al. 2024).
+    """
 
-
-class SparsemaxSettings(Settings):
-    """The nearest distribution to the scores; most weights are exactly zero (Martins and Astudillo 2016)."""
-
-    kind: Literal["sparsemax"] = "sparsemax"
-
-
-class Entmax15Settings(Settings):
-    """Half way between softmax and sparsemax (Peters et al. 2019)."""
-
-    kind: Literal["entmax15"] = "entmax15"
-
-
-class SigmoidSettings(Settings):
-    """Each weight for itself; rows need not sum to one (Ramapuram et al. 2024)."""
-
-    kind: Literal["sigmoid"] = "sigmoid"
+    kind: Literal["softmax", "sparsemax", "entmax15", "sigmoid"] = "softmax"
 
 
 class TopKSettings(Settings):
@@ -256,15 +221,7 @@ class HierarchicalSettings(Settings):
     """nested: the weight of a segment is shared out in it; rescaled: a token's weight is multiplied by that of its segment."""
 
 
-NormaliserSettings = Part[
-    SoftmaxSettings
-    | SparsemaxSettings
-    | Entmax15Settings
-    | SigmoidSettings
-    | TopKSettings
-    | MonotonicSettings
-    | HierarchicalSettings
-]
+NormaliserSettings = Part[PlainNormaliserSettings | TopKSettings | MonotonicSettings | HierarchicalSettings]
 
 
 class GlobalSettings(Settings):
@@ -321,7 +278,7 @@ class AttentionSettings(Settings):
     """How query and key are compared, or the fixed context in place of a comparison; `none-input` is a name of `none`."""
     scale: ScaleSettings = NoScaleSettings()
     """What scores are multiplied by: none, sqrt or learned; d is the features that the score compares."""
-    normaliser: NormaliserSettings = SoftmaxSettings()
+    normaliser: NormaliserSettings = PlainNormaliserSettings()
     """How scores become weights: softmax, sparsemax, entmax15, sigmoid, top_k, monotonic or hierarchical."""
     window: WindowSettings = GlobalSettings()
     """Where a query may look: global, local_m or local_p."""
@@ -343,7 +300,7 @@ class AttentionSettings(Settings):
     @property
     def reads_past(self) -> str | None:
         """The part that needs the weights of the step before, as `score: coverage`; None if no part of ours does."""
-        found = [f"score: {score.kind}" for score in self.scores if isinstance(score, LocationAwareSettings | CoverageSettings)]
+        found = [f"score: {score.kind}" for score in self.scores if score.kind in ("location_aware", "coverage")]
         found += ["normaliser: monotonic"] if isinstance(self.normaliser, MonotonicSettings) else []
         return found[0] if found else None
 
@@ -369,7 +326,7 @@ class AttentionSettings(Settings):
         if isinstance(self.score, FixedSettings):
             for name in self.changed("scale", "normaliser", "window", "heads", "attention_size", "gates"):
                 raise ValueError(f"{name} does not apply to score: {self.score.kind}, which compares nothing; leave it out")
-        positional = [s.kind for s in self.scores if isinstance(s, LocationSettings | ConcatLinearSettings)]
+        positional = [s.kind for s in self.scores if isinstance(s, PositionalSettings)]
         if isinstance(self.normaliser, HierarchicalSettings) and (positional or self.reads_past):
             raise ValueError(
                 "normaliser: hierarchical compares a query with segments as with tokens, which "

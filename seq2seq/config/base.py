@@ -82,6 +82,9 @@ def members(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
 
 
-def tag(member: type[BaseModel]) -> str | None:
-    """Return the name by which a member of a union is chosen, None for a class that stands alone."""
-    return next((member.model_fields[choice].default for choice in CHOICES if choice in member.model_fields), None)
+def tags(member: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names by which a member of a union is chosen, without those that are read as another; none if it is none."""
+    field = next((member.model_fields[choice] for choice in CHOICES if choice in member.model_fields), None)
+    if field is None:
+        return ()
+    return (field.default,) if field.metadata else get_args(field.annotation)

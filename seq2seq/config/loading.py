@@ -19,7 +19,7 @@ from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.mistakes import first_mistake, holds, suggest
 from seq2seq.config.study import RunSettings, Study, StudyHeader
-from seq2seq.config.training import CosineSchedule, LinearSchedule
+from seq2seq.config.training import FallingSchedule
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -205,7 +205,7 @@ def _check_study(study: Study, overrides: Mapping[str, Any]) -> None:
         except ValueError as error:
             raise UserError(f"{study.path}: evaluation.tokenizer: {error}") from None
         training = settings.training
-        falls = isinstance(training.schedule, LinearSchedule | CosineSchedule)
+        falls = isinstance(training.schedule, FallingSchedule)
         if falls and training.warmup_steps > training.max_steps and not _cut_short(overrides):
             raise UserError(
                 f"{study.path}: systems.{name}.training.warmup_steps: the {training.schedule.kind} schedule ends at max_steps "

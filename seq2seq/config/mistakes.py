@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from seq2seq.config.base import members, tag
+from seq2seq.config.base import members, tags
 
 KNOWN_AS: Mapping[str, tuple[str, ...]] = {
     "general": ("bilinear",),
@@ -75,7 +75,7 @@ def _descend(kind: type[BaseModel], location: Sequence[Any], data: Any = None) -
     choices: list[type[BaseModel]] = []
     keys: list[str] = []
     for item in location:
-        tagged = next((member for member in choices if tag(member) == item), None)
+        tagged = next((member for member in choices if item in tags(member)), None)
         if tagged is not None:
             current, choices = tagged, []
             continue
@@ -115,7 +115,8 @@ def _explain(kind: type[BaseModel], detail: ErrorDetails) -> str:
         return f"says no kind; write for example {_with_kind(kind, detail)}"
     if detail["type"] in ("model_type", "model_attributes_type", "dict_type"):
         fields = getattr(_descend(kind, detail["loc"])[0], "model_fields", {}) if isinstance(value, str) else {}
-        holder = next((name for name, field in fields.items() if value in map(tag, members(field.annotation))), None)
+        choices = ((name, tags(member)) for name, field in fields.items() for member in members(field.annotation))
+        holder = next((name for name, known in choices if value in known), None)
         return f"expected a mapping of settings{f', such as {{{holder}: {value}}}' if holder else ''}, found {value!r}"
     message = detail["msg"].removeprefix("Value error, ").replace("Tuple", "List")
     if detail["type"] == "value_error":
@@ -142,7 +143,7 @@ def _with_kind(kind: type[BaseModel], detail: ErrorDetails) -> str:
     options = list(members(field.annotation)) if field else []
     given = value if isinstance(value, dict) else {}
     fitting = [member for member in options if set(given) <= set(member.model_fields)] or options
-    named = f"kind: {tag(fitting[0])}" if fitting else "kind: ..."
+    named = f"kind: {tags(fitting[0])[0]}" if fitting else "kind: ..."
     return "{" + ", ".join([named, *(f"{key}: {item}" for key, item in given.items())]) + "}"
 
 

@@ -9,8 +9,7 @@ from seq2seq.config.base import Part, Settings, Size, usual
 from seq2seq.config.transformer import (
     DecoderOnlySettings,
     LearnedPositionsSettings,
-    NoPositionsSettings,
-    SinusoidalPositionsSettings,
+    PlainPositionsSettings,
     TransformerDecoderSettings,
     TransformerEncoderSettings,
 )
@@ -46,7 +45,7 @@ class ConvEncoderSettings(Settings):
     """Tokens that a convolution sees on each side, 0 to 100; 1 is the kernel of 3 of the paper."""
     embedding_size: Size = 256
     """Features of a source token, >= 1."""
-    positions: Part[LearnedPositionsSettings | SinusoidalPositionsSettings | NoPositionsSettings] = LearnedPositionsSettings()
+    positions: Part[LearnedPositionsSettings | PlainPositionsSettings] = LearnedPositionsSettings()
     """What is added to the embeddings: learned (as in the paper), sinusoidal or none."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings and before each convolution, 0 to 1."""

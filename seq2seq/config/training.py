@@ -7,32 +7,19 @@ from pydantic import Field, Strict, model_validator
 from seq2seq.config.base import Count, Part, Seed, Settings
 
 
-class InverseRootSchedule(Settings):
-    """Linear warm-up, then proportional to 1 / sqrt(step) (Vaswani et al. 2017, section 5.3)."""
+class PlainSchedule(Settings):
+    """Linear warm-up, then proportional to 1 / sqrt(step) (inverse_root: Vaswani et al. 2017, section 5.3), or constant."""
 
-    kind: Literal["inverse_root"] = "inverse_root"
+    kind: Literal["inverse_root", "constant"] = "inverse_root"
 
 
-class LinearSchedule(Settings):
-    """Linear warm-up, then linear down to `final` at max_steps."""
+class FallingSchedule(Settings):
+    """Linear warm-up, then down to `final` at max_steps: linear, or half a cosine (Loshchilov and Hutter 2017, equation 5)."""
 
-    kind: Literal["linear"] = "linear"
+    kind: Literal["linear", "cosine"]
+    """Shape of the fall."""
     final: float = Field(default=0.0, ge=0, le=1)
     """Fraction of the learning rate that is left at the end, 0 to 1."""
-
-
-class CosineSchedule(Settings):
-    """Linear warm-up, then half a cosine down to `final` at max_steps (Loshchilov and Hutter 2017, equation 5)."""
-
-    kind: Literal["cosine"] = "cosine"
-    final: float = Field(default=0.0, ge=0, le=1)
-    """Fraction of the learning rate that is left at the end, 0 to 1."""
-
-
-class ConstantSchedule(Settings):
-    """Linear warm-up, then constant."""
-
-    kind: Literal["constant"] = "constant"
 
 
 class PlateauSchedule(Settings):
@@ -52,7 +39,7 @@ class PlateauSchedule(Settings):
     """Times it is lowered, at most, >= 0."""
 
 
-ScheduleSettings = Part[InverseRootSchedule | LinearSchedule | CosineSchedule | ConstantSchedule | PlateauSchedule]
+ScheduleSettings = Part[PlainSchedule | FallingSchedule | PlateauSchedule]
 
 
 class _PretrainingSettings(Settings):
@@ -112,7 +99,7 @@ class TrainingSettings(Settings):
     """AdamW's decoupled weight decay, 0 to 1000; must be 0 for adam."""
     learning_rate: float = Field(default=1e-3, gt=0, le=100)
     """Peak learning rate, above 0, at most 100."""
-    schedule: ScheduleSettings = InverseRootSchedule()
+    schedule: ScheduleSettings = PlainSchedule()
     """What follows the warm-up."""
     warmup_steps: int = Field(default=200, ge=0, le=10**12)
     """Updates over which the learning rate rises linearly, >= 0; a linear or cosine schedule must not end before that, unless

@@ -4,14 +4,18 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seq2seq.config.attention import AttentionSettings, FixedSettings, ScaledSettings, ScoreSettings
+from seq2seq.config.attention import AttentionSettings, FixedSettings, PlainScoreSettings, ScoreSettings
 from seq2seq.config.base import Part, Settings, Size
 
 
-class SinusoidalPositionsSettings(Settings):
-    """Fixed waves added to the embeddings (Vaswani et al. 2017, section 3.5)."""
+class PlainPositionsSettings(Settings):
+    """Positions without options.
 
-    kind: Literal["sinusoidal"] = "sinusoidal"
+    sinusoidal: fixed waves added to the embeddings (Vaswani et al. 2017, section 3.5).
+    none: nothing but the mask tells positions apart.
+    """
+
+    kind: Literal["sinusoidal", "none"] = "sinusoidal"
 
 
 class LearnedPositionsSettings(Settings):
@@ -30,38 +34,29 @@ class RelativePositionsSettings(Settings):
     """Distance in tokens beyond which all distances are one, >= 1."""
 
 
-class RopePositionsSettings(Settings):
-    """Queries and keys turned by their position, in self-attention (Su et al. 2021)."""
+class ComparedPositionsSettings(Settings):
+    """Positions that act on the comparison of query and key, in self-attention, without options.
 
-    kind: Literal["rope"] = "rope"
+    rope: queries and keys turned by their position (Su et al. 2021).
+    alibi: a penalty on distance (Press et al. 2021).
+    """
 
-
-class AlibiPositionsSettings(Settings):
-    """A penalty on distance, in self-attention (Press et al. 2021)."""
-
-    kind: Literal["alibi"] = "alibi"
-
-
-class NoPositionsSettings(Settings):
-    """Nothing but the mask tells positions apart."""
-
-    kind: Literal["none"] = "none"
+    kind: Literal["rope", "alibi"]
 
 
 PositionSettings = Part[
-    SinusoidalPositionsSettings
-    | LearnedPositionsSettings
-    | RelativePositionsSettings
-    | RopePositionsSettings
-    | AlibiPositionsSettings
-    | NoPositionsSettings
+    PlainPositionsSettings | LearnedPositionsSettings | RelativePositionsSettings | ComparedPositionsSettings
 ]
 
 
-class FullMechanismSettings(Settings):
-    """Every position sees every (allowed) position."""
+class PlainMechanismSettings(Settings):
+    """Mechanisms without options.
 
-    kind: Literal["full"] = "full"
+    full: every position sees every (allowed) position.
+    linear: a product of features in place of the softmax; cost linear in length (Katharopoulos et al. 2020).
+    """
+
+    kind: Literal["full", "linear"] = "full"
 
 
 class WindowMechanismSettings(Settings):
@@ -90,12 +85,6 @@ class StridedMechanismSettings(Settings):
     kind: Literal["strided"] = "strided"
     stride: Size = 8
     """Tokens from one distant position to the next, and neighbours seen on each side, >= 1."""
-
-
-class LinearMechanismSettings(Settings):
-    """A product of features in place of the softmax; cost linear in length (Katharopoulos et al. 2020)."""
-
-    kind: Literal["linear"] = "linear"
 
 
 class LinformerMechanismSettings(Settings):
@@ -127,11 +116,10 @@ class LshMechanismSettings(Settings):
 
 
 MechanismSettings = Part[
-    FullMechanismSettings
+    PlainMechanismSettings
     | WindowMechanismSettings
     | AdaptiveSpanMechanismSettings
     | StridedMechanismSettings
-    | LinearMechanismSettings
     | LinformerMechanismSettings
     | LshMechanismSettings
 ]
@@ -145,11 +133,11 @@ STEPPING = (*COMPARING, "linear", "lsh")
 class SelfAttentionSettings(AttentionSettings):
     """Self-attention between the positions of one sequence: a member of the family, and who sees whom."""
 
-    score: ScoreSettings = ScaledSettings()
+    score: ScoreSettings = PlainScoreSettings(kind="scaled")
     """How query and key are compared; fixed contexts have nothing to be a fixed context of here."""
     heads: Size = 4
     """Comparisons side by side, >= 1, a divisor of hidden_size."""
-    mechanism: MechanismSettings = FullMechanismSettings()
+    mechanism: MechanismSettings = PlainMechanismSettings()
     """Who sees whom, and at what cost: full, window, adaptive_span, strided, linear, linformer or lsh."""
 
     @model_validator(mode="before")
@@ -193,7 +181,7 @@ class StackSettings(Settings):
     """pre: normalise what a sublayer reads (trains without care); post: normalise the sum (the paper; needs warm-up)."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Probability of dropping a feature of the embeddings, inside feed-forward and of each sublayer's output, 0 to 1."""
-    positions: PositionSettings = SinusoidalPositionsSettings()
+    positions: PositionSettings = PlainPositionsSettings()
     """How order is known: sinusoidal, learned, relative, rope, alibi or none."""
     scale_embeddings: bool = True
     """Multiply token vectors by sqrt(hidden_size) before positions are added (Vaswani et al. 2017, section 3.4)."""
@@ -228,10 +216,10 @@ class StackSettings(Settings):
             )
         return self
 
-    def _refuse_mechanisms(self, allowed: tuple[str, ...], reason: str) -> None:
+    def _refuse_whole(self, reason: str) -> None:
         kind = self.self_attention.mechanism.kind
-        if kind not in allowed:
-            raise ValueError(f"self_attention.mechanism: {kind} {reason}; use {', '.join(allowed[:-1])} or {allowed[-1]}")
+        if kind not in STEPPING:
+            raise ValueError(f"self_attention.mechanism: {kind} {reason}; use {', '.join(STEPPING[:-1])} or {STEPPING[-1]}")
 
 
 class TransformerEncoderSettings(StackSettings):
@@ -247,7 +235,7 @@ class TransformerDecoderSettings(StackSettings):
 
     @model_validator(mode="after")
     def _mechanism_can_step(self) -> Self:
-        self._refuse_mechanisms(STEPPING, "mixes all positions, later ones too, and cannot write from left to right")
+        self._refuse_whole("mixes all positions, later ones too, and cannot write from left to right")
         return self
 
 
@@ -262,7 +250,7 @@ class DecoderOnlySettings(StackSettings):
 
     @model_validator(mode="after")
     def _attention_can_join_two_sides(self) -> Self:
-        self._refuse_mechanisms(STEPPING, "cannot join a source with a target: it mixes all positions, later ones too")
+        self._refuse_whole("cannot join a source with a target: it mixes all positions, later ones too")
         for member in self.self_attention.scores:
             if member.kind in ("location", "concat_linear"):
                 raise ValueError(

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from seq2seq.config.training import CosineSchedule, InverseRootSchedule, LinearSchedule, PlateauSchedule, TrainingSettings
+from seq2seq.config.training import FallingSchedule, PlateauSchedule, TrainingSettings
 
 
 def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float] = ()) -> float:
@@ -15,11 +15,11 @@ def learning_rate(step: int, settings: TrainingSettings, scores: Sequence[float]
     if step <= warmup:
         return peak * step / warmup
     schedule = settings.schedule
-    if isinstance(schedule, InverseRootSchedule):
+    if schedule.kind == "inverse_root":
         return peak * math.sqrt(max(warmup, 1) / step)
-    if isinstance(schedule, LinearSchedule | CosineSchedule):
+    if isinstance(schedule, FallingSchedule):
         progress = min(1.0, (step - warmup) / max(1, last - warmup))
-        falling = 1 - progress if isinstance(schedule, LinearSchedule) else 0.5 * (1 + math.cos(math.pi * progress))
+        falling = 1 - progress if schedule.kind == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
         return peak * (schedule.final + (1 - schedule.final) * falling)
     if isinstance(schedule, PlateauSchedule):
         return peak * schedule.factor ** plateaus(scores, schedule)

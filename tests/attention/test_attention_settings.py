@@ -1,7 +1,5 @@
 """What a study may say of attention, and what it is told when it may not."""
 
-from typing import get_args
-
 import pytest
 from pydantic import ValidationError
 
@@ -12,6 +10,7 @@ from seq2seq.attention.scores import SCORES, AdditiveScore, DotScore, ScaledDotS
 from seq2seq.attention.windows import WINDOWS
 from seq2seq.config import attention as settings
 from seq2seq.config.attention import AttentionSettings
+from seq2seq.config.base import members, tags
 from seq2seq.config.errors import UserError
 from seq2seq.config.model import EncoderDecoderSettings
 from seq2seq.config.transformer import SelfAttentionSettings
@@ -19,7 +18,7 @@ from tests.attention.conftest import CASES, CONTEXT, HEADS, MEMORY, build
 
 
 def kinds(union):
-    return {member.model_fields["kind"].default for member in get_args(get_args(union)[0])}
+    return {name for member in members(union) for name in tags(member)}
 
 
 def test_every_line_of_a_table_can_be_chosen_and_nothing_else():
@@ -47,7 +46,7 @@ def test_scaled_is_a_short_name():
     short = AttentionSettings(score="scaled")
     assert short.scale.kind == "sqrt"
     assert short == AttentionSettings(score={"kind": "scaled"}, scale="sqrt")
-    assert AttentionSettings(score=settings.ScaledSettings()) == short
+    assert AttentionSettings(score=settings.PlainScoreSettings(kind="scaled")) == short
     assert isinstance(build({"score": "scaled"}).score, ScaledDotScore)
     assert type(build({"score": "dot", "scale": "sqrt"}).score) is DotScore
 

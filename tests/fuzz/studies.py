@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from pydantic import BaseModel
 
-from seq2seq.config.base import CHOICES, members
+from seq2seq.config.base import CHOICES, members, tags
 from seq2seq.config.evaluation import EvaluationSettings
 from seq2seq.config.model import DecoderOnlySettings, EncoderDecoderSettings
 from seq2seq.config.training import SearchSettings, TrainingSettings
@@ -87,7 +87,7 @@ def part(random, settings: type[BaseModel], share=0.3):
     given = {}
     for name, field in settings.model_fields.items():
         if name in CHOICES:
-            given[name] = field.default
+            given[name] = random.choice(tags(settings))
         elif random.random() < _ODDNESS:
             given[name] = random.choice(ODD)
         elif field.is_required() or random.random() < share:
