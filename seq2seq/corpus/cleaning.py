@@ -57,7 +57,7 @@ def clean_training(
     kept = 0
     for pair in pairs:
         counts.lines += 1
-        cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
+        cleaned = _normalised(pair)
         reason = _reason_to_drop(pair, cleaned, settings)
         if reason is None and (cleaned.source, cleaned.target) in held_out:
             reason = "also_in_validation_or_test"
@@ -71,6 +71,10 @@ def clean_training(
         kept += 1
         if kept == settings.max_pairs:
             return
+
+
+def _normalised(pair: SentencePair) -> SentencePair:
+    return SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
 
 
 def _reason_to_drop(pair: SentencePair, cleaned: SentencePair, settings: DataSettings) -> str | None:
@@ -97,11 +101,10 @@ def _reason_to_drop(pair: SentencePair, cleaned: SentencePair, settings: DataSet
 
 
 def _count_mended(pair: SentencePair, cleaned: SentencePair, counts: CleaningCounts) -> None:
-    raw = (pair.source, pair.target)
-    if raw == (cleaned.source, cleaned.target):
+    if pair == cleaned:
         return
     patterns = {"invalid_utf8": INVALID, "control_characters": CONTROL, "invisible_characters": INVISIBLE}
-    named = [name for name, pattern in patterns.items() if any(pattern.search(text) for text in raw)]
+    named = [name for name, pattern in patterns.items() if pattern.search(pair.source) or pattern.search(pair.target)]
     counts.mended.update(named or ["spacing_or_unicode_form"])
 
 
@@ -111,7 +114,7 @@ def normalise_evaluation(
     """Yield every pair, normalised; a `UserError` names a line without text, since none may be skipped."""
     for number, pair in enumerate(pairs, start=1):
         counts.lines += 1
-        cleaned = SentencePair(normalise(pair.source), normalise(pair.target), pair.links)
+        cleaned = _normalised(pair)
         for language, text in ((settings.source, cleaned.source), (settings.target, cleaned.target)):
             if not text:
                 raise UserError(

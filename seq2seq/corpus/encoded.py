@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from itertools import accumulate, chain, islice
 from pathlib import Path
@@ -137,42 +138,31 @@ class Texts(Protocol):
     def __getitem__(self, row: int, /) -> SentencePair: ...
 
 
+@dataclass(eq=False)
 class EncodedSplit:
-    """Sentence pairs as text and as subwords, in reading order on both sides; with `reverse_source` batching turns sources.
+    """Sentence pairs as text and as subwords, in reading order on both sides; with `reverse_source` batching turns sources."""
 
-    `texts` is a list of pairs, or whatever gives one when asked, `rows` (N,) the row of each sentence there, None where they
-    agree. `source_language` decides what the length of a source is counted in. `predictions` (N,) says how many of a sentence's
-    target tokens, end of sentence counted, are to be predicted; in place of the others stands padding. None is all of them.
-    """
+    source_arrays: TokenArrays
+    target_arrays: TokenArrays
+    texts: Texts
+    """A list of pairs, or whatever gives one when asked."""
+    _: KW_ONLY
+    rows: NDArray[np.int64] | None = None
+    """(N,), the row of each sentence in `texts`; None where they agree."""
+    reverse_source: bool = False
+    source_language: str = "en"
+    """What the length of a source is counted in follows from it."""
+    predictions: NDArray[np.int64] | None = None
+    """(N,), how many of a sentence's target tokens, end of sentence counted, are to be predicted, where padding stands in place
+    of the others; None for all of them."""
 
-    def __init__(
-        self,
-        source: TokenArrays,
-        target: TokenArrays,
-        texts: Texts,
-        *,
-        rows: NDArray[np.int64] | None = None,
-        reverse_source: bool = False,
-        source_language: str = "en",
-        predictions: NDArray[np.int64] | None = None,
-    ) -> None:
-        self.source_arrays, self.target_arrays = source, target
-        self.source_lengths, self.target_lengths = source.lengths, target.lengths
-        self.reverse_source, self.source_language = reverse_source, source_language
-        self.predictions = predictions
-        self._texts, self._rows = texts, rows
+    def __post_init__(self) -> None:
+        self.source_lengths, self.target_lengths = self.source_arrays.lengths, self.target_arrays.lengths
 
-    def first(self, count: int) -> "EncodedSplit":
+    def first(self, count: int) -> Self:
         """Return a split of the first sentences, all where there are no more than that."""
         count = min(count, len(self))
-        return EncodedSplit(
-            self.source_arrays.first(count),
-            self.target_arrays.first(count),
-            self._texts,
-            rows=self._rows,
-            reverse_source=self.reverse_source,
-            source_language=self.source_language,
-        )
+        return replace(self, source_arrays=self.source_arrays.first(count), target_arrays=self.target_arrays.first(count))
 
     def __len__(self) -> int:
         return len(self.source_lengths)
@@ -181,8 +171,7 @@ class EncodedSplit:
         """Return the text of pair i, 0 <= i < len."""
         if not 0 <= i < len(self):
             raise IndexError(f"pair {i} of {len(self)}")
-        row = i if self._rows is None else int(self._rows[i])
-        return self._texts[row]
+        return self.texts[i if self.rows is None else int(self.rows[i])]
 
     def source(self, i: int) -> str:
         """Return source sentence i."""

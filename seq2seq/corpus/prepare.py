@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,11 +142,10 @@ def prepare(
 
 def read_tests(settings: DataSettings, names: Sequence[str]) -> dict[str, SplitText]:
     """Return the sentences of some splits without reading the training text; a `UserError` if one cannot be had."""
-    read = {}
-    for name, text in _texts(settings, names, Cache(), lambda _: None).items():
-        sources, references = (list(chain.from_iterable(text.texts.sentences(side))) for side in ("source", "target"))
-        read[name] = SplitText(sources, references, text.sha256)
-    return read
+    texts = _texts(settings, names, Cache(), lambda _: None)
+    return {
+        name: SplitText(list(_lines(text, "source")), list(_lines(text, "target")), text.sha256) for name, text in texts.items()
+    }
 
 
 def encode_tests(settings: DataSettings, names: Sequence[str], source: Tokenizer, target: Tokenizer) -> EvaluationData:
@@ -179,9 +179,12 @@ def _seen(test: _Text, train: _Text, store: Cache) -> dict[str, int]:
     return found
 
 
+def _lines(text: _Text, side: str) -> Iterator[str]:
+    return chain.from_iterable(text.texts.sentences(side))
+
+
 def _pairs(text: _Text) -> Iterator[tuple[str, str]]:
-    for batch in zip(text.texts.sentences("source"), text.texts.sentences("target"), strict=True):
-        yield from zip(*batch, strict=True)
+    return zip(_lines(text, "source"), _lines(text, "target"), strict=True)
 
 
 def _train_fingerprint(sha256: str, settings: DataSettings) -> str:
@@ -248,8 +251,6 @@ def _observed(pairs: Iterable[SentencePair], sha256: Any, characters: dict[str, 
 def _tokenizers(
     text: _Text, data: DataSettings, settings: TokenizerSettings, store: Cache, report: Callable[[str], None]
 ) -> tuple[Tokenizer, Tokenizer]:
-    from importlib.metadata import version
-
     sides = {"joint": ("source", "target")} if settings.joint else {"source": ("source",), "target": ("target",)}
     if data.source == IMAGE:
         del sides["source"]
@@ -273,12 +274,9 @@ def _tokenizers(
 
 def _sample(text: _Text, side: str, share: float) -> Iterator[str]:
     """Yield about `share` of a side's sentences, evenly spaced, or all from 1 on."""
-    position = 0
-    for batch in text.texts.sentences(side):
-        for line in batch:
-            if share >= 1 or int((position + 1) * share) > int(position * share):
-                yield line
-            position += 1
+    for position, line in enumerate(_lines(text, side)):
+        if share >= 1 or int((position + 1) * share) > int(position * share):
+            yield line
 
 
 def _encode(
@@ -303,16 +301,10 @@ def _encode(
 
     key = digest(_VERSION, text.sha256, source.fingerprint, target.fingerprint, limit)
     place = store.entry("pieces", key, build)
-    arrays = {side: TokenArrays.open(place, side, tokenizer.vocabulary_size) for side, tokenizer in tokenizers.items()}
+    read, said = (TokenArrays.open(place, side, tokenizer.vocabulary_size) for side, tokenizer in tokenizers.items())
     rows = np.load(place / "rows.npy", mmap_mode="r")
-    split = EncodedSplit(
-        arrays["source"],
-        arrays["target"],
-        text.texts,
-        rows=rows,
-        reverse_source=settings.reverse_source,
-        source_language=settings.source,
-    )
+    turned, language = settings.reverse_source, settings.source
+    split = EncodedSplit(read, said, text.texts, rows=rows, reverse_source=turned, source_language=language)
     counts = deepcopy(text.counts)
     if limit is not None:
         counts.dropped["too_many_pieces"] += counts.kept - len(split)
