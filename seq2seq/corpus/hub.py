@@ -7,7 +7,7 @@ format, without its own configuration.
 import os
 import re
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from seq2seq.corpus.pairs import SentencePair
 _FORMATS = {".parquet": "parquet", ".jsonl": "json", ".json": "json", ".csv": "csv"}
 _ROWS = 1000
 _VALIDATION_NAMES = ("validation", "valid", "val", "dev")
-_SLICE = re.compile(r"^(?P<name>[^\[]+)(\[(?P<start>\d*):(?P<stop>\d*)\])?$")
 
 
 class HubCorpus:
@@ -54,10 +53,10 @@ class HubCorpus:
 
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the raw rows of a split; a `UserError` if it cannot be had, or a column is not there or not text."""
-        read_source, read_target = (self._reader(language) for language in (self.source, self.target))
         try:
             for rows in self._load(split).iter(batch_size=_ROWS):
-                yield from (SentencePair(s, t) for s, t in zip(read_source(rows), read_target(rows), strict=True))
+                sides = (self._column(rows, language) for language in (self.source, self.target))
+                yield from (SentencePair(*pair) for pair in zip(*sides, strict=True))
         except UserError:
             raise
         except Exception as error:  # whatever the network, the hub or a file format came up with
@@ -83,8 +82,9 @@ class HubCorpus:
 
     def _slice(self, split: str) -> tuple[str, str, str]:
         """Return the hub's name of a split, and where a slice of it begins and ends."""
-        found = _SLICE.match(self.hub.splits.get(split, split))
-        return (found["name"], found["start"], found["stop"]) if found else (split, "", "")
+        name, _, rest = self.hub.splits.get(split, split).partition("[")
+        start, _, stop = rest.removesuffix("]").partition(":")
+        return name, start, stop
 
     def _load(self, split: str) -> Any:
         import datasets  # 1.6 s, paid only where a hub corpus is read
@@ -117,21 +117,17 @@ class HubCorpus:
                     return kind, files
         raise UserError(f"{self.folder}: no split '{name}' (.parquet, .jsonl, .json or .csv)")
 
-    def _reader(self, language: str) -> Callable[[Mapping[str, Any]], list[str]]:
+    def _column(self, rows: Mapping[str, Any], language: str) -> list[str]:
         column = self.hub.columns[language]
         outer, _, inner = column.partition(".")
-
-        def read(rows: Mapping[str, Any]) -> list[str]:
-            if outer not in rows:
-                raise UserError(
-                    f"{self.origin}: no column '{outer}'; it has {', '.join(sorted(rows))}; correct hub.columns in the card"
-                )
-            values = [row.get(inner) if isinstance(row, dict) else None for row in rows[outer]] if inner else rows[outer]
-            if not all(isinstance(value, str) or value is None for value in values):
-                raise UserError(f"{self.origin}: column '{column}' does not hold text; correct hub.columns in the card")
-            return [value or "" for value in values]
-
-        return read
+        if outer not in rows:
+            raise UserError(
+                f"{self.origin}: no column '{outer}'; it has {', '.join(sorted(rows))}; correct hub.columns in the card"
+            )
+        values = [row.get(inner) if isinstance(row, dict) else None for row in rows[outer]] if inner else rows[outer]
+        if not all(isinstance(value, str) or value is None for value in values):
+            raise UserError(f"{self.origin}: column '{column}' does not hold text; correct hub.columns in the card")
+        return [value or "" for value in values]
 
     def _failed(self, split: str, error: Exception) -> UserError:
         return UserError(
