@@ -29,6 +29,12 @@ def draw_below(rng: Random, limit: int) -> int:
     return int(rng.random() * limit)
 
 
+def stream(*names: object, size: int = 64) -> Random:
+    """Random numbers of their own for what is named, from a hash of `size` bytes."""
+    named = " ".join(map(str, names))
+    return Random(int.from_bytes(hashlib.blake2b(named.encode(), digest_size=size).digest(), "big"))
+
+
 class EmbeddedCorpus:
     """A corpus: its `name` in a study file, settings, the `language` of one side, and `files` that the pairs follow from."""
 

@@ -13,7 +13,6 @@
 Links are known: a target word is linked to the source word that it comes from. No source is in two splits.
 """
 
-import hashlib
 import string
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, pairwise
@@ -21,7 +20,7 @@ from random import Random
 
 from seq2seq.config.embedded import PROBE, ProbeSettings
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
+from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of, stream
 from seq2seq.corpus.pairs import SentencePair
 
 _PATIENCE = 10_000
@@ -62,7 +61,7 @@ class ProbeCorpus(EmbeddedCorpus):
         """Yield the pairs of a split; a `UserError` if there is no such split, or no source of some length for it."""
         settings, count = self.settings, self.size(split)
         longest = settings.longest_test if split == "test" else settings.max_length
-        rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {self.task} {split}".encode()).digest(), "big"))
+        rng = stream(settings.seed, self.task, split)
         for _ in range(count):
             words = self._draw(self._length(longest, rng), split, rng)
             places = ANSWERS[self.task + "-keys" * settings.say_keys](words)

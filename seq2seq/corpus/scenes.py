@@ -4,13 +4,12 @@ A caption names the objects in reading order, so its length follows their number
 begins. Every word is linked to the object that it speaks of, commas to none.
 """
 
-import hashlib
 from collections.abc import Iterator
 from random import Random
 
 from seq2seq.config.embedded import SCENES, SceneSettings
 from seq2seq.corpus import images
-from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of
+from seq2seq.corpus.embedded import EmbeddedCorpus, draw_below, split_of, stream
 from seq2seq.corpus.images import COLOURS, GRID, PLACE, SHAPES, SIZES
 from seq2seq.corpus.pairs import SentencePair
 
@@ -46,7 +45,7 @@ class SceneCorpus(EmbeddedCorpus):
     def pairs(self, split: str) -> Iterator[SentencePair]:
         """Yield the pairs of a split; no scene is in two. A `UserError` if there is no such split."""
         settings, count = self.settings, self.size(split)
-        rng = Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {SCENES} {split}".encode()).digest(), "big"))
+        rng = stream(settings.seed, SCENES, split)
         for _ in range(count):
             number = settings.min_objects + draw_below(rng, settings.max_objects - settings.min_objects + 1)
             while split_of(" ".join(scene := _scene(rng, number))) != split:

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from seq2seq.corpus.grammar.forms import Form, finite, fixed, inflected
+from seq2seq.corpus.grammar.forms import Forms, finite, fixed, inflected
 
-Forms = dict[str, Form]
 VOWELS = "aeiou"
 
 

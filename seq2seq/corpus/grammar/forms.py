@@ -24,6 +24,10 @@ class Form(NamedTuple):
     table: Mapping[Any, Tokens]
 
 
+Forms = dict[str, Form]
+"""The fields of a word by name."""
+
+
 def fixed(text: str) -> Form:
     """A form that never changes; the empty string writes nothing."""
     return Form(None, {None: tuple(text.split())})

@@ -1,13 +1,11 @@
 """The corpus: as many pairs as asked for, every length equally often, and no sentence in two splits."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from math import inf
-from random import Random
 
 from seq2seq.config.embedded import GrammarSettings
 from seq2seq.config.errors import UserError
-from seq2seq.corpus.embedded import draw_below, split_of
+from seq2seq.corpus.embedded import draw_below, split_of, stream
 from seq2seq.corpus.grammar.grammar import Grammar, load_grammar
 from seq2seq.corpus.grammar.writing import link
 from seq2seq.corpus.pairs import SentencePair
@@ -38,27 +36,23 @@ def generate(settings: GrammarSettings, split: str, spare: Spare | None = None) 
     rounds = settings.max_words - settings.min_words + 1
     wanted = {other: -(-sizes[other] // rounds) for other in ("valid", "test")}  # of each length
     grammar, streams = load_grammar(settings.entries), dict[int, Iterator[SentencePair]]()
-    for _, words in zip(range(sizes[split]), _lengths(settings, split, _random(settings, split)), strict=False):
+    for _, words in zip(range(sizes[split]), _lengths(settings, split), strict=False):
         if words not in streams:
             known = spare.get((split, words), [])
-            drawn = _sentences(grammar, words, split, _random(settings, words), spare, wanted if split == "train" else {})
+            drawn = _sentences(grammar, words, split, settings.seed, spare, wanted if split == "train" else {})
             streams[words] = iter(known) if len(known) >= wanted.get(split, inf) else drawn
         yield next(streams[words])
 
 
-def _random(settings: GrammarSettings, what: str | int) -> Random:
-    return Random(int.from_bytes(hashlib.blake2b(f"{settings.seed} {what}".encode(), digest_size=16).digest(), "big"))
-
-
 def _sentences(
-    grammar: Grammar, words: int, split: str, rng: Random, spare: Spare, wanted: Mapping[str, int]
+    grammar: Grammar, words: int, split: str, seed: int, spare: Spare, wanted: Mapping[str, int]
 ) -> Iterator[SentencePair]:
     """Yield the different sentences of one length and split, and put those of other splits that are `wanted` aside.
 
     The German side decides the split. One English sentence has one translation, so none can be in two splits either.
     """
     seen = Seen()  # by hash: should two ever agree, another sentence of that length is drawn and nothing is said twice
-    misses = 0
+    rng, misses = stream(seed, words, size=16), 0
     while misses < PATIENCE:
         tree = grammar.tree(words, rng)
         target, target_owners = grammar.writer.target(tree)
@@ -80,11 +74,12 @@ def _sentences(
     )
 
 
-def _lengths(settings: GrammarSettings, split: str, rng: Random) -> Iterator[int]:
+def _lengths(settings: GrammarSettings, split: str) -> Iterator[int]:
     """Every length in random order, and again (Fisher-Yates, written out since `Random.shuffle` may change)."""
     every = range(settings.min_words, settings.max_words + 1)
     by_words = settings.balance == "words" and split == "train"
     lengths = [n for n in every for _ in range(round(settings.max_words / n) if by_words else 1)]
+    rng = stream(settings.seed, split, size=16)
     while True:
         for last in range(len(lengths) - 1, 0, -1):
             other = draw_below(rng, last + 1)

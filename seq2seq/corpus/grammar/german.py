@@ -6,9 +6,8 @@ Each function returns the fields of a word as `Form` tables. The endings themsel
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from seq2seq.corpus.grammar.forms import CASES, GENDERS, NUMBERS, Form, finite, fixed, inflected
+from seq2seq.corpus.grammar.forms import CASES, GENDERS, NUMBERS, Forms, finite, fixed, inflected
 
-Forms = dict[str, Form]
 ARTICLE_GENDERS = {"der": "masculine", "die": "feminine", "das": "neuter"}
 
 

@@ -17,7 +17,7 @@ from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
 from seq2seq.corpus.grammar.forms import Lexeme
-from seq2seq.corpus.grammar.rules import Rule, Rules
+from seq2seq.corpus.grammar.rules import Rule, Rules, added
 
 T = TypeVar("T")
 
@@ -27,6 +27,10 @@ class Choice(NamedTuple, Generic[T]):
 
     thresholds: list[float]
     options: Sequence[T]
+
+    def draw(self, rng: Random) -> T:
+        """One of them; `Random.random` is used alone, for the reason that `draw_below` gives."""
+        return self.options[bisect(self.thresholds, rng.random()) if self.thresholds else 0]
 
 
 def choice_of(weighted: Sequence[tuple[float, T]]) -> Choice[T]:
@@ -55,37 +59,32 @@ class Lengths:
         """Probability that the symbol writes exactly so many English words."""
         key = (symbol, words)
         if key not in self._masses:
-            total = 0.0
-            for weight, _ in self._weighted(symbol, words):
-                total += weight
-            self._masses[key] = total
+            self._masses[key] = added(weight for weight, _ in self._weighted(symbol, words))
         return self._masses[key]
 
     def draw(self, symbol: str, words: int, rng: Random) -> Lexeme | Rule:
-        """Rule of a symbol, given its length; `Random.random` is used alone, for the reason that `draw_below` gives."""
-        choice = self._choices.get((symbol, words))
-        if choice is None:
-            choice = self._choices[symbol, words] = choice_of(self._weighted(symbol, words))
-        return choice.options[bisect(choice.thresholds, rng.random()) if choice.thresholds else 0]
+        """Rule or entry of a symbol, given its length."""
+        key = (symbol, words)
+        if key not in self._choices:
+            self._choices[key] = choice_of(self._weighted(symbol, words))
+        return self._choices[key].draw(rng)
 
     def draw_split(self, rule: Rule, words: int, rng: Random) -> list[int]:
         """Split of the words over the parts of a rule."""
         drawn = []
         for place in range(len(rule.symbols) - 1):
-            split = self._splits.get((rule, place, words))
-            if split is None:
-                weighted = [(self._term(rule, place, first, words), first) for first in self._range(rule, place, words)]
-                split = self._splits[rule, place, words] = choice_of(weighted)
-            first = split.options[bisect(split.thresholds, rng.random()) if split.thresholds else 0]
-            drawn.append(first)
-            words -= first
+            key = (rule, place, words)
+            if key not in self._splits:
+                self._splits[key] = choice_of(self._terms(*key))
+            drawn.append(self._splits[key].draw(rng))
+            words -= drawn[-1]
         drawn.append(words)
         return drawn
 
     def _weighted(self, symbol: str, words: int) -> list[tuple[float, Lexeme | Rule]]:
         if symbol in self._lexicon:
             entries = self._lexicon[symbol]
-            total = list(accumulate(entry.weight for entry in entries))[-1]
+            total = added(entry.weight for entry in entries)
             return [(entry.weight / total, entry) for entry in entries if entry.words == words]
         return [(rule.weight * self._tail(rule, 0, words), rule) for rule in self.rules[symbol]]
 
@@ -97,15 +96,16 @@ class Lengths:
             return self.mass(rule.symbols[place], words)
         key = (rule, place, words)
         if key not in self._tails:
-            total = 0.0
-            for first in self._range(rule, place, words):
-                total += self._term(rule, place, first, words)
-            self._tails[key] = total
+            self._tails[key] = added(weight for weight, _ in self._terms(*key))
         return self._tails[key]
 
-    def _term(self, rule: Rule, place: int, first: int, words: int) -> float:
-        rest = self._tail(rule, place + 1, words - first)
-        return rest and rest * self.mass(rule.symbols[place], first)
+    def _terms(self, rule: Rule, place: int, words: int) -> list[tuple[float, int]]:
+        """The lengths of part `place`, each with the probability that it and those behind it write so many words together."""
+        found = []  # by no generator, whose frames would make the recursion nearly as deep as Python allows
+        for first in self._range(rule, place, words):
+            rest = self._tail(rule, place + 1, words - first)
+            found.append((rest and rest * self.mass(rule.symbols[place], first), first))
+        return found
 
     def _range(self, rule: Rule, place: int, words: int) -> range:
         """The lengths that part `place` can have if the rest is to fit."""

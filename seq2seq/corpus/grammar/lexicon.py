@@ -127,22 +127,25 @@ def _listed(groups: Data) -> Iterator[tuple[str, Any]]:
     return ((symbol, entry) for symbol, entries in groups.items() for entry in entries)
 
 
+def _unchanging(english: str, german: str, **features: str) -> Lexeme:
+    return Lexeme(english, features, {"text": fixed(english)}, {"text": fixed(german)}, words=len(english.split()))
+
+
 def _fixed_words(groups: Data) -> Entries:
     for symbol, pairs in groups.items():
         for english, german in pairs.items():
-            yield symbol, Lexeme(english, {}, {"text": fixed(english)}, {"text": fixed(german)}, words=len(english.split()))
+            yield symbol, _unchanging(english, german)
 
 
 def _ranges(groups: Data) -> Entries:
     for symbol, group in groups.items():
         for number in range(group["first"], group["last"] + 1):
-            german = fixed(group["de"].format(number))
-            yield symbol, Lexeme(str(number), {}, {"text": fixed(str(number))}, {"text": german}, words=1)
+            yield symbol, _unchanging(str(number), group["de"].format(number))
 
 
 def _names(genders: Data) -> Entries:
     for gender, name in _listed(genders):
-        yield "name<person>", Lexeme(name, {"gender": gender}, {"text": fixed(name)}, {"text": fixed(name)}, words=1)
+        yield "name<person>", _unchanging(name, name, gender=gender)
 
 
 def _pronouns(groups: Data) -> Entries:
@@ -156,8 +159,7 @@ def _pronouns(groups: Data) -> Entries:
 
 def _event_prepositions(groups: Data) -> Entries:
     for symbol, entry in _listed(groups):
-        forms = {"text": fixed(entry["en"])}, {"text": fixed(entry["de"])}
-        yield symbol, Lexeme(entry["en"], {"case": entry["case"]}, *forms, words=len(entry["en"].split()))
+        yield symbol, _unchanging(entry["en"], entry["de"], case=entry["case"])
 
 
 def _reflexive(forms: str) -> Entries:

@@ -18,9 +18,11 @@ A rule may also be the bare name of another symbol, whose rules are then used as
 """
 
 import itertools
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, NamedTuple
 
 from seq2seq.corpus.grammar.forms import Lexeme
@@ -97,9 +99,7 @@ class Rules:
         """The rules that rewrite a symbol, weights adding up to one."""
         if symbol not in self._known:
             rules = list(self._fill(symbol))
-            total = 0.0
-            for rule in rules:  # not sum(): its rounding differs between Python versions
-                total += rule.weight
+            total = added(rule.weight for rule in rules)
             self._known[symbol] = tuple(Rule(rule.pattern, rule.symbols, rule.weight / total) for rule in rules)
         return self._known[symbol]
 
@@ -125,6 +125,11 @@ class Rules:
                     yield from (Rule(rule.pattern, rule.symbols, rule.weight * weight) for rule in included)
                 else:
                     yield Rule(pattern, tuple(_replace(part, values) for part in pattern.symbols), weight)
+
+
+def added(numbers: Iterable[float]) -> float:
+    """Add from left to right; the rounding of `sum` differs between Python versions."""
+    return reduce(operator.add, numbers, 0.0)
 
 
 def split_symbol(symbol: str) -> tuple[str, ...]:
