@@ -8,6 +8,7 @@ a line with one word for each object, and counted in those.
 from typing import Literal
 
 from seq2seq.config.embedded import IMAGE
+from seq2seq.config.errors import UserError
 
 BleuTokenizer = Literal["auto", "13a", "intl", "char", "zh", "ja-mecab", "ko-mecab", "flores200", "flores101", "spm", "none"]
 """Names of sacreBLEU's tokenizers, and `auto` for the one that the target language needs."""
@@ -53,13 +54,13 @@ def sentence_length(line: str, language: str) -> int:
 
 
 def resolve_tokenizer(wanted: BleuTokenizer, language: str) -> str:
-    """Return sacreBLEU's tokenizer for BLEU in a target language; a ValueError if it splits at spaces that are not there."""
+    """Return sacreBLEU's tokenizer for BLEU in a target language; a `UserError` if it splits at spaces that are not there."""
     usual = _TOKENIZERS.get(_primary(language), "13a" if has_spaces(language) else "char")
     if wanted == "auto":
         return usual
     if wanted in _BY_SPACES and not has_spaces(language):
-        raise ValueError(
-            f"{wanted} takes a whole sentence of '{language}' for one word; leave it at auto (which is {usual}), or write "
-            "char or flores200"
+        raise UserError(
+            f"evaluation.tokenizer: {wanted} takes a whole sentence of '{language}' for one word; leave it at auto (which is "
+            f"{usual}), or write char or flores200"
         )
     return wanted

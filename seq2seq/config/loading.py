@@ -202,8 +202,8 @@ def _check_study(study: Study, overrides: Mapping[str, Any]) -> None:
     for name, settings in study.systems.items():
         try:
             study.bleu_tokenizer(name)
-        except ValueError as error:
-            raise UserError(f"{study.path}: evaluation.tokenizer: {error}") from None
+        except UserError as error:
+            raise UserError(f"{study.path}: {error}") from None
         training = settings.training
         falls = isinstance(training.schedule, FallingSchedule)
         if falls and training.warmup_steps > training.max_steps and not _cut_short(overrides):

@@ -111,5 +111,5 @@ class Study:
     """`PATH=VALUE` texts laid over every system."""
 
     def bleu_tokenizer(self, system: str) -> str:
-        """Return sacreBLEU's tokenizer for a system's target language; a ValueError if the study's cannot serve it."""
+        """Return sacreBLEU's tokenizer for a system's target language; a `UserError` if the study's cannot serve it."""
         return resolve_tokenizer(self.header.evaluation.tokenizer, self.systems[system].data.target)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.languages import length_unit
+from seq2seq.config.languages import length_unit, resolve_tokenizer
 from seq2seq.corpus.files import read_lines
 from seq2seq.corpus.tokenizer import INVALID
-from seq2seq.report.runs import bleu_tokenizer
 from seq2seq.report.score_tables import bleu_by_length
 from seq2seq.report.values import as_text
 from seq2seq.scoring.buckets import source_words
@@ -36,7 +35,7 @@ def score_files(
     if table := next((path for path in (source, reference, *hypotheses) if ".tsv" in path.suffixes), None):
         raise UserError(f"{table}: a table; give a file for each of its columns, one sentence a line (cut -f 1 for the first)")
     settings = settings.model_copy(update={"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""})
-    sources, tokenizer = list(read_lines(source)), bleu_tokenizer(settings, languages[1])
+    sources, tokenizer = list(read_lines(source)), resolve_tokenizer(settings.tokenizer, languages[1])
     if not sources:
         raise UserError(f"{source}: no sentence to score")
 

@@ -117,7 +117,7 @@ class StudyRuns:
     @property
     def evaluation(self) -> EvaluationSettings:
         """Settings of scoring, with the tokenizer that its target language needs."""
-        tokenizer = bleu_tokenizer(self.study.evaluation, self.language("target"))
+        tokenizer = resolve_tokenizer(self.study.evaluation.tokenizer, self.language("target"))
         return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
 
     def __iter__(self) -> Iterator[Run]:
@@ -263,14 +263,6 @@ def _check_alike(runs: Sequence[Run]) -> None:
                 f"{run.folder}: not trained like {first.folder} ({'; '.join(differing[:5])}); the seeds of a system differ in "
                 "nothing else, so train them alike, or move one out of the study's folder"
             )
-
-
-def bleu_tokenizer(evaluation: EvaluationSettings, language: str) -> str:
-    """Return sacreBLEU's tokenizer for a target language; a `UserError` if the settings name one that cannot serve it."""
-    try:
-        return resolve_tokenizer(evaluation.tokenizer, language)
-    except ValueError as error:
-        raise UserError(f"evaluation.tokenizer: {error}") from None
 
 
 def read_study_file(path: Path) -> StudyFile:

@@ -3,6 +3,7 @@
 import pytest
 from sacrebleu.metrics import BLEU
 
+from seq2seq.config.errors import UserError
 from seq2seq.config.languages import length_unit, resolve_tokenizer, sentence_length
 
 
@@ -22,7 +23,9 @@ def test_codes_are_read_by_their_first_part(language, tokenizer):
 @pytest.mark.parametrize("language", ["zh", "ja", "th", "lo", "km", "my"])
 @pytest.mark.parametrize("tokenizer", ["13a", "intl", "none"])
 def test_a_tokenizer_that_splits_at_spaces_is_refused_where_there_are_none(language, tokenizer):
-    with pytest.raises(ValueError, match=f"{tokenizer} takes a whole sentence of '{language}' for one word"):
+    with pytest.raises(
+        UserError, match=f"evaluation.tokenizer: {tokenizer} takes a whole sentence of '{language}' for one word"
+    ):
         resolve_tokenizer(tokenizer, language)
     assert resolve_tokenizer("flores200", language) == "flores200"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config.evaluation import EvaluationSettings
+from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.runs import bleu_tokenizer as tokenizer_of
 from seq2seq.report.runs import read_study_file
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
@@ -27,7 +27,7 @@ def evaluation_of(run: TrainedRun) -> EvaluationSettings:
 
 def bleu_tokenizer(run: TrainedRun) -> str:
     """Return sacreBLEU's tokenizer that the run's study is scored with."""
-    return tokenizer_of(evaluation_of(run), run.settings.data.target)
+    return resolve_tokenizer(evaluation_of(run).tokenizer, run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
