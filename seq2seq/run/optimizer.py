@@ -13,38 +13,36 @@ _STATE = {"step", "exp_avg", "exp_avg_sq"}  # what Adam keeps of each parameter
 _HIDDEN = ("add_param_group", "load_state_dict", "state_dict", "zero_grad")  # hidden from torch's compiler by a decorator
 
 
-def optimizer_class(settings: TrainingSettings) -> type[torch.optim.Optimizer]:
-    """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019)."""
-    return without_compiler(torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam)
+def build_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings, *, shared: bool = False) -> Any:
+    """Return Adam (Kingma and Ba 2015) or AdamW (Loshchilov and Hutter 2019), fused into one pass over the weights.
 
-
-@lru_cache
-def without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """Return the same optimiser, but one that imports torch's compiler neither at its first step nor at its first checkpoint.
-
-    torch decorates some methods so that its compiler leaves them alone, and the decorators import it when first called, which
-    takes as long as torch itself. This class has the undecorated methods; `step` is without gradients, as under its decorator.
-    Not for use inside a compiled function.
+    With `shared` each process keeps the state of its share of the weights (Rajbhandari et al. 2020, ZeRO stage 1).
     """
-    body = {name: inspect.unwrap(getattr(kind, name)) for name in _HIDDEN}
-    step = torch.no_grad()(inspect.unwrap(kind.step))
-    return type(kind.__name__, (kind,), body | {"step": step})
-
-
-def optimizer_options(settings: TrainingSettings) -> dict[str, Any]:
-    """Return its options, fused into one pass over the weights."""
-    return {
+    kind = without_compiler(torch.optim.AdamW if settings.optimizer == "adamw" else torch.optim.Adam)
+    options: dict[str, Any] = {
         "lr": settings.learning_rate,
         "betas": settings.betas,
         "eps": settings.epsilon,
         "weight_decay": settings.weight_decay,
         "fused": True,
     }
+    if not shared:
+        return kind(parameters, **options)
+    from torch.distributed.optim import ZeroRedundancyOptimizer
+
+    return ZeroRedundancyOptimizer(parameters, kind, **options)
 
 
-def build_optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
-    """Return the optimiser that the settings name."""
-    return optimizer_class(settings)(parameters, **optimizer_options(settings))
+@lru_cache
+def without_compiler(kind: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """Return the same optimiser, but one that imports torch's compiler neither at its first step nor at its first checkpoint.
+
+    torch decorates some methods to keep its compiler off them, and importing it takes as long as torch itself. This class has
+    the undecorated methods; `step` is without gradients, as under its decorator. Not for use inside a compiled function.
+    """
+    body = {name: inspect.unwrap(getattr(kind, name)) for name in _HIDDEN}
+    step = torch.no_grad()(inspect.unwrap(kind.step))
+    return type(kind.__name__, (kind,), body | {"step": step})
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -1,20 +1,17 @@
 """Shares of the weights and of the optimiser's state that each process keeps: everything, its share of the state, or of both.
 
-Whatever is kept where, a checkpoint holds whole tensors under the same names, so a run can be resumed with another number of
-processes or another way of sharing.
+A checkpoint holds whole tensors whatever is kept where: a run can be resumed with other processes or another way of sharing.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from seq2seq.config.training import TrainingSettings
 from seq2seq.models.interface import Model
 from seq2seq.models.transformer import TransformerEncoder
 from seq2seq.run.checkpoint import load_weights, trainable_state
-from seq2seq.run.optimizer import build_optimizer, optimizer_class, optimizer_options, optimizer_tensors, restore_optimizer
+from seq2seq.run.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 from seq2seq.run.processes import Processes
 
 
@@ -24,17 +21,17 @@ class Whole:
     uneven = True
     """Whether a process may compute less often than the others, or nothing, in an update."""
 
+    shares_state = False
+    """Whether a process keeps the optimiser's state of its share of the weights only."""
+
     def __init__(self, build: Callable[[], Model], training: TrainingSettings, processes: Processes) -> None:
         self.training, self.processes = training, processes
         self.model = self._place(build)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = self._build_optimizer()
+        self.optimizer = build_optimizer(self.parameters, training, shared=self.shares_state)
 
     def _place(self, build: Callable[[], Model]) -> Model:
         return build()
-
-    def _build_optimizer(self) -> torch.optim.Optimizer:
-        return build_optimizer(self.parameters, self.training)
 
     def combine_gradients(self) -> None:
         self.processes.sum_gradients(self.parameters)
@@ -64,18 +61,15 @@ class Whole:
 class OptimizerShards(Whole):
     """Each process keeps the optimiser's state of its share of the weights (Rajbhandari et al. 2020, ZeRO stage 1)."""
 
-    def _build_optimizer(self) -> torch.optim.Optimizer:
-        from torch.distributed.optim import ZeroRedundancyOptimizer
-
-        return ZeroRedundancyOptimizer(self.parameters, optimizer_class(self.training), **optimizer_options(self.training))
+    shares_state = True
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        cast(Any, self.optimizer).consolidate_state_dict(to=0)
+        self.optimizer.consolidate_state_dict(to=0)
         return optimizer_tensors(self.optimizer) if self.processes.first else {}
 
     def restore(self, weights: Mapping[str, Tensor], state: dict[str, Tensor], where: str) -> None:
         load_weights(self.model, weights, where)
-        ours: torch.optim.Optimizer = cast(Any, self.optimizer).optim
+        ours = self.optimizer.optim
         numbers = {id(parameter): number for number, parameter in enumerate(ours.param_groups[0]["params"])}
         kept = {str(place): numbers.get(id(parameter)) for place, parameter in enumerate(self.parameters)}
         mine = {}
@@ -114,12 +108,11 @@ class FullShards(Whole):
 
     def evaluation_model(self) -> Model:
         weights = self.weights()
-        if self.processes.first:
-            if self._evaluation is None:
-                self._evaluation = self._build()
-            load_weights(self._evaluation, weights, "the gathered weights")
-            return self._evaluation
-        return self.model
+        if not self.processes.first:
+            return self.model
+        self._evaluation = self._evaluation or self._build()
+        load_weights(self._evaluation, weights, "the gathered weights")
+        return self._evaluation
 
     def weights(self) -> dict[str, Tensor]:
         return {name: _whole(value) for name, value in trainable_state(self.model).items()}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from seq2seq.config.training import TrainingSettings
-from seq2seq.run.optimizer import build_optimizer, optimizer_options, optimizer_tensors, restore_optimizer
+from seq2seq.run.optimizer import build_optimizer, optimizer_tensors, restore_optimizer
 
 KINDS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
@@ -21,8 +21,10 @@ def trained(make, steps=3):
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_the_optimiser_of_torch(kind):
     settings = TrainingSettings(optimizer=kind, weight_decay=0.01 if kind == "adamw" else 0.0)
+    options = {"lr": settings.learning_rate, "betas": settings.betas, "eps": settings.epsilon}
+    options |= {"weight_decay": settings.weight_decay, "fused": True}
     ours, optimizer = trained(lambda weights: build_optimizer(weights, settings))
-    theirs, _ = trained(lambda weights: KINDS[kind](weights, **optimizer_options(settings)))
+    theirs, _ = trained(lambda weights: KINDS[kind](weights, **options))
     assert isinstance(optimizer, KINDS[kind])
     assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
 
