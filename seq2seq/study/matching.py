@@ -1,10 +1,8 @@
 """The budget solver: widths such that systems agree with a reference in parameters or in FLOPs per target token.
 
-A system already within tolerance is left unchanged. Otherwise all its hidden sizes are multiplied by one factor, so that its
-proportions stay, and the factor is searched over whole numbers. Where that is too coarse, one more size is tuned by itself: the
-feed-forward size of a Transformer, whose other sizes stay divisible by its heads, or the decoder state of a recurrent model,
-unless its score multiplies it with the memory and wants both of one size. Embeddings of recurrent models, layers and heads are
-left alone, and so is the reference.
+A system that is not within tolerance has all its hidden sizes multiplied by one factor, which is searched over whole numbers.
+Where that is too coarse, one more size is tuned by itself: the feed-forward size of a Transformer, whose other sizes stay
+divisible by its heads, or the decoder state of a recurrent model, unless its score wants it to have the size of the memory.
 """
 
 import math
@@ -129,6 +127,7 @@ def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
 def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:
     """The system with `steps` x `grid` features in its first stack, and all others in proportion."""
     data = system.model_dump(mode="json")
+    return RunSettings.model_validate(data)
     model = data["model"]
     stacks, bridge = _stacks(model), model.get("attention", {})
     factor = steps * grid / stacks[0]["hidden_size"]
@@ -137,18 +136,9 @@ def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:
         stack["hidden_size"] = max(1, round(stack["hidden_size"] * factor / divisor)) * divisor
         if _is_transformer(stack):
             stack["feedforward_size"] = max(1, round(stack["feedforward_size"] * factor))
-    _tie_sizes(model)
-    return RunSettings.model_validate(data)
-
-
-def _tie_sizes(model: dict[str, Any]) -> None:
-    """With tied embeddings both sides have embeddings of one size; where only one is a Transformer, its size decides."""
-    if model.get("tie") != "all":
-        return
-    stacks = _stacks(model)
     widths = [stack["hidden_size"] for stack in stacks if _is_transformer(stack)]
-    for stack in stacks:
-        if widths and not _is_transformer(stack):
+    for stack in stacks if widths and model.get("tie") == "all" else ():  # both sides have embeddings of one size
+        if not _is_transformer(stack):
             stack["embedding_size"] = widths[0]
 
 
@@ -158,20 +148,17 @@ def _fine_tuning(system: RunSettings) -> Callable[[int], RunSettings] | None:
     stacks = _stacks(data["model"])
     transformers = [stack for stack in stacks if _is_transformer(stack)]
     if transformers:
-        sizes = [stack["feedforward_size"] for stack in transformers]
+        option, shares = "feedforward_size", [(stack, stack["feedforward_size"]) for stack in transformers]
+        whole = max(share for _, share in shares)
+    else:
+        bridge = system.model.attention  # type: ignore[union-attr]  # a decoder-only model is a Transformer
+        if not isinstance(bridge.score, FixedSettings) and any(found.equal_sizes for found in score_classes(bridge.score)):
+            return None
+        option, shares, whole = "hidden_size", [(stacks[-1], bridge.heads)], 1
 
-        def with_feedforward(size: int) -> RunSettings:
-            for stack, before in zip(transformers, sizes, strict=True):
-                stack["feedforward_size"] = max(1, round(before * size / max(sizes)))
-            return RunSettings.model_validate(data)
-
-        return with_feedforward
-    bridge = system.model.attention  # type: ignore[union-attr]  # a decoder-only model is a Transformer
-    if not isinstance(bridge.score, FixedSettings) and any(found.equal_sizes for found in score_classes(bridge.score)):
-        return None
-
-    def with_state(size: int) -> RunSettings:
-        stacks[-1]["hidden_size"] = size * bridge.heads
+    def tuned(size: int) -> RunSettings:
+        for stack, share in shares:
+            stack[option] = max(1, round(share * size / whole))
         return RunSettings.model_validate(data)
 
-    return with_state
+    return tuned
