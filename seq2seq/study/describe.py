@@ -6,7 +6,6 @@ from typing import Any
 from torch import nn
 
 from seq2seq.config.data_files import shipped_studies
-from seq2seq.config.differences import differences
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import load_study
 from seq2seq.config.study import RunSettings, Study
@@ -16,7 +15,7 @@ from seq2seq.corpus.prepare import prepare
 from seq2seq.models.budget import BACKWARD, flops_per_token, meta_model
 from seq2seq.models.interface import Model, count_parameters
 from seq2seq.models.pretraining import PRETRAINED
-from seq2seq.study.matching import match_study
+from seq2seq.study.matching import changed_settings, match_study
 
 _WIDTH = 120
 _LENGTHS = (25, 50)
@@ -36,7 +35,7 @@ def describe_study(study: Study) -> str:
         _check_vocabulary(settings)
     study, matches = match_study(study)
     lines = [f"{study.name}: {study.header.question}" if study.header.question else study.name, *_filled(_ABOUT)]
-    lines += [line for match in matches for line in _filled(str(match))]
+    lines += [line for match in matches for line in _filled(match)]
     first = next(iter(study.systems))
     for name, settings in study.systems.items():
         lines += ["", *_card(name, settings, None if name == first else (first, study.systems[first]))]
@@ -71,23 +70,22 @@ def list_studies() -> str:
 def _card(name: str, settings: RunSettings, first: tuple[str, RunSettings] | None) -> list[str]:
     model = meta_model(settings)
     blocks = count_parameters(model)
-    lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
     kinds = settings.model.model_dump(mode="json").items()
-    lines += _filled("; ".join(f"{key}: {_told(value)}" for key, value in kinds), "model")
-    for part, paths in _parts(model).items():
-        text = f"{part.formula}. {part.source}. Expected: {part.expects}. (in {', '.join(paths)})"  # type: ignore[attr-defined]
-        lines += _filled(text, part.__name__)
+    facts = [("model", "; ".join(f"{key}: {_told(value)}" for key, value in kinds))]
+    facts += [(part.__name__, f"{_formula(part)} (in {', '.join(paths)})") for part, paths in _parts(model).items()]
     if (pretrain := settings.training.pretrain) is not None:
-        part = PRETRAINED[pretrain.kind]
-        lines += _filled(f"{part.formula}. {part.source}. Expected: {part.expects}.", f"{pretrain.steps:,} updates first")
-    lines += _filled(f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items()), "parameters")
-    counted = ", ".join(f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS)
-    lines += _filled(counted, "forward FLOPs per target token")
+        facts.append((f"{pretrain.steps:,} updates first", _formula(PRETRAINED[pretrain.kind])))
+    facts.append(("parameters", f"{sum(blocks.values()):,} = " + " + ".join(f"{n:,} {block}" for block, n in blocks.items())))
+    counted = [f"{flops_per_token(settings, n, n):,.0f} at S = T = {n}" for n in _LENGTHS]
+    facts.append(("forward FLOPs per target token", ", ".join(counted)))
     if first is not None:
-        changes = differences(first[1].model_dump(mode="json"), settings.model_dump(mode="json"))
-        told = [f"{path}: {before} -> {after}" for path, before, after in changes]
-        lines += _filled("; ".join(told) or "no difference", f"against {first[0]}")
-    return lines
+        facts.append((f"against {first[0]}", changed_settings(first[1], settings) or "no difference"))
+    lines = [f"== {name} " + "=" * max(0, _WIDTH - len(name) - 4)]
+    return lines + [line for label, text in facts for line in _filled(text, label)]
+
+
+def _formula(part: Any) -> str:
+    return f"{part.formula}. {part.source}. Expected: {part.expects}."
 
 
 def _told(value: Any) -> str:

@@ -8,7 +8,7 @@ divisible by its heads, or the decoder state of a recurrent model, unless its sc
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from seq2seq.attention.build import score_classes
@@ -22,26 +22,8 @@ _LARGEST = 1 << 14  # largest hidden size that is tried
 _UNITS = {"parameters": "parameters", "flops": "FLOPs per target token at S = T = 25"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """Choice for one system."""
-
-    system: str
-    reference: str
-    kind: str
-    budget: float
-    wanted: float
-    changes: tuple[tuple[str, Any, Any], ...]
-    """(dotted path, as written, as chosen); empty where nothing had to change."""
-
-    def __str__(self) -> str:
-        told = "; ".join(f"{path}: {before} -> {after}" for path, before, after in self.changes) or "as written"
-        share = self.budget / self.wanted - 1
-        return f"matched {self.system}: {told} ({self.budget:,.0f} {_UNITS[self.kind]}, {share:+.2%} of {self.reference})"
-
-
-def match_study(study: Study, only: Sequence[str] = ()) -> tuple[Study, list[Match]]:
-    """Choose widths as the study's `match` asks, for `only` these systems or all; a `UserError` if none fit."""
+def match_study(study: Study, only: Sequence[str] = ()) -> tuple[Study, list[str]]:
+    """Choose widths as the study's `match` asks, for `only` these systems or all, and say which; a `UserError` if none fit."""
     settings = study.header.match
     if settings is None:
         return study, []
@@ -55,9 +37,15 @@ def match_study(study: Study, only: Sequence[str] = ()) -> tuple[Study, list[Mat
             continue
         chosen, budget = _solve(system, kind, wanted, tolerance, f"{study.path}: systems.{name}")
         systems[name] = chosen
-        changes = tuple(differences(system.model_dump(mode="json"), chosen.model_dump(mode="json")))
-        matches.append(Match(system=name, reference=reference, kind=kind, budget=budget, wanted=wanted, changes=changes))
+        told = changed_settings(system, chosen) or "as written"
+        matches.append(f"matched {name}: {told} ({budget:,.0f} {_UNITS[kind]}, {budget / wanted - 1:+.2%} of {reference})")
     return replace(study, systems=systems), matches
+
+
+def changed_settings(before: RunSettings, after: RunSettings) -> str:
+    """Write the settings in which two systems differ; an empty text if in none."""
+    changes = differences(before.model_dump(mode="json"), after.model_dump(mode="json"))
+    return "; ".join(f"{path}: {one} -> {other}" for path, one, other in changes)
 
 
 def _wanted(settings: MatchSettings, path: str) -> tuple[str, float]:
