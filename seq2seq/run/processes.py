@@ -113,8 +113,3 @@ def join_processes() -> Processes:
     )
     fabric.launch()
     return Processes(fabric)
-
-
-def is_first_process() -> bool:
-    """Whether this process may print and write, as `torchrun` numbers them; true for a process on its own."""
-    return os.environ.get("RANK", "0") == "0"

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -20,7 +19,7 @@ from seq2seq.report.runs import refuse_published
 from seq2seq.run.decision import decide_arithmetic
 from seq2seq.run.environment import cores
 from seq2seq.run.folder import RunFolder, dump_yaml, write_aside
-from seq2seq.run.processes import is_first_process, join_processes
+from seq2seq.run.processes import join_processes
 from seq2seq.run.progress import EVENTS, Screen, forward, open_screen
 from seq2seq.run.signals import ENDING, Interrupted, end_with_parent, on_signals
 from seq2seq.run.train import train_run
@@ -87,29 +86,33 @@ def train_study(
 
 def begin_study(study: Study, out: Path, systems: Sequence[str], seeds: Sequence[int]) -> tuple[Study, list[RunFolder]]:
     """Match widths, write `study.yaml`, and say which runs are finished; returns the matched study and the runs to be made."""
-    processes = join_processes()
     for tokenizer in {study.bleu_tokenizer(name) for name in study.systems}:
         check_tokenizer(tokenizer)
-    processes.on_first(partial(refuse_published, out))
     study, matches = match_study(study, systems)
     runs = list_runs(study, out, systems, seeds)
+    return study, join_processes().on_first(lambda: _unfinished(study, out, runs, matches))
+
+
+def _unfinished(study: Study, out: Path, runs: Sequence[RunFolder], matches: Sequence[str]) -> list[RunFolder]:
+    refuse_published(out)
     configs = {name: settings.model_dump(mode="json") for name, settings in study.systems.items()}
     code = {name: own_code(config) for name, config in configs.items()}  # refusals before anything is written
     for run in runs:
-        processes.on_first(partial(run.check, configs[run.system]))
-    processes.on_first(lambda: write_study(study, out))
-    for match in matches if processes.first and EVENTS not in os.environ else ():
+        run.check(configs[run.system])
+    write_study(study, out)
+    for match in matches if EVENTS not in os.environ else ():
         print(match, file=sys.stderr)
-    todo = [run for run in runs if not processes.on_first(partial(run.is_done, configs[run.system]))]
+    todo = []
     for run in runs:
-        if run not in todo:
-            processes.on_first(partial(run.claim, configs[run.system]))
-            if processes.first:
-                other = run.fingerprints().get("code") not in (None, code[run.system].get("code"))
-                own = imported_class(configs[run.system])
-                why = f" ({own} was written otherwise then; give --out DIR to train what it is now)" * other
-                print(f"[{run.name}] is finished; skipped{why}", file=sys.stderr)
-    return study, todo
+        config = configs[run.system]
+        if not run.is_done(config):
+            todo.append(run)
+            continue
+        run.claim(config)
+        other = run.fingerprints().get("code") not in (None, code[run.system].get("code"))
+        why = f" ({imported_class(config)} was written otherwise then; give --out DIR to train what it is now)" * other
+        print(f"[{run.name}] is finished; skipped{why}", file=sys.stderr)
+    return todo
 
 
 def _jobs(study: Study) -> int:
@@ -169,7 +172,7 @@ def complain(failed: Sequence[RunFolder], stopped: Sequence[RunFolder] = ()) -> 
     told = {f"{len(failed)} of the runs failed": failed, "stopped by a signal, the same command resumes": stopped}
     parts = [f"{what}: {', '.join(run.name for run in runs)}" for what, runs in told.items() if runs]
     if parts:
-        raise RunError("; ".join([*parts, "any others are finished"]) if is_first_process() else "")
+        raise RunError("; ".join([*parts, "any others are finished"]) if join_processes().first else "")
 
 
 def _side_by_side(todo: Sequence[RunFolder], at_once: int, study: Study, out: Path, threads: int, screen: Screen) -> None:
