@@ -21,8 +21,7 @@ from seq2seq.corpus.batching import collate
 from seq2seq.corpus.tokenizer import EOS
 from seq2seq.models import search as searching
 from seq2seq.models.build import build_model
-from seq2seq.run.decision import evaluation_arithmetic
-from seq2seq.run.machine import prepare_machine
+from seq2seq.run.decision import evaluation_device
 
 LENGTH, BATCH, SENTENCES = 16, 64, 1000
 
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--corpus", default="multi30k")
     parser.add_argument("--beam", type=int, default=5)
     arguments = parser.parse_args()
-    prepare_machine(evaluation_arithmetic())
+    evaluation_device()
     torch.manual_seed(1)
     data = prepared(arguments.corpus)
     split = next(iter(data.tests.values()))

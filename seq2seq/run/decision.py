@@ -22,7 +22,7 @@ from seq2seq.corpus.prepare import PreparedData
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic
 from seq2seq.run.environment import processor
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.machine import choose_device
+from seq2seq.run.machine import choose_device, prepare_machine
 from seq2seq.run.trained import build_for
 from seq2seq.run.update import is_out_of_memory, loss_of
 
@@ -66,11 +66,14 @@ def decide_arithmetic(
     return found.model_copy(update=changes)
 
 
-def evaluation_arithmetic(folder: RunFolder | None = None) -> Arithmetic:
-    """Return fp32 by the library that a run was trained with, on this process's threads; measured where there is no record."""
+def evaluation_device(folder: RunFolder | None = None, device: str | None = None) -> torch.device:
+    """Set the process up to evaluate a run, and return the device; without a name an accelerator if there is one.
+
+    Matmuls are fp32 by the library that it was trained with, on this process's threads; measured where there is no record.
+    """
     threads = torch.get_num_threads()
     recorded = (folder and folder.recorded("arithmetic", Arithmetic)) or _measured("decoding", _decoding_step, "fp32", threads)
-    return Arithmetic(library=recorded.library, threads=threads)
+    return prepare_machine(Arithmetic(library=recorded.library, threads=threads), device=device).device
 
 
 def _decoding_step() -> Callable[[int], object]:

@@ -17,9 +17,8 @@ from seq2seq.config.training import SearchSettings
 from seq2seq.corpus.encoded import EncodedSplit
 from seq2seq.corpus.tokenizer import INVALID, normalise
 from seq2seq.models.limits import Limits, find_limits
-from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.decision import evaluation_device
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, load_run, read_hypothesis, rounded
 from seq2seq.run.translation import Translation, one_line, translate_n_best
 
@@ -92,8 +91,7 @@ def translate_lines(
     pictures; they are named on standard error, and empty in the output.
     """
     folder, options = RunFolder(run_path), options or LineOptions()
-    machine = prepare_machine(evaluation_arithmetic(folder))
-    run = load_run(folder, machine.device, allow_code=allow_code)
+    run = load_run(folder, evaluation_device(folder), allow_code=allow_code)
     search, counts = options.search(run.settings.search), _Counts()
     began = shown = time.monotonic()
     for raw in _arriving(source):

@@ -18,7 +18,7 @@ from seq2seq.models.interface import Model, count_parameters
 from seq2seq.models.limits import find_limits
 from seq2seq.run.arithmetic import Arithmetic
 from seq2seq.run.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic
+from seq2seq.run.decision import decide_arithmetic, evaluation_device
 from seq2seq.run.environment import describe_environment
 from seq2seq.run.folder import RunFolder, run_name, write_json
 from seq2seq.run.hypotheses import translate_tests
@@ -129,8 +129,7 @@ def _translate_missing(settings: RunSettings, folder: RunFolder, device: str | N
     """Translate what a finished run has not yet: a further test split, or the same ones with another search."""
     missing = folder.untranslated(settings.model_dump(mode="json"))
     if missing:
-        machine = prepare_machine(evaluation_arithmetic(folder), device=device)
-        run = load_run(folder, machine.device, allow_code=True)
+        run = load_run(folder, evaluation_device(folder, device), allow_code=True)
         data = encode_tests(settings.data, missing, run.source_tokenizer, run.target_tokenizer)
         translate_tests(run, data, again=True)
     progress.done(f"is finished; {'translated ' + ', '.join(missing) if missing else 'skipped'}")

@@ -38,11 +38,10 @@ from seq2seq.report.cards import system_card
 from seq2seq.report.charts import cells, heat_map, many
 from seq2seq.report.drawing import image
 from seq2seq.report.palette import Spec
-from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.decision import evaluation_device
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions, normalise_line, too_long
-from seq2seq.run.machine import prepare_machine
 from seq2seq.run.reading import Reading, Weights
 from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
 from seq2seq.run.trained import load_run as load_trained
@@ -194,8 +193,8 @@ def load_run(path: str | Path, *, device: str | None = None, allow_code: bool = 
         UserError: there is no run, no usable checkpoint, no such device, or a class that is not allowed.
     """
     folder = RunFolder(local_path(path))
-    machine = prepare_machine(evaluation_arithmetic(folder), device=device)
-    return Run(load_trained(folder, machine.device, allow_code=allow_code), machine.device)
+    chosen = evaluation_device(folder, device)
+    return Run(load_trained(folder, chosen, allow_code=allow_code), chosen)
 
 
 def load_runs(*paths: str | Path, device: str | None = None, allow_code: bool = False) -> dict[str, Run]:

@@ -12,8 +12,9 @@ from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.prepare import prepare
 from seq2seq.models.interface import EncoderDecoder
 from seq2seq.run.arithmetic import Arithmetic, choose_arithmetic, matmul_error, measure, use_library
-from seq2seq.run.decision import decide_arithmetic, evaluation_arithmetic, gradients_of
+from seq2seq.run.decision import decide_arithmetic, evaluation_device, gradients_of
 from seq2seq.run.folder import RunFolder
+from seq2seq.run.machine import prepare_machine
 from seq2seq.run.train import train_run
 from seq2seq.study.runner import threads_of_a_run, train_study
 from tests.tiny import tiny_study, write_study
@@ -114,7 +115,9 @@ def test_a_study_uses_one_arithmetic_and_a_resumed_run_its_own(study, tmp_path, 
     records = [RunFolder(out / name / "seed-1").recorded("arithmetic", Arithmetic) for name in ("none", "additive")]
     assert made == ["auto"]
     assert records == [Arithmetic(precision="bf16", threads=1, milliseconds={"bf16": 1.0})] * 2
-    assert evaluation_arithmetic(RunFolder(out / "none" / "seed-1")).precision == "fp32"
+    with patch("seq2seq.run.decision.prepare_machine", wraps=prepare_machine) as prepared:
+        evaluation_device(RunFolder(out / "none" / "seed-1"))
+    assert prepared.call_args.args[0].precision == "fp32"
 
     (out / "arithmetic.json").unlink()  # as in a published study
     assert decide_arithmetic(RunFolder(out / "none" / "seed-2"), study.systems["none"], None, threads=1) == records[0]

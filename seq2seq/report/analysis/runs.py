@@ -21,10 +21,9 @@ from seq2seq.report.analysis.sweep import choose, tune_run
 from seq2seq.report.runs import finished_runs
 from seq2seq.report.values import Cell, Measured, Table, as_text
 from seq2seq.report.values import share as percent
-from seq2seq.run.decision import evaluation_arithmetic
+from seq2seq.run.decision import evaluation_device
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import attend_own, check_sentences, translate_tests
-from seq2seq.run.machine import prepare_machine
 from seq2seq.run.trained import TrainedRun, check_code, load_run, read_settings
 from seq2seq.scoring.metrics import METRICS
 
@@ -42,7 +41,7 @@ def loaded_runs(
 def _ready(folder: Path, allow_code: bool) -> tuple[list[RunFolder], torch.device]:
     folders = finished_runs(folder)
     check_code(folders, allow_code=allow_code)
-    return folders, prepare_machine(evaluation_arithmetic(folders[0])).device
+    return folders, evaluation_device(folders[0])
 
 
 def splits_of(run: TrainedRun, *, validation: bool = False, further: Sequence[str] = ()) -> EvaluationData:
