@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import typer
 
 from seq2seq.config.errors import FREE_SPACE, RunError, UserError
-from seq2seq.run.hub import local_path
 from seq2seq.run.progress import EVENTS
 from seq2seq.run.signals import Interrupted, interrupt, on_signals
 from seq2seq.run.streams import checked_streams
@@ -206,7 +205,7 @@ def translate(
         if stream is None:
             raise UserError(f"standard {name} is closed; translate reads lines from one and writes them to the other")
     options = LineOptions(beam, length_penalty, max_length, n_best, scores, with_attention)
-    translate_lines(local_path(run), sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
+    translate_lines(run, sys.stdin.buffer, sys.stdout, options=options, allow_code=allow_code)
 
 
 @app.command()
@@ -236,7 +235,7 @@ def export(
     """Write a trained model for serving without this package."""
     from seq2seq.run.export import export_ctranslate2, export_onnx
 
-    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](local_path(run), target)
+    {"ctranslate2": export_ctranslate2, "onnx": export_onnx}[to](run, target)
     print(f"{target}: a model for {to}, with source.model and target.model for sentencepiece")
 
 
@@ -292,7 +291,7 @@ def explore(
     """Open a page on this machine where every system translates what one types and shows its attention."""
     from seq2seq.study.explore import explore as serve
 
-    serve([local_path(run) for run in runs], port=port, allow_code=allow_code)
+    serve(runs, port=port, allow_code=allow_code)
 
 
 def main(arguments: list[str] | None = None) -> int:

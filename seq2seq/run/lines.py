@@ -19,7 +19,7 @@ from seq2seq.corpus.tokenizer import INVALID, normalise
 from seq2seq.models.limits import Limits, find_limits
 from seq2seq.run.decision import evaluation_device
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.trained import TrainedRun, load_run, read_hypothesis, rounded
+from seq2seq.run.trained import TrainedRun, load_run, local_path, read_hypothesis, rounded
 from seq2seq.run.translation import Translation, one_line, translate_n_best
 
 _AT_ONCE = 1000  # lines translated together, sorted by length, at most
@@ -90,7 +90,7 @@ def translate_lines(
     number of lines, or raises a `RunError` at the end: some were too long for the model, or no scenes where sources are
     pictures; they are named on standard error, and empty in the output.
     """
-    folder, options = RunFolder(run_path), options or LineOptions()
+    folder, options = RunFolder(local_path(run_path)), options or LineOptions()
     run = load_run(folder, evaluation_device(folder), allow_code=allow_code)
     search, counts = options.search(run.settings.search), _Counts()
     began = shown = time.monotonic()

@@ -1,5 +1,6 @@
-"""Use of a trained run: its weights loaded, its test sets translated, its attention written down."""
+"""Use of a trained run: found, also on the Hugging Face hub, its weights loaded, its attention written down."""
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 
 from seq2seq.config.embedded import IMAGE
-from seq2seq.config.errors import UserError
+from seq2seq.config.errors import UserError, first_line
 from seq2seq.config.loading import imported_class, part_from, read_yaml
 from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
@@ -23,6 +24,9 @@ from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.reading import Reading, Weights
+_OF_THE_HUB = ["*.yaml", "*.json", "*.safetensors", "*.model"]
+"""What a run is made of; nothing else is downloaded, and none of it can hold code."""
+
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,21 @@ def _reading(source: Tokenizer, split: EncodedSplit, index: int, said: list[str]
 def rounded(weights: Weights | None) -> list[list[float]]:
     """Return weights (T, S) as a file holds them; of none an empty list."""
     return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
+
+def local_path(path: str | Path) -> Path:
+    """Return a path as it is, or that of `hub:OWNER/NAME[/SYSTEM/seed-1]` in the hub's cache; a `UserError` if not there."""
+    if not str(path).startswith("hub:"):
+        return Path(path)
+    found = re.fullmatch(r"hub:([\w.-]+/[\w.-]+)((?:/[\w+][\w.+-]*)*)", str(path))
+    if found is None:
+        raise UserError(f"{path}: not a name on the hub; write hub:OWNER/NAME, or hub:OWNER/NAME/SYSTEM/seed-1 of a study")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(found[1], allow_patterns=_OF_THE_HUB)) / found[2].strip("/")
+    except (OSError, ValueError) as error:  # HTTP errors, no connection, a name that cannot be
+        raise UserError(f"{path}: cannot be downloaded ({first_line(error)})") from None
+
 
 
 def find_runs(path: Path) -> list[RunFolder]:

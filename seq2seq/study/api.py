@@ -40,10 +40,9 @@ from seq2seq.report.drawing import image
 from seq2seq.report.palette import Spec
 from seq2seq.run.decision import evaluation_device
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.hub import local_path
 from seq2seq.run.lines import LineOptions, normalise_line, too_long
 from seq2seq.run.reading import Reading, Weights
-from seq2seq.run.trained import TrainedRun, find_runs, read_hypothesis, read_reference
+from seq2seq.run.trained import TrainedRun, find_runs, local_path, read_hypothesis, read_reference
 from seq2seq.run.trained import load_run as load_trained
 from seq2seq.run.translation import one_line, translate_n_best
 from seq2seq.study.frames import StudyReport, read_report, train

@@ -10,8 +10,7 @@ from huggingface_hub.errors import LocalTokenNotFoundError
 
 from seq2seq.cli import main
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.hub import local_path
-from seq2seq.run.trained import read_settings
+from seq2seq.run.trained import local_path, read_settings
 from seq2seq.study import push as pushing
 from tests.tiny import tiny_study, write_study
 
