@@ -17,7 +17,7 @@ from seq2seq.models.embedding import PositionedEmbedding, embed
 from seq2seq.models.interface import Memory, Model, State
 from seq2seq.models.sublayers import EncoderLayer
 from seq2seq.run.folder import RunFolder
-from seq2seq.run.trained import TrainedRun, load_run, local_path, read_settings
+from seq2seq.run.trained import TrainedRun, load_run, local_path, read_settings, write_tokenizers
 
 _POSITIONS = 2048
 """Sinusoidal positions written to the file, as many as by CTranslate2's own converters; it refuses longer sentences."""
@@ -108,9 +108,7 @@ def _loaded(run_path: Path, target: Path, package: str, held: Mapping[str, tuple
     folder = RunFolder(local_path(run_path))
     check_held(run_path, read_settings(folder).model_dump(mode="json"), held)
     run = load_run(folder, torch.device("cpu"))
-    target.mkdir(parents=True, exist_ok=True)
-    run.source_tokenizer.save(target / "source.model")
-    run.target_tokenizer.save(target / "target.model")
+    write_tokenizers(target, run.source_tokenizer, run.target_tokenizer)
     return run
 
 

@@ -152,7 +152,7 @@ def _prepare(
         environment["revision"] = " ".join(dict.fromkeys([*trained_by.split(), *str(environment["revision"] or "").split()]))
     record = {"arithmetic": arithmetic.model_dump(), "fingerprints": data.fingerprints | code, "seen_in_training": data.seen}
     write_json(folder.environment, {**environment, **record})
-    write_tokenizers(folder, data)
+    write_tokenizers(folder.tokenizers, data.source_tokenizer, data.target_tokenizer)
     return arithmetic
 
 

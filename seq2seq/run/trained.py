@@ -16,7 +16,6 @@ from seq2seq.config.study import RunSettings
 from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.encoded import EncodedSplit, encode_lines
 from seq2seq.corpus.images import ImageTokenizer
-from seq2seq.corpus.prepare import PreparedData
 from seq2seq.corpus.tokenizer import EOS, Column, Tokenizer
 from seq2seq.models.build import build_model
 from seq2seq.models.interface import Model
@@ -24,9 +23,9 @@ from seq2seq.models.search import Hypothesis
 from seq2seq.run.checkpoint import find_checkpoint, load_weights
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.reading import Reading, Weights
+
 _OF_THE_HUB = ["*.yaml", "*.json", "*.safetensors", "*.model"]
 """What a run is made of; nothing else is downloaded, and none of it can hold code."""
-
 
 
 @dataclass(frozen=True)
@@ -59,11 +58,11 @@ def read_settings(folder: RunFolder) -> RunSettings:
     return part_from(RunSettings, read_yaml(folder.config), str(folder.config))
 
 
-def write_tokenizers(folder: RunFolder, data: PreparedData) -> None:
-    """Keep the vocabularies with the run, so that it can translate without its corpus."""
-    folder.tokenizers.mkdir(parents=True, exist_ok=True)
-    data.source_tokenizer.save(folder.tokenizers / "source.model")
-    data.target_tokenizer.save(folder.tokenizers / "target.model")
+def write_tokenizers(folder: Path, source: Tokenizer, target: Tokenizer) -> None:
+    """Keep the vocabularies with a model, so that it can translate without its corpus."""
+    folder.mkdir(parents=True, exist_ok=True)
+    source.save(folder / "source.model")
+    target.save(folder / "target.model")
 
 
 def load_run(folder: RunFolder, device: torch.device, *, allow_code: bool = False) -> TrainedRun:
@@ -163,6 +162,7 @@ def rounded(weights: Weights | None) -> list[list[float]]:
     """Return weights (T, S) as a file holds them; of none an empty list."""
     return [] if weights is None else [[round(value, 4) for value in row] for row in weights.tolist()]
 
+
 def local_path(path: str | Path) -> Path:
     """Return a path as it is, or that of `hub:OWNER/NAME[/SYSTEM/seed-1]` in the hub's cache; a `UserError` if not there."""
     if not str(path).startswith("hub:"):
@@ -176,7 +176,6 @@ def local_path(path: str | Path) -> Path:
         return Path(snapshot_download(found[1], allow_patterns=_OF_THE_HUB)) / found[2].strip("/")
     except (OSError, ValueError) as error:  # HTTP errors, no connection, a name that cannot be
         raise UserError(f"{path}: cannot be downloaded ({first_line(error)})") from None
-
 
 
 def find_runs(path: Path) -> list[RunFolder]:

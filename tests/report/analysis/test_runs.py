@@ -22,7 +22,7 @@ def runs(make_run, data, cache, tmp_path, monkeypatch):
     for name in ("additive", "none"):
         run = make_run(name)
         write_aside(run.folder.config, dump_yaml(run.settings.model_dump(mode="json")))
-        write_tokenizers(run.folder, data)
+        write_tokenizers(run.folder.tokenizers, data.source_tokenizer, data.target_tokenizer)
         save_checkpoint(run.folder.best, Checkpoint(trainable_state(run.model), {}, {"step": run.step, "seed": 1}))
         translate_tests(run, data)
     write_aside(tmp_path / "study.yaml", "{name: s, systems: [none, additive]}\n")
