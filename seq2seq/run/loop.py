@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ class Trainer:
     def __post_init__(self) -> None:
         self.training = self.settings.training
         self.bleu_tokenizer = self.bleu_tokenizer or resolve_tokenizer("auto", self.settings.data.target)
-        self.pretraining = None if self.training.pretrain is None else Pretraining()
+        self.pretraining = Pretraining(done=self.training.pretrain is None)
         self._prepare()
         self.position = Position()
         self.journal: Journal | None = None
@@ -96,11 +95,10 @@ class Trainer:
         """Make the model, its optimiser and its batches: those of pre-training until that is over."""
         training, data = self.training, self.data
         examples: Examples | None = data.joins
-        train, build = data.train, self._build
-        if training.pretrain is not None and self._pretrains():
-            train, examples, task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
-            build = partial(self._build, task)
-        self.sharing = share_out(build, training, self.processes)
+        train, put_task = data.train, lambda model: model
+        if training.pretrain is not None and not self.pretraining.done:
+            train, examples, put_task = pretraining_task(training.pretrain, data, self.settings.data.max_tokens)
+        self.sharing = share_out(lambda: self._build(put_task), training, self.processes)
         self.update = Updater(sharing=self.sharing, machine=self.machine, seed=self.seed, train=train, say=self.progress.say)
         self.batches = Batches(
             train,
@@ -111,15 +109,12 @@ class Trainer:
             joins=examples,
         )
 
-    def _pretrains(self) -> bool:
-        return self.pretraining is not None and not self.pretraining.done
-
     @property
     def model(self) -> Model:
         model = self.sharing.model
         return model.whole if isinstance(model, PretrainedModel) else model
 
-    def _build(self, put_task: Callable[[Model], Model] = lambda model: model) -> Model:
+    def _build(self, put_task: Callable[[Model], Model]) -> Model:
         torch.manual_seed(self.seed)
         source, target = self.data.source_tokenizer, self.data.target_tokenizer
         model = build_for(self.settings, source, target)
@@ -176,7 +171,7 @@ class Trainer:
                 self.progress.update(position.step + 1, mean, position.target_tokens / update.seconds)
             position.step += 1
             position.seconds = update.seconds
-            if pretrain is not None and self._pretrains():
+            if pretrain is not None and not self.pretraining.done:
                 self.pretraining = Pretraining(position.step, position.target_tokens, position.seconds)
                 if position.step == pretrain.steps:
                     self._learn_to_translate()
@@ -185,7 +180,7 @@ class Trainer:
             if update.stop:
                 self._save()
                 raise Interrupted(self.stop_requested or signal.SIGTERM)
-        if self._pretrains():  # a limit came first; saved as it is, to be resumed with a higher one
+        if not self.pretraining.done:  # a limit came first; saved as it is, to be resumed with a higher one
             self._save()
             self._learn_to_translate()
             self._validate()
@@ -200,7 +195,7 @@ class Trainer:
     def _learn_to_translate(self) -> None:
         """Take the pre-trained weights over into the model; its optimiser and its batches begin anew."""
         self._log_window()
-        found, prefix = self.pretraining or Pretraining(), "whole."
+        found, prefix = self.pretraining, "whole."
         kept = {name: value for name, value in self.sharing.weights().items() if name.startswith(prefix)}
         weights = {name.removeprefix(prefix): value.detach() for name, value in kept.items()}
         self.pretraining = replace(found, done=True)
@@ -213,7 +208,7 @@ class Trainer:
         training, step = self.training, self.position.step
         if step % training.log_every == 0:
             self._log_window()
-        if step % training.validate_every == 0 and not self._pretrains():
+        if step % training.validate_every == 0 and self.pretraining.done:
             self._validate()
         if step % training.save_every == 0:
             self._save()
@@ -255,7 +250,7 @@ class Trainer:
         position = self.position
         if position.window_tokens and self.journal:
             self.journal.train(
-                "pretrain" if self._pretrains() else "train",
+                "train" if self.pretraining.done else "pretrain",
                 step=position.step,
                 loss=position.window_nats / position.window_tokens,
                 target_tokens=position.target_tokens,
@@ -312,7 +307,7 @@ class Trainer:
             "log_bytes": self.journal.size() if self.journal else 0,
             "bleu_tokenizer": self.bleu_tokenizer,
         }
-        if self.pretraining is not None:
+        if self.training.pretrain is not None:
             state["pretraining"] = asdict(self.pretraining)
         self._store(self.folder.last, state, with_optimizer=True)
 
@@ -330,7 +325,7 @@ class Trainer:
             if state["position"].keys() != asdict(Position()).keys():
                 raise ValueError(f"its position has {', '.join(state['position'])}")
             position, kept = TypeAdapter(Position).validate_python(state["position"]), int(state["log_bytes"])
-            if self.pretraining is not None:
+            if self.training.pretrain is not None:
                 self.pretraining = TypeAdapter(Pretraining).validate_python(state["pretraining"])
                 self._prepare()
             self.sharing.restore(model, tensors, str(self.folder.last))

@@ -237,7 +237,7 @@ def _write_summary(trainer: Trainer, status: str, error: str | None, evaluated: 
         "target_tokens": position.target_tokens,
         "seconds": round(position.seconds, 1),
         "tokens_per_second": round(position.target_tokens / position.seconds) if position.seconds else None,
-        "pretraining": None if trainer.pretraining is None else asdict(trainer.pretraining),
+        "pretraining": None if trainer.training.pretrain is None else asdict(trainer.pretraining),
         "best_step": position.best_step,
         "evaluated": evaluated,
         "skipped_updates": position.skipped,
