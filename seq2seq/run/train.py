@@ -30,7 +30,7 @@ from seq2seq.run.processes import Processes, join_processes
 from seq2seq.run.progress import Lines, Progress, Screen, duration
 from seq2seq.run.signals import Interrupted, on_signals
 from seq2seq.run.trained import TrainedRun, describe_weights, load_run, write_tokenizers
-from seq2seq.run.validation import score_tests, validate
+from seq2seq.run.validation import validate
 
 
 def train_run(
@@ -191,11 +191,18 @@ def _finish(trainer: Trainer) -> None:
 
 def _score(trainer: Trainer) -> str:
     """Score the translations of the test sets for TensorBoard; returns BLEU in words."""
-    found = score_tests(trainer.folder, trainer.data, trainer.bleu_tokenizer)
+    from seq2seq.scoring.sentences import sentence_statistics
+
+    told, metrics = [], ("bleu", "chrf")
     with open_events(trainer.folder) as events:
-        for name, scores in found.items():
+        for name, split in trainer.data.tests.items():
+            lines = trainer.folder.hypotheses(name).read_text(encoding="utf-8").split("\n")[:-1]
+            references = [split.target(i) for i in range(len(split))]
+            counted = sentence_statistics(lines, references, metrics=metrics, tokenizer=trainer.bleu_tokenizer)
+            scores = {metric: counted.score(metric) for metric in metrics}
             write_scalars(events, name, trainer.position.step, scores)
-    return ", ".join(f"BLEU {scores['bleu']:.1f} on {name}" for name, scores in found.items())
+            told.append(f"BLEU {scores['bleu']:.1f} on {name}")
+    return ", ".join(told)
 
 
 def _better_of(run: TrainedRun, average: Checkpoint, trainer: Trainer) -> TrainedRun:

@@ -13,7 +13,6 @@ from seq2seq.corpus.batching import evaluation_batches
 from seq2seq.corpus.prepare import EncodedSplit, PreparedData
 from seq2seq.models.interface import Model
 from seq2seq.models.output import real_positions
-from seq2seq.run.folder import RunFolder
 from seq2seq.run.translation import one_line, translate
 
 _BATCH_TOKENS = 4096
@@ -92,16 +91,3 @@ def _bleu(hypotheses: Sequence[str], split: EncodedSplit, tokenizer: str) -> dic
             rows.append((bucket.low, last, counted.select(inside).score("bleu")))
     signature = counted.signatures["bleu"]
     return {"bleu": counted.score("bleu"), "bleu_signature": signature, "bleu_by_length": tuple(rows)}
-
-
-def score_tests(folder: RunFolder, data: PreparedData, tokenizer: str) -> dict[str, dict[str, float]]:
-    """Return BLEU and chrF of a run's translations, by test split."""
-    from seq2seq.scoring.sentences import sentence_statistics
-
-    found = {}
-    for name, split in data.tests.items():
-        lines = folder.hypotheses(name).read_text(encoding="utf-8").split("\n")[:-1]
-        references = [split.target(i) for i in range(len(split))]
-        counted = sentence_statistics(lines, references, metrics=["bleu", "chrf"], tokenizer=tokenizer)
-        found[name] = {metric: counted.score(metric) for metric in ("bleu", "chrf")}
-    return found
