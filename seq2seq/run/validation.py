@@ -29,11 +29,11 @@ class Validation:
     """exp(loss)."""
     token_accuracy: float
     """Share of real target tokens whose most probable prediction is right, with teacher forcing, 0 to 1."""
-    bleu: float | None
+    bleu: float | None = None
     """sacreBLEU of greedy translations of the first sentences; None where none were translated."""
-    bleu_signature: str | None
+    bleu_signature: str | None = None
     """sacreBLEU's signature, tokenizer included."""
-    bleu_by_length: tuple[tuple[int, int, float], ...]
+    bleu_by_length: tuple[tuple[int, int, float], ...] = ()
     """(shortest source, longest, BLEU) over the same sentences; lengths in words, or characters where there are no spaces."""
 
     def score(self, best_by: Literal["loss", "bleu"]) -> float:
@@ -51,7 +51,7 @@ def validate(model: Model, data: PreparedData, settings: RunSettings, *, tokeniz
     """Measure loss and accuracy on the validation split, and BLEU of greedy translations of its first sentences, in fp32."""
     model.eval()
     loss, accuracy = _teacher_forced(model, data.valid)
-    bleu: dict[str, Any] = {"bleu": None, "bleu_signature": None, "bleu_by_length": ()}
+    bleu: dict[str, Any] = {}
     if count := settings.training.validation_bleu_sentences:
         chosen = range(min(count, len(data.valid)))
         greedy = settings.search.model_copy(update={"beam": 1})
