@@ -60,10 +60,8 @@ def decide_arithmetic(
             return Arithmetic(threads=threads)  # training says what to do about it
 
     found = _of_study(folder.path.parent.parent, measure)
-    changes: dict[str, object] = {} if training.threads == "auto" else {"threads": threads}
-    if training.precision != "auto":
-        changes["precision"] = training.precision
-    return found.model_copy(update=changes)
+    asked = {"threads": training.threads, "precision": training.precision}
+    return found.model_copy(update={name: value for name, value in asked.items() if value != "auto"})
 
 
 def evaluation_device(folder: RunFolder | None = None, device: str | None = None) -> torch.device:
