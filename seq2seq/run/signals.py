@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
-from types import FrameType
+from traceback import walk_stack
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -47,8 +47,6 @@ def interrupt(number: int) -> None:
 
     While a module is imported the process ends at once: libraries catch what is raised there and go on, or fail later.
     """
-    frame: FrameType | None = sys._getframe()
-    while frame := frame and frame.f_back:
-        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
-            os._exit(128 + number)
+    if any(frame.f_code.co_filename == "<frozen importlib._bootstrap>" for frame, _ in walk_stack(sys._getframe())):
+        os._exit(128 + number)
     raise Interrupted(number)
