@@ -1,8 +1,7 @@
 """Whether a run was done learning when it ended; a schedule that ends at rate zero brings anything to rest.
 
-A validation loss that no longer falls shows that learning is done only while the learning rate could still move it. So a run
-that ends on less than a tenth of its highest rate is judged by the validations before the decay, at half of that rate or more.
-The other honest test is a run of twice the length.
+A loss that no longer falls shows it only while the rate could still move it. So a run that ends on less than a tenth of its
+highest rate is judged by the validations before the decay, at half of that rate or more; else a run of twice the length tells.
 """
 
 import json
@@ -64,6 +63,4 @@ def learning_of(log: Path) -> Learning:
 def _improving(losses: Sequence[float]) -> bool:
     """Whether the lowest of the last tenth, one at the least, is more than 1 % below the lowest before."""
     tail = max(1, len(losses) // 10)
-    if len(losses) < 2:
-        return True
     return min(losses[-tail:]) < min(losses[:-tail]) - ENOUGH * abs(min(losses[:-tail]))
