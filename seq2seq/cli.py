@@ -36,6 +36,7 @@ StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY", help="A study file, or the name of a study that ships, such as demo.")
 ]
 Runs = Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, or a run's.")]
+StudyRuns = Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")]
 Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs go; default runs/<study>.")]
 Systems = Annotated[list[str] | None, typer.Option("--system", metavar="NAME", help="Only this system (repeatable).")]
 Seeds = Annotated[
@@ -113,7 +114,7 @@ def studies() -> None:
 @app.command()
 def report(
     context: typer.Context,
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
+    runs: StudyRuns,
     verify: Annotated[
         bool, typer.Option("--verify", help="Score the stored hypotheses again and fail on any difference.")
     ] = False,
@@ -162,7 +163,7 @@ def score(
 @app.command()
 def publish(
     context: typer.Context,
-    runs: Annotated[Path, typer.Argument(metavar="RUNS", help="A study's folder, such as runs/demo.")],
+    runs: StudyRuns,
     target: Annotated[Path, typer.Argument(metavar="DIR", help="Where results go, such as results/demo.")],
     with_page: Annotated[bool, typer.Option("--with-page", help="Keep the report's page (0.6 MB) as well.")] = False,
 ) -> None:
