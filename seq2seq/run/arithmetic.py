@@ -1,7 +1,7 @@
 """The arithmetic of a run: which library and precision multiply its matrices, chosen by measurement, on how many threads.
 
-Which is fastest depends on processor, shapes and version of torch in ways that no processor flag tells, and on the casts and
-elementwise operations around the matmuls, so the gradients of the model at hand are timed with each candidate.
+No processor flag tells which is fastest, and casts and elementwise operations count as well, so the gradients of the model at
+hand are timed with each candidate.
 """
 
 import statistics

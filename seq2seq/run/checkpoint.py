@@ -1,7 +1,6 @@
-"""Checkpoints: tensors as safetensors, the rest as JSON, written aside, flushed, renamed, and checked when read.
+"""Checkpoints: folders written aside, flushed, renamed, and checked when read; loading one runs no code.
 
-A checkpoint is a folder with `model.safetensors`, perhaps `optimizer.safetensors`, and `state.json`, which holds the SHA-256 of
-the other files. Loading one runs no code: neither format can hold any.
+`model.safetensors`, perhaps `optimizer.safetensors`, and `state.json`, which holds the SHA-256 of the other files.
 """
 
 import hashlib

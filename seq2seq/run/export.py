@@ -57,11 +57,9 @@ IN_ONNX = {
 def export_ctranslate2(run_path: Path, target: Path) -> None:
     """Write a run as a folder for `ctranslate2.Translator`, with its tokenizers (`source.model`, `target.model`).
 
-    Exported are encoder-decoder Transformers with sinusoidal or learned positions and scaled dot-product attention. Greedy
-    search agrees with ours up to ties in the last digits. Beam search differs in two points: CTranslate2 divides a score by
-    length^alpha where ours divides by ((5 + length) / 6)^alpha, and at alpha 0 it goes on until the best hypothesis has ended
-    where ours stops at K finished ones. It writes no empty translation unless `min_decoding_length=0`. A `UserError` if
-    CTranslate2 is not installed or does not hold this model, or `target` is not empty.
+    Greedy search agrees with ours up to ties in the last digits; docs/models.md has what differs in beam search. It writes no
+    empty translation unless `min_decoding_length=0`. A `UserError` if CTranslate2 is not installed or does not hold this model,
+    or `target` is not empty.
     """
     run = _loaded(run_path, target, "ctranslate2", IN_CTRANSLATE2)
     specification = _transformer(run)

@@ -1,8 +1,7 @@
 """Translations of the test splits in a run's folder: made, kept, replaced without loss, with the attention that made them.
 
-`hypotheses/<split>.txt` is what is scored, the `.json` beside it says by which weights, with which search and of which
-sentences it was made. Another search, other weights or other sentences give another entry; the one before is moved to
-`hypotheses/earlier/`.
+The `.json` beside `hypotheses/<split>.txt` says by which weights, with which search and of which sentences it was made. Where
+any of them is another one, what was there is moved to `hypotheses/earlier/`.
 """
 
 import json

@@ -87,10 +87,9 @@ def limit_primitives() -> None:
 def compile_forward(model: nn.Module, wanted: str, device: torch.device, backend: str = "inductor") -> bool:
     """Let torch.compile take over a model's teacher-forced forward, in place, at its first call; returns whether it will.
 
-    One graph serves batches of all shapes. Validation, search and anything that calls the parts of a model is not touched, nor
-    names of weights. `wanted` is never, always, or auto, which leaves recurrent models alone: a loop over positions would be
-    compiled anew for each length. A `UserError` refuses always on a CPU, where the operations written by hand for it would be
-    lost.
+    One graph serves all shapes; validation, search and names of weights are not touched. `wanted` is never, always, or auto,
+    which leaves recurrent models alone: a loop over positions would be compiled anew for each length. A `UserError` refuses
+    always on a CPU, where the operations written by hand for it would be lost.
     """
     if device.type == "cpu":
         if wanted == "always":

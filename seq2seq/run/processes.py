@@ -1,7 +1,6 @@
-"""The processes that train one run together; one process on its own is the usual case and costs nothing.
+"""The processes that train one run together, as `torchrun` starts them; one process on its own costs nothing.
 
-`torchrun --nproc-per-node 8 train.py STUDY` starts several; each takes its shard of every batch, gradients are summed, and
-the first one alone decides, writes and prints. Lightning Fabric finds the others and the right way to talk to them.
+Each takes its shard of every batch, gradients are summed, and the first one alone decides, writes and prints.
 """
 
 import logging

@@ -1,7 +1,6 @@
 """Progress display of runs: bars in a terminal, now and then a line elsewhere.
 
-A run reports what happens to a `Screen`. In a run that is the child of a study, the screen writes each event as a line of JSON
-(`Events`), and the study shows the events of all its runs on one screen (`Board` or `Lines`).
+A run reports to a `Screen`; that of a study's child writes lines of JSON (`Events`), which the study shows on its own one.
 """
 
 import json

@@ -40,16 +40,15 @@ def train_run(
     path: Path,
     arguments: list[str],
     threads: int | None = None,
-    bleu_tokenizer: str | None = None,
+    bleu_tokenizer: str = "",
     screen: Screen | None = None,
 ) -> None:
     """Train run `seed` in the folder `path`, or resume it, or skip it when it is finished.
 
-    `arguments` are the command line, for the record. `threads` are those of a run that begins here and whose settings leave
-    them to the machine; None takes those of the process. `bleu_tokenizer` is sacreBLEU's, for BLEU at validation; None for the
-    usual one of the target language. Without a `screen` plain lines on standard error show how it goes. What a run had is kept
-    where a signal ends it (`Interrupted`) or it cannot finish (`RunError`); a `UserError` if the folder belongs to another
-    config or process, or the corpus cannot be had.
+    `arguments` are the command line, for the record; `threads` those of a run that begins here and whose settings leave them to
+    the machine, None for the process's; `bleu_tokenizer` as for the `Trainer`. Without a `screen` plain lines on standard error
+    show how it goes. What a run had is kept where a signal ends it (`Interrupted`) or it cannot finish (`RunError`); a
+    `UserError` if the folder belongs to another config or process, or the corpus cannot be had.
     """
     folder, processes = RunFolder(path), join_processes()
     progress = Progress(
@@ -79,7 +78,7 @@ def train_run(
             folder=folder,
             progress=progress,
             processes=processes,
-            bleu_tokenizer=bleu_tokenizer or "",
+            bleu_tokenizer=bleu_tokenizer,
         )
         processes.on_first(lambda: check_lengths(trainer.model, data))
         _train(trainer)

@@ -1,7 +1,6 @@
 """A study's runs as jobs of a cluster, through submitit: a Slurm job array, or processes of this machine to try it out.
 
-A job is the command of one run, so it can be cut and started again like that command: when Slurm wants the machine back or
-time is up, the run saves and ends, and its job queues again and resumes.
+A job is the command of one run: when Slurm wants the machine back or time is up, the run saves, and its job queues again.
 """
 
 import logging

@@ -1,10 +1,4 @@
-"""The page of `seq2seq explore`: one types a sentence and sees what every system makes of it. A Gradio app, also for a Space.
-
-A Space on the Hugging Face hub needs the runs beside an `app.py` of two lines:
-
-    from seq2seq.study.explore import build_app
-    build_app(["runs"]).launch()
-"""
+"""The page of `seq2seq explore`: one types a sentence and sees what every system makes of it; a Gradio app (docs/models.md)."""
 
 import os
 import sys

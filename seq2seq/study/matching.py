@@ -115,7 +115,6 @@ def _divisor(stack: dict[str, Any], bridge: dict[str, Any]) -> int:
 def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:
     """The system with `steps` x `grid` features in its first stack, and all others in proportion."""
     data = system.model_dump(mode="json")
-    return RunSettings.model_validate(data)
     model = data["model"]
     stacks, bridge = _stacks(model), model.get("attention", {})
     factor = steps * grid / stacks[0]["hidden_size"]
@@ -128,6 +127,7 @@ def _with_width(system: RunSettings, steps: int, grid: int) -> RunSettings:
     for stack in stacks if widths and model.get("tie") == "all" else ():  # both sides have embeddings of one size
         if not _is_transformer(stack):
             stack["embedding_size"] = widths[0]
+    return RunSettings.model_validate(data)
 
 
 def _fine_tuning(system: RunSettings) -> Callable[[int], RunSettings] | None:

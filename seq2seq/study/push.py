@@ -1,7 +1,6 @@
 """Publish a run or a study as a model on the Hugging Face hub, with a model card.
 
-A repository holds what a run's folder needs to translate: config, tokenizers, the checkpoint that is evaluated (safetensors and
-JSON, which hold no code) and the records of its training. A study's repository holds its runs as its folder does.
+A repository holds what a run needs to translate, and the records of its training; a study's holds its runs as its folder does.
 """
 
 import tempfile
