@@ -6,9 +6,10 @@ from pathlib import Path
 
 from seq2seq.config.errors import UserError, counted
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.languages import length_unit, resolve_tokenizer
+from seq2seq.config.languages import length_unit
 from seq2seq.corpus.files import read_lines
 from seq2seq.corpus.tokenizer import INVALID
+from seq2seq.report.runs import with_tokenizer
 from seq2seq.report.score_tables import bleu_by_length
 from seq2seq.report.values import as_text
 from seq2seq.scoring.buckets import source_words
@@ -34,8 +35,8 @@ def score_files(
     """
     if table := next((path for path in (source, reference, *hypotheses) if ".tsv" in path.suffixes), None):
         raise UserError(f"{table}: a table; give a file for each of its columns, one sentence a line (cut -f 1 for the first)")
-    settings = settings.model_copy(update={"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""})
-    sources, tokenizer = list(read_lines(source)), resolve_tokenizer(settings.tokenizer, languages[1])
+    only_bleu = {"metrics": ("bleu",), "bottleneck_score": "bleu", "baseline": ""}
+    settings, sources = with_tokenizer(settings.model_copy(update=only_bleu), languages[1]), list(read_lines(source))
     if not sources:
         raise UserError(f"{source}: no sentence to score")
 
@@ -53,7 +54,7 @@ def score_files(
         raise UserError(f"{twice[0]}: a file of translations is named twice; give each once")
     references, names, systems = lines_of(reference), [path.name for path in hypotheses], []
     for path in hypotheses:
-        statistics = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=tokenizer)
+        statistics = sentence_statistics(lines_of(path), references, metrics=settings.metrics, tokenizer=settings.tokenizer)
         name = path.name if names.count(path.name) == 1 else str(path)
         systems.append(SystemScores(name=name, seeds=(1,), statistics=(statistics,)))
     evidence = Evidence(systems, source_words(sources, languages[0]), settings)

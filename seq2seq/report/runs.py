@@ -117,8 +117,7 @@ class StudyRuns:
     @property
     def evaluation(self) -> EvaluationSettings:
         """Settings of scoring, with the tokenizer that its target language needs."""
-        tokenizer = resolve_tokenizer(self.study.evaluation.tokenizer, self.language("target"))
-        return self.study.evaluation.model_copy(update={"tokenizer": tokenizer})
+        return with_tokenizer(self.study.evaluation, self.language("target"))
 
     def __iter__(self) -> Iterator[Run]:
         return (run for runs in self.runs.values() for run in runs)
@@ -263,6 +262,11 @@ def _check_alike(runs: Sequence[Run]) -> None:
                 f"{run.folder}: not trained like {first.folder} ({'; '.join(differing[:5])}); the seeds of a system differ in "
                 "nothing else, so train them alike, or move one out of the study's folder"
             )
+
+
+def with_tokenizer(evaluation: EvaluationSettings, language: str) -> EvaluationSettings:
+    """Return the settings with sacreBLEU's tokenizer for a target language; a `UserError` if theirs cannot serve it."""
+    return evaluation.model_copy(update={"tokenizer": resolve_tokenizer(evaluation.tokenizer, language)})
 
 
 def read_study_file(path: Path) -> StudyFile:

@@ -13,7 +13,7 @@ import numpy as np
 from seq2seq.config.errors import UserError, counted
 from seq2seq.corpus.join import join_pairs
 from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
+from seq2seq.report.analysis.store import cached, count_bleu, evaluation_of
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
 
@@ -39,7 +39,7 @@ def choose_pairs(split: EncodedSplit) -> list[int]:
 def concatenate_run(run: TrainedRun, data: EvaluationData) -> dict[str, Any]:
     """Count BLEU of joined pairs of the first test split in `analysis/concatenation.json`, null where refused, or keep that."""
     name, split = next(iter(data.tests.items()))
-    key = {"pairs": PAIRS, "search": run.settings.search.model_dump(mode="json"), "tokenizer": bleu_tokenizer(run)}
+    key = {"pairs": PAIRS, "search": run.settings.search.model_dump(mode="json"), "tokenizer": evaluation_of(run).tokenizer}
     return cached(run, data, name, "concatenation", lambda: _joined(run, name, split), **key)
 
 

@@ -22,7 +22,7 @@ from seq2seq.corpus.prepare import EncodedSplit, EvaluationData
 from seq2seq.models.interface import EncoderDecoder, Model
 from seq2seq.models.rnn import RnnDecoder
 from seq2seq.models.transformer import TransformerDecoder
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu, evaluation_of
+from seq2seq.report.analysis.store import cached, count_bleu, evaluation_of
 from seq2seq.report.analysis.words import WordWeights, choose_sentences, diagonal_words, forced_word_weights
 from seq2seq.run.reading import Weights
 from seq2seq.run.trained import TrainedRun
@@ -134,7 +134,7 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
         return None
     name, split = next(iter(data.tests.items()))
     chosen = choose_sentences(split, sentences)
-    greedy, buckets = run.settings.search.model_copy(update={"beam": 1}), evaluation_of(run).buckets
+    greedy, evaluation = run.settings.search.model_copy(update={"beam": 1}), evaluation_of(run)
 
     def translate_all() -> dict[str, Any]:
         kinds = {}
@@ -142,11 +142,11 @@ def intervene(run: TrainedRun, data: EvaluationData, *, sentences: int = SENTENC
             with intervened(run.model, kind):
                 about = describe_weights(list(forced_word_weights(run, split, chosen)))
                 found = translate(run.model, split, run.target_tokenizer, greedy, sentences=chosen)
-                kinds[kind] = {**bleu_by_length(run, split, chosen, found, buckets), **about}
+                kinds[kind] = {**bleu_by_length(run, split, chosen, found, evaluation.buckets), **about}
         return {"kinds": kinds, "n": len(chosen), "description": DESCRIPTION}
 
-    key = {"search": greedy.model_dump(mode="json"), "buckets": buckets.model_dump(mode="json")}
-    tokenizer = bleu_tokenizer(run)
+    key = {"search": greedy.model_dump(mode="json"), "buckets": evaluation.buckets.model_dump(mode="json")}
+    tokenizer = evaluation.tokenizer
     return cached(run, data, name, "interventions", translate_all, sentences=sentences, tokenizer=tokenizer, **key)
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seq2seq.config.evaluation import EvaluationSettings
-from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.runs import read_study_file
+from seq2seq.report.runs import read_study_file, with_tokenizer
 from seq2seq.run.folder import RunFolder, write_json
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import Translation, one_line
@@ -21,19 +20,15 @@ def analysis_path(folder: RunFolder, name: str) -> Path:
 
 
 def evaluation_of(run: TrainedRun) -> EvaluationSettings:
-    """Return how the run's study is scored; a run without a study as usual."""
-    return read_study_file(run.folder.path.resolve().parents[1] / "study.yaml").evaluation
-
-
-def bleu_tokenizer(run: TrainedRun) -> str:
-    """Return sacreBLEU's tokenizer that the run's study is scored with."""
-    return resolve_tokenizer(evaluation_of(run).tokenizer, run.settings.data.target)
+    """Return how the run's study is scored, with the tokenizer of its target language; a run without a study as usual."""
+    study = read_study_file(run.folder.path.resolve().parents[1] / "study.yaml")
+    return with_tokenizer(study.evaluation, run.settings.data.target)
 
 
 def count_bleu(run: TrainedRun, found: Sequence[Translation], references: Sequence[str]) -> SentenceStatistics:
     """BLEU's counts of each translation, with the tokenizer of the run's study."""
     lines = [one_line(translation.text) for translation in found]
-    return sentence_statistics(lines, references, metrics=["bleu"], tokenizer=bleu_tokenizer(run))
+    return sentence_statistics(lines, references, metrics=["bleu"], tokenizer=evaluation_of(run).tokenizer)
 
 
 def read_analysis(folder: RunFolder, name: str) -> dict[str, Any] | None:

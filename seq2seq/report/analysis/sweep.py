@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from seq2seq.corpus.prepare import EvaluationData
-from seq2seq.report.analysis.store import bleu_tokenizer, cached, count_bleu
+from seq2seq.report.analysis.store import cached, count_bleu, evaluation_of
 from seq2seq.report.analysis.words import choose_sentences
 from seq2seq.run.trained import TrainedRun
 from seq2seq.run.translation import translate
@@ -34,7 +34,7 @@ def tune_run(run: TrainedRun, data: EvaluationData) -> dict[str, Any]:
         return {"split": name, "points": points, "n": len(chosen)}
 
     search = run.settings.search.model_dump(mode="json", exclude={"beam", "length_penalty"})
-    tried = {"beams": list(BEAMS), "penalties": list(PENALTIES), "search": search, "tokenizer": bleu_tokenizer(run)}
+    tried = {"beams": list(BEAMS), "penalties": list(PENALTIES), "search": search, "tokenizer": evaluation_of(run).tokenizer}
     return cached(run, data, name, "beam_sweep", score_all, sentences=SENTENCES, **tried)
 
 
