@@ -1,30 +1,24 @@
 """From a study's folder to its report: scores with intervals, comparisons, and what a reader must know beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from seq2seq.config.data_files import data_path
 from seq2seq.config.differences import differing
 from seq2seq.config.errors import UserError
-from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
 from seq2seq.config.identity import comparable
-from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.analyses import Analyses, read_analyses
-from seq2seq.report.cards import attends, system_card
+from seq2seq.report.cards import attends
 from seq2seq.report.exhibits import Exhibits, collect_exhibits
 from seq2seq.report.headline import bottleneck_caution, headline, reading_notes
 from seq2seq.report.runs import Run, StudyRuns, read_study
-from seq2seq.report.schema import MissingRun, Report, SplitSummary, SystemReport
+from seq2seq.report.schema import MissingRun, Report, SplitSummary
 from seq2seq.report.scoring import score_split
-from seq2seq.report.settings import facts_for_claims, shared_environment
-from seq2seq.report.systems import compare_budgets, learning_curve, system_report
+from seq2seq.report.systems import compare_budgets, facts_for_claims, learning_curve, shared_environment, system_reports
 from seq2seq.scoring.claims import judge_claims
-from seq2seq.scoring.comparison import SystemResult, compare, notes, rank_systems
-from seq2seq.scoring.evidence import Evidence
-from seq2seq.scoring.length import length_effects
+from seq2seq.scoring.comparison import compare, notes, rank_systems
 from seq2seq.scoring.shape_checks import load_papers, run_checks
 
 STATISTICS = 2
@@ -54,16 +48,12 @@ def build_report(
     """
     study, texts = read_study(folder), texts or {}
     name = _choose_split(study, split, texts)
-    scored = score_split(study, name, texts.get(name), recount=recount)
     by_system, analyses = study.on(name), read_analyses(folder)
     runs = [run for some in by_system.values() for run in some]
-    facts, unit = facts_for_claims(by_system, analyses), length_unit(study.language("source"))
-    evidence = Evidence(
-        [replace(system, facts=facts[system.name]) for system in scored.systems], scored.lengths, study.evaluation, unit
-    )
+    evidence, index = score_split(study, name, texts.get(name), facts_for_claims(by_system, analyses), recount=recount)
     found = compare(evidence)
     changes = differing({system: comparable(some[0].config) for system, some in by_system.items()})
-    systems = _systems(evidence, found, name, by_system, changes)
+    systems = system_reports(evidence, found, name, by_system, changes)
     environment, environment_differences = shared_environment(runs)
     report = Report(
         study=study.name,
@@ -71,11 +61,11 @@ def build_report(
         headline="",  # the texts are made from the numbers below
         notes=[],
         split=name,
-        n=len(scored.lengths),
-        length_unit=unit,
-        source_sha256=scored.index.source_sha256,
-        reference_sha256=scored.index.reference_sha256,
-        texts_available=scored.texts_available,
+        n=evidence.sentences(),
+        length_unit=evidence.unit,
+        source_sha256=index.source_sha256,
+        reference_sha256=index.reference_sha256,
+        texts_available=name in texts,
         signature=evidence.signatures["bleu"],
         signatures=evidence.signatures,
         baseline=evidence.baseline,
@@ -101,7 +91,7 @@ def build_report(
     report.bottleneck_caution = bottleneck_caution(report)
     report.notes = [*notes(evidence), *study.notes, *reading_notes(report)]
     report.headline = headline(report)
-    return BuiltReport(report=report, exhibits=collect_exhibits(name, scored, by_system, texts.get(name)))
+    return BuiltReport(report=report, exhibits=collect_exhibits(name, evidence, by_system, texts.get(name)))
 
 
 def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, SplitText]) -> str:
@@ -110,33 +100,6 @@ def _choose_split(study: StudyRuns, split: str | None, texts: Mapping[str, Split
         raise UserError(f"{study.folder}: no hypotheses of split {split!r}; there are: {', '.join(splits)}")
     with_texts = [name for name in texts if name in splits]
     return split or (with_texts or splits)[0]
-
-
-def _systems(
-    evidence: Evidence,
-    found: Mapping[str, SystemResult],
-    split: str,
-    runs: Mapping[str, Sequence[Run]],
-    changes: Mapping[str, dict[str, Any]],
-) -> dict[str, SystemReport]:
-    """Every system with both kinds of buckets: the study's, and the other kind with its default numbers."""
-    equal_count = evidence.settings.buckets.kind == "equal_count"
-    other = compare(evidence, FixedBucketSettings() if equal_count else EqualCountBucketSettings())
-    fixed, equal = (other, found) if equal_count else (found, other)
-    effects = length_effects(evidence)
-    return {
-        name: system_report(
-            result,
-            split,
-            runs[name],
-            card=system_card(runs[name][0].config),
-            changes={path: values.get(name) for path, values in changes.items()},
-            buckets=fixed[name].buckets,
-            buckets_equal_count=equal[name].buckets,
-            length=effects.get(name),
-        )
-        for name, result in found.items()
-    }
 
 
 def _missing(study: StudyRuns, split: str, runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> Iterator[MissingRun]:
@@ -161,11 +124,11 @@ def _other_splits(study: StudyRuns, chosen: str, texts: Mapping[str, SplitText],
         if split == chosen:
             continue
         try:
-            scored = score_split(study, split, lines, recount=recount and lines is not None)
+            evidence, _ = score_split(study, split, lines, recount=recount and lines is not None)
         except UserError:
             if lines is not None:
                 raise
             continue  # never scored here as it is now, and its sentences are not at hand
-        found = compare(Evidence(scored.systems, scored.lengths, study.evaluation))
-        summaries[split] = SplitSummary(n=len(scored.lengths), systems={name: each.overall for name, each in found.items()})
+        found = compare(evidence)
+        summaries[split] = SplitSummary(n=evidence.sentences(), systems={name: each.overall for name, each in found.items()})
     return summaries

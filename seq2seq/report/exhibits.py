@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from seq2seq.config.files import read_record
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run
-from seq2seq.report.scoring import ScoredSplit
 from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.reading import Reading
+from seq2seq.scoring.evidence import Evidence
 
 
 class Forced(BaseModel):
@@ -76,11 +76,11 @@ class Exhibits:
         return replace(self, sources=None, references=None, attention=self.own_attention)
 
 
-def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequence[Run]], texts: SplitText | None) -> Exhibits:
+def collect_exhibits(split: str, evidence: Evidence, runs: Mapping[str, Sequence[Run]], texts: SplitText | None) -> Exhibits:
     """Gather what there is to look at on a split."""
-    metric = "chrf" if "chrf" in scored.systems[0].statistics[0].signatures else "bleu"
+    metric = "chrf" if "chrf" in evidence.metrics else "bleu"
     return Exhibits(
-        lengths=scored.lengths.tolist(),
+        lengths=evidence.source_words.tolist(),
         sources=texts.sources if texts else None,
         references=texts.references if texts else None,
         hypotheses={name: {run.seed: run.decoded[split].lines for run in some} for name, some in runs.items()},
@@ -89,7 +89,7 @@ def collect_exhibits(split: str, scored: ScoredSplit, runs: Mapping[str, Sequenc
                 seed: counted.sentence_scores(metric).round(1).tolist()
                 for seed, counted in zip(system.seeds, system.statistics, strict=True)
             }
-            for system in scored.systems
+            for system in evidence.systems.values()
         },
         sentence_metric=metric,
         attention=_attention(split, runs),

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from seq2seq.config.languages import length_unit
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run, StudyRuns, lines_sha256
 from seq2seq.run.folder import damaged_translations, write_json
-from seq2seq.scoring.buckets import Lengths, source_words
-from seq2seq.scoring.evidence import SystemScores
+from seq2seq.scoring.buckets import source_words
+from seq2seq.scoring.evidence import Evidence, SystemScores
 from seq2seq.scoring.sentences import CHANCE, SentenceStatistics, sentence_statistics
 
 SLOW = "ter"
@@ -34,34 +35,28 @@ class SplitIndex(BaseModel):
     reference_sha256: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class ScoredSplit:
-    """A split with the counts of every run, by system in the study's order."""
-
-    index: SplitIndex
-    systems: tuple[SystemScores, ...]
-    texts_available: bool  # whether counts were made from the lines, now or by a cache that they confirmed
-
-    @property
-    def lengths(self) -> Lengths:
-        """(n,) source words."""
-        return np.array(self.index.source_words, dtype=np.int64)
-
-
-def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recount: bool = False) -> ScoredSplit:
+def score_split(
+    study: StudyRuns,
+    split: str,
+    texts: SplitText | None,
+    facts: Mapping[str, Mapping[str, Any]] | None = None,
+    *,
+    recount: bool = False,
+) -> tuple[Evidence, SplitIndex]:
     """Count every run's hypotheses of a split against the references, or take the counts that were kept.
 
     Without texts there are only these. With texts `recount` counts anew, as a verification must; TER's search takes minutes, so
-    its kept counts are taken if they are of just these lines. A `UserError` if line counts differ, or nothing was kept for
-    hypotheses as they are now.
+    its kept counts are taken if they are of just these lines. `facts` are those of each system for claims. A `UserError` if
+    line counts differ, or nothing was kept for hypotheses as they are now.
     """
     path, language = study.folder / "statistics" / f"{split}.json", study.language("source")
+    unit, settings = length_unit(language), study.evaluation
     if texts is None:
-        index = _kept_index(path, split, length_unit(language))
+        index = _kept_index(path, split, unit)
     else:
         index = SplitIndex(
             source_words=source_words(texts.sources, language).tolist(),
-            length_unit=length_unit(language),
+            length_unit=unit,
             source_sha256=lines_sha256(texts.sources),
             reference_sha256=lines_sha256(texts.references),
         )
@@ -71,11 +66,12 @@ def score_split(study: StudyRuns, split: str, texts: SplitText | None, *, recoun
             if (found := len(run.decoded[split].lines)) != (expected := len(index.source_words)):
                 why = f"{counted(found, 'line')}, but the split has {counted(expected, 'sentence')}"
                 raise damaged_translations(run.folder / "hypotheses" / f"{split}.txt", why)
-        counts = tuple(_statistics(run, split, texts, index.reference_sha256, study.evaluation, recount) for run in runs)
-        scores.append(SystemScores(name=name, seeds=tuple(run.seed for run in runs), statistics=counts))
+        counts = tuple(_statistics(run, split, texts, index.reference_sha256, settings, recount) for run in runs)
+        seeds = tuple(run.seed for run in runs)
+        scores.append(SystemScores(name=name, seeds=seeds, statistics=counts, facts=(facts or {}).get(name, {})))
     if texts is not None and not recount:
         write_json(path, index.model_dump())
-    return ScoredSplit(index=index, systems=tuple(scores), texts_available=texts is not None)
+    return Evidence(scores, np.array(index.source_words, dtype=np.int64), settings, unit), index
 
 
 def _kept_index(path: Path, split: str, unit: str) -> SplitIndex:

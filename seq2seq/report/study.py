@@ -43,36 +43,19 @@ def report_study(
     if {*read_settings(folders[0]).data.test, *further} <= set(texts):
         analyse_study(runs, allow_code=allow_code, further=further, again=retranslate)
     check_texts(folders, texts)
-    report = write_study_report(
-        runs, texts, report_folder(runs, split), split=split, without_text=without_text, arguments=arguments
-    )
-    print(summary_table(report))
-    print(f"\nreport: {report_folder(runs, split) / 'index.html'}")
-
-
-def report_folder(runs: Path, split: str | None = None) -> Path:
-    """Return where the report of a study is, or the one on a further split."""
-    return runs / ("report" if split is None else f"report-{split}")
-
-
-def write_study_report(
-    runs: Path,
-    texts: Mapping[str, SplitText],
-    target: Path,
-    *,
-    split: str | None = None,
-    without_text: bool,
-    arguments: list[str],
-) -> Report:
-    """Build the report of finished runs and write its files into `target`."""
     built = build_report(runs, texts, split=split, command=portable_command(arguments))
-    write_report(built, target, without_text=without_text)
-    return built.report
+    write_report(built, _report_folder(runs, split), without_text=without_text)
+    print(summary_table(built.report))
+    print(f"\nreport: {_report_folder(runs, split) / 'index.html'}")
+
+
+def _report_folder(runs: Path, split: str | None) -> Path:
+    return runs / ("report" if split is None else f"report-{split}")
 
 
 def verify_study(runs: Path, split: str | None = None) -> None:
     """Score the stored hypotheses again; a `RunError` if the report differs from what they score now."""
-    path = report_folder(runs, split) / "report.json"
+    path = _report_folder(runs, split) / "report.json"
     with unpacked(runs) as place:
         folders, _ = study_folders(place)
         texts = texts_of(folders, [] if split is None else [split])

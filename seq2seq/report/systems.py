@@ -1,41 +1,65 @@
-"""Systems of the report: what the statistics found, how their runs were trained, and which budgets agree between them."""
+"""Systems of the report: what the statistics found, how their runs were trained, which budgets agree, and facts for claims."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from seq2seq.config.differences import differing, flatten
+from seq2seq.config.embedded import PROBE, SCENES
+from seq2seq.config.evaluation import EqualCountBucketSettings, FixedBucketSettings
+from seq2seq.config.identity import comparable
+from seq2seq.report.analyses import Analyses
+from seq2seq.report.cards import system_card
 from seq2seq.report.runs import Run
 from seq2seq.report.schema import CurvePoint, Fairness, LearningCurve, Pretraining, SeedRun, SystemReport
 from seq2seq.run.hypotheses import evenly_spaced
 from seq2seq.run.learning import State
-from seq2seq.scoring.comparison import SystemResult
+from seq2seq.scoring.comparison import SystemResult, compare
+from seq2seq.scoring.evidence import Evidence
+from seq2seq.scoring.length import length_effects
 from seq2seq.scoring.results import finite
 
 _ORDER: tuple[State, ...] = ("still improving", "at rest because the rate is zero", "not known", "at rest")
 
 
-def system_report(result: SystemResult, split: str, runs: Sequence[Run], **more: Any) -> SystemReport:
-    """One system: its scores, its trainings, and further fields."""
-    summaries = [run.summary for run in runs]
-    return SystemReport(
-        **result.overall.model_dump(),
-        seeds=list(result.seeds),
-        single_seed=len(result.seeds) == 1,
-        parameters=summaries[0].get("parameters"),
-        parameters_by_block=summaries[0].get("parameters_by_block") or {},
-        **{key: _mean(summaries, key) for key in ("target_tokens", "steps", "seconds")},
-        pretraining=_pretraining(runs),
-        learning_still_rising=any(run.learning.state != "at rest" for run in runs),
-        learning=least_finished(runs),
-        runs=[_seed_run(run, split, result, index) for index, run in enumerate(runs)],
-        comparison=result.comparison,
-        bottleneck_index=result.bottleneck,
-        **more,
-    )
+def system_reports(
+    evidence: Evidence,
+    found: Mapping[str, SystemResult],
+    split: str,
+    runs: Mapping[str, Sequence[Run]],
+    changes: Mapping[str, dict[str, Any]],
+) -> dict[str, SystemReport]:
+    """Every system with its scores, its trainings and both kinds of buckets: the study's, and the other with its defaults."""
+    equal_count = evidence.settings.buckets.kind == "equal_count"
+    other = compare(evidence, FixedBucketSettings() if equal_count else EqualCountBucketSettings())
+    fixed, equal = (other, found) if equal_count else (found, other)
+    effects, reports = length_effects(evidence), {}
+    for name, result in found.items():
+        own = runs[name]
+        summaries = [run.summary for run in own]
+        reports[name] = SystemReport(
+            **result.overall.model_dump(),
+            card=system_card(own[0].config),
+            seeds=list(result.seeds),
+            single_seed=len(result.seeds) == 1,
+            parameters=summaries[0].get("parameters"),
+            parameters_by_block=summaries[0].get("parameters_by_block") or {},
+            **{key: _mean(summaries, key) for key in ("target_tokens", "steps", "seconds")},
+            pretraining=_pretraining(own),
+            learning_still_rising=any(run.learning.state != "at rest" for run in own),
+            learning=_least_finished(own),
+            changes={path: values.get(name) for path, values in changes.items()},
+            runs=[_seed_run(run, split, result, index) for index, run in enumerate(own)],
+            buckets=fixed[name].buckets,
+            buckets_equal_count=equal[name].buckets,
+            comparison=result.comparison,
+            bottleneck_index=result.bottleneck,
+            length=effects.get(name),
+        )
+    return reports
 
 
-def least_finished(runs: Sequence[Run]) -> State:
-    """End of a system's runs, the least finished of them."""
+def _least_finished(runs: Sequence[Run]) -> State:
     return min((run.learning.state for run in runs), key=_ORDER.index)
 
 
@@ -142,3 +166,76 @@ def _sentence(count: int, regimes: list[str], spread: Mapping[str, float], unkno
 
 def _listed(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """(what all runs share, dotted key -> run -> value for what they do not); commands are told apart from both."""
+    flat = {run.name: {key: value for key, value in flatten(run.environment).items() if key != "command"} for run in runs}
+    found = differing(flat)
+    return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
+
+
+def facts_for_claims(runs: Mapping[str, Sequence[Run]], analyses: Analyses) -> dict[str, dict[str, Any]]:
+    """Facts about each system for claims and the papers' conditions, from its runs, the first one above all, and analyses.
+
+    `scoring/claims.py` lists them. Twins are systems that differ in one thing and in no other. Heads that bring projections
+    with them make another model, which the number of parameters tells, so head twins have as many parameters.
+    """
+    flat = {system: flatten(comparable(some[0].config)) for system, some in runs.items()}
+    sizes = {system: some[0].summary.get("parameters") for system, some in runs.items()}
+    facts: dict[str, dict[str, Any]] = {}
+    for system, leaves in flat.items():
+        heads = _twins(flat, system, lambda path: "heads" in path.split("."))
+        pair, corpus = (leaves.get("data.source"), leaves.get("data.target")), leaves.get("data.corpus")
+        known = {
+            **{name: leaves.get(path) for name, path in _FACTS.items()},
+            "score": leaves.get("model.attention.score.kind", leaves.get("model.attention.score")),
+            "attention_size": leaves.get("model.attention.attention_size") or leaves.get("model.decoder.hidden_size"),
+            "projected": leaves.get("model.attention.attention_size") is not None,
+            "pair": None if None in pair else pair,
+            "natural": None if corpus is None else not str(corpus).startswith(("grammar", SCENES, PROBE)),
+            "learning": _least_finished(runs[system]),
+            "probe": str(corpus).startswith(PROBE),
+            "head_twins": [name for name in heads if sizes[name] == sizes[system]],
+            "position_twins": _twins(flat, system, lambda path: "positions" in path.split(".")),
+            "bridge_twins": _twins(flat, system, lambda path: path.startswith("model.attention.") or path.endswith("_size")),
+            **_measured(system, analyses),
+        }
+        facts[system] = {key: value for key, value in known.items() if value is not None}
+    return facts
+
+
+_FACTS = {
+    "scale": "model.attention.scale.kind",
+    "heads": "model.attention.heads",
+    "placement": "model.decoder.placement",
+    "input_feeding": "model.decoder.input_feeding",
+    "positions": "model.encoder.positions.kind",
+    "trained_words": "data.max_words",
+    "reversed": "data.reverse_source",
+    "learning_rate": "training.learning_rate",
+}
+"""Fact -> the setting that it is."""
+
+
+def _twins(flat: Mapping[str, Mapping[str, Any]], system: str, may_differ: Callable[[str], bool]) -> list[str]:
+    """Other systems that differ from this one in settings that may differ, and in no other."""
+    own = flat[system]
+    rest = {name: {path: value for path, value in leaves.items() if not may_differ(path)} for name, leaves in flat.items()}
+    return [name for name, leaves in flat.items() if leaves != own and rest[name] == rest[system]]
+
+
+def _measured(system: str, analyses: Analyses) -> dict[str, Any]:
+    """Decoding times and alignment error rates, where they were measured."""
+    facts: dict[str, Any] = {}
+    cost = (analyses.costs or {}).get(system)
+    if cost is not None:
+        timed = [(point.length, point.ms_per_sentence) for point in cost.by_length if point.ms_per_sentence is not None]
+        facts["decoding_costs"] = timed or None
+    if analyses.alignment is not None and system in analyses.alignment.systems:
+        scores = analyses.alignment.systems[system]
+        diagonal = analyses.alignment.baselines.get("diagonal")
+        facts["alignment_error_rates"] = scores.aer_by_seed or [scores.aer]
+        facts["diagonal_error_rate"] = diagonal.aer if diagonal else None
+        facts["alignment_half_width"] = None if scores.low is None or scores.high is None else (scores.high - scores.low) / 2
+    return facts

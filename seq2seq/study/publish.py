@@ -14,9 +14,12 @@ from seq2seq.config.errors import UserError
 from seq2seq.config.files import PACKED, read_json
 from seq2seq.corpus.lookup import is_embedded, publishable
 from seq2seq.report.analyses import Analyses
+from seq2seq.report.build import build_report
 from seq2seq.report.runs import RUNS, is_published, named, study_folders
 from seq2seq.report.scoring import SLOW
-from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits, write_study_report
+from seq2seq.report.study import check_texts, study_runs, texts_of, translated_splits
+from seq2seq.report.write import write_report
+from seq2seq.run.environment import portable_command
 from seq2seq.run.folder import RunFolder, dump_yaml, write_json
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.trained import read_settings
@@ -58,7 +61,8 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
         with TemporaryDirectory() as place, named(edition := Path(place) / "runs", runs):
             _copy_study(runs, edition)
             report = Path(place) / "report"
-            made = write_study_report(edition, texts, report, without_text=not shown, arguments=arguments)
+            built = build_report(edition, texts, command=portable_command(arguments))
+            write_report(built, report, without_text=not shown)
             copy_files(report, aside / "report", "report.md", "*.png")
             if with_page:
                 page = (report / "index.html").read_text(encoding="utf-8")
@@ -67,7 +71,7 @@ def publish_study(runs: Path, target: Path, *, arguments: list[str], with_page: 
                 (aside / "report" / "index.html").write_text(page, encoding="utf-8")
             numbers = (report / "report.json").read_bytes()
             (aside / "report" / f"report.json{PACKED}").write_bytes(lzma.compress(numbers, preset=9))
-            counts = is_embedded(data) and SLOW not in made.evaluation["metrics"]
+            counts = is_embedded(data) and SLOW not in built.report.evaluation["metrics"]
             _leave_out(edition, {} if shown else {name: text.references for name, text in texts.items()}, counts=counts)
             pack_runs(edition, aside / RUNS)
         _replace(target, aside)

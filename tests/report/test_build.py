@@ -13,8 +13,7 @@ from seq2seq.report.build import build_report
 from seq2seq.report.document import sections
 from seq2seq.report.headline import headline, lengths_in_words
 from seq2seq.report.runs import Run, read_study
-from seq2seq.report.settings import facts_for_claims
-from seq2seq.report.systems import compare_budgets
+from seq2seq.report.systems import compare_budgets, facts_for_claims
 from seq2seq.run.hypotheses import evenly_spaced
 from seq2seq.scoring.results import finite
 from tests.report.invented import copy_of

@@ -122,7 +122,7 @@ def test_a_damaged_file_is_named_where_it_lies(place):
 def test_a_card_may_allow_text(place, monkeypatch):
     shown = []
     monkeypatch.setattr(
-        "seq2seq.report.study.write_report",
+        "seq2seq.study.publish.write_report",
         lambda built, folder, *, without_text: shown.append(without_text) or write_report(built, folder),
     )
     links = (f'<a href="{name}">{name}</a>' for name in ("report.md", "buckets.csv"))
@@ -188,7 +188,7 @@ def test_a_publication_that_fails_leaves_the_one_before(place, monkeypatch):
     assert place("publish", place.runs, target)[0] == 0
     before = everything(place)
     full, stopped = OSError(28, "No space left on device"), KeyboardInterrupt()
-    for name, error in (("write_study_report", stopped), ("pack_runs", full), ("rename", full), ("rename", stopped)):
+    for name, error in (("write_report", stopped), ("pack_runs", full), ("rename", full), ("rename", stopped)):
 
         def fail(*_, error=error, **__):
             raise error
