@@ -106,7 +106,7 @@ def _missing(study: StudyRuns, split: str, runs: Mapping[str, Sequence[Run]], an
     """Runs without the split, and systems that an analysis of other systems lacks; of weights, only those that have some."""
     for run in study:
         if run.decoded and split not in run.decoded:
-            yield MissingRun(system=run.system, seed=run.seed, reason=f"no hypotheses of {split}")
+            yield MissingRun(system=run.folder.system, seed=run.folder.seed, reason=f"no hypotheses of {split}")
     for name in ("costs", "beam_sweep", "probe", "concatenation", "alignment", "interventions"):
         analysis = getattr(analyses, name)
         for system in runs if analysis is not None else ():

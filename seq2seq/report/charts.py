@@ -71,14 +71,10 @@ class Style:
     labelled: Sequence[str]
     banded: Sequence[str] = ()
 
-    def colour(self, channel: Any) -> Any:
-        """The system's colour as `alt.Color`, `alt.Stroke` or `alt.Fill`."""
-        scale = alt.Scale(domain=list(self.looks), range=[look.light for look in self.looks.values()])
-        return channel("system:N", scale=scale, legend=None)
-
-    def shape(self) -> alt.Shape:
-        scale = alt.Scale(domain=list(self.looks), range=[look.shape for look in self.looks.values()])
-        return alt.Shape("system:N", scale=scale, legend=None)
+    def look(self, channel: Any) -> Any:
+        """The system's mark as `alt.Shape`, or its colour as `alt.Color`, `alt.Stroke` or `alt.Fill`."""
+        found = [look.shape if channel is alt.Shape else look.light for look in self.looks.values()]
+        return channel("system:N", scale=alt.Scale(domain=list(self.looks), range=found), legend=None)
 
     def larger(self, labelled: float, rest: float) -> Any:
         """One size for systems with a name at their line, another for the rest."""
@@ -87,7 +83,7 @@ class Style:
     def names(self, switches: Sequence[str]) -> Any:
         """Names of the systems at the ends of their lines."""
         marks = _chart("names", switches).mark_text(align="left", dx=9, fontSize=12, fontWeight=600)
-        return marks.encode(x="x:Q", y="y:Q", text="label:N", color=self.colour(alt.Color))
+        return marks.encode(x="x:Q", y="y:Q", text="label:N", color=self.look(alt.Color))
 
 
 def _one_of(systems: Sequence[str]) -> alt.FieldOneOfPredicate:
@@ -111,7 +107,7 @@ def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = 
     up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=zero))
     base = _chart("rows", switches).encode(x=alt.X("x:Q", title=x, axis=axis, scale=alt.Scale(zero=True, nice=False)))
     points = base.transform_filter("!datum.joint && !isValid(datum.seed)")
-    colour, dimmed = style.colour(alt.Color), _either(pointed, 1, 0.2)
+    colour, dimmed = style.look(alt.Color), _either(pointed, 1, 0.2)
     dashed = alt.Scale(domain=[False, True], range=[[1, 0], [3, 4]])
     band = alt.when(pointed, empty=False).then(alt.value(0.25)).when(_one_of(style.banded)).then(alt.value(0.13))
     seed = alt.when("!isValid(datum.seed)").then(alt.value(0)).when(pointed).then(alt.value(0.8))
@@ -135,9 +131,9 @@ def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = 
         ),
         points.mark_point(strokeWidth=1.6, opacity=1).encode(
             y=up,
-            shape=style.shape(),
-            stroke=style.colour(alt.Stroke),
-            fill=alt.when("datum.small").then(alt.value(GROUND)).otherwise(style.colour(alt.Fill)),
+            shape=style.look(alt.Shape),
+            stroke=style.look(alt.Stroke),
+            fill=alt.when("datum.small").then(alt.value(GROUND)).otherwise(style.look(alt.Fill)),
             size=style.larger(52, 8),
             opacity=dimmed,
         ),
@@ -161,12 +157,12 @@ def scatter(views: Views, fronts: Sequence[Sequence[str]], style: Style, *, y: s
     axis = alt.Axis(format="~s", tickCount=6)
     across = alt.X("x:Q", title=None, axis=axis, scale=alt.Scale(zero=False, padding=24))
     up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=True))
-    base, colour = _chart("rows", (switch,)).encode(x=across), style.colour(alt.Color)
+    base, colour = _chart("rows", (switch,)).encode(x=across), style.look(alt.Color)
     chart = alt.layer(
         base.transform_filter("datum.front").mark_line(strokeDash=[5, 4], strokeWidth=1.2, color=SOFT).encode(y=up),
         base.mark_rule(strokeWidth=1.4).encode(y=alt.Y("bottom:Q", title=None), y2="top:Q", color=colour),
         base.mark_point(filled=True, opacity=1).encode(
-            y=up, shape=style.shape(), color=colour, size=style.larger(70, 14), tooltip="told:N"
+            y=up, shape=style.look(alt.Shape), color=colour, size=style.larger(70, 14), tooltip="told:N"
         ),
         style.names((switch,)),
     )
@@ -182,14 +178,14 @@ def dot_plot(lines: Sequence[Line], style: Style, *, x: str, guide: tuple[str, f
     rows = [_point_row(line, line.points[0]) for line in lines]
     axis = alt.Axis(ticks=False, domain=False, grid=True, labelLimit=220)
     up = alt.Y("system:N", sort=[line.system for line in lines], title=None, axis=axis)
-    base = _chart("rows", ()).encode(y=up, color=style.colour(alt.Color))
+    base = _chart("rows", ()).encode(y=up, color=style.look(alt.Color))
     dash = alt.Scale(domain=[False, True], range=[[1, 0], [2, 2]])
     layers = [
         base.mark_rule(strokeWidth=1.5).encode(
             x=alt.X("bottom:Q", title=None), x2="top:Q", strokeDash=alt.StrokeDash("small:N", scale=dash, legend=None)
         ),
         base.mark_point(filled=True, opacity=1, size=46).encode(
-            x=alt.X("y:Q", title=x, scale=alt.Scale(zero=True)), shape=style.shape(), tooltip="told:N"
+            x=alt.X("y:Q", title=x, scale=alt.Scale(zero=True)), shape=style.look(alt.Shape), tooltip="told:N"
         ),
     ]
     data: dict[str, Sequence[Mapping[str, Any]]] = {"rows": rows}

@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from seq2seq.config.files import read_record
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.runs import Run
-from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import OWN
 from seq2seq.run.reading import Reading
 from seq2seq.scoring.evidence import Evidence
@@ -83,7 +82,7 @@ def collect_exhibits(split: str, evidence: Evidence, runs: Mapping[str, Sequence
         lengths=evidence.source_words.tolist(),
         sources=texts.sources if texts else None,
         references=texts.references if texts else None,
-        hypotheses={name: {run.seed: run.decoded[split].lines for run in some} for name, some in runs.items()},
+        hypotheses={name: {run.folder.seed: run.decoded[split].lines for run in some} for name, some in runs.items()},
         sentence_scores={
             system.name: {
                 seed: counted.sentence_scores(metric).round(1).tolist()
@@ -100,9 +99,8 @@ def collect_exhibits(split: str, evidence: Evidence, runs: Mapping[str, Sequence
 def _attention(split: str, runs: Mapping[str, Sequence[Run]]) -> dict[int, dict[str, AttentionMap]]:
     found: dict[int, dict[str, AttentionMap]] = {}
     for system, some in runs.items():
-        places = (RunFolder(run.folder).attention(split) for run in some)
         advice = "remove the file and the run's hypotheses, and a report makes both again"
-        kept = (read_record(place, list[AttentionMap], advice) for place in places)
+        kept = (read_record(run.folder.attention(split), list[AttentionMap], advice) for run in some)
         for shown in next((maps for maps in kept if maps), []):
             found.setdefault(shown.index, {})[system] = shown
     return dict(sorted(found.items()))

@@ -22,7 +22,7 @@ from seq2seq.config.identity import changes
 from seq2seq.config.languages import resolve_tokenizer
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.schema import MissingRun, Report
-from seq2seq.run.folder import RECORD_ADVICE, RunFolder, damaged_translations, run_name
+from seq2seq.run.folder import RECORD_ADVICE, RunFolder, damaged_translations
 from seq2seq.run.learning import Learning, learning
 from seq2seq.run.trained import find_runs
 
@@ -73,18 +73,12 @@ class Decoded:
 class Run:
     """One training, as its folder shows it."""
 
-    system: str
-    seed: int
-    folder: Path
+    folder: RunFolder
     config: dict[str, Any]
     summary: dict[str, Any]
     environment: dict[str, Any]
     log: list[dict[str, Any]]
     decoded: dict[str, Decoded]
-
-    @property
-    def name(self) -> str:
-        return run_name(self.system, self.seed)
 
     @cached_property
     def learning(self) -> Learning:
@@ -259,8 +253,8 @@ def _check_alike(runs: Sequence[Run]) -> None:
         found = changes(first.config, run.config)
         if differing := [*found.identity, *found.raised]:
             raise UserError(
-                f"{run.folder}: not trained like {first.folder} ({'; '.join(differing[:5])}); the seeds of a system differ in "
-                "nothing else, so train them alike, or move one out of the study's folder"
+                f"{run.folder.path}: not trained like {first.folder.path} ({'; '.join(differing[:5])}); the seeds of a system "
+                "differ in nothing else, so train them alike, or move one out of the study's folder"
             )
 
 
@@ -281,9 +275,7 @@ def read_study_file(path: Path) -> StudyFile:
 
 def _read_run(place: RunFolder, notes: list[str]) -> Run:
     return Run(
-        system=place.system,
-        seed=place.seed,
-        folder=place.path,
+        folder=place,
         config=checked(dict[str, Any], plain(read_yaml(place.config)), place.config, "copy it from where the run was trained"),
         summary=place.read_summary(),
         environment=place.read_environment(),
@@ -334,17 +326,12 @@ def read_decoded(path: Path) -> Decoded:
 
 
 def _missing(system: str, runs: list[Run]) -> list[MissingRun]:
-    """Seeds that the config asked for and that have no folder, and folders without hypotheses."""
-    if not runs:
-        return [MissingRun(system=system, seed=None, reason="no run folder; train it")]
-    absent = [
-        MissingRun(system=system, seed=run.seed, reason=f"no hypotheses; status: {run.summary.get('status', 'not finished')}")
-        for run in runs
-        if not run.decoded
-    ]
-    training = runs[0].config.get("training")
+    """Folders without hypotheses, and seeds that the config asked for and that have no folder; None for the seed of no run."""
+    training = runs[0].config.get("training") if runs else {"seeds": [None]}
     wanted = training.get("seeds", []) if isinstance(training, dict) else []
-    there = {run.seed for run in runs}
-    return absent + [
-        MissingRun(system=system, seed=seed, reason="no run folder; train it") for seed in wanted if seed not in there
-    ]
+    reasons: dict[int | None, str] = {
+        run.folder.seed: "" if run.decoded else f"no hypotheses; status: {run.summary.get('status', 'not finished')}"
+        for run in runs
+    }
+    reasons |= {seed: "no run folder; train it" for seed in wanted if seed not in reasons}
+    return [MissingRun(system=system, seed=seed, reason=reason) for seed, reason in reasons.items() if reason]

@@ -65,9 +65,9 @@ def score_split(
         for run in runs:
             if (found := len(run.decoded[split].lines)) != (expected := len(index.source_words)):
                 why = f"{counted(found, 'line')}, but the split has {counted(expected, 'sentence')}"
-                raise damaged_translations(run.folder / "hypotheses" / f"{split}.txt", why)
+                raise damaged_translations(run.folder.hypotheses(split), why)
         counts = tuple(_statistics(run, split, texts, index.reference_sha256, settings, recount) for run in runs)
-        seeds = tuple(run.seed for run in runs)
+        seeds = tuple(run.folder.seed for run in runs)
         scores.append(SystemScores(name=name, seeds=seeds, statistics=counts, facts=(facts or {}).get(name, {})))
     if texts is not None and not recount:
         write_json(path, index.model_dump())
@@ -90,7 +90,7 @@ def _statistics(
 ) -> SentenceStatistics:
     """Counts of one run, kept in `<run>/statistics/<split>.npz` beside their cache key."""
     decoded, cut = run.decoded[split], run.decoded[split].record.truncated
-    place = run.folder / "statistics" / f"{split}.npz"
+    place = run.folder.path / "statistics" / f"{split}.npz"
     key = {
         "hypotheses_sha256": decoded.sha256,
         "reference_sha256": reference_sha256,

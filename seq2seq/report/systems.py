@@ -79,7 +79,7 @@ def _mean(summaries: Sequence[Mapping[str, Any]], key: str) -> float | None:
 
 def _seed_run(run: Run, split: str, result: SystemResult, index: int) -> SeedRun:
     return SeedRun(
-        seed=run.seed,
+        seed=run.folder.seed,
         status=str(run.summary.get("status", "unknown")),
         **{metric: values[index] for metric, values in result.per_seed.items()},
         **{key: run.summary.get(key) for key in ("steps", "target_tokens", "seconds", "best_step")},
@@ -101,7 +101,7 @@ def learning_curve(run: Run) -> LearningCurve:
     training = [r for r in run.log if r.get("event") == "train"]
     losses = {int(r["step"]): loss for r in training if (loss := finite(r.get("loss"))) is not None}
     return LearningCurve(
-        seed=run.seed,
+        seed=run.folder.seed,
         validation=[_point(step, record, seconds) for step, record in sorted(validations.items())],
         training=evenly_spaced(sorted(losses.items()), TRAINING_POINTS),
     )
@@ -130,38 +130,25 @@ BUDGETS = {
 
 def compare_budgets(systems: Mapping[str, SystemReport]) -> Fairness:
     """Say which budgets are equal over all systems, and by how much the others differ."""
-    regimes, spread, unknown = [], {}, []
-    for name, (key, tolerance) in BUDGETS.items():
-        values = [getattr(system, key) for system in systems.values()]
-        if any(value is None or value <= 0 for value in values):
-            unknown.append(name)
-            continue
-        spread[name] = max(values) / min(values)
-        if spread[name] - 1 <= tolerance:
-            regimes.append(f"equal {name}")
-    sentence = " ".join([_sentence(len(systems), regimes, spread, unknown), *_pretrained(systems)])
-    return Fairness(regimes=regimes, spread=spread, sentence=sentence)
-
-
-def _pretrained(systems: Mapping[str, SystemReport]) -> list[str]:
-    parts = [
+    known = {name: [getattr(system, key) for system in systems.values()] for name, (key, _) in BUDGETS.items()}
+    spread = {name: max(values) / min(values) for name, values in known.items() if all(values)}
+    equal = [name for name, ratio in spread.items() if ratio - 1 <= BUDGETS[name][1]]
+    regimes = [f"equal {name}" for name in equal]
+    parts = ["One system, so there is no budget to compare."]
+    if len(systems) > 1:
+        parts = [f"The systems have {_listed(regimes)}." if regimes else "No budget agrees between the systems."]
+        if unequal := [f"{name} by a factor of {ratio:.3g}" for name, ratio in spread.items() if name not in equal]:
+            parts.append(f"They differ in {_listed(unequal)}: a larger or longer trained system may be ahead for that reason.")
+        if unknown := [name for name in known if name not in spread]:
+            parts.append(f"Not recorded for every system: {_listed(unknown)}.")
+    pretrained = [
         f"{name} {part.kind}, {part.steps:,.0f} updates, {part.target_tokens:,.0f} tokens, {part.seconds / 60:,.1f} min"
         for name, system in systems.items()
         if (part := system.pretraining) is not None
     ]
-    return [f"Pre-training counts in these budgets: {'; '.join(parts)}."] if parts else []
-
-
-def _sentence(count: int, regimes: list[str], spread: Mapping[str, float], unknown: list[str]) -> str:
-    if count < 2:
-        return "One system, so there is no budget to compare."
-    unequal = [f"{name} by a factor of {ratio:.3g}" for name, ratio in spread.items() if f"equal {name}" not in regimes]
-    parts = [f"The systems have {_listed(regimes)}." if regimes else "No budget agrees between the systems."]
-    if unequal:
-        parts.append(f"They differ in {_listed(unequal)}: a larger or longer trained system may be ahead for that reason.")
-    if unknown:
-        parts.append(f"Not recorded for every system: {_listed(unknown)}.")
-    return " ".join(parts)
+    if pretrained:
+        parts.append(f"Pre-training counts in these budgets: {'; '.join(pretrained)}.")
+    return Fairness(regimes=regimes, spread=spread, sentence=" ".join(parts))
 
 
 def _listed(words: list[str]) -> str:
@@ -170,7 +157,8 @@ def _listed(words: list[str]) -> str:
 
 def shared_environment(runs: Sequence[Run]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """(what all runs share, dotted key -> run -> value for what they do not); commands are told apart from both."""
-    flat = {run.name: {key: value for key, value in flatten(run.environment).items() if key != "command"} for run in runs}
+    told = {run.folder.name: flatten(run.environment) for run in runs}
+    flat = {name: {key: value for key, value in facts.items() if key != "command"} for name, facts in told.items()}
     found = differing(flat)
     return {key: value for key, value in next(iter(flat.values())).items() if key not in found}, found
 

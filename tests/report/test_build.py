@@ -14,6 +14,7 @@ from seq2seq.report.document import sections
 from seq2seq.report.headline import headline, lengths_in_words
 from seq2seq.report.runs import Run, read_study
 from seq2seq.report.systems import compare_budgets, facts_for_claims
+from seq2seq.run.folder import RunFolder
 from seq2seq.run.hypotheses import evenly_spaced
 from seq2seq.scoring.results import finite
 from tests.report.invented import copy_of
@@ -195,7 +196,10 @@ def test_head_twins_are_the_same_model_but_for_their_heads():
     configs = {"a": base, "b": twin, "c": other}
 
     def facts_of(sizes):
-        runs = {name: [Run(name, 1, Path(), configs[name], {"parameters": size}, {}, [], {})] for name, size in sizes.items()}
+        runs = {
+            name: [Run(RunFolder(Path(name, "seed-1")), configs[name], {"parameters": size}, {}, [], {})]
+            for name, size in sizes.items()
+        }
         return facts_for_claims(runs, Analyses())
 
     facts = facts_of(dict.fromkeys(configs, 100))

@@ -8,6 +8,7 @@ from seq2seq.config.embedded import PROBE
 from seq2seq.config.errors import UserError, counted
 from seq2seq.corpus.prepare import read_tests
 from seq2seq.report.analysis.store import analysis_path
+from seq2seq.report.runs import read_decoded
 from seq2seq.run.folder import RunFolder, damaged_translations, write_json
 from seq2seq.run.hypotheses import check_sentences
 from seq2seq.run.trained import read_settings
@@ -56,7 +57,7 @@ def probe_run(folder: RunFolder) -> dict[str, Any]:
     if not path.exists():
         raise UserError(f"{path}: no such file; let the run finish: seq2seq train STUDY")
     check_sentences(path, folder.decoding(SPLIT), text.fingerprint)
-    hypotheses = path.read_text(encoding="utf-8").split("\n")[:-1]
+    hypotheses = read_decoded(path).lines
     if len(hypotheses) != len(text.sources):
         why = f"{counted(len(hypotheses), 'line')}, but the probe has {counted(len(text.sources), 'pair')}"
         raise damaged_translations(path, why)
