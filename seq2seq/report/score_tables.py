@@ -41,14 +41,17 @@ def length_table(report: Report) -> Table:
 
 def systems_table(report: Report, *, ranked: bool = False) -> Table:
     """Everything that one line can say of each system; of a crowd, or `ranked`, the highest score first."""
-    ranked, compared = ranked or is_crowd(report), report.baseline is not None
+    ranked = ranked or is_crowd(report)
     order = [place.system for place in report.ranking] if ranked else list(report.systems)
     ranks = {place.system: Measured(place.rank, place.low, place.high, digits=0) for place in report.ranking}
     rows = [_system(report, name, report.systems[name], ranks.get(name)) for name in order]
-    left_out = set() if compared else {"difference", "p", *_CONTRASTS.values()}
-    left_out |= (set() if ranked else {"rank"}) | (set() if "ter" in report.signatures else {"TER"})
-    left_out |= set() if any(system.length and system.length.above_chance for system in report.systems.values()) else {_ABOVE}
-    heads = [head for head in rows[0] if head not in left_out]
+    known = {
+        **dict.fromkeys(("difference", "p", *_CONTRASTS.values()), report.baseline is not None),
+        "rank": ranked,
+        "TER": "ter" in report.signatures,
+        _ABOVE: any(system.length and system.length.above_chance for system in report.systems.values()),
+    }
+    heads = [head for head in rows[0] if known.get(head, True)]
     main = ("system", "BLEU", "difference", "kept", "seeds", "parameters")
     return Table(
         title="Table of systems",
