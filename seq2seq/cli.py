@@ -128,7 +128,8 @@ def report(
     allow_code: AllowCode = False,
 ) -> None:
     """Score, compare and explain a study's runs: writes RUNS/report/."""
-    from seq2seq.report.study import report_study, verify_study
+    from seq2seq.report.study import report_study
+    from seq2seq.report.verify import verify_study
 
     if verify and retranslate:
         raise UserError("--verify changes nothing, so --retranslate does not go with it; give one of them")

@@ -5,16 +5,15 @@ from pathlib import Path
 
 from seq2seq.config.data import with_tests
 from seq2seq.config.differences import described
-from seq2seq.config.errors import RunError, UserError, counted
+from seq2seq.config.errors import UserError
 from seq2seq.corpus.prepare import SplitText, read_tests
 from seq2seq.report.analysis.runs import analyse_study
 from seq2seq.report.build import build_report
 from seq2seq.report.headline import MEASURES, half_length_in_words, kept_share
-from seq2seq.report.runs import finished_runs, is_published, read_decoded, study_folders, unpacked
+from seq2seq.report.runs import finished_runs, read_decoded, study_folders
 from seq2seq.report.schema import Report
 from seq2seq.report.score_tables import contrast, length_table
 from seq2seq.report.values import as_text
-from seq2seq.report.verify import verify_report
 from seq2seq.report.write import write_report
 from seq2seq.run.environment import portable_command
 from seq2seq.run.folder import RunFolder
@@ -44,35 +43,14 @@ def report_study(
         analyse_study(runs, allow_code=allow_code, further=further, again=retranslate)
     check_texts(folders, texts)
     built = build_report(runs, texts, split=split, command=portable_command(arguments))
-    write_report(built, _report_folder(runs, split), without_text=without_text)
+    write_report(built, report_folder(runs, split), without_text=without_text)
     print(summary_table(built.report))
-    print(f"\nreport: {_report_folder(runs, split) / 'index.html'}")
+    print(f"\nreport: {report_folder(runs, split) / 'index.html'}")
 
 
-def _report_folder(runs: Path, split: str | None) -> Path:
+def report_folder(runs: Path, split: str | None) -> Path:
+    """Return where the report of a study is, or the one on a further split."""
     return runs / ("report" if split is None else f"report-{split}")
-
-
-def verify_study(runs: Path, split: str | None = None) -> None:
-    """Score the stored hypotheses again; a `RunError` if the report differs from what they score now."""
-    path = _report_folder(runs, split) / "report.json"
-    with unpacked(runs) as place:
-        folders, _ = study_folders(place)
-        texts = texts_of(folders, [] if split is None else [split])
-        try:
-            check_texts(folders, texts)
-        except UserError:
-            if not is_published(runs) or not (place / "statistics").exists():
-                raise
-            print("the corpus here holds other sentences than were translated, so stored counts are used")
-            texts = {}
-        result = verify_report(place, path, texts)
-    print(result.basis)
-    if result.differences:
-        listed = "; ".join(result.differences[:5])
-        again = "; if runs were tuned, probed or trained since, make the report again"
-        raise RunError(f"{runs}: {counted(len(result.differences), 'difference')} to the report: {listed}{again}")
-    print("the report stands: every number is the same again")
 
 
 def study_runs(runs: Path) -> list[RunFolder]:

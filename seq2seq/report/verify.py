@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from seq2seq.config.differences import differences
-from seq2seq.config.errors import counted
+from seq2seq.config.errors import RunError, UserError, counted
 from seq2seq.corpus.prepare import SplitText
 from seq2seq.report.build import STATISTICS, build_report
-from seq2seq.report.runs import read_report, unpacked
+from seq2seq.report.runs import is_published, read_report, study_folders, unpacked
 from seq2seq.report.scoring import SLOW
+from seq2seq.report.study import check_texts, report_folder, texts_of
 
 TOLERANCE = 1e-6
 """Points: far below a printed digit, above what another machine's arithmetic changes."""
@@ -30,6 +31,28 @@ _SCORES = {
 """What no method of statistics changes: scores, counts and what they were made from."""
 
 
+def verify_study(runs: Path, split: str | None = None) -> None:
+    """Score the stored hypotheses again; a `RunError` if the report differs from what they score now."""
+    path = report_folder(runs, split) / "report.json"
+    with unpacked(runs) as place:
+        folders, _ = study_folders(place)
+        texts = texts_of(folders, [] if split is None else [split])
+        try:
+            check_texts(folders, texts)
+        except UserError:
+            if not is_published(runs) or not (place / "statistics").exists():
+                raise
+            print("the corpus here holds other sentences than were translated, so stored counts are used")
+            texts = {}
+        result = verify_report(place, path, texts)
+    print(result.basis)
+    if result.differences:
+        listed = "; ".join(result.differences[:5])
+        again = "; if runs were tuned, probed or trained since, make the report again"
+        raise RunError(f"{runs}: {counted(len(result.differences), 'difference')} to the report: {listed}{again}")
+    print("the report stands: every number is the same again")
+
+
 class Verification(NamedTuple):
     """Differences to the report, one line each, and what the scores were made from, as a sentence."""
 
@@ -43,13 +66,12 @@ def verify_report(runs: Path, report: Path | None = None, texts: Mapping[str, Sp
     With the corpus at hand (`texts` by split) sacreBLEU counts every hypothesis anew; without it the counts kept beside the
     runs are taken, if they are of just these hypotheses. A report of an earlier version of the statistics is compared score by
     score, as its intervals and verdicts were made by other methods. A split that was first translated after the report was made
-    is no difference. `runs` may be a published study.
+    is no difference.
     """
     known = read_report(report or runs / "report" / "report.json")
     stored = known.model_dump(mode="json")  # keys that came later have the value that was meant before
     split, lines = known.split, (texts or {}).get(known.split)
-    with unpacked(runs) as folder:
-        built = build_report(folder, texts, split=split, recount=lines is not None)
+    built = build_report(runs, texts, split=split, recount=lines is not None)
     again = built.report.model_dump(mode="json")
     for system in (*stored["systems"].values(), *again["systems"].values()):
         del system["card"]  # what a mechanism is says the code, not the runs

@@ -225,6 +225,13 @@ def test_runs_that_cannot_be_scored(tmp_path, options, message):
         probe_run(make_run(tmp_path, **options))
 
 
+def test_damaged_answers_are_one_clear_line(tmp_path):
+    run = make_run(tmp_path)
+    run.hypotheses("test").write_bytes(b"\xff\n")
+    with pytest.raises(UserError, match="not UTF-8 text"):
+        probe_run(run)
+
+
 def test_unfinished_runs_are_no_answer(tmp_path):
     make_run(tmp_path).summary.unlink()
     with pytest.raises(UserError, match="no run is finished"):

@@ -10,7 +10,7 @@ import pytest
 from seq2seq.config.errors import UserError
 from seq2seq.config.loading import plain, read_yaml
 from seq2seq.report.build import build_report
-from seq2seq.report.runs import read_report
+from seq2seq.report.runs import read_report, unpacked
 from seq2seq.report.verify import compare_reports, verify_report
 from seq2seq.run.folder import write_aside
 from seq2seq.scoring.metrics import Metric
@@ -194,4 +194,5 @@ def test_a_run_that_was_cut_is_published_as_missing_and_the_report_stands(report
     publish_study(reported, tmp_path / "published", arguments=["publish"])
     said = [missing.model_dump() for missing in read_report(tmp_path / "published/report/report.json").missing]
     assert {"system": "scaled", "seed": 2, "analysis": None, "reason": "no hypotheses; status: interrupted"} in said
-    assert not verify_report(tmp_path / "published").differences
+    with unpacked(tmp_path / "published") as runs:
+        assert not verify_report(runs, tmp_path / "published/report/report.json").differences
