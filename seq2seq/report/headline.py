@@ -283,8 +283,6 @@ def _empty_notes(report: Report) -> Iterator[str]:
 
 
 def _seen_notes(report: Report) -> Iterator[str]:
-    """Whether sentences of the test set stand in the text that was trained on."""
-
     def most(kind: str) -> int:
         key = f"seen_in_training.{report.split}.{kind}"
         return max([report.environment.get(key) or 0, *(n or 0 for n in report.environment_differences.get(key, {}).values())])
@@ -297,7 +295,6 @@ def _seen_notes(report: Report) -> Iterator[str]:
 
 
 def _learning_notes(report: Report) -> Iterator[str]:
-    """Which systems a longer training may still raise, and how that was judged."""
     meanings = {
         "still improving": "Still improving when training ended, so longer training may raise the score",
         "at rest because the rate is zero": "At rest because the learning rate is zero (still improving before its decay), "
@@ -309,7 +306,6 @@ def _learning_notes(report: Report) -> Iterator[str]:
 
 
 def _search_notes(report: Report) -> Iterator[str]:
-    """Whether the scores were decoded with what tuning chose."""
     if report.beam_sweep is None:
         return
     total, split = len(report.systems), report.beam_sweep.split

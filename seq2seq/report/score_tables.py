@@ -10,8 +10,7 @@ from seq2seq.report.values import NONE, Cell, Measured, Table, bleu, p_value, sh
 from seq2seq.scoring.length import Contrast
 from seq2seq.scoring.results import BucketScores, Scores
 
-UNTESTED = ("not tested", "not applicable")
-"""Verdicts of what a study does not test."""
+UNTESTED = ("not tested", "not applicable")  # verdicts
 
 
 def bleu_by_length(rows: Mapping[str, tuple[Scores, Sequence[BucketScores]]]) -> Table:

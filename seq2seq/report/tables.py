@@ -69,7 +69,6 @@ def _row(value: BaseModel, left_out: set[str] | None = None, /, **first: Any) ->
 
 
 def _sentences(exhibits: Exhibits) -> list[dict[str, Any]]:
-    """Sentence scores without any text, one row a sentence."""
     scores = {
         f"{name}.seed-{seed}.{exhibits.sentence_metric}": values
         for name, by_seed in exhibits.sentence_scores.items()
