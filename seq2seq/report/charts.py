@@ -103,7 +103,7 @@ def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = 
     rows = [{**row, **place} for place, lines in _placed(views) for line in lines for row in _line_rows(line)]
     names = [{**row, **place} for place, lines in _placed(views) for row in _end_labels(lines, style, zero)]
     pointed = alt.selection_point(name=POINTED, fields=["system"], on="pointerover", clear="pointerout")
-    axis = alt.Axis(tickMinStep=1, format="~d", tickCount=8)
+    axis = alt.Axis(tickMinStep=1, format="~d", tickCount=8, labelFlush=False)
     up = alt.Y("y:Q", title=None, axis=alt.Axis(tickCount=6), scale=alt.Scale(zero=zero))
     base = _chart("rows", switches).encode(x=alt.X("x:Q", title=x, axis=axis, scale=alt.Scale(zero=True, nice=False)))
     points = base.transform_filter("!datum.joint && !isValid(datum.seed)")

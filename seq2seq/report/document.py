@@ -77,7 +77,12 @@ _OF_FIGURES = (
 def _systems(report: Report) -> Iterator[Part]:
     yield report.fairness.sentence
     yield systems_table(report)
-    lines = [f"Differences are system minus {report.baseline}, the verdict after Holm's correction."] if report.baseline else []
+    lines = []
+    if report.baseline:
+        lines.append(
+            f"Differences are system minus {report.baseline}, the verdict after Holm's correction; ↑ ↓ beside the score of a "
+            "length bucket: better or worse there."
+        )
     if first := next((system.length for system in report.systems.values() if system.length), None):
         unit = report.length_unit
         lines.append(
@@ -111,8 +116,8 @@ def _systems(report: Report) -> Iterator[Part]:
                 f"{report.baseline}) against source {report.length_unit}, times ten. Sentence scores are {score}. Above 0, "
                 "every further ten add that many points to the gap; at 0 the gap, however large, is the same for short and "
                 "long sentences. A straight line is laid through what may saturate, so the index depends on the lengths in "
-                "this test set and compares systems on it only. Length is not controlled for difficulty: long sentences "
-                "differ in kind."
+                "this test set and compares systems on it only. Where long sentences also differ in kind, as they do unless "
+                "short ones were joined, that is in it."
             ],
         )
     for split, summary in report.other_splits.items():

@@ -16,7 +16,7 @@ from seq2seq.report.values import NONE, Cell, Measured, Table, share
 from seq2seq.run.folder import run_name
 from seq2seq.scoring.results import BucketScores, finite
 
-BANDS = 3
+BANDS = 7
 """Systems whose bands can lie over each other and still be seen; of more, the baseline has one."""
 MOST_WORDS = 40
 """Longest side of a heat map on paper; the words after it are left out."""
@@ -63,7 +63,7 @@ def _length(report: Report) -> Figure:
         if (lines := lines_of(report, partial(_length_points, report, field=field, metric=metric)))
     }
     several = [name for name, system in report.systems.items() if len(system.seeds) > 2]
-    banded = several if len(several) <= BANDS else [name for name in several if name == report.baseline]
+    banded = several if _few(report) else [name for name in several if name == report.baseline]
     unit, switches = f"source length in {report.length_unit}", ("Show", "Buckets")
     return Figure(
         name="bleu_by_length",
@@ -99,11 +99,16 @@ def _length_points(report: Report, name: str, field: str, metric: str) -> Iterat
         )
 
 
+def _few(report: Report) -> bool:
+    """Whether the bands of all systems can be drawn at once; on the page one that is pointed at has its band in any case."""
+    return len(report.systems) <= BANDS
+
+
 def _length_caption(report: Report) -> str:
     counts, level = {len(system.seeds) for system in report.systems.values()}, report.evaluation["confidence"]
-    parts = [f"{report.split}, {report.n:,} sentences; a point stands at the mean length of its bucket."]
+    parts = [f"{report.study}, {report.split}: {report.n:,} sentences; a point stands at the mean length of its bucket."]
     if max(counts) > 2:
-        parts.append(f"Bands: {level:.0%} intervals over seeds and sentences (of the system that is pointed at).")
+        parts.append(f"Bands: {level:.0%} intervals over seeds and sentences{'' if _few(report) else ', of the baseline'}.")
     if max(counts) > 1:
         parts.append("Small dots: single seeds.")
     if 1 in counts:
@@ -113,8 +118,6 @@ def _length_caption(report: Report) -> str:
         parts.append(f"One seed and no band{why}: {who}.")
     if any(bucket.underpowered for system in report.systems.values() for bucket in system.buckets):
         parts.append(f"Hollow marks, dashed lines and †: fewer than {report.evaluation.get('minimum_bucket')} sentences.")
-    if report.baseline is not None:
-        parts.append(f"↑ ↓ in the table: better or worse than {report.baseline} after Holm's correction.")
     if is_crowd(report):
         parts.append(
             f"In colour: the baseline, well-known systems, the highest and the lowest of {len(report.systems)} systems."
