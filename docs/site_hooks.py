@@ -23,6 +23,7 @@ _CHARACTERS = {
     "⦄": r"\}",
     "`": "",
 }
+_FORMULA = re.compile(r"\$([^$\n]+)\$")
 _TOKEN = re.compile(r"[A-Za-z]+(?:-[a-z]+)*\u2060?|\d+|<=|>=|\s+|.")
 
 
@@ -50,14 +51,17 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def notebook(path: Path) -> str:
-    """A notebook as Markdown: its text, its code, and what its cells printed where that was kept."""
+    """A notebook as Markdown: its text with formulas as MathML, its code, and what its cells printed where that was kept."""
     parts = []
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        source = "".join(cell["source"])
-        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        source, text = "".join(cell["source"]), cell["cell_type"] == "markdown"
+        parts.append(_FORMULA.sub(lambda found: convert(found[1]), source) if text else f"```python\n{source}\n```")
         for output in cell.get("outputs", []):
-            said = "".join(output.get("text") or output.get("data", {}).get("text/plain", ""))
-            parts += [f"```text\n{said}\n```"] if said else []
+            data = output.get("data", {})
+            if "text/html" in data:  # tables, figures and heat maps, without the blank lines that would end a block of HTML
+                parts.append("".join(line for line in data["text/html"] if line.strip()))
+            elif said := "".join(output.get("text") or data.get("text/plain", "")):
+                parts.append(f"```text\n{said}\n```")
     return "\n\n".join(parts) + "\n"
 
 

@@ -43,6 +43,13 @@ def test_the_pages_it_links_to_are_there():
     assert all((PATH.parent / link).exists() for link in links)
 
 
+def test_what_its_cells_said_is_kept_without_a_path_of_any_machine():
+    made = [out for cell in json.loads(PATH.read_text(encoding="utf-8"))["cells"] for out in cell.get("outputs", [])]
+    assert {out["output_type"] for out in made} == {"stream", "execute_result"}  # no error, nothing on standard error
+    assert not any(out.get("name") == "stderr" for out in made)
+    assert not any(place in json.dumps(made) for place in ("/home/", "/tmp/", "/root/"))
+
+
 @pytest.mark.slow
 def test_every_cell_runs_and_attention_keeps_more_than_the_fixed_vector(tmp_path, monkeypatch):
     nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")

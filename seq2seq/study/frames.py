@@ -18,6 +18,7 @@ from seq2seq.report.charts import Figure, on_paper
 from seq2seq.report.drawing import image
 from seq2seq.report.exhibits import Exhibits
 from seq2seq.report.figures import report_figures
+from seq2seq.report.page import marked
 from seq2seq.report.runs import as_stored
 from seq2seq.report.runs import read_report as read_json_report
 from seq2seq.report.schema import Report
@@ -91,7 +92,7 @@ class StudyReport:
         rows += [[f"<td>{escape(str(cell))}</td>" for cell in row] for row in table.rows]
         body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
         return (
-            f"<p>{escape(self.report.headline)}</p><table>{body}</table>"
+            f"<p>{marked(self.report.headline)}</p><table>{body}</table>"
             f"{image(on_paper(figure.spec, figure.caption), figure.title)}"
         )
 
