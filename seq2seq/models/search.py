@@ -111,6 +111,9 @@ def _best_continuations(scores: Tensor, logits: Tensor, count: int) -> tuple[Ten
     members = _group_size(vocabulary)
     groups = vocabulary // members
     chances = torch.softmax(logits, dim=-1, out=logits)
+    if beam == count == 1:
+        best, tokens = chances.max(dim=-1, keepdim=True)
+        return best.log_() + scores, torch.zeros_like(tokens), tokens
     maxima = chances.view(-1, members, groups).amax(dim=1)  # (A * K, G); group g is g, g + G, g + 2 G ...
     bounds = (maxima.log_().view(sentences, beam, groups) + scores.unsqueeze(-1)).flatten(1)  # (A, K * G)
     picked = bounds.topk(min(count, bounds.shape[1]), dim=-1, sorted=False).indices
@@ -138,8 +141,9 @@ def _extend(
     sentences, live = beams.scores.shape
     logits = logits.float()
     logits[:, PAD] = logits[:, BOS] = float("-inf")  # never predicted
-    # of 2 K candidates at most K end, so K go on
-    totals, parents, tokens = _best_continuations(beams.scores, logits, 2 * settings.beam)
+    # of 2 K candidates at most K end, so K go on; where one is kept, its end is that of the search
+    candidates = 2 * settings.beam if settings.beam > 1 else 1
+    totals, parents, tokens = _best_continuations(beams.scores, logits, candidates)
     ends, seen = tokens == EOS, None
     if beams.seen is not None and weights is not None:
         seen = torch.cat([beams.seen, weights.float().view(sentences, live, 1, -1)], dim=2)
@@ -147,11 +151,13 @@ def _extend(
         at = row, int(parents[row, place])
         hypothesis = _close(beams.history[at], totals[row, place], None if seen is None else seen[at], settings)
         finished[int(beams.alive[row])].append(hypothesis)
-    scores, order = totals.masked_fill(ends, float("-inf")).topk(min(settings.beam, totals.shape[1]), dim=-1)
-    parents, tokens = parents.gather(1, order), tokens.gather(1, order)
+    scores, history = totals.masked_fill(ends, float("-inf")), beams.history
     rows = torch.arange(sentences, device=parents.device).unsqueeze(1)
-    history = torch.cat([beams.history[rows, parents], tokens.unsqueeze(-1)], dim=-1)
-    seen = None if seen is None else seen[rows, parents]
+    if candidates > 1:
+        scores, order = scores.topk(min(settings.beam, totals.shape[1]), dim=-1)
+        parents, tokens = parents.gather(1, order), tokens.gather(1, order)
+        history, seen = history[rows, parents], None if seen is None else seen[rows, parents]
+    history = torch.cat([history, tokens.unsqueeze(-1)], dim=-1)
     return _Beams(alive=beams.alive, scores=scores, history=history, seen=seen), rows * live + parents
 
 
@@ -171,6 +177,9 @@ def _unfinished(
     live, allowed = beams.scores.tolist(), limits[beams.alive].tolist()
     for row, sentence in enumerate(beams.alive.tolist()):
         done = finished[sentence]
+        if not done and length <= allowed[row]:
+            keep.append(row)
+            continue
         if length > allowed[row]:  # the last token is one too many
             for at in [(row, place) for place, score in enumerate(live[row]) if score > float("-inf")]:
                 weights = None if beams.seen is None else beams.seen[at][:-1]
