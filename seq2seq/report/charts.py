@@ -20,8 +20,8 @@ from seq2seq.report.palette import GROUND, HEAT, LINE, SOFT, Look, Spec, styled
 from seq2seq.report.values import Table
 
 WIDTH, HEIGHT = 560, 330
-LABEL_GAP, LONGEST_NAME = 14, 26
-"""Distance of two labels in pixels, letters of a label."""
+LABEL_GAP, LONGEST_NAME, MARKS = 14, 26, 12
+"""Distance of two labels in pixels, letters of a label, marks on a line at most."""
 POINTED = "pointed"
 
 
@@ -129,7 +129,9 @@ def line_chart(views: Views, style: Style, *, x: str, switches: Sequence[str] = 
         base.mark_point(size=14, filled=True, shape="circle").encode(
             y=alt.Y("one:Q", title=None), color=colour, opacity=seed.otherwise(alt.value(0.1))
         ),
-        points.mark_point(strokeWidth=1.6, opacity=1).encode(
+        points.transform_filter("!datum.plain")
+        .mark_point(strokeWidth=1.6, opacity=1)
+        .encode(
             y=up,
             shape=style.look(alt.Shape),
             stroke=style.look(alt.Stroke),
@@ -295,13 +297,17 @@ def _rounded(value: float) -> float:
 def _line_rows(line: Line) -> list[dict[str, Any]]:
     """Points, in parts of one style each, then single seeds; a segment that ends at a small sample is dashed.
 
-    A point between two parts stands in both; the second time it is a joint, without a mark.
+    A point between two parts stands in both; the second time it is a joint, without a mark. Of many points the last has a mark
+    and every so many before it.
     """
     rows: list[dict[str, Any]] = []
+    every = -(-len(line.points) // MARKS)
     dashes = [before.small or after.small for before, after in pairwise(line.points)] or [False]
     for index, point in enumerate(line.points):
         before, after = dashes[max(index - 1, 0)], dashes[min(index, len(dashes) - 1)]
         row = _point_row(line, point)
+        if (len(line.points) - 1 - index) % every:
+            row["plain"] = True
         rows.append({**row, "dashed": before, "part": rows[-1]["part"] if rows else 0})
         if before != after:
             rows.append({**row, "dashed": after, "part": rows[-1]["part"] + 1, "joint": True})
@@ -311,10 +317,10 @@ def _line_rows(line: Line) -> list[dict[str, Any]]:
 
 
 def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = False) -> list[dict[str, Any]]:
-    """The name of each system at the last point of its longest line; names that would overlap are moved apart.
+    """The name of each system at the height of its longest line's last point; names that would overlap are moved apart.
 
-    Places are the nearest ones (least squares) that keep their order and a distance of one label. With `near`, names meet only
-    where their points are close on the horizontal axis, too.
+    Places are the nearest ones (least squares) that keep their order and a distance of one label. All stand to the right of all
+    lines, or with `near` each at its point, and meet only where points are close on the horizontal axis, too.
     """
     labelled = [line for line in reversed(lines) if line.points and line.system in style.labelled]
     ends = {line.system: line.points[-1] for line in sorted(labelled, key=lambda line: line.points[-1].x)}
@@ -322,7 +328,8 @@ def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = Fa
         return []
     values = [y for line in lines for p in line.points for y in (p.y, p.low, p.high) if y is not None] + [0.0] * zero
     gap = 1.12 * LABEL_GAP * (max(values) - min(values) or 1.0) / HEIGHT
-    reach = (0.25 if near else 1.0) * (max(p.x for p in ends.values()) - min(p.x for p in ends.values()))
+    right = max(point.x for point in ends.values())
+    reach = (0.25 if near else 1.0) * (right - min(point.x for point in ends.values()))
     rows: list[dict[str, Any]] = []
     group: list[tuple[str, Point]] = []
     ordered = sorted(ends.items(), key=lambda end: end[1].x)
@@ -335,7 +342,7 @@ def _end_labels(lines: Sequence[Line], style: Style, zero: bool, near: bool = Fa
         wanted = np.maximum([point.y for _, point in group], min(values) + ladder) - ladder
         for (name, point), y in zip(group, isotonic_regression(wanted).x + ladder, strict=True):
             label = name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
-            rows.append({"system": name, "label": label, "x": _rounded(point.x), "y": _rounded(float(y))})
+            rows.append({"system": name, "label": label, "x": _rounded(point.x if near else right), "y": _rounded(float(y))})
         group = []
     return rows
 
