@@ -41,8 +41,8 @@ def join_pairs(group: Sequence[SentencePair], between: str = " ") -> SentencePai
 class TrainingJoins:
     """The joined examples of every epoch: each pair is in exactly one.
 
-    An example has at most `max_tokens` subwords on either side, and words as `max_words` says, (largest number, source and
-    target tokenizer that count), unless a single pair has more.
+    An example has at most `max_tokens` subwords and `max_words` words (characters in a language without spaces) on either side,
+    unless a single pair has more; `sides` are (tokenizer, language) of source and target.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class TrainingJoins:
         settings: JoinSettings,
         *,
         max_tokens: int,
-        max_words: tuple[int, Tokenizer, Tokenizer] | None = None,
+        max_words: int | None = None,
+        sides: Sequence[tuple[Tokenizer, str]] = (),
     ) -> None:
         self._split, self._settings = split, settings
         ends = 1 if settings.separator else 0  # that of the last pair of an example is not counted
@@ -60,9 +61,8 @@ class TrainingJoins:
             (split.target_lengths, max_tokens),
         ]
         if max_words is not None:
-            limit, *tokenizers = max_words
-            arrays = (split.source_arrays, split.target_arrays)
-            self._limits += [(t.words_of(side.tokens, side.offsets), limit) for t, side in zip(tokenizers, arrays, strict=True)]
+            for (tokenizer, language), side in zip(sides, (split.source_arrays, split.target_arrays), strict=True):
+                self._limits.append((tokenizer.lengths_of(side.tokens, side.offsets, language), max_words))
 
     def longest(self) -> tuple[int, int]:
         """Return the most subwords that an example can have, source and target."""

@@ -117,8 +117,8 @@ def prepare(
         report(f"{settings.train}: {len(train):,} parallel pairs; of the others each side is text on its own")
     joins = None
     if settings.join is not None:
-        words = None if settings.max_words is None else (settings.max_words, source, target)
-        joins = TrainingJoins(train, settings.join, max_tokens=settings.max_tokens, max_words=words)
+        sides = ((source, settings.source), (target, settings.target))
+        joins = TrainingJoins(train, settings.join, max_tokens=settings.max_tokens, max_words=settings.max_words, sides=sides)
     seen = {name: found for name in settings.test if (found := _seen(texts[name], texts[settings.train], store))["sources"]}
     for name, found in seen.items():
         report(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from seq2seq.config.data import BOUNDARY, TokenizerSettings
 from seq2seq.config.errors import UserError
+from seq2seq.config.languages import has_spaces
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
@@ -36,6 +37,7 @@ INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPACE_MARK = "\u2581"
 """sentencepiece's own sign for a space; in a text it reads as a space."""
+_BYTE = re.compile("<0x([0-9A-F]{2})>")
 _TRAINING_THREADS = 16
 """Fixed, since sentencepiece adds up counts thread by thread: the number decides the last digits, the machine must not."""
 
@@ -185,16 +187,30 @@ class Tokenizer:
         whole = [*ids, EOS]
         return [Column(*column) for column in zip(self.pieces(whole), self.word_of_piece(whole), strict=True)]
 
-    def words_of(self, tokens: NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(N,) whitespace words of sentences laid end to end: sentence i is `tokens[offsets[i]:offsets[i + 1]]`."""
-        begun = np.concatenate([[0], np.cumsum(np.asarray(self._starts_word)[tokens])])
-        counted: NDArray[np.int64] = np.diff(begun[offsets])
+    def lengths_of(self, tokens: NDArray[Any], offsets: NDArray[np.int64], language: str) -> NDArray[np.int64]:
+        """(N,) words or characters of sentences of a language, as `sentence_length` counts them.
+
+        Sentences are laid end to end: sentence i is `tokens[offsets[i]:offsets[i + 1]]`. An unknown subword is one character.
+        """
+        pieces = self.pieces(range(self.vocabulary_size))
+        units = self._starts_word if has_spaces(language) else [_characters(i, piece) for i, piece in enumerate(pieces)]
+        before = np.concatenate([[0], np.cumsum(np.asarray(units, np.int64)[tokens])])
+        counted: NDArray[np.int64] = np.diff(before[offsets])
         return counted
 
     def _checked(self, i: int) -> int:
         if not 0 <= i < self.vocabulary_size:
             raise ValueError(f"piece {i} is outside the vocabulary of {self.vocabulary_size}")
         return int(i)
+
+
+def _characters(i: int, piece: str) -> int:
+    """Count the characters that a subword adds; of the bytes of one character its first does."""
+    if i in (PAD, BOS, EOS):
+        return 0
+    if byte := _BYTE.fullmatch(piece):
+        return int(not 0x80 <= int(byte[1], 16) < 0xC0)
+    return 1 if i == UNK else len(piece.replace(_SPACE_MARK, ""))
 
 
 def auto_size(different: int, characters: int) -> int:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seq2seq.config.data import DataSettings, JoinSettings, TokenizerSettings
+from seq2seq.config.languages import sentence_length
 from seq2seq.corpus.batching import Batches
 from seq2seq.corpus.encoded import EncodedSplit, TokenArrays
 from seq2seq.corpus.join import TrainingJoins, balanced_groups, join_pairs
@@ -99,11 +100,27 @@ def test_single_pairs_have_their_share_and_the_other_numbers_are_equally_frequen
     assert min(sizes.values()) > 0.85 * max(sizes.values())
 
 
-def test_words_are_counted_where_words_begin():
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_subwords_say_how_long_the_sentence_is_in_the_unit_of_its_language(language):
     tokenizer = Tokenizer.train(["ab abc b abcab", "c b a"] * 5, TokenizerSettings(vocabulary_size=268))
-    lines = ["ab b abcab", "c", "", "xyz 你好 b"]
+    lines = ["ab b abcab", "c", "", "xyz 你好 b", "né 🙂"]
     side = TokenArrays.from_lists(tokenizer.encode_batch(lines))
-    assert tokenizer.words_of(side.tokens, side.offsets).tolist() == [3, 1, 0, 3]
+    lengths = tokenizer.lengths_of(side.tokens, side.offsets, language).tolist()
+    assert lengths == [sentence_length(line, language) for line in lines]
+
+
+def test_joins_of_a_language_without_spaces_are_limited_in_characters():
+    lines = ["你好你好", "好你", "你", "好好好"] * 50
+    tokenizer = Tokenizer.train(lines, TokenizerSettings(vocabulary_size=266))
+    arrays = TokenArrays.from_lists(tokenizer.encode_batch(lines))
+    split = EncodedSplit(arrays, arrays, [SentencePair(line, line) for line in lines])
+    joins = TrainingJoins(
+        split, JoinSettings(max_pairs=4, single_share=0), max_tokens=256, max_words=5, sides=[(tokenizer, "zh")] * 2
+    )
+    examples = joins.examples(np.random.default_rng(1))
+    joined = [examples.pair(i).source for i in range(len(examples))]
+    assert max(sentence_length(line, "zh") for line in joined) == 5
+    assert any(" " in line for line in joined)
 
 
 def prepared(tmp_path, said, data):
