@@ -5,6 +5,7 @@ share a hue and differ in lightness, which colour-blind eyes keep, and the mark 
 the light set have a contrast of at least 4.5 on white, those of the dark set on near-black, so both may be text.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -41,6 +42,9 @@ RESERVE = (
 )
 """Looks of all other names, in the order in which a study draws them."""
 
+_SHADES = 13
+"""Lightnesses of one hue."""
+
 REST = Look("#8f8f94", "#75757c", "circle")
 """Look of a system that is one of a crowd and not in focus."""
 
@@ -55,16 +59,53 @@ Spec = dict[str, Any]
 
 
 def looks(systems: Sequence[str], focus: Sequence[str] | None = None) -> dict[str, Look]:
-    """A look for every system; those out of focus are grey, and the reserve repeats after its end."""
+    """A look for every system; those out of focus are grey, and the reserve repeats after its end.
+
+    Names that differ in one number, `none-64` and `none-128`, have the hue of `none`, the larger number the stronger colour.
+    """
     shown = list(systems if focus is None else focus)
-    others = [name for name in shown if name not in KNOWN]
-    reserve = {name: RESERVE[index % len(RESERVE)] for index, name in enumerate(others)}
-    return {name: KNOWN.get(name) or reserve[name] if name in shown else REST for name in systems}
+    series: dict[str, dict[str, float]] = {}
+    for name in shown:
+        stem, number = (name, 0.0) if name in KNOWN else _stem(name)
+        series.setdefault(name if stem in shown else stem, {})[name] = number
+    reserve = [stem for stem in series if stem not in KNOWN]
+    found = {}
+    for stem, numbers in series.items():
+        look = KNOWN.get(stem) or RESERVE[reserve.index(stem) % len(RESERVE)]
+        last = len(numbers) - 1
+        for rank, name in enumerate(sorted(numbers, key=numbers.__getitem__)):
+            step = rank * min(4 * last, _SHADES - 1) // max(last, 1)
+            found[name] = _shade(look, step, RESERVE[rank % len(RESERVE)].shape) if last else look
+    return {name: found.get(name, REST) for name in systems}
+
+
+def _stem(name: str) -> tuple[str, float]:
+    """The name without its number, and the number; the name and 0 without one."""
+    found = re.fullmatch(r"(.+?)-(\d+(?:\.\d+)?)(-.+)?", name)
+    return (found[1] + (found[3] or ""), float(found[2])) if found else (name, 0.0)
+
+
+def _shade(look: Look, step: int, shape: str) -> Look:
+    """A hue from as light as text may be (step 0) to nearly black, on a dark ground the other way."""
+    share = step / (_SHADES - 1)
+    return Look(_with_lightness(look.light, 49 - 37 * share), _with_lightness(look.dark, 58 + 34 * share), shape)
+
+
+def _with_lightness(colour: str, lightness: float) -> str:
+    """The colour mixed with black or white to that lightness, CIE L*, 8 to 100."""
+    parts = [(int(colour[at : at + 2], 16) / 255) ** 2.2 for at in (1, 3, 5)]
+    now = sum(share * part for share, part in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
+    wanted = ((lightness + 16) / 116) ** 3
+    white = max(0.0, (wanted - now) / (1 - now))
+    parts = [part * min(1.0, wanted / now) * (1 - white) + white for part in parts]
+    return "#" + "".join(f"{round(255 * part ** (1 / 2.2)):02x}" for part in parts)
 
 
 def dark_colours() -> dict[str, str]:
     """Every light colour -> the dark one in its place."""
-    return DARK | {look.light: look.dark for look in (*KNOWN.values(), *RESERVE, REST)}
+    plain = (*KNOWN.values(), *RESERVE)
+    shades = [_shade(look, step, look.shape) for look in plain for step in range(_SHADES)]
+    return DARK | {look.light: look.dark for look in (*shades, *plain, REST)}
 
 
 def styled(spec: Spec) -> Spec:

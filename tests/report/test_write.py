@@ -243,9 +243,32 @@ def test_a_well_known_system_has_the_same_look_in_every_study():
     assert looks(["none", "a", "b"], focus=["none", "b"]) == {"none": KNOWN["none"], "a": REST, "b": RESERVE[0]}
 
 
+SERIES = [[f"{stem}-{number}" for number in (64, 1024, 128, 256, 0.5)] for stem in (*KNOWN, *"abcdefgh")]
+SHADES = looks([name for names in SERIES for name in names])
+
+
+def test_names_that_differ_in_a_number_share_a_hue_and_the_larger_is_stronger():
+    small = looks(["none-64", "additive-256", "none-128", "x-3-slow", "x-20-slow", "x"])
+    assert small["additive-256"] == KNOWN["additive"]
+    assert small["x"] == RESERVE[1]
+    for names in (["none-64", "none-128"], ["x-3-slow", "x-20-slow"]):
+        low, high = (small[name] for name in names)
+        assert luminance(high.light) < luminance(low.light)
+        assert luminance(high.dark) > luminance(low.dark)
+        assert high.shape != low.shape
+    for names in SERIES:
+        order = sorted(names, key=lambda name: float(name.rsplit("-", 1)[1]))
+        light = [luminance(SHADES[name].light) for name in order]
+        assert light == sorted(set(light), reverse=True)
+    assert looks(["none", "none-64"]) == {"none": KNOWN["none"], "none-64": RESERVE[0]}
+
+
 def test_every_colour_has_one_dark_colour():
     every = [*KNOWN.values(), *RESERVE, REST]
-    assert len({look.light for look in every} | set(DARK)) == len(every) + len(DARK) == len(dark_colours())
+    dark = dark_colours()
+    assert len({look.light for look in every} | set(DARK)) == len(every) + len(DARK)
+    assert {**DARK, **{look.light: look.dark for look in every}}.items() <= dark.items()
+    assert {look.light for look in SHADES.values()} <= dark.keys()
 
 
 def linear(colour: str) -> np.ndarray:
@@ -259,7 +282,7 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize(("side", "ground"), [("light", "#ffffff"), ("dark", "#1d2024")])
 def test_colours_are_dark_or_light_enough_to_be_text(side, ground):
-    for name, look in [*KNOWN.items(), *enumerate(RESERVE)]:
+    for name, look in [*KNOWN.items(), *enumerate(RESERVE), *SHADES.items()]:
         low, high = sorted([luminance(getattr(look, side)), luminance(ground)])
         assert (high + 0.05) / (low + 0.05) >= 4.5, name
 
