@@ -154,7 +154,11 @@ class Run:
     def _encoded(self, lines: Sequence[str], targets: Sequence[str] | None = None) -> EncodedSplit:
         run = self.trained
         given = None if targets is None else [normalise(target) for target in targets]
-        split = run.encode([normalise_line(line, run) for line in lines], given)
+        sources = [normalise_line(line, run) for line in lines]
+        for index, why in enumerate(map(run.source_tokenizer.complaint, sources)):
+            if why:
+                raise UserError(f"sentence {index + 1}: {why}")
+        split = run.encode(sources, given)
         limits = find_limits(run.model)
         for index, length in enumerate(split.source_lengths.tolist()):
             if why := too_long(split.source(index), length, limits) if length else "empty":

@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from seq2seq.attention.scores import SCORES
 from seq2seq.cli import main
 from seq2seq.config.data import TokenizerSettings
 from seq2seq.config.errors import UserError
+from seq2seq.corpus.images import ImageTokenizer
 from seq2seq.corpus.tokenizer import Tokenizer
 from seq2seq.report.build import build_report
 from seq2seq.study.api import Run, StudyReport, Translation
@@ -108,6 +110,9 @@ def test_sentences_that_cannot_be_translated_are_named(make):
         make().translate("home", n_best=0)
     with pytest.raises(UserError, match="sentence 1 is longer than max_source 5"):
         make(score={"kind": "location", "max_source": 5}).translate("she goes home again and again")
+    seeing = Run(replace(make().trained, source_tokenizer=ImageTokenizer()), torch.device("cpu"))
+    with pytest.raises(UserError, match=r"sentence 2: 'house' is no object"):
+        seeing.translate(["small_red_circle_12_20", "house"])
 
 
 def test_a_run_says_what_it_is(make):
