@@ -36,7 +36,7 @@ class Measured:
         """`[90.1, 93.8]`, or `(seeds 88.1, 95.9)` where the seeds are too few for an interval, or nothing."""
         if self.low is not None and self.high is not None:
             return f"[{self.low:z.{self.digits}f}, {self.high:z.{self.digits}f}]"
-        return f"(seeds {', '.join(f'{each:.{self.digits}f}' for each in self.seeds)})" if len(self.seeds) > 1 else ""
+        return f"(seeds {', '.join(f'{each:z.{self.digits}f}' for each in self.seeds)})" if len(self.seeds) > 1 else ""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.text, self.ends, self.marks, self.verdict) if part)

@@ -236,6 +236,13 @@ def test_a_page_too_large_drops_seeds_then_sentences_and_says_so(built):
     assert re.search(r"the first \d+ of 120", fewest)
 
 
+def test_a_number_that_rounds_to_nothing_has_no_sign():
+    tiny = {"low": -0.04, "high": 0.04}
+    assert str(Measured(-0.04, **tiny)) == "0.0 [0.0, 0.0]"
+    assert str(Measured(-0.04, seeds=[-0.04, 0.5])) == "0.0 (seeds 0.0, 0.5)"
+    assert str(Measured(-0.04, sign=True, **tiny)) == "+0.0 [0.0, 0.0]"
+
+
 def test_a_well_known_system_has_the_same_look_in_every_study():
     one, other = looks(["none", "a", "scaled", "b"]), looks(["b", "additive", "scaled", "none"])
     assert (one["none"], one["scaled"]) == (other["none"], other["scaled"]) == (KNOWN["none"], KNOWN["scaled"])
