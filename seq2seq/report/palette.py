@@ -73,9 +73,9 @@ def looks(systems: Sequence[str], focus: Sequence[str] | None = None) -> dict[st
     for stem, numbers in series.items():
         look = KNOWN.get(stem) or RESERVE[reserve.index(stem) % len(RESERVE)]
         last = len(numbers) - 1
+        steps = min(4 * last, _SHADES - 1)
         for rank, name in enumerate(sorted(numbers, key=numbers.__getitem__)):
-            step = rank * min(4 * last, _SHADES - 1) // max(last, 1)
-            found[name] = _shade(look, step, RESERVE[rank % len(RESERVE)].shape) if last else look
+            found[name] = _shade(look, rank * steps // last, RESERVE[rank % len(RESERVE)].shape) if last else look
     return {name: found.get(name, REST) for name in systems}
 
 
